@@ -1,0 +1,230 @@
+"""The model card, `model.toml`: what a model wants, yields and was made of.
+
+A card and every file of its folder are verified here before anything is
+loaded; what only a runtime can tell is refused by `engines`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from sensorml.errors import ConfigError, ModelError, Problem
+from sensorml.schema import Table, decode_file
+
+Positive = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Floats = tuple[float, ...]
+
+CARD = "model.toml"
+CPU_FILE = "model.tflite"
+EDGETPU_FILE = "model_edgetpu.tflite"
+
+
+class Input(Table, frozen=True, kw_only=True):
+    """What the model was trained on; a sensor must deliver the same."""
+
+    channels: tuple[str, ...]
+    unit: str
+    rate_hz: Positive
+    rate_tolerance: Share = 0.05
+    window: Annotated[int, Meta(ge=2, le=1_000_000)]
+    hop: Count
+    min_quality: Share = 1.0
+    """A window with a smaller share of real samples is withheld."""
+    frozen_rows: Annotated[int, Meta(ge=0)] = 0
+    """So many identical rows in a row mean a frozen sensor; 0: never."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.hop <= self.window:
+            raise ValueError(
+                f"hop {self.hop} is not between 1 and window {self.window}: "
+                "a larger hop would skip samples"
+            )
+        if not self.channels:
+            raise ValueError("channels is empty: name at least one")
+
+
+class Raw(Table, frozen=True, kw_only=True, tag_field="kind", tag="raw"):
+    """The samples themselves, (window, channels), after (x - mean) / std."""
+
+    remove_dc: bool = True
+    mean: Floats = ()
+    std: Floats = ()
+
+
+class LogSpectrum(
+    Table, frozen=True, kw_only=True, tag_field="kind", tag="log_spectrum"
+):
+    """Log power in bands of the Hann-windowed, DC-free spectrum."""
+
+    bands: Count = 32
+    low_hz: Annotated[float, Meta(ge=0)] = 0.0
+    high_hz: Positive | None = None
+    """None: half the sample rate."""
+    floor: Positive = 1e-9
+    """Added to every band's power before the logarithm, in unit²."""
+    mean: Floats = ()
+    std: Floats = ()
+
+
+class Envelope(Table, frozen=True, kw_only=True, tag_field="kind", tag="envelope"):
+    """Log spectrum of the envelope of one band: shows bearing impulses."""
+
+    bands: Count = 32
+    carrier_low_hz: Positive
+    carrier_high_hz: Positive
+    high_hz: Positive
+    """The envelope spectrum reaches from 0 to here."""
+    floor: Positive = 1e-9
+    mean: Floats = ()
+    std: Floats = ()
+
+
+class Statistics(Table, frozen=True, kw_only=True, tag_field="kind", tag="statistics"):
+    """Per channel: the values named in `values`, in that order."""
+
+    values: tuple[
+        Literal[
+            "rms",
+            "peak",
+            "peak_to_peak",
+            "crest_factor",
+            "kurtosis",
+            "skew",
+            "velocity_rms",
+        ],
+        ...,
+    ] = (
+        "rms",
+        "peak",
+        "peak_to_peak",
+        "crest_factor",
+        "kurtosis",
+        "skew",
+        "velocity_rms",
+    )
+    mean: Floats = ()
+    std: Floats = ()
+
+
+FeatureSpec = Raw | LogSpectrum | Envelope | Statistics
+
+
+class Output(Table, frozen=True, kw_only=True):
+    """How the model's output becomes a score or a label."""
+
+    score: Literal["reconstruction", "value", "probability"] = "reconstruction"
+    """reconstruction: mean squared difference of input and output, in standard
+    deviations; value: the first output; probability: 1 - p(normal label)."""
+    labels: tuple[str, ...] = ()
+    normal: str = ""
+    """Which of the labels is the healthy one."""
+
+
+class Threshold(Table, frozen=True, kw_only=True):
+    """Over this a window is an anomaly, and how the number was found."""
+
+    value: float
+    quantile: Share | None = None
+    windows: int | None = None
+    """Calibration windows the quantile was taken of."""
+    false_alarm_rate: Share | None = None
+    """Share of calibration windows over the threshold: expect about this."""
+    date: str = ""
+
+
+class Baseline(Table, frozen=True, kw_only=True):
+    """What normal looked like when the model was commissioned."""
+
+    level: Floats = ()
+    """RMS without DC per channel, in the input's unit."""
+    gravity: Floats = ()
+    """Mean acceleration per channel, in the input's unit; empty: not checked."""
+    max_tilt_deg: Positive = 5.0
+
+
+class Provenance(Table, frozen=True, kw_only=True):
+    """Where the model came from."""
+
+    tool: str = ""
+    arch: str = ""
+    seed: int | None = None
+    recordings: tuple[str, ...] = ()
+    notes: str = ""
+
+
+class Card(Table, frozen=True, kw_only=True):
+    """One `model.toml`."""
+
+    name: str
+    version: str
+    kind: Literal["anomaly", "classifier", "regression"]
+    input: Input
+    features: FeatureSpec
+    output: Output = Output()
+    threshold: Threshold
+    baseline: Baseline = Baseline()
+    files: dict[str, str]
+    """File name to sha256, for every .tflite in the folder."""
+    provenance: Provenance = Provenance()
+
+    def __post_init__(self) -> None:
+        if CPU_FILE not in self.files:
+            raise ValueError(f"files lacks {CPU_FILE}: every model needs a CPU file")
+        if self.kind == "classifier" and not self.output.labels:
+            raise ValueError("output.labels is missing: a classifier has labels")
+
+
+def load(folder: Path) -> Card:
+    """Read a model folder's card and check the hash of every file it names.
+
+    Raises:
+        ModelError: naming the file and the reason.
+    """
+    try:
+        card = decode_file(folder / CARD, Card)
+    except ConfigError as err:
+        raise ModelError(str(err)) from err
+    for name, expected in card.files.items():
+        if Path(name).name != name or not name.endswith(".tflite"):
+            raise ModelError(
+                f"{folder / CARD}: files names {name!r}: only .tflite files of the "
+                "same folder can be listed"
+            )
+        _verify(folder / name, expected)
+    return card
+
+
+def problems(folder: Path) -> tuple[Problem, ...]:
+    """Return what `load` would refuse the folder for, as problems of its files."""
+    try:
+        load(folder)
+    except ModelError as err:
+        if isinstance(err.__cause__, ConfigError):
+            return err.__cause__.problems
+        return (Problem(str(folder), "", str(err), ""),)
+    return ()
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _verify(path: Path, expected: str) -> None:
+    try:
+        actual = sha256(path)
+    except OSError as err:
+        raise ModelError(
+            f"{path}: {err.strerror}: restore the file or train the model again"
+        ) from err
+    if actual != expected:
+        raise ModelError(
+            f"{path}: sha256 is {actual[:12]}…, the card says {expected[:12]}…: "
+            "the file is damaged or not the one the card was made for"
+        )

@@ -1,0 +1,70 @@
+"""Every error that sensorml raises on purpose.
+
+One root, so that a caller can catch all of ours and nothing else; each leaf
+also inherits the built-in that a stranger would expect. A message says what
+failed, where, and what to do about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class SensormlError(Exception):
+    """Catch this to catch all of ours and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a file a person wrote: where, what, and the cure."""
+
+    file: str
+    key: str
+    what: str
+    cure: str
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.file, self.key, self.what) if part) + (
+            f": {self.cure}" if self.cure else ""
+        )
+
+
+class ConfigError(SensormlError, ValueError):
+    """A file the user wrote cannot be used; `problems` holds every reason."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class RecordingError(SensormlError, ValueError):
+    """A recording cannot be read, or does not fit the model."""
+
+
+class ModelError(SensormlError, ValueError):
+    """A model folder or file was refused before it was run."""
+
+
+class TrainingError(SensormlError, ValueError):
+    """The recordings do not make a model."""
+
+
+class BusError(SensormlError, OSError):
+    """A transfer on an I2C or GPIO device failed."""
+
+
+class SensorError(SensormlError, RuntimeError):
+    """A sensor answered, but not with something that makes sense."""
+
+
+class SourceEndedError(SensormlError, EOFError):
+    """A source that ends (a recording) has given its last sample."""
+
+
+class DelegateError(SensormlError, RuntimeError):
+    """The delegate that was asked for cannot run the model."""
+
+
+class StoreError(SensormlError, OSError):
+    """The journal cannot be written or read just now."""

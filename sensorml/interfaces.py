@@ -1,0 +1,132 @@
+"""The plug points: what a driver, a bus device, an engine and a sink offer.
+
+There is nothing to inherit from. A driver is a file in `drivers/`, a sink a
+file in `sinks/`; the file's name is the `driver = "..."` of the configuration,
+and the module offers the names that `DriverModule` and `SinkModule` list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from sensorml.types import Block, Channel, Float32
+
+
+class I2C(Protocol):
+    """One address on one I2C bus. Failures raise `errors.BusError`."""
+
+    def read(self, register: int, length: int) -> bytes:
+        """Write the register number, then read `length` bytes, in one transfer."""
+
+    def read_many(self, register: int, length: int, times: int) -> bytes:
+        """Do the same read `times` times with one system call; bytes joined."""
+
+    def write(self, register: int, data: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Driver(Protocol):
+    """One sensor. Always called on its bus's own thread, never twice at once."""
+
+    period_s: float
+    """How often `read` wants to be called; 0 when it paces itself."""
+
+    def start(self) -> None:
+        """Open and configure the device. Called again after every failure."""
+
+    def read(self) -> Block | None:
+        """Return all rows that are new since the last call, or None.
+
+        Raises:
+            BusError: the device did not answer.
+            SensorError: it answered nonsense.
+            SourceEndedError: there will never be another row.
+        """
+
+    def stop(self) -> None:
+        """Put the device to sleep. Also called after a `start` that failed."""
+
+
+class DriverModule(Protocol):
+    """What a file in `drivers/` holds."""
+
+    Options: type[msgspec.Struct]
+    """The keys of its `[[sensor]]` table. `thread` (a property) names the
+    thread it must run on; sensors on one bus return the same name."""
+
+    def channels(self, options: msgspec.Struct) -> Sequence[Channel]:
+        """Say what the columns of its samples are, without touching hardware."""
+
+    def Driver(self, options: msgspec.Struct) -> Driver:  # noqa: N802
+        """Make the driver; hardware is touched by its `start`, not here."""
+
+
+class Inference(NamedTuple):
+    """What an engine returns: outputs (n, ...) float32 and its two stages."""
+
+    outputs: Float32
+    quantise_ns: int
+    invoke_ns: int
+
+
+class Engine(Protocol):
+    """One loaded model on one delegate. Always called on the engine's thread."""
+
+    delegate: str
+
+    def infer(self, features: Float32) -> Inference:
+        """Run the model on `features` (n, inputs), real values, n >= 1."""
+
+    def close(self) -> None: ...
+
+
+Row = tuple[object, ...]
+"""A row of the journal, its columns in the order of `journal.COLUMNS[kind]`."""
+
+
+class Delivered(NamedTuple):
+    """The other side has every row."""
+
+
+class Retry(NamedTuple):
+    """It could not take them now; send the same rows again, later."""
+
+    why: str
+    after_s: float | None = None
+
+
+class Split(NamedTuple):
+    """It refused the batch: send halves, to find the row it cannot take."""
+
+    why: str
+
+
+class Hold(NamedTuple):
+    """A person must act first (a token, a bucket): keep everything, say so."""
+
+    why: str
+
+
+Outcome = Delivered | Retry | Split | Hold
+
+
+class Sink(Protocol):
+    """Somewhere that rows go. Always called on the sink's own thread."""
+
+    def send(self, kind: str, rows: Sequence[Row]) -> Outcome:
+        """Send rows of one kind (a table of the journal), oldest first."""
+
+    def close(self) -> None: ...
+
+
+class SinkModule(Protocol):
+    """What a file in `sinks/` holds."""
+
+    Options: type[msgspec.Struct]
+
+    def Sink(self, options: msgspec.Struct, tags: Mapping[str, str]) -> Sink:  # noqa: N802
+        """Make the sink; `tags` are those of the box (`device`)."""

@@ -1,0 +1,32 @@
+"""Where the declarative files are: in the wheel, in the checkout, in /etc."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal["boards", "delegates", "models"]
+
+SITE = Path("/etc/sensorml")
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def folders(kind: Kind, site: Path = SITE) -> list[Path]:
+    """List the folders that hold files of this kind; a later one overrides."""
+    packaged = _PACKAGE / "_data" / kind
+    shipped = packaged if packaged.is_dir() else _PACKAGE.parent / kind
+    return [folder for folder in (shipped, site / kind) if folder.is_dir()]
+
+
+def model_folder(path: str, beside: Path) -> Path:
+    """Find a model folder: beside the configuration, then /etc, then shipped.
+
+    `path` may be "models/motor" or "motor". Returns the first place looked at
+    when it is nowhere, so that the message names a path the user knows.
+    """
+    first = beside / path
+    name = path.removeprefix("models/")
+    for candidate in (first, *(f / name for f in reversed(folders("models")))):
+        if candidate.is_dir():
+            return candidate
+    return first

@@ -1,0 +1,111 @@
+"""The values that travel through the pipeline. No behaviour, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32: TypeAlias = NDArray[np.float32]
+
+NO_ROWS: Final[NDArray[np.intp]] = np.empty(0, np.intp)
+"""What `Block.clipped` is for a block that is not clipped anywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One column of a sensor's samples."""
+
+    name: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """What one read of a sensor yields: the rows that are new, oldest first.
+
+    Times are nanoseconds on the source's one clock: CLOCK_MONOTONIC for a
+    sensor, UTC for a recording that is scored.
+    """
+
+    samples: Float32
+    """Shape (n, channels), n >= 1, in the unit of the channels."""
+    start_ns: int
+    """When `samples[0]` was taken, by the sensor's own clock."""
+    rate_hz: float
+    """Measured sample rate; row i was taken at start_ns + i / rate_hz."""
+    missed: int = 0
+    """Rows the sensor took between the last block and this one that are lost."""
+    clipped: NDArray[np.intp] = NO_ROWS
+    """Indices of the rows with a channel at full scale."""
+    age_ns: int = 0
+    """From the taking of the last row to the return of the read."""
+
+
+class State(StrEnum):
+    """What can be said about one window."""
+
+    NORMAL = "normal"
+    ANOMALY = "anomaly"
+    BASELINE_MISMATCH = "baseline_mismatch"
+    UNKNOWN = "unknown"
+
+
+class Prediction(NamedTuple):
+    """One window, judged. Durations in ns, each the window's own share."""
+
+    window: int
+    """Number of the window since the source began, from 0."""
+    start_ns: int
+    end_ns: int
+    score: float
+    """Larger is stranger; NaN where the window was withheld from the model."""
+    threshold: float
+    state: State
+    quality: float
+    """Share of the window's time that is covered by real samples, 0 to 1."""
+    delay_ns: int
+    """From the taking of the window's last sample to this result."""
+    features_ns: int
+    quantise_ns: int
+    invoke_ns: int
+    decide_ns: int
+    label: str = ""
+    probability: float = float("nan")
+
+
+class AlarmState(StrEnum):
+    """What an alarm tells people."""
+
+    NORMAL = "normal"
+    ALARM = "alarm"
+    UNKNOWN = "unknown"
+
+
+class SensorState(StrEnum):
+    """How a sensor is."""
+
+    STARTING = "starting"
+    OK = "ok"
+    STALE = "stale"
+    FROZEN = "frozen"
+    CLIPPED = "clipped"
+    OVERRUN = "overrun"
+    ABSENT = "absent"
+    WRONG_CHIP = "wrong_chip"
+    DENIED = "denied"
+    ENDED = "ended"
+
+
+class Transition(NamedTuple):
+    """An alarm changed its state."""
+
+    at_ns: int
+    before: AlarmState
+    after: AlarmState
+    reason: str
+    score: float = float("nan")
+    threshold: float = float("nan")
