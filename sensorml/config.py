@@ -103,7 +103,7 @@ class Alarm(Table, frozen=True, kw_only=True):
 
     @property
     def votes(self) -> tuple[int, int]:
-        """k and n; a contact needs no second opinion, a model's window does."""
+        """`(k, n)`; a contact needs no second opinion, a model's window does."""
         return self.of or ((3, 5) if self.model else (1, 1))
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple, TypeAlias
 
@@ -39,7 +39,7 @@ class Block:
     """Measured sample rate; row i was taken at start_ns + i / rate_hz."""
     missed: int = 0
     """Rows the sensor took between the last block and this one that are lost."""
-    clipped: NDArray[np.intp] = NO_ROWS
+    clipped: NDArray[np.intp] = field(default_factory=lambda: NO_ROWS)
     """Indices of the rows with a channel at full scale."""
     age_ns: int = 0
     """From the taking of the last row to the return of the read."""

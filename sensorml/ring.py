@@ -1,0 +1,209 @@
+"""Cut blocks of samples into overlapping windows, without copying them out.
+
+Windows are counted in real samples: every `hop` rows, the last `window` rows.
+Time comes with them, from the blocks; rows that went missing make a window
+longer in time, which is what its quality says.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import NamedTuple
+
+import numpy as np
+
+from sensorml.types import Block, Float32
+
+
+class Windows(NamedTuple):
+    """All windows that one block completed, oldest first; n >= 1."""
+
+    data: Float32
+    """Shape (n, channels, window), a view: good until the next push."""
+    first: int
+    """Number of the first of these windows since the ring began, from 0."""
+    start_ns: tuple[int, ...]
+    """When the first row of each was taken."""
+    end_ns: tuple[int, ...]
+    """When the last row of each was taken."""
+    quality: tuple[float, ...]
+    """Rows that are there / rows that the sensor took in that time."""
+    clipped: tuple[float, ...]
+    """Share of each window's rows that are at full scale."""
+    frozen: tuple[bool, ...]
+    """Whether the sensor repeated itself for `frozen_rows` rows within it."""
+
+
+class _Span(NamedTuple):
+    """Rows from `first` on were taken at start_ns + (row - first) * period_ns."""
+
+    first: int
+    start_ns: int
+    period_ns: float
+
+
+class Ring:
+    """The rows of one sensor that windows still need. Pure: no clock, no I/O.
+
+    Rows lie channel by channel, so that a window's time axis is contiguous.
+    The buffer is longer than a window; when its end is reached, the rows still
+    needed move to its front, once in many pushes.
+    """
+
+    def __init__(
+        self, *, channels: int, window: int, hop: int, frozen_rows: int = 0
+    ) -> None:
+        if not 1 <= hop <= window:
+            raise ValueError(f"hop must be between 1 and window={window}, not {hop}")
+        self.window = window
+        self.hop = hop
+        self.frozen_rows = frozen_rows
+        self._rows = np.empty((channels, 4 * window), np.float32)
+        self._origin = 0  # number of the row in column 0
+        self._count = 0  # rows pushed so far
+        self._next = 0  # first row of the next window
+        self._windows = 0  # windows given out so far
+        self._spans: list[_Span] = []
+        self._gaps: list[tuple[int, int]] = []  # (row after the gap, rows missed)
+        self._clipped: list[int] = []
+        self._still: list[tuple[int, int]] = []  # runs of identical rows, [a, b)
+        self._last: Float32 | None = None  # the newest row
+        self._run = 0  # how many rows up to the newest are identical to it
+
+    def push(self, block: Block) -> Windows | None:
+        """Take a block in; return the windows that are complete with it."""
+        samples = block.samples
+        rows = len(samples)
+        at = self._room_for(rows)
+        if self.frozen_rows:
+            self._watch_for_stillness(samples)
+        self._rows[:, at : at + rows] = samples.T
+        first = self._count
+        self._count = first + rows
+        self._spans.append(_Span(first, block.start_ns, 1e9 / block.rate_hz))
+        if block.missed:
+            self._gaps.append((first, block.missed))
+        if len(block.clipped):
+            self._clipped += (block.clipped + first).tolist()
+        ready = (self._count - self._next - self.window) // self.hop + 1
+        if ready < 1:
+            return None
+        windows = self._cut(ready)
+        self._next += ready * self.hop
+        self._windows += ready
+        self._forget()
+        return windows
+
+    def _room_for(self, rows: int) -> int:
+        """Return the column for the next row, with space for `rows` behind it."""
+        at = self._count - self._origin
+        if at + rows > self._rows.shape[1]:
+            needed = self._rows[:, self._next - self._origin : at]
+            at = needed.shape[1]
+            if at + rows > self._rows.shape[1]:
+                grown = np.empty((len(self._rows), 2 * (at + rows)), np.float32)
+                grown[:, :at] = needed
+                self._rows = grown
+            else:
+                self._rows[:, :at] = needed
+            self._origin = self._next
+        return at
+
+    def _cut(self, ready: int) -> Windows:
+        rows, width, hop = self._rows, self.window, self.hop
+        column, item = self._next - self._origin, rows.itemsize
+        data = np.ndarray(
+            (ready, len(rows), width),
+            np.float32,
+            rows,
+            column * item,
+            (hop * item, rows.strides[0], item),
+        )
+        data.flags.writeable = False
+        firsts = range(self._next, self._next + ready * hop, hop)
+        return Windows(
+            data,
+            self._windows,
+            tuple([self._time_ns(a) for a in firsts]),
+            tuple([self._time_ns(a + width - 1) for a in firsts]),
+            tuple([self._quality(a) for a in firsts]),
+            tuple([self._clipped_share(a) for a in firsts]),
+            tuple([self._is_frozen(a) for a in firsts]),
+        )
+
+    def _time_ns(self, row: int) -> int:
+        spans = self._spans
+        i = len(spans) - 1
+        if spans[i].first > row:
+            # Equal numbers compare by the later fields: (row + 1,) finds the
+            # span before the first that begins after the row.
+            i = bisect_left(spans, (row + 1,)) - 1
+        first, start_ns, period_ns = spans[i]
+        return start_ns + round((row - first) * period_ns)
+
+    def _quality(self, first: int) -> float:
+        if not self._gaps:
+            return 1.0
+        last = first + self.window
+        missed = sum(lost for row, lost in self._gaps if first < row < last)
+        return self.window / (self.window + missed)
+
+    def _clipped_share(self, first: int) -> float:
+        if not self._clipped:
+            return 0.0
+        a = bisect_left(self._clipped, first)
+        b = bisect_left(self._clipped, first + self.window)
+        return (b - a) / self.window
+
+    def _is_frozen(self, first: int) -> bool:
+        last, least = first + self.window, self.frozen_rows
+        return any(min(b, last) - max(a, first) >= least for a, b in self._still)
+
+    def _watch_for_stillness(self, samples: Float32) -> None:
+        """Note the runs of at least `frozen_rows` identical rows.
+
+        A run goes on from block to block. A block without one is told by a few
+        values of its first channel, since a run of 2 s rows shows twice among
+        every s-th row.
+        """
+        rows, first, least = len(samples), self._count, self.frozen_rows
+        last, self._last = self._last, samples[-1]
+        joined = last is not None and _same(last, samples[0])
+        ends_still = rows == 1 or _same(samples[-1], samples[-2])
+        if not joined and not ends_still:
+            probes = samples[:: max(1, least // 2), 0]
+            if not (probes[1:] == probes[:-1]).any():
+                self._run = 1
+                return
+        changed = np.flatnonzero((samples[1:] != samples[:-1]).any(axis=1)) + 1
+        edges = np.concatenate(([0], changed, [rows]))
+        lengths = np.diff(edges)
+        carried = self._run if joined else 0
+        lengths[0] += carried
+        for i in np.flatnonzero(lengths >= least).tolist():
+            end = first + int(edges[i + 1])
+            self._note_still(end - int(lengths[i]), end)
+        self._run = int(lengths[-1])
+
+    def _note_still(self, a: int, b: int) -> None:
+        if self._still and self._still[-1][0] == a:
+            self._still[-1] = (a, b)  # the same run, grown
+        else:
+            self._still.append((a, b))
+
+    def _forget(self) -> None:
+        """Drop what no coming window can reach."""
+        first = self._next
+        spans = self._spans
+        if len(spans) > 1 and spans[1].first <= first:
+            del spans[: bisect_left(spans, (first + 1,)) - 1]
+        if self._gaps:
+            self._gaps = [gap for gap in self._gaps if gap[0] > first]
+        if self._clipped:
+            del self._clipped[: bisect_left(self._clipped, first)]
+        if self._still:
+            self._still = [run for run in self._still if run[1] > first]
+
+
+def _same(a: Float32, b: Float32) -> bool:
+    return bool(a[0] == b[0]) and bool((a == b).all())
