@@ -36,6 +36,8 @@ class Input(Table, frozen=True, kw_only=True):
     hop: Count
     min_quality: Share = 1.0
     """A window with a smaller share of real samples is withheld."""
+    max_clipped: Share = 0.01
+    """A window with a larger share of rows at full scale is never normal."""
     frozen_rows: Annotated[int, Meta(ge=0)] = 0
     """So many identical rows in a row mean a frozen sensor; 0: never."""
 

@@ -75,6 +75,8 @@ class Prediction(NamedTuple):
     decide_ns: int
     label: str = ""
     probability: float = float("nan")
+    reason: str = ""
+    """Why the state is unknown or baseline_mismatch, in words."""
 
 
 class AlarmState(StrEnum):
@@ -100,12 +102,10 @@ class SensorState(StrEnum):
     ENDED = "ended"
 
 
-class Transition(NamedTuple):
-    """An alarm changed its state."""
+class Change(NamedTuple):
+    """An alarm or a sensor went from one state to another."""
 
     at_ns: int
-    before: AlarmState
-    after: AlarmState
+    before: str
+    after: str
     reason: str
-    score: float = float("nan")
-    threshold: float = float("nan")

@@ -1,0 +1,185 @@
+"""From scores to what people are told: the state of a window, of an alarm.
+
+Pure: time comes in with each call. An alarm is on or off by its votes, and
+apart from that it sees or is blind; what it tells is `unknown` while blind, so
+that a dead sensor is never taken for a healthy machine, and an alarm that was
+on is still on when sight returns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from enum import Enum, auto
+
+from sensorml.cards import Card
+from sensorml.config import Alarm, When
+from sensorml.types import AlarmState, Change, Prediction, State
+
+
+class Judge:
+    """Says the state of one window, by what its model's card holds."""
+
+    def __init__(self, card: Card) -> None:
+        self._threshold = card.threshold.value
+        self._max_clipped = card.input.max_clipped
+        self._gravity = card.baseline.gravity
+        self._max_tilt_deg = card.baseline.max_tilt_deg
+        self._cos_max_tilt = math.cos(math.radians(self._max_tilt_deg))
+
+    def state(
+        self, score: float, means: Sequence[float], clipped: float
+    ) -> tuple[State, str]:
+        """Judge one window that was scored; return its state and why.
+
+        Args:
+            score: larger is stranger.
+            means: the mean of every channel over the window.
+            clipped: share of the window's rows at full scale.
+        """
+        if self._gravity and self._is_tilted(means):
+            degrees = tilt_deg(self._gravity, means)
+            return State.BASELINE_MISMATCH, (
+                f"the sensor is turned by {degrees:.0f}° against its baseline: "
+                "mount it as it was, or commission it again"
+            )
+        if score > self._threshold:
+            return State.ANOMALY, ""
+        if clipped > self._max_clipped:
+            # Clipping hides energy, so a low score proves nothing.
+            return State.UNKNOWN, f"{clipped:.0%} of the samples are at full scale"
+        return State.NORMAL, ""
+
+    def _is_tilted(self, means: Sequence[float]) -> bool:
+        dot = norm = 0.0
+        for mean, gravity in zip(means, self._gravity, strict=True):
+            dot += mean * gravity
+            norm += mean * mean
+        size = math.hypot(*self._gravity)
+        return dot < self._cos_max_tilt * math.sqrt(norm) * size
+
+
+def tilt_deg(a: Sequence[float], b: Sequence[float]) -> float:
+    """Return the angle between two vectors in degrees; 0 if one has no length.
+
+    >>> round(tilt_deg((0, 0, 1), (0, 1, 1)))
+    45
+    """
+    size = math.hypot(*a) * math.hypot(*b)
+    if size == 0:
+        return 0.0
+    dot = sum(x * y for x, y in zip(a, b, strict=True))
+    return math.degrees(math.acos(max(-1.0, min(1.0, dot / size))))
+
+
+class Vote(Enum):
+    """What one window, or one reading of a contact, says to an alarm."""
+
+    OVER = auto()
+    """Over the threshold."""
+    HOLD = auto()
+    """Under the threshold, but not far enough to clear an alarm."""
+    CLEAR = auto()
+    """Under clear_ratio × threshold."""
+    BLIND = auto()
+    """Nothing can be said."""
+
+
+def vote_of_window(rule: Alarm, window: Prediction) -> Vote:
+    if window.state is State.ANOMALY:
+        return Vote.OVER
+    if window.state is not State.NORMAL:
+        return Vote.BLIND
+    clear = window.score < rule.clear_ratio * window.threshold
+    return Vote.CLEAR if clear else Vote.HOLD
+
+
+def vote_of_value(when: When, value: float) -> Vote:
+    met = (
+        (when.equals is None or value == when.equals)
+        and (when.above is None or value > when.above)
+        and (when.below is None or value < when.below)
+    )
+    return Vote.OVER if met else Vote.CLEAR
+
+
+class AlarmLogic:
+    """One alarm: k-of-n, hysteresis, dwell, latch, acknowledge, blindness.
+
+    On when k of the last n votes are OVER. Off only after CLEAR votes alone
+    for the dwell time and, when latched, after an acknowledgement. Blind when
+    k of the last n votes are BLIND, or from `blind()` until the next vote that
+    sees; it begins blind.
+    """
+
+    def __init__(self, rule: Alarm) -> None:
+        self.rule = rule
+        self.on = False
+        self.seeing = False
+        self._needed, n = rule.votes
+        self._votes: deque[Vote] = deque(maxlen=n)
+        self._dwell_ns = round(rule.dwell_s * 1e9)
+        self._clear_since_ns: int | None = None
+        self._acknowledged = False
+
+    @property
+    def state(self) -> AlarmState:
+        if not self.seeing:
+            return AlarmState.UNKNOWN
+        return AlarmState.ALARM if self.on else AlarmState.NORMAL
+
+    @property
+    def output(self) -> bool:
+        """Whether the alarm line is on: also when blind, if that fails safe."""
+        return self.on or (not self.seeing and self.rule.fail_safe == "on")
+
+    def vote(self, at_ns: int, vote: Vote, reason: str) -> Change | None:
+        """Count one vote; `at_ns` is the time of its last sample."""
+        before = self.state
+        votes = self._votes
+        votes.append(vote)
+        if vote is Vote.BLIND:
+            if votes.count(Vote.BLIND) >= self._needed:
+                self.seeing = False
+        elif not self.seeing and votes.count(Vote.BLIND) < self._needed:
+            self.seeing = True
+        if not self.on:
+            if vote is Vote.OVER and votes.count(Vote.OVER) >= self._needed:
+                self.on = True
+                self._acknowledged = False
+                self._clear_since_ns = None
+        elif vote is not Vote.CLEAR:
+            self._clear_since_ns = None
+        else:
+            if self._clear_since_ns is None:
+                self._clear_since_ns = at_ns
+            self._clear_if_due(at_ns)
+        return self._changed(before, at_ns, reason)
+
+    def blind(self, at_ns: int, reason: str) -> Change | None:
+        """The sensor delivers nothing: earlier votes no longer count."""
+        before = self.state
+        self.seeing = False
+        self._votes.clear()
+        self._clear_since_ns = None
+        return self._changed(before, at_ns, reason)
+
+    def acknowledge(self, at_ns: int) -> Change | None:
+        """A person has seen the alarm; a latched one may clear from now on."""
+        before = self.state
+        self._acknowledged = True
+        if self.on:
+            self._clear_if_due(at_ns)
+        return self._changed(before, at_ns, "acknowledged")
+
+    def _clear_if_due(self, at_ns: int) -> None:
+        held = self.rule.latch and not self._acknowledged
+        since_ns = self._clear_since_ns
+        if since_ns is not None and at_ns - since_ns >= self._dwell_ns and not held:
+            self.on = False
+            self._votes.clear()
+
+    def _changed(self, before: AlarmState, at_ns: int, reason: str) -> Change | None:
+        after = self.state
+        return None if after is before else Change(at_ns, before, after, reason)
