@@ -44,6 +44,12 @@ class Sensor:
     name: str
     driver: str
     options: msgspec.Struct
+    stale_after_s: float | None = None
+    """So long without a sample and the sensor is stale; None: by its rate."""
+
+
+_COMMON = {"sensor": {"name", "driver", "stale_after_s"}, "sink": {"name", "driver"}}
+"""Keys that every plugged table has; all others are its driver's."""
 
 
 class Model(Table, frozen=True, kw_only=True):
@@ -200,13 +206,16 @@ def load(path: Path, plugins: Plugins) -> Config:
     web = decoder.table(tables.get("web", {}), Web, "web")
     if not tables.get("sensor"):
         decoder.problem("sensor", "there is none", "add a [[sensor]] table")
+    stale = _stale_after(decoder, tables)
     _references(decoder, tables, models, alarms)
     _lines(decoder, alarms, sensors)
     decoder.raise_if_any()
     return Config(
         path=path,
         device=str(device),
-        sensors=tuple(Sensor(*each) for each in sensors.values()),
+        sensors=tuple(
+            Sensor(*each, stale_after_s=stale.get(each[0])) for each in sensors.values()
+        ),
         models=tuple(models.values()),
         alarms=tuple(alarms.values()),
         sinks=tuple(Sink(*each) for each in sinks.values()),
@@ -265,11 +274,37 @@ def _plugged(
             cure = nearest(str(driver), plugins.names(kind))
             decoder.problem(f"{place}.driver", what, cure)
             continue
-        rest = {k: v for k, v in table.items() if k not in {"name", "driver"}}
+        rest = {k: v for k, v in table.items() if k not in _COMMON[key]}
         options = decoder.table(rest, plugins.options(kind, str(driver)), place)
         if options is not None:
+            options = _beside(options, Path(decoder.file).parent)
             found[place] = (str(name), str(driver), options)
     return found
+
+
+def _stale_after(decoder: Decoder, tables: Json) -> dict[str, float]:
+    """Return the sensors' own `stale_after_s`, by name."""
+    found: dict[str, float] = {}
+    for place, table in _list(Decoder(""), tables, "sensor"):
+        value = table.get("stale_after_s")
+        if isinstance(value, int | float) and value > 0:
+            found[str(table.get("name"))] = float(value)
+        elif value is not None:
+            decoder.problem(
+                f"{place}.stale_after_s", f"is {value!r}", "give seconds above 0"
+            )
+    return found
+
+
+def _beside(options: msgspec.Struct, folder: Path) -> msgspec.Struct:
+    """Read `path` and `…_file` of a plug-in relative to the configuration file."""
+    paths = {
+        field: str(folder / value)
+        for field in options.__struct_fields__
+        if field == "path" or field.endswith("_file")
+        if isinstance(value := getattr(options, field), str)
+    }
+    return msgspec.structs.replace(options, **paths)
 
 
 def _references(

@@ -68,3 +68,7 @@ class DelegateError(SensormlError, RuntimeError):
 
 class StoreError(SensormlError, OSError):
     """The journal cannot be written or read just now."""
+
+
+class OutputError(SensormlError, OSError):
+    """A file that was asked for cannot be written."""

@@ -18,6 +18,10 @@ _BLIND: Final = frozenset(
     }
 )
 
+_PASSING: Final = frozenset({SensorState.OVERRUN, SensorState.CLIPPED})
+SETTLE_NS: Final = 1_000_000_000
+"""So long without another and an overrun or clipping is over."""
+
 
 class SensorHealth:
     """One sensor's state; every method returns the change that it made.
@@ -36,6 +40,7 @@ class SensorHealth:
         self.rate_hz = 0.0
         self._stale_after_ns = round(stale_after_s * 1e9)
         self._alive_ns: int | None = None
+        self._troubled_ns = 0
 
     @property
     def blind(self) -> bool:
@@ -47,31 +52,35 @@ class SensorHealth:
         self._alive_ns = now_ns
         return None
 
-    def block(self, now_ns: int, block: Block, *, frozen: bool) -> Change | None:
-        """A block came; `frozen` when its windows show a sensor that repeats."""
+    def block(self, now_ns: int, block: Block, *, frozen: bool | None) -> Change | None:
+        """A block came.
+
+        Args:
+            now_ns: when it was read.
+            block: it.
+            frozen: whether the window it completed shows a sensor that repeats
+                itself; None when it completed none.
+        """
         self._alive_ns = now_ns
         rows, clipped = len(block.samples), len(block.clipped)
         self.rows += rows
         self.missed += block.missed
         self.clipped += clipped
         self.rate_hz = block.rate_hz
-        if frozen:
-            return self._to(
-                SensorState.FROZEN,
-                now_ns,
-                "it repeats the same sample: power-cycle the sensor",
-            )
-        if block.missed:
-            return self._to(
-                SensorState.OVERRUN, now_ns, f"{block.missed} samples were lost"
-            )
-        if clipped * 10 > rows:
-            return self._to(
-                SensorState.CLIPPED,
-                now_ns,
-                f"{clipped} of {rows} samples at full scale: use a larger range_g",
-            )
-        return self._to(SensorState.OK, now_ns, "")
+        if frozen or (frozen is None and self.state is SensorState.FROZEN):
+            state = SensorState.FROZEN
+            reason = "it repeats the same sample: power-cycle the sensor"
+        elif block.missed:
+            state, reason = SensorState.OVERRUN, f"{block.missed} samples were lost"
+        elif clipped * 10 > rows:
+            state = SensorState.CLIPPED
+            reason = f"{clipped} of {rows} samples at full scale: use a larger range"
+        elif now_ns - self._troubled_ns < SETTLE_NS and self.state in _PASSING:
+            return None
+        else:
+            return self._to(SensorState.OK, now_ns, "")
+        self._troubled_ns = now_ns
+        return self._to(state, now_ns, reason)
 
     def failure(self, now_ns: int, error: SensormlError) -> Change | None:
         """The driver could not start or read."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,10 @@ from sensorml.interfaces import Engine
 from sensorml.ring import Ring, Windows
 from sensorml.types import Block, Float32, Prediction, State
 
-_NAN = float("nan")
+FROZEN: Final = "frozen: the sensor repeats the same sample"
+"""The reason of a prediction whose window shows a frozen sensor."""
+
+_NAN: Final = float("nan")
 
 
 class _Scored(NamedTuple):
@@ -88,7 +91,10 @@ class Pipeline:
         if windows is None:
             return ()
         begun_ns = self._clock()
-        withheld = [self._why_withheld(windows, i) for i in range(len(windows.data))]
+        off_rate = self._why_off_rate(block.rate_hz)
+        withheld = [
+            off_rate or self._why_withheld(windows, i) for i in range(len(windows.data))
+        ]
         data = windows.data
         if any(withheld):
             data = data[[not why for why in withheld]]
@@ -97,11 +103,20 @@ class Pipeline:
         ahead_ns = begun_ns - waited_ns - block.age_ns - _last_row_ns(block)
         return self._predictions(windows, withheld, scored, begun_ns, ahead_ns)
 
+    def _why_off_rate(self, rate_hz: float) -> str:
+        wants = self.card.input
+        if abs(rate_hz / wants.rate_hz - 1) <= wants.rate_tolerance:
+            return ""
+        return (
+            f"the sensor runs at {rate_hz:.4g} Hz, the model wants {wants.rate_hz:.4g} "
+            f"± {wants.rate_tolerance:.0%}"
+        )
+
     def _why_withheld(self, windows: Windows, i: int) -> str:
         if windows.quality[i] < self._min_quality:
             return f"only {windows.quality[i]:.1%} of the samples are there"
         if windows.frozen[i]:
-            return "frozen: the sensor repeats the same sample"
+            return FROZEN
         return ""
 
     def _run(self, data: Float32) -> _Scored:

@@ -1,0 +1,198 @@
+"""From a checked configuration to the parts of a service, not yet running."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensorml import cards, plugins
+from sensorml.config import Alarm, Config, Model, Sensor
+from sensorml.decision import AlarmLogic
+from sensorml.errors import ConfigError, ModelError, Problem, RecordingError
+from sensorml.health import SensorHealth
+from sensorml.interfaces import Driver, Engine
+from sensorml.monitor import Line, Stream, Watch
+from sensorml.pipeline import Pipeline
+from sensorml.resources import folders
+from sensorml.sampling import Station
+from sensorml.schema import nearest
+from sensorml.types import Channel
+
+LEAST_STALE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that works on samples, wired."""
+
+    stations: dict[str, list[Station]]
+    """By thread: the sensors of one bus share one."""
+    sensors: tuple[SensorHealth, ...]
+    streams: tuple[Stream, ...]
+    contacts: dict[str, list[Watch]]
+
+
+def problems(config: Config) -> list[Problem]:
+    """Find what a file alone cannot show: models and sensors that do not fit.
+
+    Reads model cards and recordings; touches no hardware, loads no model.
+    """
+    found: list[Problem] = []
+    channels: dict[str, tuple[Channel, ...]] = {}
+    for i, sensor in enumerate(config.sensors):
+        try:
+            module = plugins.driver(sensor.driver)
+            channels[sensor.name] = tuple(module.channels(sensor.options))
+        except RecordingError as err:
+            found.append(Problem(str(config.path), f"sensor[{i}].path", str(err), ""))
+    delegates = _delegates()
+    for i, model in enumerate(config.models):
+        where = f"model[{i}]"
+        if model.delegate not in delegates:
+            what = f"there is no delegate {model.delegate!r}"
+            cure = nearest(model.delegate, delegates)
+            found.append(Problem(str(config.path), f"{where}.delegate", what, cure))
+        folder = config.model_folder(model)
+        if wrong := cards.problems(folder):
+            found += wrong
+        elif model.sensor in channels:
+            sensor = next(s for s in config.sensors if s.name == model.sensor)
+            why = _why_not(cards.load(folder), sensor, channels[model.sensor])
+            if why is not None:
+                found.append(Problem(str(config.path), f"{where}.sensor", *why))
+    return found
+
+
+def _delegates() -> list[str]:
+    files = [file.stem for f in folders("delegates") for file in f.glob("*.toml")]
+    return ["auto", *sorted(set(files))]
+
+
+def _why_not(
+    card: cards.Card, sensor: Sensor, channels: tuple[Channel, ...]
+) -> tuple[str, str] | None:
+    """Say what keeps a model from running on a sensor, and the cure."""
+    wants = card.input
+    if len(channels) != len(wants.channels):
+        return (
+            (
+                f"{sensor.name} has {len(channels)} channels, "
+                f"the model wants {len(wants.channels)} ({', '.join(wants.channels)})"
+            ),
+            "use the sensor it was trained on, or train a model on this one",
+        )
+    unit = channels[0].unit
+    if unit and wants.unit and unit != wants.unit:
+        return (
+            f"{sensor.name} is in {unit}, the model wants {wants.unit}",
+            "train a model on this sensor",
+        )
+    rate_hz = getattr(sensor.options, "rate_hz", None)
+    if rate_hz and abs(rate_hz / wants.rate_hz - 1) > wants.rate_tolerance:
+        return (
+            (
+                f"{sensor.name} runs at {rate_hz:g} Hz, the model wants "
+                f"{wants.rate_hz:g} Hz ± {wants.rate_tolerance:.0%}"
+            ),
+            f"set its rate_hz to {wants.rate_hz:g}, or train a model at this rate",
+        )
+    return None
+
+
+def assemble(
+    config: Config, stack: ExitStack, acknowledge: Callable[[str], None]
+) -> Parts:
+    """Load the models, open the alarm lines, prepare the drivers.
+
+    Args:
+        config: from `config.load`.
+        stack: takes over what must be closed.
+        acknowledge: called with the alarm's name, on any thread, when its
+            button is pressed.
+
+    Raises:
+        ConfigError: with every problem of models and sensors.
+        ModelError: a model file was refused.
+        BusError: an alarm line cannot be opened.
+    """
+    if found := problems(config):
+        raise ConfigError(found)
+    stations: dict[str, list[Station]] = {}
+    sensors = []
+    for sensor in config.sensors:
+        driver = plugins.driver(sensor.driver).Driver(sensor.options)
+        thread = str(getattr(sensor.options, "thread", sensor.name))
+        stations.setdefault(thread, []).append(Station(sensor.name, driver))
+        sensors.append(
+            SensorHealth(sensor.name, stale_after_s=_stale_after_s(sensor, driver))
+        )
+    watches = {
+        alarm.name: Watch(AlarmLogic(alarm), _line(alarm, stack, acknowledge))
+        for alarm in config.alarms
+    }
+    streams = tuple(
+        _stream(config, model, watches.values(), stack) for model in config.models
+    )
+    contacts: dict[str, list[Watch]] = {}
+    for watch in watches.values():
+        if watch.logic.rule.sensor is not None:
+            contacts.setdefault(watch.logic.rule.sensor, []).append(watch)
+    return Parts(stations, tuple(sensors), streams, contacts)
+
+
+def _stale_after_s(sensor: Sensor, driver: Driver) -> float:
+    if sensor.stale_after_s is not None:
+        return sensor.stale_after_s
+    return max(LEAST_STALE_S, 5 * driver.period_s)
+
+
+def _stream(
+    config: Config, model: Model, watches: Iterable[Watch], stack: ExitStack
+) -> Stream:
+    folder = config.model_folder(model)
+    card = cards.load(folder)
+    engine = open_engine(folder, card, delegate=model.delegate)
+    stack.callback(engine.close)
+    followers = [w for w in watches if w.logic.rule.model == model.name]
+    return Stream(model.name, model.sensor, Pipeline(card, engine), followers)
+
+
+def open_engine(folder: Path, card: cards.Card, *, delegate: str = "auto") -> Engine:
+    """Load a model on the delegate of that name.
+
+    Raises:
+        ModelError: the file was refused, or the delegate cannot run it.
+    """
+    from sensorml.engines.tflite import TfliteEngine
+
+    if delegate not in {"auto", "cpu"}:
+        raise ModelError(
+            f"{folder}: this version runs models on the CPU only, not on {delegate}: "
+            'write delegate = "auto"'
+        )
+    return TfliteEngine.load(folder / cards.CPU_FILE, card)
+
+
+def _line(
+    alarm: Alarm, stack: ExitStack, acknowledge: Callable[[str], None]
+) -> Line | None:
+    if alarm.gpio is None and alarm.acknowledge_gpio is None:
+        return None
+    from sensorml.buses import gpio
+
+    if alarm.acknowledge_gpio is not None:
+
+        def pressed(active: bool) -> None:
+            if active:
+                acknowledge(alarm.name)
+
+        button = gpio.open_input(alarm.acknowledge_gpio, on_change=pressed)
+        stack.callback(button.close)
+    if alarm.gpio is None:
+        return None
+    safe = alarm.fail_safe == "on"
+    output = gpio.open_output(alarm.gpio, active=alarm.active, initial=safe, safe=safe)
+    stack.callback(output.close, safe)
+    return output

@@ -1,0 +1,1 @@
+"""Wires: the only importers of device libraries, and what their data share."""

@@ -1,0 +1,138 @@
+"""`sensorml export`: the journal as CSV or JSON lines, also while it is written."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from math import isfinite
+from pathlib import Path
+from typing import Final, TextIO
+
+from sensorml.errors import StoreError
+from sensorml.interfaces import Row
+from sensorml.journal import COLUMNS, KINDS, Reader
+
+_CHUNK_ROWS: Final = 5000
+_PLURALS: Final = {f"{kind}s": kind for kind in KINDS}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--store", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--kind",
+        type=_kinds,
+        default=("prediction",),
+        metavar="KIND[,KIND]",
+        help=f"any of {', '.join(_PLURALS)} (default: predictions)",
+    )
+    parser.add_argument("--format", choices=("csv", "jsonl"), default="csv")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the rows; 1 with a sentence when the journal or the file fails."""
+    write = _write_csv if args.format == "csv" else _write_jsonl
+    try:
+        _export(args.store, args.kind, args.out, write)
+    except BrokenPipeError:
+        # The reader (head, less) has had enough. Python flushes stdout again at
+        # exit and would complain then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except StoreError as err:
+        print(err, file=sys.stderr)
+        return 1
+    except OSError as err:
+        print(f"{args.out or 'stdout'}: cannot be written: {err}", file=sys.stderr)
+        return 1
+    return 0
+
+
+Write = Callable[[Reader, Sequence[str], TextIO], None]
+
+
+def _export(store: Path, kinds: Sequence[str], out: Path | None, write: Write) -> None:
+    reader = Reader.open(store)
+    try:
+        if out is None:
+            write(reader, kinds, sys.stdout)
+            sys.stdout.flush()
+        else:
+            with _replacing(out) as file:
+                write(reader, kinds, file)
+    finally:
+        reader.close()
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    kinds = [_PLURALS.get(word.strip(), word.strip()) for word in text.split(",")]
+    for kind in kinds:
+        if kind not in KINDS:
+            raise argparse.ArgumentTypeError(
+                f"there is no kind {kind!r}: use any of {', '.join(_PLURALS)}"
+            )
+    return tuple(dict.fromkeys(kinds))
+
+
+def _write_csv(reader: Reader, kinds: Sequence[str], out: TextIO) -> None:
+    """Several kinds share one table: a leading `kind`, and the union of columns."""
+    writer = csv.writer(out, lineterminator="\n")
+    if len(kinds) == 1:
+        writer.writerow(["id", *COLUMNS[kinds[0]]])
+        for id_, row in _rows(reader, kinds[0]):
+            writer.writerow((id_, *row))
+        return
+    union = list(dict.fromkeys(name for kind in kinds for name in _names(kind)))
+    writer.writerow(["kind", "id", *union])
+    for kind in kinds:
+        names = _names(kind)
+        places = [names.index(name) if name in names else None for name in union]
+        for id_, row in _rows(reader, kind):
+            cells = ["" if place is None else row[place] for place in places]
+            writer.writerow([kind, id_, *cells])
+
+
+def _write_jsonl(reader: Reader, kinds: Sequence[str], out: TextIO) -> None:
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+    for kind in kinds:
+        names = _names(kind)
+        for id_, row in _rows(reader, kind):
+            values = dict(zip(names, map(_finite, row), strict=True))
+            out.write(encode({"kind": kind, "id": id_} | values) + "\n")
+
+
+def _names(kind: str) -> list[str]:
+    """Return the columns' names beside a `kind` that says which table it is.
+
+    >>> _names("event")[:3]
+    ['time_ns', 'event', 'subject']
+    """
+    return ["event" if name == "kind" else name for name in COLUMNS[kind]]
+
+
+def _finite(value: object) -> object:
+    """JSON has no infinity."""
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def _rows(reader: Reader, kind: str) -> Iterator[tuple[int, Row]]:
+    after_id = 0
+    while rows := reader.read(kind, after_id, _CHUNK_ROWS):
+        yield from rows
+        after_id = rows[-1][0]
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[TextIO]:
+    """Write beside the file and rename: it appears whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,60 @@
+"""`sensorml grafana`: the files that make Grafana show a box."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from sensorml.grafana import Database, write
+
+_NEXT = {
+    "v1": "if the server asks for it, INFLUX_USER and INFLUX_PASSWORD",
+    "v2": "INFLUX_TOKEN, with a token that may read the bucket",
+    "v3": "INFLUX_TOKEN, with a token that may read the database",
+}
+_URLS = {
+    "v1": "http://127.0.0.1:8086",
+    "v2": "http://127.0.0.1:8086",
+    "v3": "http://127.0.0.1:8181",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="where to write provisioning/ and dashboards/, best /etc/grafana",
+    )
+    parser.add_argument(
+        "--api", choices=sorted(_NEXT), default="v2", help="version of InfluxDB"
+    )
+    parser.add_argument("--url", help="where Grafana reaches InfluxDB")
+    parser.add_argument(
+        "--database",
+        "--bucket",
+        default="sensorml",
+        metavar="NAME",
+        help="database (v1, v3) or bucket (v2) of the [[sink]]",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    database = Database(
+        api=args.api, url=args.url or _URLS[args.api], name=args.database
+    )
+    try:
+        written = write(database, args.out)
+    except OSError as err:
+        print(
+            f"{err.filename or args.out}: {err.strerror}: "
+            "give --out a folder that you may write to",
+            file=sys.stderr,
+        )
+        return 1
+    for path in written:
+        print(path)
+    print(f"Set in Grafana's environment: {_NEXT[args.api]}.", file=sys.stderr)
+    return 0

@@ -1,0 +1,65 @@
+"""`sensorml run`: the service, and its demo."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from sensorml import config
+from sensorml.errors import ConfigError
+from sensorml.plugins import PLUGINS
+from sensorml.service import Viewer, run as serve
+
+log = logging.getLogger("sensorml")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG")
+    parser.add_argument("--duration", type=_seconds, metavar="S", help="then stop")
+    parser.add_argument("--store", type=Path, metavar="FILE", help="the journal")
+    parser.add_argument(
+        "--no-web", action="store_true", help="do not serve the live page"
+    )
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a time: give seconds above 0")
+    return seconds
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.config is None:
+        with as_file(files("sensorml") / "demo.toml") as demo:
+            loaded = config.load(demo, PLUGINS)
+        store = args.store or _demo_store()
+    else:
+        loaded = config.load(args.config, PLUGINS)
+        store = args.store or loaded.store_path()
+    try:
+        asyncio.run(serve(loaded, store, duration_s=args.duration, viewer=_viewer()))
+    except* ConfigError as group:
+        raise group.exceptions[0] from None
+    log.info("every result: sensorml export --store %s", store)
+    return 0
+
+
+def _viewer() -> Viewer | None:
+    """Take the live view on a terminal; elsewhere transitions are logged."""
+    if not sys.stderr.isatty():
+        return None
+    from sensorml.view import show
+
+    return show
+
+
+def _demo_store() -> Path:
+    """Where the XDG base directory specification wants state to be."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    return Path(state) / "sensorml" / "demo.db"

@@ -1,0 +1,134 @@
+"""`sensorml score`: a model over recordings, as fast as it goes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from contextlib import AbstractContextManager, closing, nullcontext
+from pathlib import Path
+from typing import Final, TextIO
+
+import numpy as np
+
+from sensorml import cards
+from sensorml.assembly import open_engine
+from sensorml.cards import Card
+from sensorml.commands.progress import Progress
+from sensorml.files import replacing_text
+from sensorml.interfaces import Engine
+from sensorml.scoring import Summary, read, score
+from sensorml.types import Prediction
+
+HEADER: Final = "file,window,start_ns,end_ns,score,threshold,anomaly,state,quality"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("--model", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--out", type=Path, metavar="FILE.csv")
+    parser.add_argument("--delegate", default="auto", metavar="NAME")
+    parser.add_argument(
+        "--channels",
+        type=lambda text: text.split(","),
+        metavar="A,B,C",
+        help="columns of a .csv that are the samples (default: all numeric ones)",
+    )
+    parser.add_argument(
+        "--rate", type=float, metavar="HZ", help="of a .csv without a time column"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print a summary instead of the rows"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    card = cards.load(args.model)
+    summary = Summary("")
+    with closing(open_engine(args.model, card, delegate=args.delegate)) as engine:
+        summary.delegate = engine.delegate
+        with _rows(args) as out:
+            _score(args, card, engine, summary, out)
+    if args.json:
+        print(json.dumps(_document(summary)))
+    elif args.out is not None:
+        for file in summary.files:
+            print(
+                f"{file.file}: {file.anomalies} of {file.windows} windows over the "
+                f"threshold, {file.state}",
+                file=sys.stderr,
+            )
+    return 0
+
+
+def _rows(args: argparse.Namespace) -> AbstractContextManager[TextIO | None]:
+    """Where the rows go: a file, standard output, or with --json nowhere."""
+    if args.out is not None:
+        return replacing_text(args.out)
+    return nullcontext(None if args.json else sys.stdout)
+
+
+def _score(
+    args: argparse.Namespace,
+    card: Card,
+    engine: Engine,
+    summary: Summary,
+    out: TextIO | None,
+) -> None:
+    labels = bool(card.output.labels)
+    if out is not None:
+        out.write(HEADER + (",label,probability" if labels else "") + "\n")
+    with Progress("score", len(args.files), shown=out is not sys.stdout) as progress:
+        for path in args.files:
+            recording = read(path, card, channels=args.channels, rate_hz=args.rate)
+            name = _quoted(str(path))
+            for prediction in score(recording, card, engine, summary):
+                if out is not None:
+                    out.write(_row(name, prediction, labels=labels))
+            progress.step(str(path))
+
+
+def _row(name: str, p: Prediction, *, labels: bool) -> str:
+    tail = f",{p.label},{p.probability:.6g}" if labels else ""
+    return (
+        f"{name},{p.window},{p.start_ns},{p.end_ns},{p.score:.9g},{p.threshold:.9g},"
+        f"{int(p.score > p.threshold)},{p.state.value},{p.quality:.6g}{tail}\n"
+    )
+
+
+def _quoted(text: str) -> str:
+    """Quote a CSV field that needs it (RFC 4180)."""
+    if any(character in text for character in ',"\n\r'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _document(summary: Summary) -> dict[str, object]:
+    return {
+        "windows": summary.windows,
+        "samples": summary.samples,
+        "seconds": round(summary.seconds, 6),
+        "samples_per_s": round(summary.samples_per_s, 1),
+        "delegate": summary.delegate,
+        "files": [
+            {
+                "file": file.file,
+                "windows": file.windows,
+                "anomalies": file.anomalies,
+                "state": file.state,
+            }
+            for file in summary.files
+        ],
+        "latency_us": {
+            stage: _percentiles(spent) for stage, spent in summary.stages_ns.items()
+        },
+    }
+
+
+def _percentiles(spent_ns: list[int]) -> dict[str, float]:
+    """Return the stage's share per window in µs."""
+    if not spent_ns:
+        return {}
+    ranks = np.percentile(spent_ns, [50, 95, 99, 100]) / 1e3
+    names = ("p50", "p95", "p99", "max")
+    return dict(zip(names, np.round(ranks, 2).tolist(), strict=True))

@@ -1,0 +1,131 @@
+"""ADXL345 accelerometer: three axes, 13 bits, up to 3200 Hz, on I2C.
+
+Data sheet: Analog Devices ADXL345 Rev. G, sections "FIFO" (stream mode) and
+"Register Definitions"; Table 7 for the rates, "Data Formatting of Upper Data
+Rates" for the lowest bit.
+
+A sample in the FIFO costs a read of its own, 84 bits on the wire: a bus at
+100 kHz carries 800 Hz and at 400 kHz 3200 Hz, and nothing else beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal
+
+import numpy as np
+from msgspec import Meta
+
+from sensorml.buses import i2c
+from sensorml.buses.chip import Rows, configure, drain_s, identify
+from sensorml.errors import BusError
+from sensorml.interfaces import I2C
+from sensorml.types import Block, Channel, Float32
+
+CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
+
+FIFO_ROWS = 32
+DRAIN_ROWS = 14
+"""Rows in the FIFO when it is read: fits one system call, leaves half free."""
+
+_DEVID = 0x00
+_OFFSETS = (0x1E, 0x1F, 0x20)
+_BW_RATE = 0x2C
+_POWER_CTL = 0x2D
+_INT_ENABLE = 0x2E
+_DATA_FORMAT = 0x31
+_DATAX0 = 0x32
+_FIFO_CTL = 0x38
+_FIFO_STATUS = 0x39
+
+_IDENTITY = 0xE5
+_STANDBY, _MEASURE = 0x00, 0x08
+_FULL_RES = 0x08
+_BYPASS, _STREAM = 0x00, 0x80
+_ENTRIES = 0x3F
+_RATE_CODE = {3200 >> i: 0x0F - i for i in range(8)}  # Table 7
+_RANGE_CODE = {2: 0, 4: 1, 8: 2, 16: 3}
+_SCALE = np.float32(1 / 256)  # g per count at full resolution, whatever the range
+
+
+class Options(i2c.I2cOptions, frozen=True, kw_only=True):
+    """The keys of a `[[sensor]]` with `driver = "adxl345"`."""
+
+    address: Annotated[int, Meta(ge=0x08, le=0x77)] = 0x53
+    """0x53 with the pin ALT ADDRESS low, 0x1D with it high."""
+    rate_hz: Literal[25, 50, 100, 200, 400, 800, 1600, 3200] = 800
+    range_g: Literal[2, 4, 8, 16] = 16
+
+
+def channels(_options: Options) -> Sequence[Channel]:
+    return CHANNELS
+
+
+def decode(raw: bytes) -> Float32:
+    """Turn entries of the FIFO, 6 bytes each, into g of shape (n, 3).
+
+    256 counts are 1 g at full resolution (data sheet, Table 1):
+
+    >>> decode(bytes([0x00, 0x01, 0x00, 0xFF, 0x01, 0x00])).tolist()
+    [[1.0, -1.0, 0.00390625]]
+    """
+    return np.frombuffer(raw, "<i2").reshape(-1, 3) * _SCALE
+
+
+class Driver:
+    """One ADXL345, drained from its FIFO in stream mode."""
+
+    def __init__(
+        self,
+        options: Options,
+        connect: Callable[[Options, str], I2C] = i2c.connect,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.period_s = drain_s(options.rate_hz, DRAIN_ROWS)
+        self._options = options
+        self._connect = connect
+        self._clock = clock
+        self._bus: I2C | None = None
+
+    def start(self) -> None:
+        self.stop()
+        bus = self._bus = self._connect(self._options, "adxl345")
+        identify(bus, _DEVID, _IDENTITY)
+        bus.write(_POWER_CTL, bytes((_STANDBY,)))
+        bus.write(_FIFO_CTL, bytes((_BYPASS,)))  # empties it
+        configure(
+            bus,
+            {
+                **dict.fromkeys(_OFFSETS, 0),
+                _INT_ENABLE: 0,
+                _BW_RATE: _RATE_CODE[self._options.rate_hz],
+                _DATA_FORMAT: _FULL_RES | _RANGE_CODE[self._options.range_g],
+                _FIFO_CTL: _STREAM,
+                _POWER_CTL: _MEASURE,
+            },
+        )
+        # The counts end at 256 a g less one, or two where the last bit is 0.
+        full_scale = self._options.range_g - 2 / 256
+        self._rows = Rows(bus, self._options.rate_hz, full_scale, self._clock)
+
+    def read(self) -> Block | None:
+        if self._bus is None:
+            raise BusError("adxl345: not started")
+        began = self._clock()
+        rows = self._bus.read(_FIFO_STATUS, 1)[0] & _ENTRIES
+        ended = self._clock()
+        if not rows:
+            self._rows.expect()
+            return None
+        raw = self._bus.read_many(_DATAX0, 6, rows)
+        full = rows >= FIFO_ROWS  # the oldest ones may have been overwritten
+        return self._rows.block(raw, decode, (began, ended), lost=full)
+
+    def stop(self) -> None:
+        if self._bus is None:
+            return
+        bus, self._bus = self._bus, None
+        with contextlib.closing(bus), contextlib.suppress(BusError):
+            bus.write(_POWER_CTL, bytes((_STANDBY,)))

@@ -1,0 +1,124 @@
+"""A GPIO input as a sensor: a door contact, a float switch, a key.
+
+It yields a row every `period_s`, so that silence means a fault, and each
+change with the time of its edge. A pulse between two reads is not lost: it
+becomes a row, and the level after it the row of the next read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal
+
+import numpy as np
+from msgspec import Meta
+
+from sensorml.buses import gpio
+from sensorml.errors import BusError
+from sensorml.schema import Table
+from sensorml.types import Block, Channel
+
+PERIOD_S = 0.05
+
+
+class Options(Table, frozen=True, kw_only=True):
+    """The keys of a `[[sensor]]` with `driver = "gpio"`."""
+
+    gpio: int | str
+    """BCM number, header pin ("BOARD11") or name ("GPIO17")."""
+    pull: Literal["up", "down", "none"] = "up"
+    active: Literal["high", "low"] = "high"
+    """The level that reads 1. With the pull-up, a contact to ground reads 0
+    while it is closed; when it opens, or its wire breaks, 1."""
+    bounce_s: Annotated[float, Meta(ge=0, le=1)] = 0.02
+    """A level counts when it has lasted so long."""
+
+    @property
+    def thread(self) -> str:
+        return "gpio"
+
+
+def channels(_options: Options) -> Sequence[Channel]:
+    return (Channel("level", unit=""),)
+
+
+class Driver:
+    """One input line.
+
+    lgpio reports edges when the level after them has lasted `bounce_s`. Should
+    a report be lost, the level that is read decides once it has differed for
+    as long: no level is believed wrongly for ever.
+    """
+
+    def __init__(
+        self, options: Options, clock: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        self.period_s = PERIOD_S
+        self._options = options
+        self._clock = clock
+        self._bounce_ns = round(options.bounce_s * 1e9)
+        self._line: gpio.Input | None = None
+        # Two are enough: of a burst, both levels are seen and the last one stays.
+        self._edges: deque[tuple[bool, int]] = deque(maxlen=2)
+        self._level = False
+        self._last_ns = 0
+        self._doubt_ns: int | None = None
+
+    def start(self) -> None:
+        self.stop()
+        self._edges.clear()
+        self._doubt_ns = None
+        self._line = gpio.open_input(
+            self._options.gpio,
+            on_change=self._changed,
+            pull=self._options.pull,
+            active=self._options.active,
+            bounce_s=self._options.bounce_s,
+        )
+        self._level = self._line.value
+
+    def read(self) -> Block:
+        """Return one row: the oldest change that is not told yet, or the level."""
+        if self._line is None:
+            raise BusError(f"GPIO {self._options.gpio}: not started")
+        value = self._line.value
+        now = self._clock()
+        self._level, at = self._next_edge() or self._settled(value, now)
+        self._last_ns = max(at, self._last_ns + 1)
+        return Block(
+            samples=np.array([[self._level]], np.float32),
+            start_ns=self._last_ns,
+            rate_hz=1 / self.period_s,
+            age_ns=max(0, now - self._last_ns),
+        )
+
+    def stop(self) -> None:
+        if self._line is not None:
+            line, self._line = self._line, None
+            line.close()
+
+    def _changed(self, level: bool) -> None:
+        """Note an edge; called on lgpio's thread."""
+        self._edges.append((level, self._clock()))
+
+    def _next_edge(self) -> tuple[bool, int] | None:
+        while self._edges:
+            level, at = self._edges.popleft()
+            if level != self._level:
+                self._doubt_ns = None
+                return level, at
+        return None
+
+    def _settled(self, value: bool, now: int) -> tuple[bool, int]:
+        """Return the level to believe when no edge says otherwise."""
+        if value == self._level:
+            self._doubt_ns = None
+            return value, now
+        if self._doubt_ns is None:
+            self._doubt_ns = now
+        if now - self._doubt_ns < self._bounce_ns:
+            return self._level, now
+        self._doubt_ns = None
+        return value, now

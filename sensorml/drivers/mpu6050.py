@@ -1,0 +1,157 @@
+"""MPU-6050 accelerometer (and gyroscope, unused): three axes, 16 bits, on I2C.
+
+Data sheet: InvenSense MPU-6000/MPU-6050 Register Map and Descriptions Rev. 4.2,
+sections 4.2, 4.3 (rates and filter), 4.5 (range), 4.6, 4.27, 4.30, 4.31 (FIFO),
+4.28, 4.29 (power).
+
+Only the accelerations go into the FIFO, 6 bytes a sample, and one read of any
+length takes them out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Annotated, Literal
+
+import numpy as np
+from msgspec import Meta
+
+from sensorml.buses import i2c
+from sensorml.buses.chip import Rows, configure, drain_s, identify
+from sensorml.errors import BusError
+from sensorml.interfaces import I2C
+from sensorml.types import Block, Channel, Float32
+
+CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
+
+ROW_BYTES = 6
+FULL_BYTES = 1024 - 10 * ROW_BYTES
+"""Counted as full: so much more may come before the burst begins."""
+DRAIN_ROWS = 60
+"""Rows in the FIFO when it is read, of 170 that it holds."""
+
+_SMPLRT_DIV = 0x19
+_CONFIG = 0x1A
+_ACCEL_CONFIG = 0x1C
+_FIFO_EN = 0x23
+_INT_ENABLE = 0x38
+_USER_CTRL = 0x6A
+_PWR_MGMT_1, _PWR_MGMT_2 = 0x6B, 0x6C
+_FIFO_COUNT = 0x72
+_FIFO_R_W = 0x74
+_WHO_AM_I = 0x75
+
+_IDENTITY = 0x68
+_AWAKE = 0x01  # on the oscillator of gyroscope X, a better clock than its own
+_SLEEP = 0x40
+_STANDBY_GYRO_Y_Z = 0x03
+_ACCELERATION = 0x08
+_USE_FIFO, _FIFO_RESET = 0x40, 0x04
+_RANGE_CODE = {2: 0, 4: 1, 8: 2, 16: 3}
+# The widest filter of section 4.3 that ends below half the rate, as DLPF_CFG.
+_FILTER = {1000: 1, 500: 1, 250: 2, 200: 2, 125: 3, 100: 3, 50: 4, 25: 5}
+
+
+class Options(i2c.I2cOptions, frozen=True, kw_only=True):
+    """The keys of a `[[sensor]]` with `driver = "mpu6050"`."""
+
+    address: Annotated[int, Meta(ge=0x08, le=0x77)] = 0x68
+    """0x68 with the pin AD0 low, 0x69 with it high."""
+    rate_hz: Literal[25, 50, 100, 125, 200, 250, 500, 1000] = 1000
+    range_g: Literal[2, 4, 8, 16] = 16
+
+
+def channels(_options: Options) -> Sequence[Channel]:
+    return CHANNELS
+
+
+def decode(raw: bytes, range_g: int = 2) -> Float32:
+    """Turn rows of the FIFO, 6 bytes each, into g of shape (n, 3).
+
+    16384 counts are 1 g at ±2 g, 2048 at ±16 g (section 4.16):
+
+    >>> decode(bytes([0x40, 0x00, 0xC0, 0x00, 0x00, 0x01])).tolist()
+    [[1.0, -1.0, 6.103515625e-05]]
+    >>> decode(bytes([0x08, 0x00, 0x80, 0x00, 0x00, 0x00]), 16).tolist()
+    [[1.0, -16.0, 0.0]]
+    """
+    return np.frombuffer(raw, ">i2").reshape(-1, 3) * np.float32(range_g / 32768)
+
+
+class Driver:
+    """One MPU-6050, drained from its FIFO."""
+
+    def __init__(
+        self,
+        options: Options,
+        connect: Callable[[Options, str], I2C] = i2c.connect,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.period_s = drain_s(options.rate_hz, DRAIN_ROWS)
+        self._options = options
+        self._connect = connect
+        self._clock = clock
+        self._decode = partial(decode, range_g=options.range_g)
+        self._bus: I2C | None = None
+        self._lost = False
+        self._rest = 0
+
+    def start(self) -> None:
+        self.stop()
+        bus = self._bus = self._connect(self._options, "mpu6050")
+        bus.write(_PWR_MGMT_1, bytes((_AWAKE,)))
+        identify(bus, _WHO_AM_I, _IDENTITY)
+        configure(
+            bus,
+            {
+                _PWR_MGMT_1: _AWAKE,
+                _PWR_MGMT_2: _STANDBY_GYRO_Y_Z,
+                _INT_ENABLE: 0,
+                _SMPLRT_DIV: 1000 // self._options.rate_hz - 1,
+                _CONFIG: _FILTER[self._options.rate_hz],
+                _ACCEL_CONFIG: _RANGE_CODE[self._options.range_g] << 3,
+                _FIFO_EN: _ACCELERATION,
+            },
+        )
+        self._restart_fifo(bus)
+        self._lost = False
+        full_scale = self._options.range_g * 32767 / 32768
+        self._rows = Rows(bus, self._options.rate_hz, full_scale, self._clock)
+
+    def read(self) -> Block | None:
+        if self._bus is None:
+            raise BusError("mpu6050: not started")
+        began = self._clock()
+        count = int.from_bytes(self._bus.read(_FIFO_COUNT, 2), "big")
+        ended = self._clock()
+        rows, rest = divmod(count, ROW_BYTES)
+        if count > FULL_BYTES or (rest and self._rest):
+            # It drops its oldest bytes, and nobody knows where a row begins. A
+            # remainder that stays shows an overflow after the last count; one
+            # that goes was a row being written.
+            self._restart_fifo(self._bus)
+            return None
+        self._rest = rest
+        if not rows:
+            self._rows.expect()
+            return None
+        raw = self._bus.read(_FIFO_R_W, rows * ROW_BYTES)
+        lost, self._lost = self._lost, False
+        return self._rows.block(raw, self._decode, (began, ended), lost=lost)
+
+    def stop(self) -> None:
+        if self._bus is None:
+            return
+        bus, self._bus = self._bus, None
+        with contextlib.closing(bus), contextlib.suppress(BusError):
+            bus.write(_PWR_MGMT_1, bytes((_SLEEP,)))
+
+    def _restart_fifo(self, bus: I2C) -> None:
+        """Empty the FIFO, which works only while it is off, and switch it on."""
+        bus.write(_USER_CTRL, bytes((_FIFO_RESET,)))
+        configure(bus, {_USER_CTRL: _USE_FIFO})
+        self._lost = True
+        self._rest = 0

@@ -1,0 +1,119 @@
+"""A simulated accelerometer without a chip: the machine, sampled.
+
+For trying out everything behind the sensor, sensor faults included. To try the
+I2C side too, take a chip's driver with `bus = "sim"`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import numpy as np
+from msgspec import Meta
+
+from sensorml.buses.chip import rows_at
+from sensorml.errors import BusError
+from sensorml.schema import Table
+from sensorml.sim.machine import Float64, Machine, MachineOptions
+from sensorml.types import Block, Channel
+
+CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
+PERIOD_S = 0.05
+BACKLOG_S = 1.0
+"""What a slow reader gets back at most; older rows are missed."""
+
+Seconds = Annotated[float, Meta(ge=0)]
+
+
+class Options(Table, frozen=True, kw_only=True):
+    """The keys of a `[[sensor]]` with `driver = "sim"`."""
+
+    rate_hz: Annotated[float, Meta(ge=1, le=20_000)] = 800.0
+    range_g: Annotated[float, Meta(gt=0)] = 16.0
+    machine: MachineOptions = MachineOptions()
+
+    rate_error: Annotated[float, Meta(ge=-0.2, le=0.2)] = 0.0
+    """Share by which the sensor's oscillator is fast."""
+    jitter_s: Seconds = 0.0
+    """Standard deviation of the moments of sampling around their even grid."""
+    frozen_after_s: Seconds | None = None
+    frozen_for_s: Seconds = math.inf
+    """From when, and for how long, it repeats one sample."""
+    gap_after_s: Seconds | None = None
+    gap_rows: Annotated[int, Meta(ge=0)] = 100
+    """From when, and how many, rows are lost, once."""
+
+    @property
+    def thread(self) -> str:
+        return "sim"
+
+
+def channels(_options: Options) -> Sequence[Channel]:
+    return CHANNELS
+
+
+class Driver:
+    """One machine, switched on by `start`; row 0 is taken a period later."""
+
+    def __init__(
+        self, options: Options, clock: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        self.period_s = max(PERIOD_S, 1 / options.rate_hz)
+        self._options = options
+        self._clock = clock
+        self._machine = Machine(options.machine)
+        self._random = np.random.default_rng(options.machine.seed)
+        self._rate_hz = options.rate_hz * (1 + options.rate_error)
+        self._gap = math.inf
+        if options.gap_after_s is not None:
+            self._gap = int(options.gap_after_s * self._rate_hz)
+        self._started_ns: int | None = None
+        self._next = 0  # number of the next row
+
+    def start(self) -> None:
+        self._started_ns = self._clock()
+        self._next = 0
+
+    def read(self) -> Block | None:
+        """Return the rows that have become due, at most BACKLOG_S of them."""
+        if self._started_ns is None:
+            raise BusError("sim: not started")
+        now = self._clock()
+        due = int((now - self._started_ns) * self._rate_hz / 1e9)
+        first = max(self._next, due - math.ceil(BACKLOG_S * self._rate_hz))
+        if first < self._gap < due:
+            due = int(self._gap)
+        elif first == self._gap:
+            first += self._options.gap_rows
+        if first >= due:
+            return None
+        missed, self._next = first - self._next, due
+        times_s = np.arange(first + 1, due + 1) / self._rate_hz
+        samples = self._machine.acceleration(self._sampled(times_s))
+        limit = self._options.range_g
+        clipped = np.clip(samples, -limit, limit).astype(np.float32)
+        return Block(
+            samples=clipped,
+            start_ns=self._started_ns + round(times_s[0] * 1e9),
+            rate_hz=self._rate_hz,
+            missed=missed,
+            clipped=rows_at(clipped, limit),
+            age_ns=max(0, now - self._started_ns - round(times_s[-1] * 1e9)),
+        )
+
+    def stop(self) -> None:
+        self._started_ns = None
+
+    def _sampled(self, times_s: Float64) -> Float64:
+        """Return the moments that the rows really show."""
+        if self._options.jitter_s:
+            late = self._random.normal(0, self._options.jitter_s, len(times_s))
+            times_s = np.maximum(times_s + late, 0)
+        begin = self._options.frozen_after_s
+        if begin is None:
+            return times_s
+        held = (times_s >= begin) & (times_s < begin + self._options.frozen_for_s)
+        return np.where(held, begin, times_s)

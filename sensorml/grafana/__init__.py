@@ -1,0 +1,52 @@
+"""What Grafana needs to show a box: data source, dashboard, alert rules.
+
+The folder is laid out as Grafana's own `/etc/grafana`: `provisioning/` is read
+at its start, and the dashboard lies where the provisioning file says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from sensorml.grafana.dashboard import dashboard
+from sensorml.grafana.provisioning import (
+    Database,
+    alert_rules,
+    dashboard_provider,
+    data_source,
+)
+from sensorml.grafana.yaml import to_yaml
+
+__all__ = ["Database", "files", "write"]
+
+
+def files(database: Database, folder: Path) -> dict[str, str]:
+    """Return the text of every file by its path in `folder`."""
+    dashboards = str(folder.resolve() / "dashboards")
+    return {
+        "provisioning/datasources/sensorml.yaml": to_yaml(data_source(database)),
+        "provisioning/dashboards/sensorml.yaml": to_yaml(
+            dashboard_provider(dashboards)
+        ),
+        "provisioning/alerting/sensorml.yaml": to_yaml(alert_rules()),
+        "dashboards/sensorml.json": json.dumps(dashboard(), indent=2) + "\n",
+    }
+
+
+def write(database: Database, folder: Path) -> list[Path]:
+    """Write every file; a Grafana that looks meanwhile sees old or new, not half.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    written = []
+    for name, text in files(database, folder).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)  # noqa: PTH105 - says what it does: an atomic exchange
+        written.append(path)
+    return written

@@ -1,0 +1,228 @@
+"""The types of boards/*.toml and delegates/*.toml, and which board this is.
+
+A descriptor is data: a closed vocabulary, no expressions. A file of the same
+name in a later folder (/etc/sensorml) replaces the shipped one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from msgspec import Meta, field, structs
+
+from sensorml.errors import ConfigError, Problem
+from sensorml.hardware.facts import Facts
+from sensorml.schema import Table, decode_file
+
+T = TypeVar("T", bound=Table)
+
+Id = Annotated[str, Meta(pattern="^[0-9a-f]{4}:[0-9a-f]{4}$")]
+"""vendor:product, four small hexadecimal digits each."""
+
+NO_MATCH = (-1, 0)
+
+
+class Match(Table, frozen=True, kw_only=True):
+    """Conditions on the machine. Each that is given must hold, by any of its words."""
+
+    always: bool = False
+    dt_compatible: tuple[str, ...] = ()
+    machine: tuple[str, ...] = ()
+    usb: tuple[Id, ...] = ()
+    pci: tuple[Id, ...] = ()
+
+    def __post_init__(self) -> None:
+        given = self.always or self.dt_compatible or self.machine
+        if not (given or self.usb or self.pci):
+            raise ValueError(
+                "is empty: give always, dt_compatible, machine, usb or pci"
+            )
+
+    def why_not(self, facts: Facts) -> str | None:
+        """Say what is missing, or return None when everything holds."""
+        if self.dt_compatible and not set(self.dt_compatible) & {*facts.dt_compatible}:
+            return f"device tree is not {_either(self.dt_compatible)}"
+        if self.machine and facts.machine not in self.machine:
+            return f"processor is not {_either(self.machine)}"
+        if self.usb and not set(self.usb) & {device.id for device in facts.usb}:
+            return f"no USB device {_either(self.usb)}"
+        if self.pci and not set(self.pci) & {device.id for device in facts.pci}:
+            return f"no PCI device {_either(self.pci)}"
+        return None
+
+    def rank(self, facts: Facts) -> tuple[int, int]:
+        """Say how specific the match is; more is greater, `NO_MATCH` is none.
+
+        A device tree lists the board before its family before its SoC, so the
+        earlier a word stands there, the more it says.
+        """
+        if self.why_not(facts) is not None:
+            return NO_MATCH
+        places = [
+            -place
+            for place, word in enumerate(facts.dt_compatible)
+            if word in self.dt_compatible
+        ]
+        if places:
+            return 3, max(places)
+        if self.usb or self.pci:
+            return 2, 0
+        return (1, 0) if self.machine else (0, 0)
+
+
+class I2c(Table, frozen=True, kw_only=True):
+    """The I2C bus on the board's header, N of /dev/i2c-N."""
+
+    bus: Annotated[int, Meta(ge=0)]
+
+
+class Gpio(Table, frozen=True, kw_only=True):
+    """The GPIO chip of the board's header, by label: its number moves."""
+
+    chip_label: str
+
+
+class BoardCpu(Table, frozen=True, kw_only=True):
+    """Interpreter threads that leave a core to the sensors."""
+
+    threads: Annotated[int, Meta(ge=1)]
+
+
+class BoardTable(Table, frozen=True, kw_only=True):
+    """What a file in boards/ may hold; a key that is not known stays out."""
+
+    title: str
+    match: Match
+    i2c: I2c | None = None
+    gpio: Gpio | None = None
+    cpu: BoardCpu | None = None
+
+
+class Board(BoardTable, frozen=True, kw_only=True):
+    """One file of boards/."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+
+class Library(Table, frozen=True, kw_only=True):
+    """A shared object for `load_delegate`, by the names it may have."""
+
+    names: Annotated[tuple[str, ...], Meta(min_length=1)]
+    options: dict[str, str] = field(default_factory=dict)
+    cure: str
+    """How a person gets it."""
+
+
+class Access(Table, frozen=True, kw_only=True):
+    """Who may use the device's node."""
+
+    group: str
+
+
+class Needs(Table, frozen=True, kw_only=True):
+    """What the system must be like; the cure says how it becomes so."""
+
+    page_size_bytes: int
+    cure: str
+
+
+class ModelNeeds(Table, frozen=True, kw_only=True):
+    """Which file of a model folder it runs, and what that file may hold."""
+
+    file: Annotated[str, Meta(pattern=r"\.tflite$")]
+    dtypes: Annotated[tuple[str, ...], Meta(min_length=1)]
+
+
+class DelegateTable(Table, frozen=True, kw_only=True):
+    """What a file in delegates/ may hold."""
+
+    title: str
+    tried: bool
+    """Whether its authors ran it on the real device."""
+    match: Match
+    model: ModelNeeds
+    library: Library | None = None
+    access: Access | None = None
+    needs: Needs | None = None
+
+
+class Delegate(DelegateTable, frozen=True, kw_only=True):
+    """One file of delegates/."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+
+def boards(folders: Iterable[Path]) -> dict[str, Board]:
+    """Read every board, by name; a later folder overrides an earlier one.
+
+    Raises:
+        ConfigError: with every problem of every file.
+    """
+    tables = _read(folders, BoardTable)
+    return {p.stem: Board(path=p, **structs.asdict(t)) for p, t in tables.items()}
+
+
+def delegates(folders: Iterable[Path]) -> dict[str, Delegate]:
+    """Read every delegate, by name; a later folder overrides an earlier one.
+
+    Raises:
+        ConfigError: with every problem of every file.
+    """
+    tables = _read(folders, DelegateTable)
+    return {p.stem: Delegate(path=p, **structs.asdict(t)) for p, t in tables.items()}
+
+
+def identify(facts: Facts, known: Mapping[str, Board]) -> Board:
+    """Return the board that matches most specifically.
+
+    Raises:
+        ConfigError: none matches, or two match equally.
+    """
+    ranks = {name: board.match.rank(facts) for name, board in known.items()}
+    highest = max(ranks.values(), default=NO_MATCH)
+    if highest == NO_MATCH:
+        what, cure = "none matches this machine", "restore boards/generic-linux.toml"
+        raise ConfigError([Problem("boards", "", what, cure)])
+    best, *others = (known[name] for name, rank in ranks.items() if rank == highest)
+    problems = [
+        Problem(
+            str(other.path),
+            "match",
+            f"matches this machine as well as {best.path} does",
+            f"narrow one match, or name this file {best.path.name} to replace",
+        )
+        for other in others
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return best
+
+
+def _read(folders: Iterable[Path], kind: type[T]) -> dict[Path, T]:
+    files = {
+        path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))
+    }
+    tables: dict[Path, T] = {}
+    problems: list[Problem] = []
+    for path in files.values():
+        try:
+            tables[path] = decode_file(path, kind)
+        except ConfigError as err:
+            problems += err.problems
+    if problems:
+        raise ConfigError(problems)
+    return tables
+
+
+def _either(words: Iterable[str]) -> str:
+    return " or ".join(words)

@@ -1,0 +1,135 @@
+"""Devices on USB, PCI and I2C, and the Edge TPUs among them.
+
+Sources: Documentation/ABI of the Linux kernel for sysfs; the gasket driver for
+/sys/class/apex, which gives temperatures in thousandths of a degree.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sensorml.hardware.files import Tree, parse_int
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A device file, and what this process may do with it."""
+
+    path: str
+    exists: bool
+    readable: bool
+    writable: bool
+
+    @classmethod
+    def at(cls, tree: Tree, path: str) -> Node:
+        return cls(
+            f"/{path}",
+            tree.access(path, os.F_OK),
+            tree.access(path, os.R_OK),
+            tree.access(path, os.W_OK),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class UsbDevice:
+    """One device on USB; `id` is vendor:product in hexadecimal."""
+
+    id: str
+    port: str
+    """The kernel's name of the place it is plugged in: bus-port.port…"""
+    bus: int
+    device: int
+    speed_mbps: float | None
+    """480 is USB 2, 5000 and up USB 3."""
+    product: str
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class PciDevice:
+    """One device on PCI; `id` is vendor:device in hexadecimal."""
+
+    id: str
+    slot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Apex:
+    """One Edge TPU on PCIe, as the gasket driver shows it."""
+
+    name: str
+    node: Node
+    temp_c: float | None
+    """-89.7 when the link is dead: all bits of the register read as one."""
+    status: str
+    owned: bool
+    owner: int | None
+    """Process that has it open."""
+    trip_points_c: tuple[float, ...]
+    """From each of these temperatures on the clock is halved once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class I2cAdapter:
+    """One I2C bus, with or without a node in /dev."""
+
+    bus: int
+    name: str
+    node: Node
+
+
+def usb(tree: Tree) -> Iterator[UsbDevice]:
+    for port in tree.names("sys/bus/usb/devices"):
+        at = f"sys/bus/usb/devices/{port}"
+        ids = [tree.text(f"{at}/{name}").lower() for name in ("idVendor", "idProduct")]
+        bus, device = (tree.integer(f"{at}/{name}") for name in ("busnum", "devnum"))
+        if not all(ids) or bus is None or device is None:  # an interface
+            continue
+        speed = tree.text(f"{at}/speed")  # "1.5" for the slowest
+        yield UsbDevice(
+            id=":".join(ids),
+            port=port,
+            bus=bus,
+            device=device,
+            speed_mbps=float(speed) if speed.replace(".", "", 1).isdecimal() else None,
+            product=tree.text(f"{at}/product"),
+            node=Node.at(tree, f"dev/bus/usb/{bus:03d}/{device:03d}"),
+        )
+
+
+def pci(tree: Tree) -> Iterator[PciDevice]:
+    for slot in tree.names("sys/bus/pci/devices"):
+        at = f"sys/bus/pci/devices/{slot}"
+        ids = [tree.text(f"{at}/{n}").removeprefix("0x") for n in ("vendor", "device")]
+        if all(ids):
+            yield PciDevice(":".join(ids).lower(), slot)
+
+
+def apex(tree: Tree) -> Iterator[Apex]:
+    for name in tree.names("sys/class/apex"):
+        at = f"sys/class/apex/{name}"
+        trips = [celsius(tree, f"{at}/trip_point{i}_temp") for i in range(3)]
+        yield Apex(
+            name=name,
+            node=Node.at(tree, f"dev/{name}"),
+            temp_c=celsius(tree, f"{at}/temp"),
+            status=tree.text(f"{at}/status"),
+            owned=tree.integer(f"{at}/is_device_owned") == 1,
+            owner=tree.integer(f"{at}/device_owner") or None,
+            trip_points_c=tuple(trip for trip in trips if trip is not None),
+        )
+
+
+def i2c(tree: Tree) -> Iterator[I2cAdapter]:
+    for adapter in tree.names("sys/bus/i2c/devices"):
+        bus = parse_int(adapter.removeprefix("i2c-"))
+        if bus is not None and adapter == f"i2c-{bus}":
+            name = tree.text(f"sys/bus/i2c/devices/{adapter}/name")
+            yield I2cAdapter(bus, name, Node.at(tree, f"dev/{adapter}"))
+
+
+def celsius(tree: Tree, path: str) -> float | None:
+    value = tree.integer(path)
+    return None if value is None else value / 1000

@@ -1,0 +1,129 @@
+"""Reading /proc, /sys and /dev under a root, whatever lies there.
+
+A captured tree may hold anything: a pipe that never ends, a device that acts
+when it is opened, a link that leads out of the tree. What is not an ordinary,
+readable file inside the root counts as absent.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_BYTES = 64 * 1024
+MAX_ENTRIES = 512
+
+_ANYBODY = {os.R_OK: 0o444, os.W_OK: 0o222}
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """One root; paths are relative to it. Absence is empty, never an error."""
+
+    root: str
+    """Without links, so that what lies inside can be told by its beginning."""
+
+    @classmethod
+    def at(cls, root: Path) -> Tree:
+        return cls(os.path.realpath(root))
+
+    @property
+    def live(self) -> bool:
+        """Whether this is the running machine and not a captured tree."""
+        return self.root == "/"
+
+    def read(self, path: str) -> bytes:
+        """Return up to 64 kB of a regular file; b"" for anything else."""
+        place = self.inside(path)
+        if place is None:
+            return b""
+        # Opening a device can act (a watchdog starts to count), so its kind is
+        # looked at before, and again after, when it can no longer change.
+        try:
+            if not stat.S_ISREG(Path(place).stat().st_mode):
+                return b""
+            fd = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        except OSError:
+            return b""
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                return b""
+            return _read(fd)
+        except OSError:  # sysfs: the device went away, or has no value now
+            return b""
+        finally:
+            os.close(fd)
+
+    def text(self, path: str) -> str:
+        """Return the file's text without surrounding space; "" if none."""
+        return self.read(path).decode("utf-8", "replace").strip(" \t\r\n\0")
+
+    def integer(self, path: str) -> int | None:
+        """Return the decimal number in the file, or None."""
+        return parse_int(self.text(path))
+
+    def names(self, path: str) -> list[str]:
+        """List a folder's entries in natural order; at most 512 of them."""
+        place = self.inside(path)
+        if place is None:
+            return []
+        try:
+            with os.scandir(place) as entries:
+                found = [e.name for e in itertools.islice(entries, MAX_ENTRIES)]
+        except OSError:
+            return []
+        # No kernel makes a name that cannot be printed; a damaged copy may.
+        return sorted(filter(str.isprintable, found), key=_natural)
+
+    def access(self, path: str, mode: int) -> bool:
+        """Whether the file may be used so (os.F_OK, or os.R_OK | os.W_OK).
+
+        On the running machine by this process. Whose process would look at a
+        copy is not known: there it is whether anybody at all may.
+        """
+        place = self.inside(path)
+        if place is None:
+            return False
+        if self.live:
+            return os.access(place, mode)
+        try:
+            have = Path(place).stat().st_mode
+        except OSError:
+            return False
+        return all(have & bits for how, bits in _ANYBODY.items() if mode & how)
+
+    def inside(self, path: str) -> str | None:
+        """Return the real path, or None when a link leads out of the root.
+
+        The kernel's /proc/device-tree is such a link: in a copied tree it
+        would show the machine that looks, not the one that was copied.
+        """
+        if self.live:
+            return "/" + path
+        place = os.path.realpath(f"{self.root}/{path}")
+        return place if place.startswith(self.root + "/") else None
+
+
+def parse_int(text: str, base: int = 10) -> int | None:
+    try:
+        return int(text, base)
+    except ValueError:
+        return None
+
+
+def _read(fd: int) -> bytes:
+    chunks: list[bytes] = []
+    left = MAX_BYTES
+    while left and (chunk := os.read(fd, left)):
+        chunks.append(chunk)
+        left -= len(chunk)
+    return b"".join(chunks)
+
+
+def _natural(name: str) -> tuple[str, int, str]:
+    """Sort i2c-2 before i2c-10."""
+    stem = name.rstrip("0123456789")
+    return stem, int(name[len(stem) :][:18] or 0), name

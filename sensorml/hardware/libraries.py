@@ -1,0 +1,52 @@
+"""Where a shared library is, without loading it (ld.so(8))."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from sensorml.hardware.files import Tree
+
+_DEFAULT = ("lib", "usr/lib", "lib64", "usr/lib64", "usr/local/lib")
+_MULTIARCH = {
+    ("aarch64", 64): "aarch64-linux-gnu",
+    ("aarch64", 32): "arm-linux-gnueabihf",
+    ("armv7l", 32): "arm-linux-gnueabihf",
+    ("armv6l", 32): "arm-linux-gnueabihf",
+    ("x86_64", 64): "x86_64-linux-gnu",
+}
+"""Debian's folder for libraries, by the kernel's architecture and program size."""
+
+
+def find(
+    names: Iterable[str], root: Path, *, machine: str, bits: int | None
+) -> Path | None:
+    """Return where the first of the libraries is, or None.
+
+    Looks where the dynamic linker of the machine under `root` would; of the
+    running machine also in LD_LIBRARY_PATH. A copy of a kernel before 6.1 does
+    not name its architecture: there Debian's folder of any counts.
+    """
+    tree = Tree.at(root)
+    known = _MULTIARCH.get((machine, bits or 0))
+    multiarch = {known} if known else set(_MULTIARCH.values())
+    folders = list(_folders(tree, sorted(multiarch)))
+    for name in names:
+        for folder in folders:
+            place = tree.inside(f"{folder}/{name}".lstrip("/"))
+            if place is not None and Path(place).is_file():
+                return Path(place)
+    return None
+
+
+def _folders(tree: Tree, multiarch: list[str]) -> Iterator[str]:
+    if tree.live:
+        yield from filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":"))
+    for name in tree.names("etc/ld.so.conf.d"):
+        for line in tree.text(f"etc/ld.so.conf.d/{name}").splitlines():
+            if line.startswith("/"):
+                yield line.strip()
+    for folder in _DEFAULT:
+        yield from (f"{folder}/{name}" for name in multiarch)
+        yield folder

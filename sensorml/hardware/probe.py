@@ -1,0 +1,258 @@
+"""Which delegates can be used here, and why not the others.
+
+The cheap rungs of the ladder. Nothing is opened here: opening a USB Edge TPU
+resets it under the process that uses it, and libedgetpu's open without
+permission blocks for 25 s. What only an open device can tell comes after these.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from sensorml.hardware import libraries
+from sensorml.hardware.descriptors import Board, Delegate, identify
+from sensorml.hardware.devices import Apex, Node, UsbDevice
+from sensorml.hardware.facts import Facts
+from sensorml.hardware.software import Software
+
+DEAD_LINK_C: Final = -89.0
+"""All bits of the temperature register set read as -89.7 °C: nobody answers."""
+USB2_MBPS: Final = 480
+
+
+class Rung(StrEnum):
+    """How far up the ladder a delegate came: the first rung it failed."""
+
+    PASSED = "passed"
+    RUNTIME = "runtime"
+    DEVICE = "device"
+    SYSTEM = "system"
+    ACCESS = "access"
+    LINK = "link"
+    OWNER = "owner"
+    LIBRARY = "library"
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeVerdict:
+    """The TFLite runtime, or the reason why there is none."""
+
+    name: str = ""
+    version: str = ""
+    why_not: str | None = None
+    cure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is known about one delegate before it is opened."""
+
+    delegate: str
+    title: str
+    rung: Rung
+    why_not: str | None
+    """None: nothing that can be seen from outside keeps it from being used."""
+    cure: str
+    library: str | None
+    tried: bool
+    warnings: tuple[str, ...]
+
+    @property
+    def usable(self) -> bool:
+        return self.why_not is None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything `sensorml probe` knows without touching a device."""
+
+    board: str
+    title: str
+    i2c_bus: int | None
+    gpio_chip: str | None
+    """Name of the header's GPIO chip, as its label is found on this machine."""
+    facts: Facts
+    software: Software
+    runtime: RuntimeVerdict
+    delegates: tuple[Verdict, ...]
+    warnings: tuple[str, ...]
+
+
+def probe(
+    facts: Facts,
+    *,
+    software: Software,
+    runtime: RuntimeVerdict,
+    delegates: Mapping[str, Delegate],
+    boards: Mapping[str, Board],
+) -> Report:
+    """Judge every delegate on the machine that `facts` describe.
+
+    Raises:
+        ConfigError: two boards match equally, or none does.
+    """
+    board = identify(facts, boards)
+    label = board.gpio.chip_label if board.gpio else None
+    chips = [chip.name for chip in facts.gpio if label and chip.label == label]
+    return Report(
+        board=board.name,
+        title=facts.model or board.title,
+        i2c_bus=board.i2c.bus if board.i2c else None,
+        gpio_chip=chips[0] if chips else None,
+        facts=facts,
+        software=software,
+        runtime=runtime,
+        delegates=tuple(judge(facts, d, runtime) for d in delegates.values()),
+        warnings=tuple(_warnings(facts, software)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fall:
+    """The rung where the climb ended."""
+
+    rung: Rung
+    why: str
+    cure: str
+
+
+def judge(facts: Facts, delegate: Delegate, runtime: RuntimeVerdict) -> Verdict:
+    """Climb the ladder for one delegate until a rung breaks."""
+    library, fall = _climb(facts, delegate, runtime)
+    return Verdict(
+        delegate=delegate.name,
+        title=delegate.title,
+        rung=fall.rung if fall else Rung.PASSED,
+        why_not=fall.why if fall else None,
+        cure=fall.cure if fall else "",
+        library=library,
+        tried=delegate.tried,
+        warnings=tuple(_device_warnings(facts, delegate)),
+    )
+
+
+def _climb(
+    facts: Facts, delegate: Delegate, runtime: RuntimeVerdict
+) -> tuple[str | None, _Fall | None]:
+    why = delegate.match.why_not(facts)
+    if why is not None:
+        return None, _Fall(Rung.DEVICE, why, "plug it in, or look at lsusb and lspci")
+    fall = _system(facts, delegate) or _device(facts, delegate)
+    if fall is not None:
+        return None, fall
+    if runtime.why_not is not None:
+        return None, _Fall(Rung.RUNTIME, runtime.why_not, runtime.cure)
+    if delegate.library is None:
+        return None, None
+    return _library(facts, delegate)
+
+
+def _system(facts: Facts, delegate: Delegate) -> _Fall | None:
+    needs = delegate.needs
+    if needs is None or facts.page_size_bytes in {None, needs.page_size_bytes}:
+        return None
+    have = facts.page_size_bytes or 0
+    why = (
+        f"the kernel has pages of {have // 1024} kB, "
+        f"its driver needs {needs.page_size_bytes // 1024} kB"
+    )
+    return _Fall(Rung.SYSTEM, why, needs.cure)
+
+
+def _device(facts: Facts, delegate: Delegate) -> _Fall | None:
+    """Say what keeps this process from every one of the delegate's devices."""
+    sticks, chips = _sticks(facts, delegate), _chips(facts, delegate)
+    if delegate.match.pci and not chips:
+        return _Fall(
+            Rung.ACCESS,
+            "the card is there, its driver is not (no /sys/class/apex)",
+            "install gasket-dkms and start again",
+        )
+    falls = [_access(stick.node, delegate) for stick in sticks]
+    falls += [_access(c.node, delegate) or _link(c) or _owner(c) for c in chips]
+    return None if None in falls else next(iter(falls), None)
+
+
+def _access(node: Node, delegate: Delegate) -> _Fall | None:
+    if not node.exists:
+        cure = "check that udev runs; in a container pass the device through"
+        return _Fall(Rung.ACCESS, f"{node.path} does not exist", cure)
+    if node.readable and node.writable:
+        return None
+    group = delegate.access.group if delegate.access else "its group"
+    cure = f"join the group: sudo usermod -aG {group} $USER, then log in again"
+    return _Fall(Rung.ACCESS, f"{node.path} may not be written", cure)
+
+
+def _link(chip: Apex) -> _Fall | None:
+    if chip.temp_c is None or chip.temp_c > DEAD_LINK_C:
+        return None
+    why = f"{chip.name} reads {chip.temp_c} °C: its PCIe link is dead"
+    return _Fall(Rung.LINK, why, "power off, reseat the card, check its supply")
+
+
+def _owner(chip: Apex) -> _Fall | None:
+    if not chip.owned:
+        return None
+    who = f"process {chip.owner}" if chip.owner else "another process"
+    why = f"{chip.name} is in use by {who}"
+    return _Fall(Rung.OWNER, why, "stop that process, or use it there")
+
+
+def _library(facts: Facts, delegate: Delegate) -> tuple[str | None, _Fall | None]:
+    assert delegate.library is not None  # noqa: S101 - the caller looked
+    names = delegate.library.names
+    found = libraries.find(
+        names, Path(facts.root), machine=facts.machine, bits=facts.bits
+    )
+    if found is None:
+        why = f"the library {names[0]} is not installed"
+        return None, _Fall(Rung.LIBRARY, why, delegate.library.cure)
+    if facts.live:
+        try:
+            ctypes.CDLL(str(found))
+        except OSError as err:
+            why = f"{found} does not load: {err}"
+            return str(found), _Fall(Rung.LIBRARY, why, delegate.library.cure)
+    return str(found), None
+
+
+def _sticks(facts: Facts, delegate: Delegate) -> list[UsbDevice]:
+    return [device for device in facts.usb if device.id in delegate.match.usb]
+
+
+def _chips(facts: Facts, delegate: Delegate) -> tuple[Apex, ...]:
+    return facts.apex if delegate.match.pci else ()
+
+
+def _device_warnings(facts: Facts, delegate: Delegate) -> Iterator[str]:
+    for stick in _sticks(facts, delegate):
+        if stick.speed_mbps is not None and stick.speed_mbps <= USB2_MBPS:
+            yield (
+                f"{delegate.title} at port {stick.port} runs at USB 2 speed: a model "
+                "takes about 4 ms longer there; use a blue USB 3 port and its own cable"
+            )
+    for chip in _chips(facts, delegate):
+        passed = [t for t in chip.trip_points_c if (chip.temp_c or 0) >= t]
+        if passed:
+            yield (
+                f"{chip.name} is at {chip.temp_c} °C, over {max(passed):g} °C: "
+                f"its clock is divided by {2 ** len(passed)}; cool it"
+            )
+
+
+def _warnings(facts: Facts, software: Software) -> Iterator[str]:
+    if facts.bits == 32:
+        yield (
+            "this is a 32-bit system: only the old tflite-runtime exists for it; "
+            "install the 64-bit Raspberry Pi OS where the board can run it"
+        )
+    if facts.live:  # the packages are those of the machine that looks
+        yield from software.warnings(facts.machine)
+    for what in facts.throttled:
+        yield f"the Raspberry Pi firmware says {what}: check the supply and the cooling"

@@ -1,0 +1,73 @@
+"""The report in words, as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sensorml.hardware.probe import Report, Verdict
+from sensorml.hardware.scan import Sensors
+
+
+def machine(report: Report, sensors: Sequence[Sensors]) -> Iterator[tuple[str, str]]:
+    """Yield the lines above the tables: what it is, what it runs, what it has."""
+    facts, software = report.facts, report.software
+    memory = f"{(facts.memory_bytes or 0) / 2**30:.1f} GiB"
+    bits = f"{facts.bits}-bit programs" if facts.bits else ""
+    page = f"{facts.page_size_bytes // 1024} kB pages" if facts.page_size_bytes else ""
+    runtime = report.runtime
+    yield "board", f"{report.title} ({report.board})"
+    yield "CPU", _list(facts.cpu.model, f"{facts.cpu.cores} cores", facts.machine, bits)
+    yield "memory", _list(memory, page)
+    yield "system", _list(facts.system, f"Linux {facts.kernel}")
+    if facts.live:
+        yield (
+            "Python",
+            _list(
+                software.python, f"numpy {software.packages.get('numpy', 'missing')}"
+            ),
+        )
+    yield (
+        "runtime",
+        f"{runtime.name} {runtime.version}"
+        if runtime.why_not is None
+        else f"{runtime.why_not}: {runtime.cure}",
+    )
+    for temperature in facts.temperatures:
+        yield "temperature", f"{temperature.zone} {temperature.temp_c:.1f} °C"
+    answered = {each.bus: each for each in sensors}
+    for adapter in facts.i2c:
+        header = "the header" if adapter.bus == report.i2c_bus else ""
+        said = _answers(answered.get(adapter.bus))
+        yield f"i2c-{adapter.bus}", _list(adapter.name, header, said)
+    for chip in facts.gpio:
+        header = "the header" if chip.name == report.gpio_chip else ""
+        lines = f"{chip.lines} lines" if chip.lines else ""
+        usable = "" if chip.usable else "access denied: join the group gpio"
+        yield chip.name, _list(chip.label, lines, header, usable)
+    for apex in facts.apex:
+        temp = "" if apex.temp_c is None else f"{apex.temp_c} °C"
+        yield apex.name, _list("Edge TPU", temp, apex.status)
+
+
+def _answers(sensors: Sensors | None) -> str:
+    if sensors is None:
+        return ""
+    if sensors.why_not is not None:
+        return sensors.why_not
+    found = [f"{each.chip} at {each.address:#04x}" for each in sensors.answers]
+    return ", ".join(found) or "no known sensor answers"
+
+
+def reason(verdict: Verdict) -> str:
+    if verdict.why_not is not None:
+        return f"{verdict.why_not}: {verdict.cure}"
+    return "" if verdict.tried else "written from sources, not tried on the device"
+
+
+def _list(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
+
+
+def printable(text: str) -> str:
+    """Keep a damaged or hostile file from steering the terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)

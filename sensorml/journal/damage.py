@@ -1,0 +1,56 @@
+"""Telling a damaged journal from a disk that is full, and putting it aside."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from sensorml.errors import StoreError
+
+_CODES: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+def is_damage(err: sqlite3.DatabaseError) -> bool:
+    # The low byte; SQLite's extended codes add detail above it.
+    return getattr(err, "sqlite_errorcode", 0) & 0xFF in _CODES
+
+
+def verdict_on(db: sqlite3.Connection) -> str:
+    """Return "ok", or the first thing that is wrong with the file."""
+    try:
+        [verdict] = db.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as err:
+        if not is_damage(err):
+            raise
+        return str(err)
+    return " ".join(str(verdict).split())
+
+
+def beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def put_aside(path: Path, why: str) -> str:
+    """Rename a damaged file and what belongs to it; return what to tell people.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    aside = beside(path, f".corrupt-{stamp}")
+    try:
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                beside(path, suffix).rename(beside(aside, suffix))
+    except OSError as err:
+        raise StoreError(
+            f"{path}: is damaged ({why}) and cannot be put aside "
+            f"({err.strerror}): move it away"
+        ) from err
+    return (
+        f"{path} was damaged ({why}): put aside as {aside.name}, "
+        "a new journal was begun"
+    )

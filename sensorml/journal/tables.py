@@ -1,0 +1,117 @@
+"""What the journal's tables hold, as data; the SQL follows from it.
+
+The tables are STRICT (SQLite 3.37, 2021): a value of the wrong type is
+refused when it is written, so that a reader can rely on the type for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal
+
+KINDS: Final = ("prediction", "alarm", "event", "timing")
+
+COLUMNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "prediction": (
+            "start_ns",
+            "end_ns",
+            "sensor",
+            "model",
+            "model_version",
+            "delegate",
+            "score",
+            "threshold",
+            "state",
+            "quality",
+            "delay_ns",
+            "features_ns",
+            "quantise_ns",
+            "invoke_ns",
+            "decide_ns",
+            "degraded",
+            "label",
+            "probability",
+        ),
+        "alarm": (
+            "time_ns",
+            "alarm",
+            "sensor",
+            "model",
+            "state",
+            "previous",
+            "reason",
+            "score",
+            "threshold",
+        ),
+        "event": (
+            "time_ns",
+            "kind",
+            "subject",
+            "state",
+            "previous",
+            "detail",
+            "value",
+        ),
+        "timing": (
+            "start_ns",
+            "time_ns",
+            "sensor",
+            "model",
+            "delegate",
+            "stage",
+            "count",
+            "p50_ns",
+            "p95_ns",
+            "p99_ns",
+            "max_ns",
+        ),
+    }
+)
+"""The columns of every kind of row, in the order of `interfaces.Row`."""
+
+INSTANTS: Final = frozenset({"start_ns", "end_ns", "time_ns"})
+"""Columns that are UTC times, never NULL; every other `_ns` is a duration."""
+
+_REALS: Final = frozenset({"score", "threshold", "quality", "probability", "value"})
+_COUNTS: Final = frozenset({"count", "degraded"})
+
+APPLICATION_ID: Final = 0x736D6C6A
+"""'smlj' in the file's header: how `file` and we know a journal."""
+VERSION: Final = 1
+
+
+def storage(column: str) -> Literal["INTEGER", "REAL", "TEXT"]:
+    """Return the SQLite type of a column; a name has one type in every table."""
+    if column.endswith("_ns") or column in _COUNTS:
+        return "INTEGER"
+    return "REAL" if column in _REALS else "TEXT"
+
+
+def create_statements() -> list[str]:
+    """Return the SQL that makes an empty journal.
+
+    AUTOINCREMENT keeps an id from ever being used again: a sink's offset must
+    stay true after the rows behind it are gone.
+    """
+    tables = []
+    for kind, columns in COLUMNS.items():
+        typed = ", ".join(
+            f"{c} {storage(c)}{' NOT NULL' if c in INSTANTS else ''}" for c in columns
+        )
+        tables.append(
+            f"CREATE TABLE IF NOT EXISTS {kind} "
+            f"(id INTEGER PRIMARY KEY AUTOINCREMENT, {typed}) STRICT"
+        )
+    tables.append(
+        "CREATE TABLE IF NOT EXISTS offset (sink TEXT NOT NULL, kind TEXT NOT NULL, "
+        "id INTEGER NOT NULL, PRIMARY KEY (sink, kind)) STRICT, WITHOUT ROWID"
+    )
+    return tables
+
+
+def insert_statement(kind: str) -> str:
+    columns = COLUMNS[kind]
+    marks = ", ".join("?" * len(columns))
+    return f"INSERT INTO {kind} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names from the table above

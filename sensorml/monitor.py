@@ -1,0 +1,323 @@
+"""What becomes of a reading: health, windows, alarms, lines, rows.
+
+All of it on one thread, the engine's, and in this order: an alarm line has
+changed before anything is written down.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import numpy as np
+
+from sensorml.config import Alarm
+from sensorml.decision import AlarmLogic, vote_of_value, vote_of_window
+from sensorml.errors import BusError, SourceEndedError
+from sensorml.health import SensorHealth
+from sensorml.interfaces import Row
+from sensorml.outbox import Outbox
+from sensorml.pipeline import FROZEN, Pipeline
+from sensorml.sampling import Acknowledge, Inbox, Reading
+from sensorml.types import Block, Change, Prediction, State
+
+TICK_S: Final = 0.25
+"""How often silence is looked for when nothing comes."""
+
+STAGES: Final = ("sample_to_result", "features", "quantise", "invoke", "decide")
+
+
+class Line(Protocol):
+    """An alarm's output line."""
+
+    def set(self, on: bool) -> None: ...
+
+
+@dataclass(slots=True)
+class Watch:
+    """One alarm with its line, and what it last said."""
+
+    logic: AlarmLogic
+    line: Line | None = None
+    reason: str = "no data yet"
+
+    @property
+    def name(self) -> str:
+        return self.logic.rule.name
+
+
+@dataclass(slots=True)
+class Stream:
+    """One model on one sensor, the alarms that follow it, and its latest."""
+
+    model: str
+    sensor: str
+    pipeline: Pipeline
+    watches: Sequence[Watch]
+    latest: Prediction | None = None
+    windows: int = 0
+    delays: list[tuple[int, ...]] = field(default_factory=list)
+    """Per window since the last `timing` rows: its durations, as in STAGES."""
+
+    @property
+    def delegate(self) -> str:
+        return self.pipeline.engine.delegate
+
+
+class Monitor:
+    """Works on readings, one at a time; the service's only user of engines."""
+
+    def __init__(
+        self,
+        sensors: Iterable[SensorHealth],
+        streams: Iterable[Stream],
+        contacts: Mapping[str, Sequence[Watch]],
+        outbox: Outbox,
+        *,
+        timing_s: float = 10.0,
+        first_result: Callable[[], None] = lambda: None,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        """Make a monitor.
+
+        Args:
+            sensors: the health of every sensor.
+            streams: the models, in the order of the configuration.
+            contacts: by sensor, the alarms that follow its value without a model.
+            outbox: where rows go.
+            timing_s: how often delay percentiles become rows.
+            first_result: called once, when there is something to show for.
+            clock: monotonic, ns.
+        """
+        self.sensors = {sensor.name: sensor for sensor in sensors}
+        self.streams = tuple(streams)
+        self.contacts = contacts
+        self.results = 0
+        """Windows judged and contacts read since the start."""
+        self.blocks = 0
+        """Blocks taken in since the start: what the watchdog looks at."""
+        self._outbox = outbox
+        self._clock = clock
+        self._first_result = first_result
+        self._by_sensor = {
+            name: [s for s in self.streams if s.sensor == name] for name in self.sensors
+        }
+        self._timing_ns = round(timing_s * 1e9)
+        self._timed_ns = clock()
+
+    @property
+    def watches(self) -> list[Watch]:
+        return [
+            *(w for stream in self.streams for w in stream.watches),
+            *(w for watches in self.contacts.values() for w in watches),
+        ]
+
+    def run(self, inbox: Inbox) -> None:
+        """Work until the inbox is closed and empty. Blocks; owns its thread."""
+        for watch in self.watches:
+            self._drive(watch)
+        next_tick_ns = self._clock()
+        while not inbox.drained:
+            reading = inbox.get(TICK_S)
+            if reading is not None:
+                self.handle(reading)
+            if (now_ns := self._clock()) >= next_tick_ns:
+                self.tick(now_ns)
+                next_tick_ns = now_ns + round(TICK_S * 1e9)
+        self._write_timings(self._clock())
+
+    def handle(self, reading: Reading) -> None:
+        """Take one reading all the way to lines and rows."""
+        what = reading.what
+        if isinstance(what, Acknowledge):
+            self._acknowledge(what.alarm, reading.at_ns)
+            return
+        sensor = self.sensors[reading.sensor]
+        if isinstance(what, Block):
+            self._block(sensor, what, reading.at_ns)
+        elif what is None:
+            sensor.started(reading.at_ns)
+        elif isinstance(what, SourceEndedError):
+            self._sensor_changed(sensor, sensor.ended(reading.at_ns))
+        else:
+            self._sensor_changed(sensor, sensor.failure(reading.at_ns, what))
+
+    def tick(self, now_ns: int) -> None:
+        """Look for what shows by its absence; write timings when they are due."""
+        for sensor in self.sensors.values():
+            self._sensor_changed(sensor, sensor.tick(now_ns))
+        if now_ns - self._timed_ns >= self._timing_ns:
+            self._write_timings(now_ns)
+
+    def _acknowledge(self, alarm: str, at_ns: int) -> None:
+        for watch in self.watches:
+            if watch.name == alarm:
+                sensor, model = self._source_of(watch.logic.rule)
+                change = watch.logic.acknowledge(at_ns)
+                self._alarm_changed(watch, change, sensor, model, None)
+
+    def _source_of(self, rule: Alarm) -> tuple[str, str]:
+        for stream in self.streams:
+            if stream.model == rule.model:
+                return stream.sensor, stream.model
+        return rule.sensor or "", ""
+
+    def _block(self, sensor: SensorHealth, block: Block, at_ns: int) -> None:
+        self.blocks += 1
+        frozen: bool | None = None
+        for stream in self._by_sensor[sensor.name]:
+            predictions = stream.pipeline.step(block, waited_ns=self._clock() - at_ns)
+            if predictions:
+                frozen = bool(frozen) or predictions[-1].reason == FROZEN
+                self._judged(stream, predictions)
+        for watch in self.contacts.get(sensor.name, ()):
+            self._read(watch, sensor.name, block)
+        now_ns = self._clock()  # not at_ns: a block that had to wait is no silence
+        self._sensor_changed(sensor, sensor.block(now_ns, block, frozen=frozen))
+
+    def _judged(self, stream: Stream, predictions: Sequence[Prediction]) -> None:
+        for prediction in predictions:
+            for watch in stream.watches:
+                vote = vote_of_window(watch.logic.rule, prediction)
+                reason = prediction.reason or _compared(prediction)
+                change = watch.logic.vote(prediction.end_ns, vote, reason)
+                if change is not None:
+                    self._alarm_changed(
+                        watch, change, stream.sensor, stream.model, prediction
+                    )
+        stream.latest = predictions[-1]
+        stream.windows += len(predictions)
+        self._count(len(predictions))
+        stream.delays += [
+            (p.delay_ns, p.features_ns, p.quantise_ns, p.invoke_ns, p.decide_ns)
+            for p in predictions
+            if p.score == p.score
+        ]
+        card = stream.pipeline.card
+        names = (stream.sensor, stream.model, card.version, stream.delegate)
+        self._outbox.predictions(
+            lambda offset_ns: [_row(p, names, offset_ns) for p in predictions]
+        )
+
+    def _count(self, results: int) -> None:
+        if not self.results:
+            self._first_result()
+        self.results += results
+
+    def _read(self, watch: Watch, sensor: str, block: Block) -> None:
+        """Let an alarm without a model look at every row of a contact's block."""
+        when = watch.logic.rule.when
+        assert when is not None  # noqa: S101 - the configuration made sure
+        period_ns = 1e9 / block.rate_hz
+        for i, value in enumerate(block.samples[:, 0].tolist()):
+            at_ns = block.start_ns + round(i * period_ns)
+            reason = f"the value is {value:g}"
+            change = watch.logic.vote(at_ns, vote_of_value(when, value), reason)
+            if change is not None:
+                self._alarm_changed(watch, change, sensor, "", None)
+        self._count(1)
+
+    def _sensor_changed(self, sensor: SensorHealth, change: Change | None) -> None:
+        """Blind the alarms of a sensor that went silent; write the change down."""
+        if change is None:
+            return
+        if sensor.blind:
+            why = f"{sensor.name} is {sensor.state}"
+            for watch in self.watches:
+                name, model = self._source_of(watch.logic.rule)
+                if name == sensor.name:
+                    blinded = watch.logic.blind(change.at_ns, why)
+                    self._alarm_changed(watch, blinded, name, model, None)
+        self._outbox.event(
+            at_ns=change.at_ns,
+            kind="sensor",
+            subject=sensor.name,
+            state=change.after,
+            previous=change.before,
+            detail=change.reason,
+        )
+
+    def _alarm_changed(
+        self,
+        watch: Watch,
+        change: Change | None,
+        sensor: str,
+        model: str,
+        prediction: Prediction | None,
+    ) -> None:
+        """Drive the line first, then write the transition down."""
+        self._drive(watch)
+        if change is None:
+            return
+        watch.reason = change.reason
+        self._outbox.alarm(
+            change.at_ns,
+            alarm=watch.name,
+            sensor=sensor,
+            model=model,
+            state=change.after,
+            previous=change.before,
+            reason=change.reason,
+            score=prediction.score if prediction else None,
+            threshold=prediction.threshold if prediction else None,
+        )
+
+    def _drive(self, watch: Watch) -> None:
+        if watch.line is None:
+            return
+        try:
+            watch.line.set(watch.logic.output)
+        except BusError as error:
+            self._outbox.event(
+                kind="gpio",
+                subject=watch.name,
+                state="failed",
+                detail=str(error),
+            )
+
+    def _write_timings(self, now_ns: int) -> None:
+        """Turn the delays since the last call into percentile rows."""
+        since_ns, self._timed_ns = self._timed_ns, now_ns
+        for stream in self.streams:
+            if not stream.delays:
+                continue
+            table = np.array(stream.delays, np.int64)
+            stream.delays.clear()
+            ranks = np.percentile(table, [50, 95, 99, 100], axis=0).astype(np.int64)
+            names = (stream.sensor, stream.model, stream.delegate)
+            rows = [
+                (*names, stage, len(table), *ranks[:, i].tolist())
+                for i, stage in enumerate(STAGES)
+            ]
+            self._outbox.timing(
+                lambda offset_ns, rows=rows: [  # type: ignore[misc]  # mypy: lambda default
+                    (since_ns + offset_ns, now_ns + offset_ns, *row) for row in rows
+                ]
+            )
+
+
+def _compared(prediction: Prediction) -> str:
+    over = "over" if prediction.state is State.ANOMALY else "under"
+    return f"score {prediction.score:.3g} {over} {prediction.threshold:.3g}"
+
+
+def _row(p: Prediction, names: tuple[str, str, str, str], offset_ns: int) -> Row:
+    return (
+        p.start_ns + offset_ns,
+        p.end_ns + offset_ns,
+        *names,
+        p.score,
+        p.threshold,
+        p.state.value,
+        p.quality,
+        p.delay_ns,
+        p.features_ns,
+        p.quantise_ns,
+        p.invoke_ns,
+        p.decide_ns,
+        0,
+        p.label,
+        p.probability,
+    )

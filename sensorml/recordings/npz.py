@@ -1,0 +1,205 @@
+"""`.npz`: the project's own format, a zip of NumPy arrays.
+
+`samples` (n, channels), float32 or int16, is all that must be there. `scale`
+(one, or one a channel) turns counts into `unit`; `rate_hz`, `channels`, `unit`
+and `start_ns` (UTC) say the rest; `t_ns` (n,) gives the times of the rows when
+they are irregular, in ns, counted from anywhere when `start_ns` is there.
+Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import os
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import ArrayLike, NDArray
+
+from sensorml.errors import RecordingError
+from sensorml.recordings.recording import (
+    MAX_VALUES,
+    Recording,
+    at_full_scale,
+    chosen,
+    numbered,
+    sound,
+)
+from sensorml.recordings.times import Int64
+from sensorml.types import NO_ROWS, Float32
+
+Array = NDArray[np.generic]
+
+_NAMES = ("samples", "scale", "rate_hz", "channels", "unit", "start_ns", "t_ns")
+# What zipfile, zlib and NumPy raise for bytes that are not what they should be.
+_BROKEN = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    SyntaxError,
+    RuntimeError,
+    MemoryError,
+    OverflowError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def read(
+    path: Path, *, channels: Sequence[str] | None, rate_hz: float | None, unit: str
+) -> Recording:
+    """Read a recording; the rate and unit in the file win over the arguments.
+
+    Raises:
+        RecordingError: it is none, or an array of it is not as it should be.
+    """
+    content = _load(path)
+    counts = content.get("samples")
+    if counts is None:
+        raise RecordingError(f"{path}: has no array samples: save one, (n, channels)")
+    if counts.ndim != 2:
+        raise _wrong(path, "samples", counts, "an array (n, channels)")
+    integer = counts.dtype.newbyteorder("=") == np.int16
+    if counts.dtype.kind != "f" and not integer:
+        raise _wrong(path, "samples", counts, "float32 or int16")
+    names = _names(path, content.get("channels"), counts.shape[1])
+    scale = _scale(path, content.get("scale"), counts.shape[1])
+    if channels is not None:
+        columns = chosen(path, names, channels)
+        counts, scale = counts[:, columns], scale[columns]
+    with np.errstate(all="ignore"):  # what overflows is infinite, and refused
+        samples = counts.astype(np.float32)
+        samples *= scale
+    rate = _one(path, content, "rate_hz", "iuf", "one number")
+    start = _one(path, content, "start_ns", "iu", "one whole number")
+    says = _one(path, content, "unit", "U", "one text")
+    return sound(
+        path,
+        samples,
+        channels=names if channels is None else channels,
+        unit=unit if says is None else str(says.item()),
+        rate_hz=rate_hz if rate is None else float(rate.item()),
+        start_ns=0 if start is None else int(start.item()),
+        t_ns=_times(path, content.get("t_ns"), len(samples)),
+        clipped=at_full_scale(counts.astype(np.int16), 16) if integer else NO_ROWS,
+    )
+
+
+def write_npz(
+    path: Path,
+    *,
+    samples: Float32 | NDArray[np.int16],
+    rate_hz: float,
+    channels: Sequence[str],
+    unit: str,
+    start_ns: int,
+    t_ns: Int64 | None = None,
+) -> None:
+    """Write a recording; whoever opens `path` finds all of it or the one before.
+
+    Raises:
+        RecordingError: it cannot be written there.
+    """
+    arrays: dict[str, ArrayLike] = {
+        "samples": samples,
+        "rate_hz": float(rate_hz),
+        "channels": np.array(channels, np.str_),
+        "unit": unit,
+        "start_ns": np.int64(start_ns),
+    }
+    if t_ns is not None:
+        arrays["t_ns"] = t_ns
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            with zipfile.ZipFile(file, "w", allowZip64=True) as archive:
+                for name, array in arrays.items():
+                    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                        npy.write_array(member, np.asarray(array), allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as err:
+        with suppress(OSError):
+            part.unlink()
+        raise RecordingError(
+            f"{path}: cannot be written ({err.strerror}): check the folder and its "
+            "free space"
+        ) from err
+
+
+def _load(path: Path) -> dict[str, Array]:
+    """Read the arrays that are ours; others may be there and are left alone."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.namelist()
+            found = [name for name in _NAMES if f"{name}.npy" in members]
+            return {name: _array(path, archive, name) for name in found}
+    except RecordingError:
+        raise
+    except _BROKEN as err:
+        why = (str(err) or "not enough memory").splitlines()[0]
+        raise RecordingError(
+            f"{path}: is not a whole .npz ({why}): copy or save it again"
+        ) from err
+
+
+def _array(path: Path, archive: zipfile.ZipFile, name: str) -> Array:
+    member = archive.getinfo(f"{name}.npy")
+    if member.file_size > 8 * MAX_VALUES:
+        raise RecordingError(
+            f"{path}: {name} is larger than {MAX_VALUES} values: cut it"
+        )
+    with archive.open(member) as file:
+        array: Array = npy.read_array(file, allow_pickle=False)
+    if array.dtype.kind == "U":
+        array.tolist()  # raises for what is not Unicode
+    return array
+
+
+def _wrong(path: Path, name: str, array: Array, wanted: str) -> RecordingError:
+    return RecordingError(
+        f"{path}: {name} is {array.dtype} of shape {array.shape}: save it as {wanted}"
+    )
+
+
+def _names(path: Path, names: Array | None, width: int) -> tuple[str, ...]:
+    if names is None:
+        return numbered(width)
+    if names.dtype.kind != "U" or names.shape != (width,):
+        raise _wrong(path, "channels", names, f"an array of {width} texts")
+    return tuple(names.tolist())
+
+
+def _scale(path: Path, scale: Array | None, width: int) -> Float32:
+    """Return the factor of each channel."""
+    if scale is None:
+        return np.ones(width, np.float32)
+    if scale.dtype.kind not in "iuf" or scale.shape not in {(), (1,), (width,)}:
+        raise _wrong(path, "scale", scale, f"one number, or {width}")
+    return np.broadcast_to(scale.astype(np.float32), (width,))
+
+
+def _one(
+    path: Path, content: dict[str, Array], name: str, kinds: str, wanted: str
+) -> Array | None:
+    """Return the array of one element, of one of the dtype kinds."""
+    array = content.get(name)
+    if array is not None and (array.size != 1 or array.dtype.kind not in kinds):
+        raise _wrong(path, name, array, wanted)
+    return array
+
+
+def _times(path: Path, t_ns: Array | None, rows: int) -> Int64 | None:
+    if t_ns is None:
+        return None
+    if t_ns.dtype.kind not in "iu" or t_ns.shape != (rows,):
+        raise _wrong(path, "t_ns", t_ns, f"int64 of shape ({rows},)")
+    return t_ns.astype(np.int64, copy=False)

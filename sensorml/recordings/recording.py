@@ -1,0 +1,225 @@
+"""A recording in memory, whatever file it came from, and what makes it sound."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensorml import cards
+from sensorml.errors import RecordingError
+from sensorml.recordings.times import Int64, Rows, Segment, segments
+from sensorml.types import NO_ROWS, Block, Float32
+
+MAX_VALUES: Final = 2**29
+"""A recording has at most so many values: 2 GiB, or an hour of 3 × 48 kHz."""
+MAX_TIME_NS: Final = 4 * 10**18
+"""Times lie within so many ns of 1970, so that differences fit 64 bits."""
+_ERA = "has times outside the years 1844 to 2096"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """Samples and when they were taken. Rows in messages count from 1."""
+
+    path: Path
+    samples: Float32
+    """(n, channels), n >= 1, C-contiguous, finite, in `unit`."""
+    channels: tuple[str, ...]
+    unit: str
+    """"" where the file does not say."""
+    rate_hz: float
+    """Of the rows that are there: nominal, or measured where they have times."""
+    start_ns: int
+    """When row 0 was taken, by the file's clock (UTC, or its own zero); else 0."""
+    clipped: Rows
+    """The rows with a channel at the full scale of the file's integers."""
+    segments: tuple[Segment, ...]
+    """At least one; the first begins with row 0."""
+
+    def block(self, first: int, rows: int) -> Block:
+        """Return up to `rows` rows from row `first` on, ending before a gap."""
+        at = bisect_right(self.segments, first, key=lambda segment: segment.first)
+        segment = self.segments[at - 1]
+        later = self.segments[at].first if at < len(self.segments) else math.inf
+        stop = int(min(first + rows, later, len(self.samples)))
+        offset = first - segment.first
+        low, high = np.searchsorted(self.clipped, (first, stop))
+        return Block(
+            samples=self.samples[first:stop],
+            start_ns=segment.start_ns + round(offset * 1e9 / segment.rate_hz),
+            rate_hz=segment.rate_hz,
+            missed=segment.missed if offset == 0 else 0,
+            clipped=self.clipped[low:high] - first if high > low else NO_ROWS,
+        )
+
+    def blocks(self, rows: int = 65_536) -> Iterator[Block]:
+        """Yield all rows in order, at most `rows` (>= 1) at a time, split at gaps."""
+        if rows < 1:
+            raise ValueError(f"rows = {rows}: a block has at least one row")
+        first = 0
+        while first < len(self.samples):
+            block = self.block(first, rows)
+            first += len(block.samples)
+            yield block
+
+
+def sound(
+    path: Path,
+    samples: Float32,
+    *,
+    channels: Sequence[str],
+    unit: str,
+    rate_hz: float | None,
+    start_ns: int = 0,
+    t_ns: Int64 | None = None,
+    clipped: Rows = NO_ROWS,
+) -> Recording:
+    """Make a recording of what a file holds.
+
+    Args:
+        path: Where it is, for the messages.
+        samples: (n, channels), scaled.
+        channels: One name for each column.
+        unit: Of all channels.
+        rate_hz: Sample rate; where there are times of two rows, they decide.
+        start_ns: When row 0 was taken; 0 where only `t_ns` says it, or nothing.
+        t_ns: (n,), when each row was stamped, counted from anywhere.
+        clipped: The rows at full scale.
+
+    Raises:
+        RecordingError: naming what is wrong and what to do.
+    """
+    rows = len(samples)
+    if rows == 0 or samples.shape[1] == 0:
+        raise RecordingError(f"{path}: has no samples: make the recording again")
+    finite = np.isfinite(samples).all(axis=1)
+    if not finite.all():
+        raise RecordingError(
+            f"{path}: {rows - np.count_nonzero(finite)} of {rows} rows hold NaN or "
+            f"infinity, the first is row {np.argmin(finite) + 1}: remove such rows, "
+            "their times tell that they are missing"
+        )
+    if t_ns is not None and rows > 1:
+        parts = _timed(path, t_ns)
+    elif rate_hz is None:
+        raise RecordingError(
+            f"{path}: nothing in it tells the sample rate: give it with --rate"
+        )
+    elif not 1e-6 <= rate_hz <= 1e9:  # also NaN
+        raise RecordingError(
+            f"{path}: a sample rate of {rate_hz:g} Hz is impossible: give the true "
+            "one, above zero"
+        )
+    else:
+        parts = (Segment(0, 0 if t_ns is None else int(t_ns[0]), float(rate_hz), 0),)
+    if start_ns:
+        ahead = start_ns - (0 if t_ns is None else int(t_ns[0]))
+        parts = tuple(p._replace(start_ns=p.start_ns + ahead) for p in parts)
+    if abs(parts[-1].start_ns) > MAX_TIME_NS:
+        raise RecordingError(f"{path}: {_ERA}: check its clock")
+    firsts = [part.first for part in parts]
+    seconds = sum(
+        n / part.rate_hz
+        for n, part in zip(np.diff(firsts, append=rows), parts, strict=True)
+    )
+    return Recording(
+        path=path,
+        samples=np.ascontiguousarray(samples),
+        channels=tuple(channels),
+        unit=unit,
+        rate_hz=rows / float(seconds),
+        start_ns=parts[0].start_ns,
+        clipped=clipped,
+        segments=parts,
+    )
+
+
+def _timed(path: Path, t_ns: Int64) -> tuple[Segment, ...]:
+    """Check the times of at least two rows and find their gaps."""
+    if max(abs(int(t_ns.min())), abs(int(t_ns.max()))) > MAX_TIME_NS:
+        raise RecordingError(f"{path}: {_ERA}: check the unit of its times")
+    back = np.diff(t_ns) < 0
+    if back.any():
+        raise RecordingError(
+            f"{path}: time goes back {np.count_nonzero(back)} times, first at row "
+            f"{np.argmax(back) + 2}: sort the rows by time, or cut it there"
+        )
+    try:
+        return segments(t_ns)
+    except ValueError as err:
+        raise RecordingError(
+            f"{path}: {err} from row to row: correct them, or remove them and give "
+            "the sample rate"
+        ) from err
+
+
+def numbered(channels: int) -> tuple[str, ...]:
+    """Name the channels of a file that has no names for them.
+
+    >>> numbered(2)
+    ('ch1', 'ch2')
+    """
+    return tuple(f"ch{i + 1}" for i in range(channels))
+
+
+def chosen(path: Path, names: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Return which of the file's columns the wanted channels are.
+
+    Raises:
+        RecordingError: one is absent, or there are two of that name.
+    """
+    for name in wanted:
+        if names.count(name) > 1:
+            raise RecordingError(
+                f"{path}: has {names.count(name)} columns {name!r}: rename all but one"
+            )
+        if name not in names:
+            known = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+            raise RecordingError(f"{path}: has no channel {name!r}: choose of {known}")
+    return [names.index(name) for name in wanted]
+
+
+def at_full_scale(counts: NDArray[np.signedinteger], bits: int) -> Rows:
+    """Return the rows of counts (n, channels) that touch either end of their range."""
+    end = 1 << (bits - 1)
+    ends = (counts == -end) | (counts == end - 1)
+    return np.flatnonzero(ends.any(axis=1))
+
+
+def why_not(recording: Recording, wanted: cards.Input) -> str | None:
+    """Say why a model with this input cannot judge the recording, or None."""
+    given = ", ".join(recording.channels)
+    asked = ", ".join(wanted.channels)
+    if len(recording.channels) != len(wanted.channels):
+        return (
+            f"it has {len(recording.channels)} channels ({given}) and the model wants "
+            f"{len(wanted.channels)} ({asked}): choose them with --channels"
+        )
+    if recording.channels != wanted.channels:
+        return (
+            f"it has the channels {given} and the model wants {asked}: choose them, "
+            "in that order, with --channels"
+        )
+    if recording.unit and wanted.unit and recording.unit != wanted.unit:
+        return (
+            f"it is in {recording.unit} and the model wants {wanted.unit}: convert it"
+        )
+    if abs(recording.rate_hz / wanted.rate_hz - 1) > wanted.rate_tolerance:
+        return (
+            f"it was sampled at {recording.rate_hz:.6g} Hz and the model wants "
+            f"{wanted.rate_hz:.6g} Hz ± {wanted.rate_tolerance:.1%}: record at that "
+            "rate, or train a model for this one"
+        )
+    if len(recording.samples) < wanted.window:
+        return (
+            f"it has {len(recording.samples)} rows and a window of the model takes "
+            f"{wanted.window}: make a longer recording"
+        )
+    return None

@@ -1,0 +1,169 @@
+"""Where a recording's clock skips: from the times of its rows to segments.
+
+A row is stamped when it was taken or later: a busy reader is late and catches
+up, but rows that are lost shift every time after them for good. So with the
+lateness r[i] = t[i] - i × period, late rows are short hills in r and a gap is
+a step of its floor, the smallest r of the rows ahead.
+
+The period is not the median step: 800 Hz in whole milliseconds steps by 1, 1,
+1, 2. A median over a longer lag sees through the rounding, but not through
+gaps. So each lag proposes a period, and the one that leaves the least to
+explain is taken: the fewest gaps and the flattest floor between them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int64: TypeAlias = NDArray[np.int64]
+Float64: TypeAlias = NDArray[np.float64]
+Rows: TypeAlias = NDArray[np.intp]
+
+_AHEAD = 32  # rows in which a late reader is expected to have caught up
+_STEP = 0.75  # of a period: a lost row is 1, the slip of a busy timer up to 0.7
+_LAGS = (1, 4, 16, 64, 256, 1024, 4096)
+_PROPOSE = 16_384  # rows that the period is chosen on
+_LONGEST = 65_536  # rows after which the line is fitted anew, as clocks drift
+_OWN_RATE = 1024  # rows from which a segment's own rate beats the common one
+
+
+class Segment(NamedTuple):
+    """Rows that follow each other without a gap."""
+
+    first: int
+    """The row of the recording that it begins with."""
+    start_ns: int
+    """When that row was taken, by a line through the times of the segment."""
+    rate_hz: float
+    missed: int
+    """Rows lost between the segment before and this one."""
+
+
+def segments(t_ns: Int64) -> tuple[Segment, ...]:
+    """Split rows at the gaps between their times.
+
+    Args:
+        t_ns: (n,), n >= 2, never falling, the last less than 2^63 after the first.
+
+    Raises:
+        ValueError: the times do not advance.
+    """
+    late = (t_ns - t_ns[0]).astype(np.float64)
+    distinct = int(np.count_nonzero(np.diff(t_ns))) + 1
+    ahead = _AHEAD * -(-len(late) // distinct)  # the rows of a burst share one time
+    head = late[:_PROPOSE]
+    proposals = [_refined(head, period, ahead) for period in _proposals(late)]
+    if not proposals:
+        raise ValueError("the times do not advance")
+    period = min(proposals, key=lambda proposal: _effort(head, proposal, ahead))
+    rows, missed = _gaps(late, period, ahead)
+    fresh = np.arange(0, len(late), _LONGEST)
+    edges = np.union1d(fresh, rows)
+    lost = np.zeros(len(edges), np.int64)
+    lost[np.searchsorted(edges, rows)] = missed
+    return _fitted(t_ns, edges, lost, period)
+
+
+def _proposals(late: Float64) -> list[float]:
+    """Return the median step over each lag, and the mean step."""
+    head = late[:_PROPOSE]
+    lags = [lag for lag in _LAGS if lag <= len(head) // 2]
+    steps = [float(np.median(head[lag:] - head[:-lag])) / lag for lag in lags]
+    steps.append(float(late[-1]) / (len(late) - 1))
+    return [step for step in steps if step >= 1]
+
+
+def _floor(r: Float64, ahead: int) -> Float64:
+    """Return the smallest of each value and the `ahead` - 1 that follow it."""
+    floor, width = r.copy(), 1
+    while width < min(ahead, len(r)):
+        by = min(width, ahead - width)
+        floor[:-by] = np.minimum(floor[:-by], floor[by:])
+        width += by
+    return floor
+
+
+def _gaps(late: Float64, period: float, ahead: int) -> tuple[Rows, Int64]:
+    """Return the rows before which rows are missing, and how many."""
+    r = late - np.arange(len(late)) * period
+    floor = _floor(r, ahead)
+    behind = _floor(r[::-1], ahead)[::-1]
+    step = np.full(len(r), _STEP * period)
+    # A late row near the end had no time to catch up: ask for more than lateness.
+    step[-ahead:] += np.max(r - floor)
+    rises = (floor[1:] > floor[:-1]) & (floor[1:] - behind[:-1] > step[1:])
+    rows, missed, last = [], [], 0
+    for row in (np.flatnonzero(rises) + 1).tolist():
+        # Again, and this time without looking back over the gap before.
+        height = floor[row] - r[max(last, row - ahead) : row].min()
+        if height > step[row]:
+            rows.append(row)
+            missed.append(max(1, round(height / period)))
+            last = row
+    return np.array(rows, np.intp), np.array(missed, np.int64)
+
+
+def _line(late: Float64, edges: Rows) -> tuple[Float64, Float64]:
+    """Fit a line to the times of each segment.
+
+    Returns the covariance of row and time and the variance of the row, each
+    summed over the segment; their ratio is its period.
+    """
+    rows = np.arange(len(late), dtype=np.float64)
+    counts = np.diff(edges, append=len(late))
+    x = rows - np.repeat(np.add.reduceat(rows, edges) / counts, counts)
+    y = late - np.repeat(np.add.reduceat(late, edges) / counts, counts)
+    return np.add.reduceat(x * y, edges), np.add.reduceat(x * x, edges)
+
+
+def _common(covariance: Float64, variance: Float64, otherwise: float) -> float:
+    """Return the period that all segments together have."""
+    if covariance.sum() < variance.sum() or variance.sum() == 0:
+        return otherwise  # less than a nanosecond, or no two rows without a gap
+    return float(covariance.sum() / variance.sum())
+
+
+def _refined(late: Float64, period: float, ahead: int) -> float:
+    """Improve a period by the slope of the times between its gaps."""
+    for _ in range(2):
+        rows, _missed = _gaps(late, period, ahead)
+        edges = np.concatenate(([0], rows)).astype(np.intp)
+        period = _common(*_line(late, edges), otherwise=period)
+    return period
+
+
+def _effort(late: Float64, period: float, ahead: int) -> float:
+    """Count what a period leaves to explain: gaps, and movements of the floor."""
+    rows, missed = _gaps(late, period, ahead)
+    lost = np.zeros(len(late))
+    lost[rows] = missed
+    r = late - (np.arange(len(late)) + np.cumsum(lost)) * period
+    moved = float(np.abs(np.diff(_floor(r, ahead))).sum())
+    return len(rows) + moved / period
+
+
+def _fitted(
+    t_ns: Int64, edges: Rows, lost: Int64, otherwise: float
+) -> tuple[Segment, ...]:
+    """Give each segment its start and its rate."""
+    counts = np.diff(edges, append=len(t_ns))
+    # Counted from the segment's own first time, a float64 holds single ns.
+    late = (t_ns - np.repeat(t_ns[edges], counts)).astype(np.float64)
+    covariance, variance = _line(late, edges)
+    own = (counts >= _OWN_RATE) & (covariance > 0)
+    period = np.full(len(edges), _common(covariance, variance, otherwise))
+    np.divide(covariance, variance, out=period, where=own)
+    ahead = np.add.reduceat(late, edges) / counts - period * (counts - 1) / 2
+    start_ns = t_ns[edges] + np.round(ahead).astype(np.int64)
+    return tuple(
+        map(
+            Segment,
+            edges.tolist(),
+            start_ns.tolist(),
+            (1e9 / period).tolist(),
+            lost.tolist(),
+        )
+    )

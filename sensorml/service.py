@@ -1,0 +1,264 @@
+"""`sensorml run`: everything wired on one exit stack and one task group.
+
+Threads: the event loop; one per bus; one for the engine; one for the journal;
+one per sink. The loop itself only supervises: nothing that an alarm needs
+runs on it.
+
+Stopping follows the data: bus threads return, the inbox closes, the engine's
+thread finishes what is queued, the journal commits, sinks try once more, and
+the exit stack leaves the lines at their safe level and closes the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import signal
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import sensorml
+from sensorml import plugins
+from sensorml.assembly import assemble
+from sensorml.clock import WallClock
+from sensorml.config import Config
+from sensorml.delivery import Delivery
+from sensorml.keeper import Keeper
+from sensorml.monitor import Monitor
+from sensorml.notify import Notifier
+from sensorml.outbox import Outbox
+from sensorml.sampling import Acknowledge, Inbox, Reading, Station, run_bus
+from sensorml.worker import Worker
+
+PULSE_S: Final = 1.0
+"""Between looks at progress, for systemd."""
+SINKS_S: Final = 1.2
+"""How long the sinks may take at a stop; what is left waits in the journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The parts of a running service, for those who look at it."""
+
+    config: Config
+    stations: dict[str, list[Station]]
+    monitor: Monitor
+    inbox: Inbox
+    outbox: Outbox
+    keeper: Keeper
+    deliveries: Sequence[Delivery]
+    ready: asyncio.Event
+    """Set with the first result."""
+    started_ns: int
+
+
+Viewer = Callable[[Running], Awaitable[None]]
+"""Shows the running service until it is cancelled."""
+
+
+async def run(
+    config: Config,
+    store: Path,
+    *,
+    duration_s: float | None = None,
+    viewer: Viewer | None = None,
+    notifier: Notifier | None = None,
+) -> None:
+    """Run the service until a signal, the duration, or the end of every source.
+
+    Raises:
+        ConfigError, ModelError, BusError: before anything was started.
+    """
+    notifier = notifier or Notifier()
+    stop = asyncio.Event()
+    with ExitStack() as stack:
+        stack.callback(notifier.close)
+        _take_signals(stop, stack)
+        running = _assemble(config, store, stack)
+        async with asyncio.TaskGroup() as group:
+            side = [group.create_task(_pulse(running, notifier), name="pulse")]
+            if duration_s is not None:
+                side.append(group.create_task(_timer(stop, duration_s), name="timer"))
+            if viewer is not None:
+                side.append(group.create_task(_view(viewer, running), name="view"))
+            done = asyncio.Event()
+            keeping = group.create_task(running.keeper.run(done), name="journal")
+            sending = [
+                group.create_task(delivery.run(done), name=f"sink {delivery.name}")
+                for delivery in running.deliveries
+            ]
+            await _sample_until(stop, running, stack)
+            notifier.stopping()
+            running.outbox.event(kind="service", subject=config.device, state="stopped")
+            await running.keeper.commit()
+            done.set()
+            if sending:
+                await asyncio.wait(sending, timeout=SINKS_S)
+            await keeping
+            for task in [*side, *sending]:
+                task.cancel()
+
+
+def _assemble(config: Config, store: Path, stack: ExitStack) -> Running:
+    """Make every part; whatever is opened closes with the stack."""
+    loop = asyncio.get_running_loop()
+    wake = asyncio.Event()
+    inbox = Inbox()
+
+    ready = asyncio.Event()
+
+    def on_loop(call: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # the loop has closed: nobody waits any more
+            loop.call_soon_threadsafe(call)
+
+    def acknowledge(alarm: str) -> None:
+        inbox.put(Reading("", time.monotonic_ns(), Acknowledge(alarm)))
+
+    outbox = Outbox(WallClock(), urgent=partial(on_loop, wake.set))
+    parts = assemble(config, stack, acknowledge)
+    outbox.event(
+        kind="service",
+        subject=config.device,
+        state="started",
+        detail=f"sensorml {sensorml.__version__}, Python {platform.python_version()}",
+    )
+    monitor = Monitor(
+        parts.sensors,
+        parts.streams,
+        parts.contacts,
+        outbox,
+        timing_s=config.store.timing_s,
+        first_result=partial(on_loop, ready.set),
+    )
+    keeper = Keeper(
+        store,
+        outbox,
+        _worker("journal", stack),
+        max_mb=config.store.max_mb,
+        commit_s=config.store.commit_s,
+        wake=wake,
+    )
+    deliveries = [
+        Delivery(
+            sink.name,
+            plugins.sink(sink.driver).Sink(sink.options, {"device": config.device}),
+            store,
+            acknowledge=partial(keeper.acknowledge, sink.name),
+            report=outbox.event,
+        )
+        for sink in config.sinks
+    ]
+    return Running(
+        config,
+        parts.stations,
+        monitor,
+        inbox,
+        outbox,
+        keeper,
+        deliveries,
+        ready,
+        time.monotonic_ns(),
+    )
+
+
+def _worker(name: str, stack: ExitStack) -> Worker:
+    worker = Worker(name)
+    stack.callback(worker.close)
+    return worker
+
+
+async def _sample_until(
+    stop: asyncio.Event, running: Running, stack: ExitStack
+) -> None:
+    """Run the bus threads and the engine's until `stop` or the sources' end."""
+    buses_stop = threading.Event()
+    engine = _worker("engine", stack)
+    buses = [_worker(name, stack) for name in running.stations]
+    # Unwound before the workers are joined, also when a task has crashed.
+    stack.callback(running.inbox.close)
+    stack.callback(buses_stop.set)
+    async with asyncio.TaskGroup() as group:
+        work = group.create_task(
+            engine.call(running.monitor.run, running.inbox), name="engine"
+        )
+        sampling = [
+            group.create_task(
+                bus.call(run_bus, stations, running.inbox, buses_stop), name=name
+            )
+            for bus, (name, stations) in zip(
+                buses, running.stations.items(), strict=True
+            )
+        ]
+        stopping = group.create_task(stop.wait(), name="stop")
+        everything = group.create_task(_all(sampling), name="sources")
+        await asyncio.wait(
+            [stopping, everything, work], return_when=asyncio.FIRST_COMPLETED
+        )
+        buses_stop.set()
+        await everything
+        running.inbox.close()
+        await work
+        stopping.cancel()
+
+
+async def _all(tasks: Sequence[asyncio.Task[None]]) -> None:
+    await asyncio.wait(tasks)
+
+
+async def _timer(stop: asyncio.Event, duration_s: float) -> None:
+    await asyncio.sleep(duration_s)
+    stop.set()
+
+
+async def _view(viewer: Viewer, running: Running) -> None:
+    await viewer(running)
+
+
+async def _pulse(running: Running, notifier: Notifier) -> None:
+    """Tell systemd: ready after the first result, alive while data moves."""
+    monitor = running.monitor
+    await running.ready.wait()
+    notifier.ready(status(running))
+    seen = 0
+    while True:
+        if monitor.blocks != seen:
+            seen = monitor.blocks
+            notifier.watchdog()
+        notifier.status(status(running))
+        await asyncio.sleep(PULSE_S)
+
+
+def status(running: Running) -> str:
+    """Say in one line how the service is."""
+    monitor = running.monitor
+    parts = [f"{sensor.name} {sensor.state}" for sensor in monitor.sensors.values()]
+    parts += [f"{watch.name} {watch.logic.state}" for watch in monitor.watches]
+    if running.keeper.trouble:
+        parts.append(f"store: {running.keeper.trouble}")
+    parts += [
+        f"{delivery.name} {delivery.status.state}"
+        for delivery in running.deliveries
+        if delivery.status.state != "ok"
+    ]
+    return ", ".join(parts)
+
+
+def _take_signals(stop: asyncio.Event, stack: ExitStack) -> None:
+    """The first SIGINT or SIGTERM stops in order, a second one at once."""
+    loop = asyncio.get_running_loop()
+
+    def asked() -> None:
+        if stop.is_set():
+            os._exit(130)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked)
+        stack.callback(loop.remove_signal_handler, number)

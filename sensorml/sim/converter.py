@@ -1,0 +1,80 @@
+"""The clock and the converter of a simulated chip: when, and what it samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensorml.sim.machine import Machine
+
+Int32: TypeAlias = NDArray[np.int32]
+
+_NONE = np.empty((0, 3), np.int32)
+
+
+class Converter:
+    """Samples the machine at the pace of the chip's own oscillator.
+
+    Samples are made when somebody looks, as many as have become due. Of more
+    than a FIFO can hold only the newest are made: a chip that nobody reads for
+    a day costs nothing.
+    """
+
+    def __init__(
+        self, machine: Machine, clock: Callable[[], int], rate_error: float
+    ) -> None:
+        self.taken = 0
+        """Samples since it was started, made or not."""
+        self._machine = machine
+        self._clock = clock
+        self._speed = 1 + rate_error
+        self._born_ns = clock()
+        self._started_ns = 0
+        self._rate_hz = 0.0
+        self._last = np.zeros((1, 3))
+
+    def start(self, rate_hz: float) -> None:
+        """Begin at `rate_hz` by its own clock; the first sample a period later."""
+        self._started_ns = self._clock()
+        self._rate_hz = rate_hz * self._speed
+        self.taken = 0
+
+    def stop(self) -> None:
+        self._rate_hz = 0.0
+
+    @property
+    def running(self) -> bool:
+        return self._rate_hz > 0
+
+    def times_ns(self, first: int, last: int) -> NDArray[np.int64]:
+        """Return when samples `first` to `last` - 1 are taken, by the clock."""
+        since_ns = np.rint(np.arange(first + 1, last + 1) * (1e9 / self._rate_hz))
+        times: NDArray[np.int64] = since_ns.astype(np.int64) + self._started_ns
+        return times
+
+    def due(self, depth: int, lsb_per_g: float, limit: int, *, frozen: bool) -> Int32:
+        """Return the newest samples that have become due, counts (n, 3).
+
+        Args:
+            depth: The largest n; older samples are counted as taken, not made.
+            lsb_per_g: Counts per g.
+            limit: Counts are clipped to -limit … limit - 1.
+            frozen: Repeat the last sample instead.
+        """
+        elapsed_s = (self._clock() - self._started_ns) / 1e9
+        last = int(elapsed_s * self._rate_hz)
+        first = max(self.taken, last - depth)
+        if last <= first:
+            return _NONE
+        self.taken = last
+        if frozen:
+            values = np.repeat(self._last, last - first, axis=0)
+        else:
+            since_ns = self.times_ns(first, last) - self._born_ns
+            values = self._machine.acceleration(since_ns / 1e9)
+            self._last = values[-1:]
+        counts = np.rint(values * lsb_per_g)
+        return np.clip(counts, -limit, limit - 1).astype(np.int32)

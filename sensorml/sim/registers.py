@@ -1,0 +1,101 @@
+"""What every register-mapped I2C chip does with the bytes on the bus.
+
+The first byte written is the register pointer; further bytes are written there
+and onwards, bytes read come from there and onwards (NXP UM10204 leaves this to
+the chips, and all of ours do it). A chip in `chips/` fills in the registers.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import ClassVar
+
+
+class RegisterChip:
+    """A chip with one-byte registers, and the ways in which chips fail.
+
+    The public attributes are faults on demand; a test or a demonstration sets
+    them while the chip runs.
+    """
+
+    POWER_ON: ClassVar[dict[int, int]]
+    """Registers that are not zero after power-on."""
+    SIZE: ClassVar[int] = 0x80
+
+    def __init__(self) -> None:
+        self.absent = False
+        """It acknowledges nothing, not even its address: unplugged, unpowered."""
+        self.hung = False
+        """It holds the clock line low: every transfer times out."""
+        self.nack_at: int | None = None
+        """The byte of a write, from 0, that it refuses."""
+        self.stuck: int | None = None
+        """Every byte that is read is this one: a data line shorted or open."""
+        self.frozen = False
+        """The converter repeats its last sample; everything else works."""
+        self.brown_out()
+
+    def brown_out(self) -> None:
+        """Lose the configuration, as at power-on."""
+        self._registers = bytearray(self.SIZE)
+        for register, value in self.POWER_ON.items():
+            self._registers[register] = value
+        self._pointer = 0
+
+    def write(self, data: bytes) -> None:
+        """Take the bytes of one write message.
+
+        Raises:
+            OSError: with the errno that a Raspberry Pi's kernel would give.
+        """
+        self._answer()
+        if self.nack_at is not None and self.nack_at < len(data):
+            data = data[: self.nack_at]
+            self._take(data)
+            raise _failure(errno.EREMOTEIO)
+        self._take(data)
+
+    def read(self, length: int) -> bytes:
+        """Give the bytes of one read message; failures as for `write`."""
+        self._answer()
+        data = bytearray()
+        for _ in range(length):
+            data.append(self._get(self._pointer))
+            self._pointer = self._after(self._pointer)
+        return bytes(data) if self.stuck is None else bytes([self.stuck]) * length
+
+    def _answer(self) -> None:
+        """Acknowledge the address, and do what has become due until now."""
+        if self.hung:
+            raise _failure(errno.ETIMEDOUT)
+        if self.absent:
+            raise _failure(errno.EREMOTEIO)
+        self._catch_up()
+
+    def _take(self, data: bytes) -> None:
+        if not data:
+            return
+        self._pointer = data[0] % self.SIZE
+        for value in data[1:]:
+            self._set(self._pointer, value)
+            self._pointer = self._after(self._pointer)
+
+    # What a chip fills in:
+
+    def _catch_up(self) -> None:
+        """Take the samples that have become due since the last call."""
+
+    def _get(self, register: int) -> int:
+        return self._registers[register]
+
+    def _set(self, register: int, value: int) -> None:
+        self._registers[register] = value
+
+    def _after(self, register: int) -> int:
+        """Return where the pointer goes from a register: auto-increment."""
+        return (register + 1) % self.SIZE
+
+
+def _failure(number: int) -> OSError:
+    return OSError(number, os.strerror(number))

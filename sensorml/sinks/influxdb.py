@@ -1,0 +1,249 @@
+"""InfluxDB 1, 2 and 3, and what speaks its write API (VictoriaMetrics).
+
+The only importer of influxdb_client. Its transport is used with ready bytes;
+its batching, retries and queue are not, because the journal is the queue.
+
+Endpoints: v1 `POST /write?db=&precision=ns`, v2 and v3 `POST /api/v2/write`
+(InfluxDB 3 takes it with the database as bucket and ignores the organisation).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Annotated, Final, Literal, Protocol, cast
+
+from msgspec import Meta
+
+from sensorml.interfaces import Delivered, Hold, Outcome, Retry, Row, Split
+from sensorml.lineprotocol import Encoder
+from sensorml.schema import Table
+
+_LONGEST_WAIT_S: Final = 300.0
+
+
+class Options(Table, frozen=True, kw_only=True):
+    """The keys of its `[[sink]]` table."""
+
+    url: str
+    api: Literal["v1", "v2", "v3"] = "v2"
+    database: str = ""
+    org: str = ""
+    bucket: str = ""
+    token_file: str | None = None
+    username: str | None = None
+    password_file: str | None = None
+    timeout_s: Annotated[float, Meta(gt=0, le=300)] = 10.0
+    batch_rows: Annotated[int, Meta(ge=1, le=100_000)] = 5000
+    gzip: bool = True
+    verify_tls: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith(("http://", "https://")):
+            raise ValueError(
+                f'url = "{self.url}" is not a URL: write "http://127.0.0.1:8086"'
+            )
+        if self.api == "v1" and not self.database:
+            raise ValueError('api = "v1" needs a database: add database = "name"')
+        if self.api == "v2" and not (self.org and self.bucket):
+            raise ValueError('api = "v2" needs org and bucket: add both')
+        if self.api == "v3" and not (self.database or self.bucket):
+            raise ValueError('api = "v3" needs a database: add database = "name"')
+        if (self.username is None) != (self.password_file is None):
+            raise ValueError("username and password_file go together: give both")
+
+
+class _ApiClient(Protocol):
+    def call_api(
+        self,
+        resource_path: str,
+        method: str,
+        *,
+        query_params: list[tuple[str, str]],
+        header_params: dict[str, str],
+        body: bytes,
+    ) -> object: ...
+
+
+class _Client(Protocol):
+    """The part of `InfluxDBClient` that is used here."""
+
+    @property
+    def api_client(self) -> _ApiClient: ...
+
+    def close(self) -> None: ...
+
+
+class Sink:
+    """One database. Nothing is opened, imported or read before the first send."""
+
+    def __init__(self, options: Options, tags: Mapping[str, str]) -> None:
+        self.batch_rows = options.batch_rows
+        self._options = options
+        self._encoder = Encoder(tags)
+        self._client: _Client | None = None
+        if options.api == "v1":
+            self._path = "/write"
+            self._query = [("db", options.database), ("precision", "ns")]
+        else:
+            bucket = options.bucket or options.database
+            self._path = "/api/v2/write"
+            self._query = [("bucket", bucket), ("precision", "ns")]
+            if options.org:
+                self._query.append(("org", options.org))
+
+    def send(self, kind: str, rows: Sequence[Row]) -> Outcome:
+        """Send rows of one kind in one request."""
+        body = self._encoder.encode(kind, rows)
+        if not body:
+            return Delivered()
+        if self._client is None:
+            try:
+                self._client = _open(self._options)
+            except _SecretError as err:
+                return Hold(str(err))
+        outcome = self._write(body)
+        if isinstance(outcome, Hold):
+            self.close()  # the next attempt reads the secrets again
+        return outcome
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _write(self, body: bytes) -> Outcome:
+        headers = {"Content-Type": "text/plain; charset=utf-8"}
+        if self._options.gzip:
+            headers["Content-Encoding"] = "gzip"
+            body = gzip.compress(body, 1)
+        outcome = self._post(self._path, self._query, headers, body)
+        if isinstance(outcome, Hold) and "database not found" in outcome.why:
+            statement = f'CREATE DATABASE "{_identifier(self._options.database)}"'
+            created = self._post("/query", [("q", statement)], {}, b"")
+            if not isinstance(created, Delivered):
+                return outcome
+            outcome = self._post(self._path, self._query, headers, body)
+        return outcome
+
+    def _post(
+        self,
+        path: str,
+        query: list[tuple[str, str]],
+        headers: dict[str, str],
+        body: bytes,
+    ) -> Outcome:
+        from influxdb_client.rest import ApiException
+        from urllib3.exceptions import HTTPError
+
+        assert self._client is not None  # noqa: S101 - send opened it
+        url = self._options.url
+        try:
+            self._client.api_client.call_api(
+                path,
+                "POST",
+                query_params=list(query),
+                header_params=dict(headers),
+                body=body,
+            )
+        except ApiException as err:
+            if not err.status:  # TLS failed: there was no answer
+                return Retry(f"{url}: {' '.join(str(err.reason).split())}")
+            outcome = judge(err.status, err.headers or {}, err.body or "")
+        except (HTTPError, OSError, UnicodeDecodeError) as err:
+            return Retry(f"{url} did not answer: {err}")
+        else:
+            return Delivered()
+        if isinstance(outcome, Delivered):
+            return outcome
+        return outcome._replace(why=f"{url}: {outcome.why}")
+
+
+def judge(status: int, headers: Mapping[str, str], body: str) -> Outcome:
+    """Decide what an answer of the server means for the rows.
+
+    >>> judge(413, {}, "")
+    Split(why='HTTP 413')
+    >>> judge(503, {"Retry-After": "7"}, "busy")
+    Retry(why='HTTP 503: busy', after_s=7.0)
+    >>> judge(401, {}, '{"message": "unauthorized access"}').why
+    'HTTP 401: unauthorized access: check the token or user and what it may write'
+    """
+    said = _said(body)
+    why = f"HTTP {status}: {said}" if said else f"HTTP {status}"
+    if 200 <= status < 300:
+        return Delivered()
+    if status in {400, 413, 422}:
+        return Split(why)
+    if status in {401, 403}:
+        return Hold(f"{why}: check the token or user and what it may write")
+    if status == 404:
+        return Hold(f"{why}: check url, api, and that the bucket or database exists")
+    after = next((v for k, v in headers.items() if k.lower() == "retry-after"), "")
+    return Retry(why, _wait_s(after))
+
+
+def _said(body: str) -> str:
+    """Return the server's own words, on one line, not too many."""
+    try:
+        told = json.loads(body)
+    except ValueError:
+        told = body
+    if isinstance(told, dict):
+        told = told.get("message") or told.get("error") or body
+    return " ".join(str(told).split())[:300]
+
+
+def _wait_s(retry_after: str) -> float | None:
+    """Read a Retry-After header: seconds or a date, capped."""
+    if retry_after.strip().isdecimal():
+        return min(float(retry_after), _LONGEST_WAIT_S)
+    try:
+        then = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    wait_s = (then.astimezone(UTC) - datetime.now(UTC)).total_seconds()
+    return min(max(wait_s, 0.0), _LONGEST_WAIT_S)
+
+
+def _identifier(name: str) -> str:
+    return name.replace("\\", "\\\\").replace('"', '\\"')
+
+
+class _SecretError(Exception):
+    """A file with a token or password cannot be read."""
+
+
+def _secret(path: str, key: str) -> str:
+    try:
+        secret = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as err:
+        raise _SecretError(f"{path}: cannot be read ({err}): check {key}") from err
+    if not secret:
+        raise _SecretError(f"{path}: is empty: write the secret into it ({key})")
+    return secret
+
+
+def _open(options: Options) -> _Client:
+    from influxdb_client.client.influxdb_client import InfluxDBClient
+
+    basic = False
+    token = os.environ.get("INFLUX_TOKEN", "")
+    if options.username is not None and options.password_file is not None:
+        basic = True
+        token = f"{options.username}:{_secret(options.password_file, 'password_file')}"
+    elif options.token_file is not None:
+        token = _secret(options.token_file, "token_file")
+    client = InfluxDBClient(
+        url=options.url,
+        token=token,
+        timeout=int(options.timeout_s * 1000),
+        verify_ssl=options.verify_tls,
+        auth_basic=basic,
+    )
+    return cast("_Client", client)

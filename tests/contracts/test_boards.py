@@ -1,0 +1,90 @@
+"""Every file in boards/ describes one board, and finds it on its own root only."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from sensorml.hardware.descriptors import NO_MATCH, Board, boards, delegates, identify
+from sensorml.hardware.facts import Facts
+from sensorml.hardware.probe import Report, RuntimeVerdict, probe
+from sensorml.hardware.software import Software
+from sensorml.resources import folders
+
+ROOTS = Path(__file__).parents[1] / "rootfs"
+BOARDS = boards(folders("boards", site=Path("/nonexistent")))
+DELEGATES = delegates(folders("delegates", site=Path("/nonexistent")))
+CATCH_ALL = {"generic-linux", "pc"}
+
+
+def expected(name: str) -> dict[str, object]:
+    return tomllib.loads((ROOTS / name / "expected.toml").read_text(encoding="utf-8"))
+
+
+def report_on(name: str) -> Report:
+    return probe(
+        Facts.gather(ROOTS / name),
+        software=Software("3.11.2", {}),
+        runtime=RuntimeVerdict("ai-edge-litert", "2.3.0"),
+        delegates=DELEGATES,
+        boards=BOARDS,
+    )
+
+
+def test_every_board_has_a_root_and_every_root_a_board():
+    roots = {path.parent.name for path in ROOTS.glob("*/expected.toml")}
+
+    assert roots == set(BOARDS)
+
+
+@pytest.mark.parametrize("name", sorted(BOARDS))
+def test_a_root_is_identified_as_its_board(name: str):
+    assert identify(Facts.gather(ROOTS / name), BOARDS).name == expected(name)["board"]
+
+
+@pytest.mark.parametrize("name", sorted(set(BOARDS) - CATCH_ALL))
+def test_a_board_matches_no_other_root(name: str):
+    match = BOARDS[name].match
+    others = [
+        root
+        for root in BOARDS
+        if root != name and match.rank(Facts.gather(ROOTS / root)) != NO_MATCH
+    ]
+
+    assert others == []
+
+
+@pytest.mark.parametrize("name", sorted(BOARDS))
+def test_the_verdicts_on_a_root_are_the_expected_ones(name: str):
+    verdicts = {v.delegate: v.why_not or "" for v in report_on(name).delegates}
+
+    assert verdicts == expected(name)["delegates"]
+
+
+@pytest.mark.parametrize("name", sorted(BOARDS))
+def test_the_warnings_on_a_root_are_the_expected_ones(name: str):
+    report = report_on(name)
+    said = [*report.warnings, *(w for v in report.delegates for w in v.warnings)]
+    wanted = expected(name).get("warnings", [])
+
+    assert isinstance(wanted, list)
+    assert len(said) == len(wanted), said
+    for phrase in wanted:
+        assert any(phrase in sentence for sentence in said), (phrase, said)
+
+
+@pytest.mark.parametrize("name", sorted(BOARDS))
+def test_the_header_of_a_board_is_found_on_its_root(name: str):
+    report = report_on(name)
+
+    assert report.i2c_bus == expected(name).get("i2c_bus")
+    assert report.gpio_chip == expected(name).get("gpio_chip")
+    if report.i2c_bus is not None:
+        assert report.i2c_bus in {adapter.bus for adapter in report.facts.i2c}
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+def test_a_board_leaves_a_core_to_the_sensors(board: Board):
+    cores = Facts.gather(ROOTS / board.name).cpu.cores
+
+    assert board.cpu is None or board.cpu.threads < cores

@@ -1,0 +1,248 @@
+"""GPIO lines over gpiozero's own simulated pins, which are state machines."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from gpiozero import Device
+from gpiozero.pins.mock import MockFactory, MockPin
+
+from sensorml.buses import gpio
+from sensorml.errors import BusError
+
+
+@pytest.fixture(autouse=True)
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockFactory]:
+    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")
+    gpio._factory.cache_clear()
+    yield gpio._factory()
+    gpio._factory.cache_clear()
+
+
+def listen(line: gpio.Line = 22, **options: object) -> tuple[gpio.Input, list[bool]]:
+    heard: list[bool] = []
+    return gpio.open_input(line, on_change=heard.append, **options), heard
+
+
+@pytest.mark.parametrize("line", [17, "GPIO17", "BOARD11"])
+def test_a_line_has_three_names(lines: MockFactory, line: gpio.Line) -> None:
+    gpio.open_output(line, active="high", initial=True)
+    assert lines.pin(17).function == "output"
+    assert lines.pin(17).state
+
+
+@pytest.mark.parametrize(("active", "level"), [("high", True), ("low", False)])
+def test_on_is_the_active_level(
+    lines: MockFactory, active: gpio.Level, level: bool
+) -> None:
+    output = gpio.open_output(17, active=active, initial=False)
+    assert (lines.pin(17).state, output.value) == (not level, False)
+    output.set(True)
+    assert (lines.pin(17).state, output.value) == (level, True)
+
+
+@pytest.mark.parametrize("safe", [True, False])
+@pytest.mark.parametrize("active", ["high", "low"])
+def test_a_closed_output_stays_driven_at_its_safe_level(
+    lines: MockFactory, active: gpio.Level, safe: bool
+) -> None:
+    output = gpio.open_output(17, active=active, initial=safe)
+    output.set(not safe)
+    output.close(safe)
+    assert lines.pin(17).function == "output"
+    assert lines.pin(17).state == (safe == (active == "high"))
+
+
+@pytest.mark.parametrize(
+    ("active", "safe", "pull"),
+    [
+        ("high", True, "up"),
+        ("high", False, "down"),
+        ("low", True, "down"),
+        ("low", False, "up"),
+    ],
+)
+def test_the_pull_of_an_output_leads_to_its_safe_level(
+    lines: MockFactory, active: gpio.Level, safe: bool, pull: str
+) -> None:
+    gpio.open_output(17, active=active, initial=not safe, safe=safe)
+    assert lines.pin(17).pull == pull
+
+
+def test_an_output_on_a_line_with_a_resistor_keeps_that_pull(
+    lines: MockFactory,
+) -> None:
+    output = gpio.open_output(2, active="high", initial=False)
+    assert lines.pin(2).pull == "up"
+    assert output.value is False
+
+
+def test_a_closed_output_refuses_to_be_set_and_closes_only_once(
+    lines: MockFactory,
+) -> None:
+    output = gpio.open_output(17, active="high", initial=False)
+    output.close(True)
+    output.close(False)
+    assert lines.pin(17).state
+    with pytest.raises(BusError, match="closed"):
+        output.set(False)
+
+
+def test_a_line_has_one_owner_until_it_is_closed() -> None:
+    first = gpio.open_output(17, active="high", initial=False)
+    with pytest.raises(BusError, match=r"GPIO BOARD11: .*Output\(17\)"):
+        listen("BOARD11")
+    first.close(False)
+    listen("BOARD11")
+
+
+@pytest.mark.parametrize("line", [99, "BOARD1", "door"])
+def test_a_line_that_is_none_is_named_with_the_ways_to_name_one(
+    line: gpio.Line,
+) -> None:
+    with pytest.raises(BusError, match=f'GPIO {line}.*BCM number.*"BOARD11"'):
+        gpio.open_output(line, active="high", initial=False)
+
+
+def test_a_button_to_ground_is_true_while_it_is_pressed(lines: MockFactory) -> None:
+    button, heard = listen()
+    lines.pin(22).drive_low()
+    assert button.value is True
+    lines.pin(22).drive_high()
+    assert button.value is False
+    assert heard == [True, False]
+
+
+def test_the_active_level_may_be_given_against_the_pull(lines: MockFactory) -> None:
+    contact, heard = listen(pull="up", active="high")
+    assert contact.value is True
+    lines.pin(22).drive_low()
+    assert heard == [False]
+
+
+@pytest.mark.parametrize(
+    ("pull", "set_to"), [("up", "up"), ("down", "down"), ("none", "floating")]
+)
+def test_an_input_is_pulled_and_debounced_as_told(
+    lines: MockFactory, pull: gpio.Pull, set_to: str
+) -> None:
+    listen(pull=pull, bounce_s=0.05)
+    pin = lines.pin(22)
+    assert (pin.pull, pin.bounce, pin.edges) == (set_to, 0.05, "both")
+
+
+def test_a_pull_against_the_resistor_of_the_board_is_refused() -> None:
+    with pytest.raises(BusError, match="GPIO 3"):
+        listen(3, pull="down")
+    listen(3, pull="up")
+
+
+def test_a_closed_input_hears_nothing_and_gives_the_line_back(
+    lines: MockFactory,
+) -> None:
+    line, heard = listen()
+    line.close()
+    lines.pin(22).drive_low()
+    assert heard == []
+    _, heard_by_the_next = listen()
+    line.close()  # once more: the line is another's now
+    lines.pin(22).drive_low()
+    assert heard_by_the_next == [True]
+
+
+class BrokenPin(MockPin):
+    """A line that the kernel no longer lets anyone read or drive."""
+
+    broken = False
+
+    def _get_state(self) -> bool:
+        if self.broken:
+            raise OSError(5, "Input/output error")
+        return super()._get_state()
+
+    def _set_state(self, value: bool) -> None:
+        if self.broken:
+            raise OSError(5, "Input/output error")
+        super()._set_state(value)
+
+
+def test_a_line_that_fails_names_itself_and_is_free_after_close(
+    lines: MockFactory,
+) -> None:
+    lines.pin(17, pin_class=BrokenPin)
+    output = gpio.open_output(17, active="high", initial=False)
+    lines.pin(17, pin_class=BrokenPin).broken = True
+    with pytest.raises(BusError, match=r"GPIO 17: .*Input/output error"):
+        output.set(True)
+    with pytest.raises(BusError, match="GPIO 17"):
+        _ = output.value
+    with pytest.raises(BusError, match="GPIO 17"):
+        output.close(True)
+    lines.pin(17, pin_class=BrokenPin).broken = False
+    gpio.open_output(17, active="high", initial=False)
+
+
+def test_gpiozero_does_not_let_go_of_the_lines_at_exit() -> None:
+    # What it closes at exit is what its default factory holds.
+    gpio.open_output(17, active="high", initial=True)
+    assert Device.pin_factory is None
+
+
+def test_a_machine_without_chips_simulates_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    monkeypatch.delenv("GPIOZERO_PIN_FACTORY")
+    monkeypatch.setattr(gpio, "_DEV", tmp_path)
+    gpio._factory.cache_clear()
+    assert gpio.simulated() is True
+    assert gpio.open_output(17, active="high", initial=True).value is True
+
+
+def test_the_environment_chooses_the_simulation_too() -> None:
+    assert gpio.simulated() is True
+
+
+def test_a_chip_without_its_library_names_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    monkeypatch.delenv("GPIOZERO_PIN_FACTORY")
+    monkeypatch.setitem(sys.modules, "lgpio", None)  # as if it were not installed
+    monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)
+    (tmp_path / "gpiochip0").touch()
+    with pytest.raises(BusError, match=r"lgpio.*pip install 'sensorml\[gpio\]'"):
+        gpio._open_factory(tmp_path)
+
+
+def test_a_factory_that_is_none_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "abacus")
+    with pytest.raises(BusError, match="abacus"):
+        gpio._open_factory(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("environ", "folder"),
+    [
+        ({"RUNTIME_DIRECTORY": "/run/sensorml:/run/other"}, "/run/sensorml"),
+        ({"RUNTIME_DIRECTORY": "/run/sensorml", "LG_WD": "/elsewhere"}, "/elsewhere"),
+    ],
+)
+def test_lgpio_gets_a_folder_it_may_write_to(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], folder: str
+) -> None:
+    monkeypatch.setenv("LG_WD", "")  # so that it is restored afterwards
+    monkeypatch.delenv("LG_WD")
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    gpio._give_lgpio_a_folder()
+    assert os.environ["LG_WD"] == folder
+
+
+def test_importing_the_module_does_not_import_gpiozero() -> None:
+    code = "import sys, sensorml.buses.gpio; sys.exit('gpiozero' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

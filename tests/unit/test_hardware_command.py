@@ -1,0 +1,159 @@
+"""`sensorml probe`: one JSON document, words for people, an exit code."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sensorml.commands import probe
+
+ROOTS = Path(__file__).parents[1] / "rootfs"
+
+
+def run(*argv: str) -> int:
+    parser = argparse.ArgumentParser()
+    probe.add_arguments(parser)
+    return probe.run(parser.parse_args(argv))
+
+
+def test_json_is_one_document_and_nothing_else(capfd: pytest.CaptureFixture[str]):
+    assert run("--json", "--root", str(ROOTS / "raspberry-pi-4b")) == 0
+
+    out, err = capfd.readouterr()
+    report = json.loads(out)
+    assert err == ""
+    assert report["board"] == "raspberry-pi-4b"
+    assert {d["delegate"]: d["usable"] for d in report["delegates"]} == {
+        "cpu": True,
+        "edgetpu-usb": True,
+        "edgetpu-pci": False,
+    }
+    assert report["facts"]["usb"][-1]["id"] == "1a6e:089a"
+    assert report["latency_us"] == []
+
+
+def test_people_read_the_board_the_reasons_and_the_warnings(
+    capsys: pytest.CaptureFixture[str],
+):
+    assert run("--root", str(ROOTS / "raspberry-pi-cm5")) == 0
+
+    out = capsys.readouterr().out
+    assert "Raspberry Pi Compute Module 5 Rev 1.0 (raspberry-pi-cm5)" in out
+    assert "4 cores" in out
+    assert "pinctrl-rp1, 54 lines, the header" in out
+    assert "no USB device 1a6e:089a or 18d1:9302" in out
+    assert "warning: apex_0 is at 91.25 °C" in out
+    assert "\x1b" not in out
+
+
+def test_the_running_machine_has_a_report(capsys: pytest.CaptureFixture[str]):
+    assert run() == 0
+
+    assert "cpu" in capsys.readouterr().out
+
+
+def test_an_empty_root_is_some_linux_machine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run("--json", "--root", str(tmp_path)) == 0
+
+    assert json.loads(capsys.readouterr().out)["board"] == "generic-linux"
+
+
+def test_a_root_that_is_no_folder_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run("--root", str(tmp_path / "nowhere")) == 1
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert str(tmp_path / "nowhere") in err
+
+
+def test_text_from_a_root_cannot_steer_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "proc/device-tree").mkdir(parents=True)
+    (tmp_path / "proc/device-tree/model").write_bytes(b"Pi\x1b[2J[bold]\0")
+
+    assert run("--root", str(tmp_path)) == 0
+
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "Pi [2J[bold]" in out
+
+
+def test_a_file_that_is_no_model_is_refused_with_its_path(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "model.tflite").write_bytes(b"nothing")
+
+    assert run("--model", str(tmp_path / "model.tflite")) == 1
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert str(tmp_path / "model.tflite") in err
+
+
+def test_a_folder_without_a_card_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run("--model", str(tmp_path)) == 1
+
+    assert "model.t" in capsys.readouterr().err
+
+
+@pytest.fixture
+def recordings() -> Path:
+    if not (folder := os.environ.get("SENSORML_DATA")):
+        pytest.skip("SENSORML_DATA does not name the folder of recordings")
+    return Path(folder)
+
+
+@pytest.mark.data
+def test_a_bare_model_is_measured_on_every_number_of_threads(
+    recordings: Path, capfd: pytest.CaptureFixture[str]
+):
+    model = recordings / "edgetpu/mobilenet_v1_0.25_128_quant.tflite"
+
+    assert run("--json", "--model", str(model)) == 0
+
+    rows = json.loads(capfd.readouterr().out)["latency_us"]
+    assert [row["threads"] for row in rows] == [
+        n for n in (1, 2, 4) if n <= (os.cpu_count() or 1)
+    ]
+    assert all(0 < r["p50_us"] <= r["p95_us"] <= r["p99_us"] for r in rows)
+
+
+@pytest.mark.data
+def test_a_model_for_the_edge_tpu_is_told_whatever_its_name(
+    recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    compiled = recordings / "edgetpu/mobilenet_v1_0.25_128_quant_edgetpu.tflite"
+    renamed = tmp_path / "plain.tflite"
+    renamed.write_bytes(compiled.read_bytes())
+
+    assert run("--model", str(renamed)) == 1
+
+    assert "compiled for the Edge TPU" in capsys.readouterr().err
+
+
+def test_the_report_is_made_without_the_sinks_scipy_or_asyncio():
+    # What is imported is what a start costs.
+    code = (
+        "import sys, argparse; from sensorml.commands import probe;"
+        "p = argparse.ArgumentParser(); probe.add_arguments(p);"
+        f"probe.run(p.parse_args(['--json', '--root', {str(ROOTS / 'pc')!r}]));"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    loaded = set(done.stderr.split())
+    assert not loaded & {"scipy", "asyncio", "influxdb_client", "rich", "smbus2"}

@@ -1,0 +1,304 @@
+"""Each rung of the ladder says its own sentence and its cure."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sensorml.hardware.descriptors import Delegate, delegates
+from sensorml.hardware.devices import Apex, Node, PciDevice, UsbDevice
+from sensorml.hardware.facts import Facts
+from sensorml.hardware.probe import Rung, RuntimeVerdict, Verdict, judge
+from sensorml.hardware.scan import KNOWN, scan
+from sensorml.hardware.software import Software
+from sensorml.resources import folders
+
+DELEGATES = delegates(folders("delegates", site=Path("/nonexistent")))
+USB, PCI, CPU = (DELEGATES[n] for n in ("edgetpu-usb", "edgetpu-pci", "cpu"))
+RUNTIME = RuntimeVerdict("ai-edge-litert", "2.3.0")
+OPEN = Node("/dev/x", exists=True, readable=True, writable=True)
+STICK = UsbDevice("18d1:9302", "2-1", 2, 3, 5000.0, "", OPEN)
+CHIP = Apex(
+    "apex_0",
+    replace(OPEN, path="/dev/apex_0"),
+    temp_c=45.0,
+    status="ALIVE",
+    owned=False,
+    owner=None,
+    trip_points_c=(85.0, 90.0, 95.0),
+)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Facts:
+    """A 64-bit Arm machine with the library and no accelerator."""
+    library = tmp_path / "usr/lib/aarch64-linux-gnu/libedgetpu.so.1"
+    library.parent.mkdir(parents=True)
+    library.write_text("not a library")
+    return replace(
+        Facts.gather(tmp_path), machine="aarch64", bits=64, page_size_bytes=4096
+    )
+
+
+def with_stick(facts: Facts, stick: UsbDevice = STICK) -> Facts:
+    return replace(facts, usb=(stick,))
+
+
+def with_chip(facts: Facts, chip: Apex = CHIP) -> Facts:
+    return replace(facts, pci=(PciDevice("1ac1:089a", "0000:01:00.0"),), apex=(chip,))
+
+
+def fails(
+    facts: Facts, delegate: Delegate, runtime: RuntimeVerdict = RUNTIME
+) -> Verdict:
+    verdict = judge(facts, delegate, runtime)
+    assert verdict.why_not is not None
+    assert verdict.cure
+    return verdict
+
+
+def test_the_cpu_is_usable_wherever_there_is_a_runtime(machine: Facts):
+    assert judge(machine, CPU, RUNTIME).usable
+
+
+def test_without_a_runtime_nothing_is_usable(machine: Facts):
+    none = RuntimeVerdict(why_not="no TFLite runtime is installed", cure="install one")
+
+    assert fails(machine, CPU, none).rung is Rung.RUNTIME
+    assert fails(with_stick(machine), USB, none).rung is Rung.RUNTIME
+
+
+def test_a_device_that_is_not_there_comes_before_all_else(machine: Facts):
+    none = RuntimeVerdict(why_not="no runtime", cure="install one")
+
+    assert fails(machine, USB, none).rung is Rung.DEVICE
+
+
+@pytest.mark.parametrize("identity", ["1a6e:089a", "18d1:9302"])
+def test_a_stick_is_usable_before_and_after_its_firmware(machine: Facts, identity: str):
+    verdict = judge(with_stick(machine, replace(STICK, id=identity)), USB, RUNTIME)
+
+    assert verdict.usable
+    assert verdict.library is not None
+    assert not verdict.warnings
+
+
+def test_a_node_that_may_not_be_written_names_the_group(machine: Facts):
+    stick = replace(STICK, node=replace(OPEN, writable=False))
+    chip = replace(CHIP, node=replace(OPEN, writable=False))
+
+    assert "plugdev" in fails(with_stick(machine, stick), USB).cure
+    assert "apex" in fails(with_chip(machine, chip), PCI).cure
+
+
+def test_a_node_that_is_missing_is_told_from_one_that_is_closed(machine: Facts):
+    stick = replace(STICK, node=Node("/dev/x", False, False, False))
+
+    verdict = fails(with_stick(machine, stick), USB)
+
+    assert verdict.rung is Rung.ACCESS
+    assert verdict.why_not == "/dev/x does not exist"
+
+
+def test_one_usable_device_is_enough(machine: Facts):
+    closed = replace(STICK, port="2-2", node=replace(OPEN, writable=False))
+    facts = replace(machine, usb=(closed, STICK))
+
+    assert judge(facts, USB, RUNTIME).usable
+
+
+def test_a_chip_that_is_in_use_names_the_process(machine: Facts):
+    owned = replace(CHIP, owned=True, owner=4711)
+
+    verdict = fails(with_chip(machine, owned), PCI)
+
+    assert verdict.rung is Rung.OWNER
+    assert "4711" in str(verdict.why_not)
+
+
+def test_a_dead_link_is_told_by_its_temperature(machine: Facts):
+    assert fails(with_chip(machine, replace(CHIP, temp_c=-89.7)), PCI).rung is Rung.LINK
+    assert judge(with_chip(machine, replace(CHIP, temp_c=-10.0)), PCI, RUNTIME).usable
+
+
+def test_a_card_without_its_driver_says_which_to_install(machine: Facts):
+    facts = replace(with_chip(machine), apex=())
+
+    assert "gasket" in fails(facts, PCI).cure
+
+
+def test_big_pages_are_refused_for_the_card_and_not_for_the_stick(machine: Facts):
+    facts = replace(with_chip(with_stick(machine)), page_size_bytes=16384)
+
+    verdict = fails(facts, PCI)
+
+    assert verdict.rung is Rung.SYSTEM
+    assert "kernel8.img" in verdict.cure
+    assert judge(facts, USB, RUNTIME).usable
+
+
+def test_an_unknown_page_size_is_no_reason(machine: Facts):
+    assert judge(replace(with_chip(machine), page_size_bytes=None), PCI, RUNTIME).usable
+
+
+def test_a_library_that_is_missing_says_which_build_to_install(tmp_path: Path):
+    facts = with_stick(Facts.gather(tmp_path))
+
+    verdict = fails(facts, USB)
+
+    assert verdict.rung is Rung.LIBRARY
+    assert "libedgetpu1-std" in verdict.cure
+
+
+def test_a_library_for_another_processor_is_not_found(machine: Facts):
+    facts = with_stick(replace(machine, machine="x86_64"))
+
+    assert fails(facts, USB).rung is Rung.LIBRARY
+
+
+def test_a_library_in_a_folder_of_ld_so_conf_is_found(tmp_path: Path):
+    (tmp_path / "etc/ld.so.conf.d").mkdir(parents=True)
+    (tmp_path / "etc/ld.so.conf.d/tpu.conf").write_text("# TPU\n/opt/tpu/lib\n")
+    (tmp_path / "opt/tpu/lib").mkdir(parents=True)
+    (tmp_path / "opt/tpu/lib/libedgetpu.so.1").touch()
+
+    verdict = judge(with_stick(Facts.gather(tmp_path)), USB, RUNTIME)
+
+    assert verdict.library == str(tmp_path / "opt/tpu/lib/libedgetpu.so.1")
+
+
+def test_on_the_running_machine_a_library_that_does_not_load_is_said(machine: Facts):
+    verdict = fails(with_stick(replace(machine, live=True)), USB)
+
+    assert verdict.rung is Rung.LIBRARY
+    assert "does not load" in str(verdict.why_not)
+
+
+def test_a_stick_in_a_usb_2_port_is_usable_with_a_warning(machine: Facts):
+    verdict = judge(with_stick(machine, replace(STICK, speed_mbps=480.0)), USB, RUNTIME)
+
+    assert verdict.usable
+    assert "USB 3" in verdict.warnings[0]
+
+
+@pytest.mark.parametrize(("temp_c", "factor"), [(85.0, 2), (93.0, 4), (96.0, 8)])
+def test_a_hot_chip_warns_with_what_its_clock_became(
+    machine: Facts, temp_c: float, factor: int
+):
+    verdict = judge(with_chip(machine, replace(CHIP, temp_c=temp_c)), PCI, RUNTIME)
+
+    assert f"divided by {factor};" in verdict.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("software", "machine_name", "phrase"),
+    [
+        (
+            Software("3.11.2", {"tflite-runtime": "2.14.0", "numpy": "2.1"}),
+            "",
+            "numpy<2",
+        ),
+        (Software("3.11.2", {"pycoral": "0.5"}), "", "not Google's"),
+        (Software("3.13.1", {}), "armv7l", "32-bit Arm"),
+    ],
+)
+def test_packages_that_do_not_go_together_are_said(
+    software: Software, machine_name: str, phrase: str
+):
+    (warning,) = software.warnings(machine_name)
+
+    assert phrase in warning
+
+
+@pytest.mark.parametrize(
+    "software",
+    [
+        Software("3.11.2", {"tflite-runtime": "2.14.0", "numpy": "1.26.4"}),
+        Software("3.13.1", {"ai-edge-litert": "2.3.0", "numpy": "2.1"}),
+        Software("3.9.2", {"pycoral": "2.0.0"}, pycoral_is_google=True),
+        Software("3.14.0rc1", {}),
+    ],
+)
+def test_packages_that_go_together_say_nothing(software: Software):
+    assert software.warnings("aarch64") == []
+
+
+class FakeBus:
+    """Chips by address and register; errors by address."""
+
+    def __init__(
+        self, chips: dict[int, dict[int, int]], errors: dict[int, int] | None = None
+    ) -> None:
+        self.chips = chips
+        self.errors = errors or {}
+        self.asked: list[int] = []
+        self.written: list[bytes] = []
+        self.open = 0
+
+    def connect(self, _number: int, address: int) -> "FakeBus":
+        self.asked.append(address)
+        if self.errors.get(address) == 16:  # EBUSY comes from the open
+            raise OSError(16, "busy")
+        self.open += 1
+        return self
+
+    def transfer(self, address: int, messages: Sequence[bytes | int]) -> bytes:
+        if address in self.errors:
+            raise OSError(self.errors[address], "failed")
+        if address not in self.chips:
+            raise OSError(121, "remote I/O error")
+        register, length = messages
+        assert isinstance(register, bytes)
+        assert length == 1
+        self.written.append(register)
+        return bytes([self.chips[address].get(register[0], 0)])
+
+    def close(self) -> None:
+        self.open -= 1
+
+
+def test_a_scan_names_the_chips_that_answer():
+    bus = FakeBus({0x53: {0x00: 0xE5}, 0x68: {0x75: 0x68}, 0x69: {0x00: 0xEA}})
+
+    answers = scan(1, bus.connect)
+
+    assert [(a.address, a.chip) for a in answers] == [
+        (0x53, "ADXL345"),
+        (0x68, "MPU6050"),
+        (0x69, "ICM-20948"),
+    ]
+    assert bus.open == 0
+
+
+def test_a_scan_writes_nothing_but_the_number_of_an_identity_register():
+    bus = FakeBus({address: {} for address in KNOWN})
+
+    answers = scan(1, bus.connect)
+
+    assert all(len(written) == 1 for written in bus.written)
+    assert all(answer.chip.startswith("(unknown chip") for answer in answers)
+
+
+def test_a_chip_that_a_kernel_driver_holds_is_said():
+    bus = FakeBus({0x18: {0x0F: 0x33}}, errors={0x76: 16})
+
+    assert [a.chip for a in scan(1, bus.connect)] == [
+        "LIS3DH",
+        "(held by a kernel driver)",
+    ]
+
+
+def test_a_bus_that_hangs_is_left_at_once():
+    bus = FakeBus({}, errors=dict.fromkeys(KNOWN, 110))
+
+    assert scan(1, bus.connect) == ()
+    assert len(bus.asked) == 1
+    assert bus.open == 0
+
+
+def test_a_bus_that_may_not_be_opened_is_an_error():
+    bus = FakeBus({}, errors=dict.fromkeys(KNOWN, 13))
+
+    with pytest.raises(PermissionError):
+        scan(1, bus.connect)
