@@ -10,15 +10,12 @@ from pathlib import Path
 from sensorml import cards, plugins
 from sensorml.config import Alarm, Config, Model, Sensor
 from sensorml.decision import AlarmLogic
-from sensorml.errors import ConfigError, ModelError, Problem, RecordingError
+from sensorml.errors import ModelError
 from sensorml.health import SensorHealth
 from sensorml.interfaces import Driver, Engine
 from sensorml.monitor import Line, Stream, Watch
 from sensorml.pipeline import Pipeline
-from sensorml.resources import folders
 from sensorml.sampling import Station
-from sensorml.schema import nearest
-from sensorml.types import Channel
 
 LEAST_STALE_S = 2.0
 
@@ -34,73 +31,6 @@ class Parts:
     contacts: dict[str, list[Watch]]
 
 
-def problems(config: Config) -> list[Problem]:
-    """Find what a file alone cannot show: models and sensors that do not fit.
-
-    Reads model cards and recordings; touches no hardware, loads no model.
-    """
-    found: list[Problem] = []
-    channels: dict[str, tuple[Channel, ...]] = {}
-    for i, sensor in enumerate(config.sensors):
-        try:
-            module = plugins.driver(sensor.driver)
-            channels[sensor.name] = tuple(module.channels(sensor.options))
-        except RecordingError as err:
-            found.append(Problem(str(config.path), f"sensor[{i}].path", str(err), ""))
-    delegates = _delegates()
-    for i, model in enumerate(config.models):
-        where = f"model[{i}]"
-        if model.delegate not in delegates:
-            what = f"there is no delegate {model.delegate!r}"
-            cure = nearest(model.delegate, delegates)
-            found.append(Problem(str(config.path), f"{where}.delegate", what, cure))
-        folder = config.model_folder(model)
-        if wrong := cards.problems(folder):
-            found += wrong
-        elif model.sensor in channels:
-            sensor = next(s for s in config.sensors if s.name == model.sensor)
-            why = _why_not(cards.load(folder), sensor, channels[model.sensor])
-            if why is not None:
-                found.append(Problem(str(config.path), f"{where}.sensor", *why))
-    return found
-
-
-def _delegates() -> list[str]:
-    files = [file.stem for f in folders("delegates") for file in f.glob("*.toml")]
-    return ["auto", *sorted(set(files))]
-
-
-def _why_not(
-    card: cards.Card, sensor: Sensor, channels: tuple[Channel, ...]
-) -> tuple[str, str] | None:
-    """Say what keeps a model from running on a sensor, and the cure."""
-    wants = card.input
-    if len(channels) != len(wants.channels):
-        return (
-            (
-                f"{sensor.name} has {len(channels)} channels, "
-                f"the model wants {len(wants.channels)} ({', '.join(wants.channels)})"
-            ),
-            "use the sensor it was trained on, or train a model on this one",
-        )
-    unit = channels[0].unit
-    if unit and wants.unit and unit != wants.unit:
-        return (
-            f"{sensor.name} is in {unit}, the model wants {wants.unit}",
-            "train a model on this sensor",
-        )
-    rate_hz = getattr(sensor.options, "rate_hz", None)
-    if rate_hz and abs(rate_hz / wants.rate_hz - 1) > wants.rate_tolerance:
-        return (
-            (
-                f"{sensor.name} runs at {rate_hz:g} Hz, the model wants "
-                f"{wants.rate_hz:g} Hz ± {wants.rate_tolerance:.0%}"
-            ),
-            f"set its rate_hz to {wants.rate_hz:g}, or train a model at this rate",
-        )
-    return None
-
-
 def assemble(
     config: Config, stack: ExitStack, acknowledge: Callable[[str], None]
 ) -> Parts:
@@ -113,12 +43,9 @@ def assemble(
             button is pressed.
 
     Raises:
-        ConfigError: with every problem of models and sensors.
         ModelError: a model file was refused.
         BusError: an alarm line cannot be opened.
     """
-    if found := problems(config):
-        raise ConfigError(found)
     stations: dict[str, list[Station]] = {}
     sensors = []
     for sensor in config.sensors:

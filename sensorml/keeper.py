@@ -44,7 +44,8 @@ class Keeper:
         self._worker = worker
         self._max_mb = max_mb
         self._commit_s = commit_s
-        self._wake = wake
+        self.wake = wake
+        """Set it, and what is waiting is written now."""
         self._journal: Journal | None = None
         self._since: dict[str, int] = {}
         self._moved_ns = 0
@@ -54,14 +55,14 @@ class Keeper:
         """Commit until `stop`, then once more."""
         try:
             while not stop.is_set():
-                self._wake.clear()
+                self.wake.clear()
                 await self.commit()
                 # Urgent rows (alarms, events) do not wait for the full interval.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(
                         RETRY_S if self.trouble else self._commit_s
                     ):
-                        await self._wake.wait()
+                        await self.wake.wait()
         finally:
             await self.commit()
             if self._journal is not None:

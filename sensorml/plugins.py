@@ -5,19 +5,16 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Sequence
 from importlib import import_module
-from typing import cast
-
-import msgspec
+from typing import Literal, cast
 
 import sensorml.drivers
 import sensorml.sinks
-from sensorml.config import PluginKind, Plugins
 from sensorml.interfaces import DriverModule, SinkModule
 
 _PACKAGES = {"drivers": sensorml.drivers, "sinks": sensorml.sinks}
 
 
-def names(kind: PluginKind) -> Sequence[str]:
+def names(kind: Literal["drivers", "sinks"]) -> Sequence[str]:
     """List what can be written after `driver =`, without importing any of it."""
     return sorted(
         module.name for module in pkgutil.iter_modules(_PACKAGES[kind].__path__)
@@ -30,10 +27,3 @@ def driver(name: str) -> DriverModule:
 
 def sink(name: str) -> SinkModule:
     return cast("SinkModule", import_module(f"sensorml.sinks.{name}"))
-
-
-def _options(kind: PluginKind, name: str) -> type[msgspec.Struct]:
-    return (driver(name) if kind == "drivers" else sink(name)).Options
-
-
-PLUGINS = Plugins(names, _options)

@@ -105,10 +105,8 @@ class Decoder:
             )
         try:
             return msgspec.convert(value, kind)
-        except msgspec.ValidationError as err:
-            what = str(err).split(" - at `")[0]
-            what = what[0].lower() + what[1:]
-            self.problem(key, f"{what}, not {value!r}", _wanted(kind))
+        except msgspec.ValidationError:
+            self.problem(key, f"is {value!r}", _wanted(kind))
             return None
 
 

@@ -74,7 +74,7 @@ async def run(
     """Run the service until a signal, the duration, or the end of every source.
 
     Raises:
-        ConfigError, ModelError, BusError: before anything was started.
+        ModelError, BusError: before anything was started.
     """
     notifier = notifier or Notifier()
     stop = asyncio.Event()
@@ -99,6 +99,7 @@ async def run(
             running.outbox.event(kind="service", subject=config.device, state="stopped")
             await running.keeper.commit()
             done.set()
+            running.keeper.wake.set()
             if sending:
                 await asyncio.wait(sending, timeout=SINKS_S)
             await keeping

@@ -6,9 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from sensorml import config
-from sensorml.assembly import problems
-from sensorml.plugins import PLUGINS
+from sensorml import loading
+from sensorml.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,16 +15,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    checked = config.load(args.config, PLUGINS)
-    found = problems(checked)
-    for problem in found:
-        print(problem)
-    if found:
+    try:
+        config = loading.load(args.config)
+    except ConfigError as error:
+        print(*error.problems, sep="\n")
         return 2
     print(
-        f"{args.config}: good: {len(checked.sensors)} sensors, "
-        f"{len(checked.models)} models, {len(checked.alarms)} alarms, "
-        f"{len(checked.sinks)} sinks",
+        f"{args.config}: good: {len(config.sensors)} sensors, "
+        f"{len(config.models)} models, {len(config.alarms)} alarms, "
+        f"{len(config.sinks)} sinks",
         file=sys.stderr,
     )
     return 0

@@ -184,13 +184,15 @@ def _show(
     """Print for people: tables on a terminal, the same as plain text elsewhere."""
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
+    # In a file or a pipe no line is folded: it may be searched.
+    width = None if sys.stdout.isatty() else 1000
+    console = Console(highlight=False, markup=False, width=width)
     for name, value in machine(report, sensors):
-        console.print(f"{name:<12}{printable(value)}")
+        console.print(f"{name:<13}{printable(value)}")
     console.print()
     _table(
         console,
-        ("delegate", "", "why not, and what to do"),
+        ("delegate", "state", "why not, and what to do"),
         [
             (v.delegate, "usable" if v.usable else "-", reason(v))
             for v in report.delegates

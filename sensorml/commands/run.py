@@ -10,10 +10,9 @@ import sys
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from sensorml import config
-from sensorml.errors import ConfigError
-from sensorml.plugins import PLUGINS
-from sensorml.service import Viewer, run as serve
+from sensorml import loading
+from sensorml.service import Viewer
+from sensorml.service import run as serve
 
 log = logging.getLogger("sensorml")
 
@@ -37,15 +36,12 @@ def _seconds(text: str) -> float:
 def run(args: argparse.Namespace) -> int:
     if args.config is None:
         with as_file(files("sensorml") / "demo.toml") as demo:
-            loaded = config.load(demo, PLUGINS)
+            config = loading.load(demo)
         store = args.store or _demo_store()
     else:
-        loaded = config.load(args.config, PLUGINS)
-        store = args.store or loaded.store_path()
-    try:
-        asyncio.run(serve(loaded, store, duration_s=args.duration, viewer=_viewer()))
-    except* ConfigError as group:
-        raise group.exceptions[0] from None
+        config = loading.load(args.config)
+        store = args.store or config.store_path()
+    asyncio.run(serve(config, store, duration_s=args.duration, viewer=_viewer()))
     log.info("every result: sensorml export --store %s", store)
     return 0
 

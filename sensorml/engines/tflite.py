@@ -22,7 +22,7 @@ from sensorml.cards import Card
 from sensorml.engines import chatter
 from sensorml.engines.interpreter import Interpreter, Runtime
 from sensorml.engines.modelfile import ModelFile, read, why_not
-from sensorml.engines.quantise import Values, from_tensor, to_tensor
+from sensorml.engines.quantise import from_tensor, to_tensor
 from sensorml.errors import DelegateError, ModelError
 from sensorml.interfaces import Inference
 from sensorml.types import Float32

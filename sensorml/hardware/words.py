@@ -27,7 +27,7 @@ def machine(report: Report, sensors: Sequence[Sensors]) -> Iterator[tuple[str, s
             ),
         )
     yield (
-        "runtime",
+        "runtime" if facts.live else "runtime here",
         f"{runtime.name} {runtime.version}"
         if runtime.why_not is None
         else f"{runtime.why_not}: {runtime.cure}",

@@ -159,7 +159,7 @@ def _table(path: Path, layout: _Layout, lines: Iterable[str]) -> tuple[Stamps, F
     )
     stamp = [] if layout.time is None else [("t", "S40" if layout.iso else "f8")]
     dtype = np.dtype([*stamp, ("samples", "f4", (width,))])
-    stamps: list[NDArray[np.float64] | NDArray[np.bytes_]] = []
+    stamps: list[Stamps] = []
     samples: list[Float32] = []
     rows = 0
     lines = iter(lines)

@@ -101,10 +101,12 @@ def sound(
         raise RecordingError(f"{path}: has no samples: make the recording again")
     finite = np.isfinite(samples).all(axis=1)
     if not finite.all():
+        row = int(np.argmin(finite))
+        channel = channels[int(np.argmin(np.isfinite(samples[row])))]
         raise RecordingError(
             f"{path}: {rows - np.count_nonzero(finite)} of {rows} rows hold NaN or "
-            f"infinity, the first is row {np.argmin(finite) + 1}: remove such rows, "
-            "their times tell that they are missing"
+            f"infinity, the first is row {row + 1} in {channel!r}: remove those rows "
+            "(with times, the gap is seen), or leave out channels with --channels"
         )
     if t_ns is not None and rows > 1:
         parts = _timed(path, t_ns)

@@ -22,8 +22,8 @@ from sensorml.errors import RecordingError
 from sensorml.recordings.recording import MAX_TIME_NS
 from sensorml.recordings.times import Float64, Int64
 
-Stamps: TypeAlias = Float64 | NDArray[np.bytes_]
-"""The times as they are in the file, (n,): numbers, or texts."""
+Stamps: TypeAlias = NDArray[np.generic]
+"""The times as they are in the file, (n,): float64, or the bytes of texts."""
 
 _TIME = re.compile(r"(?:t|time|timestamp|datetime)(?:_(s|ms|us|ns))?", re.IGNORECASE)
 _UNIT_NS = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}

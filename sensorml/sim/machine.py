@@ -140,9 +140,12 @@ class Machine:
     def _fault(self, turns: Float64, t_s: Float64, size: Float64) -> Float64:
         if self._options.fault == "unbalance":
             # It turns with the shaft: y lags z by a quarter of a turn.
-            angle = 2 * math.pi * (turns[:, None] - np.array([0.0, 0.25, 0.0]))
-            return size[:, None] * _RADIAL * np.sin(angle)
-        return (size * self._ringing(turns, t_s))[:, None] * _RADIAL
+            lag = np.array([0.0, 0.25, 0.0])
+            shape: Float64 = np.sin(2 * math.pi * (turns[:, None] - lag))
+        else:
+            shape = self._ringing(turns, t_s)[:, None]
+        felt: Float64 = size[:, None] * shape * _RADIAL
+        return felt
 
     def _ringing(self, turns: Float64, t_s: Float64) -> Float64:
         """Return the resonance as the last few impacts excite it, unit height."""

@@ -1,0 +1,137 @@
+"""A recording as a sensor: rows come when they are due, or all at once.
+
+The recording begins when the driver starts, on the sensor's clock; what was
+missed in it is missed again. With `repeat` it goes round, one sample period
+after its end. At pace "fast" nothing is waited for, so its times must lie in
+the past: the last row is "now" at the start (further rounds run ahead of it).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from sensorml.errors import SensorError, SourceEndedError
+from sensorml.recordings import Recording, read
+from sensorml.schema import Table
+from sensorml.types import Block, Channel
+
+BLOCK_S = 0.05
+MAX_ROWS = 4096
+
+
+class Options(Table, frozen=True, kw_only=True):
+    """The keys of a `[[sensor]]` with `driver = "file"`."""
+
+    path: str
+    pace: Literal["real", "fast"] = "real"
+    repeat: bool = False
+    channels: tuple[str, ...] | None = None
+    """Columns to take, in this order; omit for all."""
+    rate_hz: Annotated[float, Meta(gt=0)] | None = None
+    """Sample rate, where the file does not say."""
+    unit: str = ""
+    """Unit of the samples, where the file does not say."""
+
+    @property
+    def thread(self) -> str:
+        return f"file {self.path}"
+
+
+def channels(options: Options) -> Sequence[Channel]:
+    """Read what the columns are from the recording.
+
+    Raises:
+        RecordingError: it cannot be read.
+    """
+    recording = _open(options)
+    return tuple(Channel(name, recording.unit) for name in recording.channels)
+
+
+def _open(options: Options) -> Recording:
+    return read(
+        Path(options.path),
+        channels=options.channels,
+        rate_hz=options.rate_hz,
+        unit=options.unit,
+    )
+
+
+class Driver:
+    """One recording, read whole at the start.
+
+    `read` never waits: it returns None until a block's worth of rows is due,
+    then everything that is, up to the next gap.
+    """
+
+    def __init__(
+        self, options: Options, clock: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        self.period_s = BLOCK_S if options.pace == "real" else 0.0
+        self._options = options
+        self._clock = clock
+        self._recording: Recording | None = None
+        self._row = 0
+        self._shift_ns = 0  # from the recording's clock to ours
+        self._lap_ns = 0  # one time round
+        self._usual = 1  # rows of a block, where no gap cuts it
+
+    def start(self) -> None:
+        """Read the recording and begin with its first row.
+
+        Raises:
+            RecordingError: it cannot be read.
+        """
+        recording = _open(self._options)
+        last = recording.segments[-1]
+        rows = len(recording.samples) - 1 - last.first
+        end_ns = last.start_ns + round(rows * 1e9 / last.rate_hz)
+        self._lap_ns = end_ns + round(1e9 / last.rate_hz) - recording.start_ns
+        self._row = 0
+        self._recording = recording
+        if self._options.pace == "real":
+            self._usual = min(MAX_ROWS, max(1, round(BLOCK_S * recording.rate_hz)))
+            self.period_s = self._usual / recording.rate_hz
+            self._shift_ns = self._clock() - recording.start_ns
+        else:
+            self._shift_ns = self._clock() - end_ns
+
+    def read(self) -> Block | None:
+        """Return the rows that are due and new.
+
+        Raises:
+            SourceEndedError: the last row was given.
+            SensorError: the driver was not started.
+        """
+        recording = self._recording
+        if recording is None:
+            raise SensorError(f"{self._options.path}: not started: call start first")
+        if self._row == len(recording.samples):
+            if not self._options.repeat:
+                raise SourceEndedError(f"{self._options.path}: the recording has ended")
+            self._row = 0
+            self._shift_ns += self._lap_ns
+        block = recording.block(self._row, MAX_ROWS)
+        age_ns = 0
+        if self._options.pace == "real":
+            since_ns = self._clock() - self._shift_ns - block.start_ns
+            # Half a ns more, as the times of rows are rounded.
+            due = int((since_ns + 0.5) * block.rate_hz / 1e9) + 1
+            if since_ns < 0 or due < min(self._usual, len(block.samples)):
+                return None
+            block = recording.block(self._row, min(due, MAX_ROWS))
+            age_ns = since_ns - round((len(block.samples) - 1) * 1e9 / block.rate_hz)
+        self._row += len(block.samples)
+        return replace(
+            block,
+            start_ns=block.start_ns + self._shift_ns,
+            age_ns=max(0, age_ns),
+        )
+
+    def stop(self) -> None:
+        self._recording = None

@@ -1,0 +1,259 @@
+"""Read a configuration file: all of it, or every reason why not.
+
+No hardware is touched and no model is loaded; model cards and the headers of
+recordings are read, so that what does not fit together shows here.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+
+import msgspec
+
+from sensorml import cards, plugins
+from sensorml.config import Alarm, Config, Gpio, Model, Sensor, Sink, Store, Web
+from sensorml.errors import RecordingError
+from sensorml.resources import folders, model_folder
+from sensorml.schema import Decoder, Json, nearest, read_toml
+from sensorml.types import Channel
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_KEYS: Final = ("device", "sensor", "model", "alarm", "sink", "store", "web")
+_COMMON: Final = frozenset({"name", "driver", "stale_after_s"})
+"""Keys of a `[[sensor]]` or `[[sink]]` that are not its driver's."""
+
+
+def load(path: Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises:
+        ConfigError: with every problem of the file and of what it names.
+    """
+    return _Loading(path).config()
+
+
+class _Loading:
+    """One file on its way to a `Config`; tables are kept by place, "model[0]"."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.tables = read_toml(path)
+        self.decoder = Decoder(str(path))
+
+    def config(self) -> Config:
+        tables, decoder = self.tables, self.decoder
+        for key in tables:
+            if key not in _KEYS:
+                decoder.problem(key, "unknown key", nearest(key, _KEYS))
+        if not tables.get("sensor"):
+            decoder.problem("sensor", "there is none", "add a [[sensor]] table")
+        device = tables.get("device", socket.gethostname())
+        if not isinstance(device, str) or not device:
+            decoder.problem("device", f"is {device!r}", 'write device = "name"')
+        for key in ("sensor", "model", "alarm", "sink"):
+            self._names(key)
+        sensors = {
+            place: Sensor(name, driver, options, self._stale_after_s(place, table))
+            for place, name, driver, options, table in self._plugged("sensor")
+        }
+        sinks = [
+            Sink(name, driver, options)
+            for _, name, driver, options, _ in self._plugged("sink")
+        ]
+        models = self._decoded("model", Model)
+        alarms = self._decoded("alarm", Alarm)
+        store = decoder.table(tables.get("store", {}), Store, "store")
+        web = decoder.table(tables.get("web", {}), Web, "web")
+        self._references(models, alarms)
+        self._uses(sensors, alarms)
+        self._fits(sensors, models)
+        decoder.raise_if_any()
+        return Config(
+            path=self.path,
+            device=str(device),
+            sensors=tuple(sensors.values()),
+            models=tuple(models.values()),
+            alarms=tuple(alarms.values()),
+            sinks=tuple(sinks),
+            store=store or Store(),
+            web=web or Web(),
+        )
+
+    def _places(self, key: str) -> Iterator[tuple[str, Json]]:
+        """Yield the place and the table of every `[[key]]`."""
+        found = self.tables.get(key, [])
+        for i, table in enumerate(found if isinstance(found, list) else [found]):
+            if isinstance(table, dict) and isinstance(found, list):
+                yield f"{key}[{i}]", table
+
+    def _names(self, key: str) -> list[str]:
+        """Return the names that the `[[key]]` tables give; report what is wrong."""
+        found = self.tables.get(key, [])
+        if not isinstance(found, list) or not all(isinstance(t, dict) for t in found):
+            self.decoder.problem(key, "is not a list of tables", f"write it [[{key}]]")
+        names: list[str] = []
+        for place, table in self._places(key):
+            name = table.get("name", table.get("driver") if key == "sink" else None)
+            if not isinstance(name, str) or not name:
+                self.decoder.problem(f"{place}.name", "missing", "give it a name")
+            elif name in names:
+                what = f"{name!r} is used twice"
+                self.decoder.problem(f"{place}.name", what, "rename one")
+            else:
+                names.append(name)
+        return names
+
+    def _decoded(self, key: str, kind: type[S]) -> dict[str, S]:
+        """Decode the `[[key]]` tables that are right."""
+        return {
+            place: decoded
+            for place, table in self._places(key)
+            if isinstance(table.get("name"), str)
+            if (decoded := self.decoder.table(table, kind, place)) is not None
+        }
+
+    def _plugged(
+        self, key: Literal["sensor", "sink"]
+    ) -> Iterator[tuple[str, str, str, msgspec.Struct, Json]]:
+        """Decode the `[[key]]` tables with the Options of the drivers they name."""
+        known = plugins.names("drivers" if key == "sensor" else "sinks")
+        for place, table in self._places(key):
+            driver = table.get("driver")
+            if not isinstance(driver, str) or driver not in known:
+                what = f"there is no {key} driver {driver!r}" if driver else "missing"
+                cure = nearest(str(driver), known)
+                self.decoder.problem(f"{place}.driver", what, cure)
+                continue
+            module = plugins.driver(driver) if key == "sensor" else plugins.sink(driver)
+            own = {k: v for k, v in table.items() if k not in _COMMON}
+            options = self.decoder.table(own, module.Options, place)
+            if options is not None:
+                options = _beside(options, self.path.parent)
+                yield place, str(table.get("name", driver)), driver, options, table
+
+    def _stale_after_s(self, place: str, table: Json) -> float | None:
+        value = table.get("stale_after_s")
+        if isinstance(value, int | float) and value > 0:
+            return float(value)
+        if value is not None:
+            what, cure = f"is {value!r}", "give seconds above 0"
+            self.decoder.problem(f"{place}.stale_after_s", what, cure)
+        return None
+
+    def _references(self, models: dict[str, Model], alarms: dict[str, Alarm]) -> None:
+        """Check that every name that is referred to is there."""
+        sensors = [str(t.get("name")) for _, t in self._places("sensor")]
+        named = [str(t.get("name")) for _, t in self._places("model")]
+        wanted = [
+            *((f"{place}.sensor", m.sensor, sensors) for place, m in models.items()),
+            *((f"{place}.sensor", a.sensor, sensors) for place, a in alarms.items()),
+            *((f"{place}.model", a.model, named) for place, a in alarms.items()),
+        ]
+        for key, name, known in wanted:
+            if name is not None and name not in known:
+                what = f"there is no {key.rpartition('.')[2]} {name!r}"
+                self.decoder.problem(key, what, nearest(name, known))
+
+    def _uses(self, sensors: dict[str, Sensor], alarms: dict[str, Alarm]) -> None:
+        """Check that no GPIO line has two jobs, and no address two chips."""
+        used: list[tuple[str, str]] = []
+        for place, alarm in alarms.items():
+            used += [
+                (f"GPIO line {_line(line)}", f"{place}.{key}")
+                for key in ("gpio", "acknowledge_gpio")
+                if (line := getattr(alarm, key)) is not None
+            ]
+        for place, sensor in sensors.items():
+            options = sensor.options
+            if (line := getattr(options, "gpio", None)) is not None:
+                used.append((f"GPIO line {_line(line)}", f"{place}.gpio"))
+            bus = getattr(options, "bus", None)
+            if isinstance(bus, int):  # every simulated chip has a bus of its own
+                address = getattr(options, "address", 0)
+                used.append(
+                    (f"address {address:#04x} on i2c-{bus}", f"{place}.address")
+                )
+        counts = Counter(what for what, _ in used)
+        for what, key in used:
+            if counts[what] > 1:
+                others = ", ".join(k for w, k in used if w == what and k != key)
+                cure = f"{others} has it too: change one"
+                self.decoder.problem(key, f"{what} is used twice", cure)
+
+    def _fits(self, sensors: dict[str, Sensor], models: dict[str, Model]) -> None:
+        """Check every model's delegate and card, and the card against its sensor."""
+        for place, model in models.items():
+            if model.delegate not in self._delegates:
+                what = f"there is no delegate {model.delegate!r}"
+                cure = nearest(model.delegate, self._delegates)
+                self.decoder.problem(f"{place}.delegate", what, cure)
+            folder = model_folder(model.path, self.path.parent)
+            if wrong := cards.problems(folder):
+                self.decoder.problems += wrong
+                continue
+            for at, sensor in sensors.items():
+                if sensor.name == model.sensor:
+                    why = self._why_not(cards.load(folder), at, sensor)
+                    if why is not None:
+                        self.decoder.problem(f"{place}.sensor", *why)
+
+    @cached_property
+    def _delegates(self) -> Sequence[str]:
+        files = (f for folder in folders("delegates") for f in folder.glob("*.toml"))
+        return ["auto", *sorted({file.stem for file in files})]
+
+    def _why_not(
+        self, card: cards.Card, place: str, sensor: Sensor
+    ) -> tuple[str, str] | None:
+        """Say what keeps a model from running on a sensor, and the cure."""
+        try:
+            channels = plugins.driver(sensor.driver).channels(sensor.options)
+        except RecordingError as err:
+            self.decoder.problem(f"{place}.path", str(err))
+            return None
+        return why_not(card.input, sensor, channels)
+
+
+def why_not(
+    wants: cards.Input, sensor: Sensor, channels: Sequence[Channel]
+) -> tuple[str, str] | None:
+    """Say what keeps a model from running on a sensor, and the cure."""
+    if len(channels) != len(wants.channels):
+        what = (
+            f"{sensor.name} has {len(channels)} channels, "
+            f"the model wants {len(wants.channels)} ({', '.join(wants.channels)})"
+        )
+        return what, "use the sensor it was trained on, or train a model on this one"
+    unit = channels[0].unit
+    if unit and wants.unit and unit != wants.unit:
+        what = f"{sensor.name} is in {unit}, the model wants {wants.unit}"
+        return what, "train a model on this sensor"
+    rate_hz = getattr(sensor.options, "rate_hz", None)
+    if rate_hz and abs(rate_hz / wants.rate_hz - 1) > wants.rate_tolerance:
+        what = (
+            f"{sensor.name} runs at {rate_hz:g} Hz, "
+            f"the model wants {wants.rate_hz:g} Hz ± {wants.rate_tolerance:.0%}"
+        )
+        return what, f"set rate_hz to {wants.rate_hz:g}, or train a model at this rate"
+    return None
+
+
+def _beside(options: msgspec.Struct, folder: Path) -> msgspec.Struct:
+    """Read `path` and `…_file` of a plug-in relative to the configuration file."""
+    paths = {
+        field: str(folder / value)
+        for field in options.__struct_fields__
+        if field == "path" or field.endswith("_file")
+        if isinstance(value := getattr(options, field), str)
+    }
+    return msgspec.structs.replace(options, **paths)
+
+
+def _line(line: Gpio) -> str:
+    return str(line).upper().removeprefix("GPIO").removeprefix("BCM")
