@@ -43,7 +43,8 @@ def read(
             form = pcm.getparams()
             longest = MAX_VALUES // form.nchannels
             raw = pcm.readframes(min(form.nframes, longest))
-    except (OSError, EOFError, wave.Error) as err:
+    except (OSError, EOFError, RuntimeError, wave.Error) as err:
+        # RuntimeError: the module's word for a chunk that is longer than the file.
         raise RecordingError(
             f"{path}: is not whole PCM ({str(err) or 'it ends early'}): convert it to "
             ".wav of 16 bit"

@@ -5,6 +5,14 @@ its batching, retries and queue are not, because the journal is the queue.
 
 Endpoints: v1 `POST /write?db=&precision=ns`, v2 and v3 `POST /api/v2/write`
 (InfluxDB 3 takes it with the database as bucket and ignores the organisation).
+
+    [[sink]]
+    driver = "influxdb"
+    url = "http://127.0.0.1:8086"
+    api = "v2"
+    org = "plant"
+    bucket = "vibration"
+    token_file = "/run/credentials/sensorml.service/influx-token"
 """
 
 from __future__ import annotations
@@ -25,6 +33,7 @@ from sensorml.lineprotocol import Encoder
 from sensorml.schema import Table
 
 _LONGEST_WAIT_S: Final = 300.0
+_PLAIN: Final = {"Content-Type": "text/plain; charset=utf-8"}
 
 
 class Options(Table, frozen=True, kw_only=True):
@@ -118,14 +127,14 @@ class Sink:
             self._client = None
 
     def _write(self, body: bytes) -> Outcome:
-        headers = {"Content-Type": "text/plain; charset=utf-8"}
+        headers = _PLAIN
         if self._options.gzip:
-            headers["Content-Encoding"] = "gzip"
+            headers = _PLAIN | {"Content-Encoding": "gzip"}
             body = gzip.compress(body, 1)
         outcome = self._post(self._path, self._query, headers, body)
         if isinstance(outcome, Hold) and "database not found" in outcome.why:
             statement = f'CREATE DATABASE "{_identifier(self._options.database)}"'
-            created = self._post("/query", [("q", statement)], {}, b"")
+            created = self._post("/query", [("q", statement)], _PLAIN, b"")
             if not isinstance(created, Delivered):
                 return outcome
             outcome = self._post(self._path, self._query, headers, body)

@@ -1,6 +1,6 @@
 """Every query of the dashboard and the alert rules, answered by a real InfluxDB.
 
-Rows go in as the influxdb sink writes them. What Grafana does with a query
+Rows go in by the influxdb sink. What Grafana does with a query
 before it sends it is done here: variables become regular expressions, the time
 range and the interval are put in.
 """
@@ -8,23 +8,17 @@ range and the interval are put in.
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import socket
-import subprocess
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
+from contextlib import closing
 
 import pytest
 
 from sensorml.grafana.dashboard import dashboard
 from sensorml.grafana.provisioning import alert_rules
+from sensorml.interfaces import Delivered
 from sensorml.journal import COLUMNS
-from sensorml.lineprotocol import Encoder
+from sensorml.sinks.influxdb import Options, Sink
 
 S = 1_000_000_000
 START_NS = 1_760_000_000 * S  # a whole multiple of the interval and of a minute
@@ -38,66 +32,26 @@ FAN = {"device": "pi 4", "sensor": "fan.left (2)", "model": "fan"}
 
 
 class Influx:
-    """One server, with one database."""
+    """The database with the rows, as Grafana's data source asks it."""
 
-    def __init__(self, port: int) -> None:
-        self._url = f"http://127.0.0.1:{port}"
-
-    def call(self, path: str, body: bytes, **parameters: str) -> bytes:
-        query = urllib.parse.urlencode(parameters)
-        request = urllib.request.Request(f"{self._url}{path}?{query}", data=body)
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return answer.read()
+    def __init__(self, server) -> None:
+        self._server = server
 
     def query(self, text: str) -> list[dict]:
         """Return the series of one InfluxQL statement."""
-        answer = self.call("/query", b"", db="plant", epoch="s", q=text)
+        answer = self._server.post("/query", db="grafana", epoch="s", q=text)
         [result] = json.loads(answer)["results"]
         assert "error" not in result, (text, result)
         return result.get("series", [])
 
 
 @pytest.fixture(scope="module")
-def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
-    influxd = shutil.which("influxd")
-    if influxd is None and os.environ.get("SENSORML_CI") == "1":
-        pytest.fail("influxd is missing on the machine that has to have it")
-    if influxd is None:
-        pytest.skip("influxd is not on this machine: apt-get install influxdb")
-    folder = tmp_path_factory.mktemp("influxd")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    config = folder / "influxdb.conf"
-    config.write_text(
-        "reporting-disabled = true\n"
-        'bind-address = "127.0.0.1:0"\n'
-        f'[meta]\ndir = "{folder}/meta"\n'
-        f'[data]\ndir = "{folder}/data"\nwal-dir = "{folder}/wal"\n'
-        f'[http]\nbind-address = "127.0.0.1:{port}"\n'
-    )
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen([influxd, "-config", config], stderr=log, stdout=log)
-    try:
-        influx = Influx(port)
-        wait_for(influx, server, folder / "log")
-        influx.query('CREATE DATABASE "plant"')
+def influx(influxd) -> Influx:
+    options = Options(url=influxd.url, api="v1", database="grafana")
+    with closing(Sink(options, {"device": "pi 4"})) as sink:
         for kind, rows in journal_rows().items():
-            lines = Encoder({"device": "pi 4"}).encode(kind, rows)
-            influx.call("/write", lines, db="plant", precision="ns")
-        yield influx
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-def wait_for(influx: Influx, server: subprocess.Popen[bytes], log: Path) -> None:
-    while server.poll() is None:
-        try:
-            influx.call("/ping", b"")
-        except urllib.error.URLError:
-            continue
-        return
-    pytest.fail(log.read_text())
+            assert sink.send(kind, rows) == Delivered()
+    return Influx(influxd)
 
 
 def journal_rows() -> dict[str, list[tuple]]:

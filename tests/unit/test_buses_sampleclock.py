@@ -3,6 +3,7 @@
 import math
 import random
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -132,7 +133,7 @@ def test_reads_at_all_phases_pin_the_time_down_to_a_fraction_of_a_period(rate):
 def test_times_never_jump_whatever_the_reader_does(rate, error, waits):
     bench = Bench(rate, error)
     reads = [read for wait in waits if (read := bench.read(*wait)) is not None]
-    for before, after in zip(reads, reads[1:], strict=False):
+    for before, after in pairwise(reads):
         jump = (after.start_ns - before.next_ns) * rate / 1e9
         assert abs(jump) <= SLEW * 1.05 + 1e-3
         last_ns = before.next_ns - 1e9 / rate / 0.9

@@ -270,8 +270,7 @@ async def test_a_hanging_server_holds_up_neither_the_loop_nor_the_stop(box):
     async with released(box.server), asyncio.timeout(10):
         async with asyncio.TaskGroup() as group:
             group.create_task(delivery.run(box.stop), name="run")
-            while not box.server.called.is_set():
-                await asyncio.sleep(0)  # the loop turns while the call hangs
+            await asyncio.to_thread(box.server.called.wait)
             box.stop.set()
         assert not box.server.release.is_set()
         assert box.offset() == 0

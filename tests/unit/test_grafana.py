@@ -159,7 +159,7 @@ def test_every_state_there_is_has_a_colour() -> None:
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),
         lambda inner: (
-            st.lists(inner) | st.dictionaries(st.from_regex(r"[a-z]+\Z"), inner)
+            st.lists(inner) | st.dictionaries(st.from_regex(r"\A[a-z]+\Z"), inner)
         ),
         max_leaves=20,
     )

@@ -1,0 +1,92 @@
+"""`sensorml record`: a recording from one sensor of a configuration."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from sensorml import loading, plugins
+from sensorml.commands.progress import Progress
+from sensorml.config import Config, Sensor
+from sensorml.errors import ConfigError, Problem, SourceEndedError
+from sensorml.interfaces import Driver
+from sensorml.recordings import write_npz
+from sensorml.schema import nearest
+from sensorml.types import Block
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, metavar="CONFIG")
+    parser.add_argument("--sensor", required=True, metavar="NAME")
+    parser.add_argument("--duration", type=float, required=True, metavar="S")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
+
+
+def run(args: argparse.Namespace) -> int:
+    sensor = _sensor(loading.load(args.config), args.sensor)
+    module = plugins.driver(sensor.driver)
+    channels = module.channels(sensor.options)
+    utc_ns = time.time_ns() - time.monotonic_ns()
+    blocks = _record(sensor.name, module.Driver(sensor.options), args.duration)
+    if not blocks:
+        print(
+            f"sensorml: {sensor.name}: no sample in {args.duration:g} s",
+            file=sys.stderr,
+        )
+        return 1
+    write_npz(
+        args.out,
+        samples=np.concatenate([block.samples for block in blocks]),
+        rate_hz=blocks[-1].rate_hz,
+        channels=[channel.name for channel in channels],
+        unit=channels[0].unit,
+        start_ns=blocks[0].start_ns + utc_ns,
+        t_ns=np.concatenate([_times_ns(block) for block in blocks]) + utc_ns,
+    )
+    rows = sum(len(block.samples) for block in blocks)
+    missed = sum(block.missed for block in blocks)
+    print(f"{args.out}: {rows} samples at {blocks[-1].rate_hz:.2f} Hz, {missed} missed")
+    return 0
+
+
+def _sensor(config: Config, name: str) -> Sensor:
+    for sensor in config.sensors:
+        if sensor.name == name:
+            return sensor
+    names = [sensor.name for sensor in config.sensors]
+    what = f"there is no sensor {name!r}"
+    raise ConfigError(
+        [Problem(str(config.path), "--sensor", what, nearest(name, names))]
+    )
+
+
+def _record(name: str, driver: Driver, duration_s: float) -> list[Block]:
+    """Read a sensor for a while; a failure ends the recording."""
+    blocks: list[Block] = []
+    seconds = max(1, round(duration_s))
+    try:
+        driver.start()
+        begun = time.monotonic()
+        with Progress(f"record {name}", seconds) as progress:
+            told_s = 0
+            while (spent := time.monotonic() - begun) < duration_s:
+                if (block := driver.read()) is not None:
+                    blocks.append(block)
+                while told_s < int(spent):
+                    told_s += 1
+                    progress.step(f"{told_s} s")
+                time.sleep(driver.period_s)
+    except SourceEndedError:
+        pass
+    finally:
+        driver.stop()
+    return blocks
+
+
+def _times_ns(block: Block) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    steps = np.arange(len(block.samples)) * (1e9 / block.rate_hz)
+    return block.start_ns + np.round(steps).astype(np.int64)

@@ -1,0 +1,59 @@
+"""Fixtures: real servers, started once for a session or for one test."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def _servers():
+    """Load servers.py, which lies beside: tests are not a package."""
+    name = "sensorml_test_servers"
+    if name not in sys.modules:
+        path = Path(__file__).with_name("servers.py")
+        spec = importlib.util.spec_from_file_location(name, path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def servers():
+    return _servers()
+
+
+@pytest.fixture(scope="session")
+def influxd(servers, tmp_path_factory):
+    """InfluxDB 1.6 that everybody may write to."""
+    yield from _running(servers.Influxd(tmp_path_factory.mktemp("influxd")))
+
+
+@pytest.fixture
+def own_influxd(servers, tmp_path_factory):
+    """InfluxDB 1.6 for one test that stops it or minds its small bodies."""
+    folder = tmp_path_factory.mktemp("influxd")
+    yield from _running(servers.Influxd(folder, max_body=20_000))
+
+
+@pytest.fixture
+def guarded_influxd(servers, tmp_path_factory):
+    """InfluxDB 1.6 that wants a user and a password."""
+    folder = tmp_path_factory.mktemp("influxd")
+    yield from _running(servers.Influxd(folder, auth=True))
+
+
+@pytest.fixture(scope="session")
+def victoria(servers, tmp_path_factory):
+    yield from _running(servers.VictoriaMetrics(tmp_path_factory.mktemp("victoria")))
+
+
+def _running(server):
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()

@@ -1,0 +1,311 @@
+"""The InfluxDB sink and its delivery, against real servers."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from sensorml.delivery import Delivery, Policy
+from sensorml.interfaces import Delivered, Hold, Retry, Split
+from sensorml.journal import COLUMNS, KINDS, Journal, storage
+from sensorml.lineprotocol import TAGS, TIME
+from sensorml.sinks.influxdb import Options, Sink, judge
+
+T0 = 1_700_000_000_123_456_789
+TAG = {"device": "pi 4, hall=2"}
+
+
+def prediction(n, score=0.1):
+    start_ns = T0 + n * 320_000_000
+    return (
+        *(start_ns, start_ns + 512_000_001, "motor", "m", "1.0", "cpu"),
+        *(score + n, 2.5, "normal", 1.0, 2**53 + n, 90_001, 401, 15_003, 502),
+        *(0, 'say "hi" \\ a,b=c', 0.75),
+    )
+
+
+ROWS = {
+    "prediction": prediction(0),
+    "alarm": (T0, "bad, very", "motor", "m", "alarm", "normal", "3 of 5", 1e-7, 2.5),
+    "event": (T0, "sensor", "motor", "stale", "ok", "no data\nfor 2 s – µ", 2.0),
+    "timing": (T0, T0 + 1, "motor", "m", "cpu", "invoke", 31, 1, 2, 3, 4),
+}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
+
+
+def v1(server, database="plant", **options):
+    options = Options(url=server.url, api="v1", database=database, **options)
+    return Sink(options, TAG)
+
+
+def expected(kind, row):
+    """What SELECT * gives back: every column, the time, and the tags of the box."""
+    row = [v.replace("\n", " ") if isinstance(v, str) else v for v in row]
+    values = TAG | dict(zip(COLUMNS[kind], row, strict=True))
+    return {"time" if name == TIME[kind] else name: v for name, v in values.items()}
+
+
+def test_influxdb_1_gives_back_every_column_exactly(influxd, kind):
+    sink = v1(influxd, "exact")
+    assert sink.send(kind, [ROWS[kind]]) == Delivered()
+    sink.close()
+    assert influxd.rows("exact", kind) == [expected(kind, ROWS[kind])]
+
+
+def test_without_gzip_the_same_arrives(influxd):
+    sink = v1(influxd, "plain", gzip=False)
+    assert sink.send("event", [ROWS["event"]]) == Delivered()
+    sink.close()
+    assert len(influxd.rows("plain", "event")) == 1
+
+
+def test_what_is_not_a_number_is_absent_and_the_rest_of_the_row_is_there(influxd):
+    sink = v1(influxd, "gaps")
+    rows = [prediction(0), prediction(1, score=math.nan), prediction(2)]
+    assert sink.send("prediction", rows) == Delivered()
+    sink.close()
+    scores = [row["score"] for row in influxd.rows("gaps", "prediction")]
+    assert scores == [0.1, None, 2.1]
+
+
+def test_victoria_metrics_gives_back_every_number(victoria, kind):
+    options = Options(url=victoria.url, api="v2", org="any", bucket="any")
+    sink = Sink(options, TAG)
+    assert sink.send(kind, [ROWS[kind]]) == Delivered()
+    sink.close()
+    values = dict(zip(COLUMNS[kind], ROWS[kind], strict=True))
+    time_ms = values[TIME[kind]] // 1_000_000
+    samples = victoria.samples(f"{kind}_.*")
+    numbers = {
+        f"{kind}_{name}": [(time_ms, pytest.approx(value, rel=1e-9))]
+        for name, value in values.items()
+        if name not in TAGS[kind]
+        and name != TIME[kind]
+        and storage(name) in {"INTEGER", "REAL"}
+    }
+    assert {name: found for name, found in samples.items() if name in numbers} == (
+        numbers
+    )
+
+
+def test_a_wrong_password_holds_and_a_right_one_delivers(guarded_influxd, tmp_path):
+    create = "CREATE USER plant WITH PASSWORD 'right' WITH ALL PRIVILEGES"
+    guarded_influxd.post("/query", q=create)
+    password = tmp_path / "password"
+    sink = v1(guarded_influxd, username="plant", password_file=str(password))
+    missing = sink.send("event", [ROWS["event"]])
+    password.write_text("wrong\n")
+    wrong = sink.send("event", [ROWS["event"]])
+    password.write_text("right\n")
+    right = sink.send("event", [ROWS["event"]])
+    sink.close()
+    assert isinstance(missing, Hold)
+    assert "password_file" in missing.why
+    assert isinstance(wrong, Hold)
+    assert "HTTP 401" in wrong.why
+    assert right == Delivered()
+
+
+def test_a_server_without_the_v2_api_is_held_with_a_hint(influxd):
+    options = Options(url=influxd.url, api="v2", org="o", bucket="b")
+    sink = Sink(options, {})
+    outcome = sink.send("event", [ROWS["event"]])
+    sink.close()
+    assert isinstance(outcome, Hold)
+    assert "check url, api" in outcome.why
+
+
+def test_nobody_at_the_address_is_a_retry(servers):
+    url = f"http://127.0.0.1:{servers.free_port()}"
+    sink = Sink(Options(url=url, api="v1", database="x", timeout_s=2), {})
+    outcome = sink.send("event", [ROWS["event"]])
+    sink.close()
+    assert isinstance(outcome, Retry)
+    assert url in outcome.why
+
+
+class Box:
+    """A journal that is delivered to a server until there is nothing left."""
+
+    def __init__(self, path, sink):
+        self.path = path
+        self.sink = sink
+        self.journal = Journal.open(path)
+        self.events = []
+        self.stop = asyncio.Event()
+        self.before_each_wait = lambda seconds: None
+
+    async def acknowledge(self, kind, last_id):
+        self.journal.acknowledge("plant", kind, last_id)
+
+    async def pause(self, _event, seconds):
+        """Time passes at once; a wait for new rows means that all is done."""
+        self.before_each_wait(seconds)
+        if self.delivery.status.state == "ok":
+            self.stop.set()
+        await asyncio.sleep(0)
+
+    async def deliver(self, batch_rows):
+        self.delivery = Delivery(
+            "plant",
+            self.sink,
+            self.path,
+            acknowledge=self.acknowledge,
+            report=lambda **event: self.events.append(event),
+            policy=Policy(batch_rows=batch_rows, jitter=lambda: 0.0),
+            pause=self.pause,
+            stop_s=20.0,
+        )
+        async with asyncio.timeout(60):
+            await self.delivery.run(self.stop)
+        return self.delivery.status
+
+
+@pytest.fixture
+def box(tmp_path, own_influxd):
+    box = Box(tmp_path / "journal.db", v1(own_influxd))
+    yield box
+    box.journal.close()
+
+
+def times(server):
+    return [row["time"] for row in server.rows("plant", "prediction")]
+
+
+async def test_an_outage_loses_nothing_and_doubles_nothing(box, own_influxd):
+    rows = [prediction(n) for n in range(300)]
+    box.journal.append({"prediction": rows})
+    own_influxd.stop()
+    waits = []
+
+    def repair(seconds):
+        waits.append(seconds)
+        if len(waits) == 3:
+            own_influxd.start()
+
+    box.before_each_wait = repair
+    status = await box.deliver(batch_rows=50)
+    assert times(own_influxd) == [row[1] for row in rows]
+    assert (status.sent, status.set_aside) == (300, 0)
+    assert [e["state"] for e in box.events] == ["away", "ok"]
+
+
+async def test_an_outage_in_the_middle_of_the_backlog(box, own_influxd):
+    rows = [prediction(n) for n in range(300)]
+    box.journal.append({"prediction": rows})
+    acknowledge, done = box.acknowledge, []
+
+    async def stop_after_two(kind, last_id):
+        done.append(last_id)
+        await acknowledge(kind, last_id)
+        if len(done) == 2:
+            await asyncio.to_thread(own_influxd.stop)
+
+    box.acknowledge = stop_after_two
+    box.before_each_wait = lambda _: own_influxd.start() if len(done) == 2 else None
+    status = await box.deliver(batch_rows=60)
+    assert times(own_influxd) == [row[1] for row in rows]
+    assert status.sent == 300
+    assert done == [60, 120, 180, 240, 300]
+
+
+async def test_a_batch_beyond_the_servers_limit_arrives_in_pieces(box, own_influxd):
+    box.sink.close()
+    box.sink = v1(own_influxd, gzip=False)
+    rows = [prediction(n) for n in range(500)]  # some 300 bytes each, 20 kB allowed
+    box.journal.append({"prediction": rows})
+    status = await box.deliver(batch_rows=500)
+    assert times(own_influxd) == [row[1] for row in rows]
+    assert status.set_aside == 0
+
+
+async def test_a_row_in_conflict_with_the_servers_types_is_set_aside(box, own_influxd):
+    own_influxd.post("/query", q='CREATE DATABASE "plant"')
+    rows = [prediction(n) for n in range(64)]
+    # The shard of one row's week holds `score` as text already.
+    odd = (*rows[20][:1], rows[20][1] - 10**9 * 86_400 * 30, *rows[20][2:])
+    rows[20] = odd
+    _write(own_influxd, f'prediction score="text" {odd[1] + 1}')
+    box.journal.append({"prediction": rows})
+    status = await box.deliver(batch_rows=64)
+    found = times(own_influxd)
+    assert set(found) - {odd[1] + 1} == {row[1] for row in rows if row is not odd}
+    assert (status.sent, status.set_aside) == (63, 1)
+    assert "field type conflict" in box.events[0]["detail"]
+
+
+def _write(server, line):
+    import urllib.request
+
+    request = urllib.request.Request(
+        f"{server.url}/write?db=plant&precision=ns", data=line.encode()
+    )
+    urllib.request.urlopen(request, timeout=10).close()
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (200, Delivered),
+        (204, Delivered),
+        (400, Split),
+        (401, Hold),
+        (403, Hold),
+        (404, Hold),
+        (413, Split),
+        (422, Split),
+        (429, Retry),
+        (500, Retry),
+        (503, Retry),
+        (301, Retry),
+    ],
+)
+def test_every_status_has_its_consequence(status, outcome):
+    assert isinstance(judge(status, {}, ""), outcome)
+
+
+def test_retry_after_is_seconds_or_a_date_and_capped():
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=40), usegmt=True)
+    assert judge(429, {"retry-after": "7"}, "") == Retry("HTTP 429", 7.0)
+    assert judge(429, {"Retry-After": "86400"}, "") == Retry("HTTP 429", 300.0)
+    assert 30 < judge(503, {"Retry-After": soon}, "").after_s <= 40
+    assert judge(503, {"Retry-After": "soon"}, "") == Retry("HTTP 503", None)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"url": "influx:8086"}, "is not a URL"),
+        ({"url": "http://x", "api": "v1"}, "needs a database"),
+        ({"url": "http://x", "api": "v2", "org": "o"}, "needs org and bucket"),
+        ({"url": "http://x", "api": "v3"}, "needs a database"),
+        (
+            {"url": "http://x", "api": "v3", "database": "d", "username": "u"},
+            "go together",
+        ),
+    ],
+)
+def test_options_that_cannot_work_are_refused_in_words(options, said):
+    with pytest.raises(ValueError, match=said):
+        Options(**options)
+
+
+def test_a_token_that_is_missing_holds_and_is_read_again(influxd, tmp_path):
+    token = tmp_path / "token"
+    sink = v1(influxd, "token", token_file=str(token))
+    outcome = sink.send("event", [ROWS["event"]])
+    assert isinstance(outcome, Hold)
+    assert str(token) in outcome.why
+    token.write_text("")
+    assert "is empty" in sink.send("event", [ROWS["event"]]).why
+    token.write_text("secret")
+    assert sink.send("event", [ROWS["event"]]) == Delivered()
+    sink.close()
