@@ -29,6 +29,8 @@ class Parts:
     sensors: tuple[SensorHealth, ...]
     streams: tuple[Stream, ...]
     contacts: dict[str, list[Watch]]
+    simulated_gpio: bool
+    """Alarm lines are wanted and this machine has none."""
 
 
 def assemble(
@@ -66,7 +68,17 @@ def assemble(
     for watch in watches.values():
         if watch.logic.rule.sensor is not None:
             contacts.setdefault(watch.logic.rule.sensor, []).append(watch)
-    return Parts(stations, tuple(sensors), streams, contacts)
+    return Parts(
+        stations, tuple(sensors), streams, contacts, _simulated_gpio(config.alarms)
+    )
+
+
+def _simulated_gpio(alarms: Iterable[Alarm]) -> bool:
+    if all(alarm.gpio is None for alarm in alarms):
+        return False
+    from sensorml.buses import gpio
+
+    return gpio.simulated()
 
 
 def _stale_after_s(sensor: Sensor, driver: Driver) -> float:

@@ -7,6 +7,7 @@ loaded; what only a runtime can tell is refused by `engines`.
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -49,6 +50,11 @@ class Input(Table, frozen=True, kw_only=True):
             )
         if not self.channels:
             raise ValueError("channels is empty: name at least one")
+        if self.frozen_rows and not 2 <= self.frozen_rows <= self.window:
+            raise ValueError(
+                f"frozen_rows {self.frozen_rows} is not between 2 and window "
+                f"{self.window}: give that many identical rows, or 0 for never"
+            )
 
 
 class Raw(Table, frozen=True, kw_only=True, tag_field="kind", tag="raw"):
@@ -127,6 +133,13 @@ class Output(Table, frozen=True, kw_only=True):
     normal: str = ""
     """Which of the labels is the healthy one."""
 
+    def __post_init__(self) -> None:
+        if self.score == "probability" and self.normal not in self.labels:
+            raise ValueError(
+                f"normal {self.normal!r} is not one of the labels: a probability is "
+                "1 - p(normal), name that label"
+            )
+
 
 class Threshold(Table, frozen=True, kw_only=True):
     """Over this a window is an anomaly, and how the number was found."""
@@ -139,6 +152,12 @@ class Threshold(Table, frozen=True, kw_only=True):
     """Share of calibration windows over the threshold: expect about this."""
     date: str = ""
 
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise ValueError(
+                f"value is {self.value}: give a number, or nothing is ever an anomaly"
+            )
+
 
 class Baseline(Table, frozen=True, kw_only=True):
     """What normal looked like when the model was commissioned."""
@@ -147,7 +166,7 @@ class Baseline(Table, frozen=True, kw_only=True):
     """RMS without DC per channel, in the input's unit."""
     gravity: Floats = ()
     """Mean acceleration per channel, in the input's unit; empty: not checked."""
-    max_tilt_deg: Positive = 5.0
+    max_tilt_deg: Annotated[float, Meta(gt=0, le=180)] = 5.0
 
 
 class Provenance(Table, frozen=True, kw_only=True):
@@ -180,6 +199,10 @@ class Card(Table, frozen=True, kw_only=True):
             raise ValueError(f"files lacks {CPU_FILE}: every model needs a CPU file")
         if self.kind == "classifier" and not self.output.labels:
             raise ValueError("output.labels is missing: a classifier has labels")
+        if len(self.baseline.gravity) not in {0, len(self.input.channels)}:
+            raise ValueError(
+                "baseline.gravity has not one number per channel: commission again"
+            )
 
 
 def load(folder: Path) -> Card:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +18,7 @@ from msgspec import Meta
 from sensorml.resources import model_folder
 from sensorml.schema import Table
 
-Seconds = Annotated[float, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0, le=1e8)]
 Gpio = int | str
 """A line by BCM number, header pin ("BOARD11") or name ("GPIO17")."""
 
@@ -113,9 +114,9 @@ class Store(Table, frozen=True, kw_only=True):
     """`[store]`."""
 
     path: str | None = None
-    max_mb: Annotated[float, Meta(ge=1)] = 512.0
+    max_mb: Annotated[float, Meta(ge=1, le=1e9)] = 512.0
     commit_s: Annotated[float, Meta(ge=0.05, le=60)] = 1.0
-    timing_s: Annotated[float, Meta(ge=1)] = 10.0
+    timing_s: Annotated[float, Meta(ge=1, le=86_400)] = 10.0
     """One row of delay percentiles per stage for every so many seconds."""
 
 
@@ -127,16 +128,22 @@ class Web(Table, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         host, _, port = self.listen.rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
             raise ValueError(
                 f'listen = "{self.listen}" is not an address: write "127.0.0.1:8787"'
             )
-        loopback = host.startswith("127.") or host in {"localhost", "[::1]"}
-        if not loopback and self.token_file is None:
+        if self.token_file is None and not _is_loopback(host):
             raise ValueError(
                 f'listen = "{self.listen}" is open to the network: add token_file, '
                 "or listen on 127.0.0.1"
             )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ class Judge:
             )
         if score > self._threshold:
             return State.ANOMALY, ""
+        if math.isnan(score):
+            return State.UNKNOWN, "the model's score is not a number"
         if clipped > self._max_clipped:
             # Clipping hides energy, so a low score proves nothing.
             return State.UNKNOWN, f"{clipped:.0%} of the samples are at full scale"

@@ -213,19 +213,20 @@ def _statistics(spec: Statistics, window: int, rate_hz: float, unit: str) -> Com
 
     def compute(windows: Float32, means: Float32) -> Float32:
         x = windows - means[:, :, None]
-        square = np.square(x)
-        mean_square = square.mean(axis=-1)
-        rms = np.sqrt(mean_square)
+        rms = np.sqrt(np.square(x).mean(axis=-1))
         peak = np.abs(x).max(axis=-1)
-        # A channel at rest has no shape: its ratios are 0, not 0/0.
+        # A channel at rest has no shape: its ratios are 0, not 0/0. Powers are
+        # taken of what is near 1, so that no unit under- or overflows float32.
         safe = np.where(rms > 0, rms, np.float32(1))
+        shape = x / safe[..., None]
+        square = np.square(shape)
         columns: dict[str, Callable[[], Float32]] = {
             "rms": lambda: rms,
             "peak": lambda: peak,
             "peak_to_peak": lambda: x.max(axis=-1) - x.min(axis=-1),
             "crest_factor": lambda: peak / safe,
-            "kurtosis": lambda: np.square(square).mean(axis=-1) / safe**4,
-            "skew": lambda: (square * x).mean(axis=-1) / safe**3,
+            "kurtosis": lambda: np.square(square).mean(axis=-1),
+            "skew": lambda: (square * shape).mean(axis=-1),
             "velocity_rms": lambda: velocity(x) if velocity else rms,
         }
         table = np.stack([columns[name]() for name in names], axis=-1)

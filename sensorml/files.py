@@ -9,7 +9,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from sensorml.errors import OutputError
+from sensorml.errors import OutputError, SensormlError
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as err:
-        if isinstance(err, OutputError):
+        if isinstance(err, SensormlError):  # somebody else's, a store's for one
             raise
         raise OutputError(
             f"{path}: cannot be written ({err.strerror}): "

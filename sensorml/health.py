@@ -13,6 +13,7 @@ _BLIND: Final = frozenset(
         SensorState.STALE,
         SensorState.FROZEN,
         SensorState.ABSENT,
+        SensorState.WRONG_CHIP,
         SensorState.DENIED,
         SensorState.ENDED,
     }

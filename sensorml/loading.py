@@ -25,7 +25,10 @@ from sensorml.types import Channel
 S = TypeVar("S", bound=msgspec.Struct)
 
 _KEYS: Final = ("device", "sensor", "model", "alarm", "sink", "store", "web")
-_COMMON: Final = frozenset({"name", "driver", "stale_after_s"})
+_COMMON: Final = {
+    "sensor": {"name", "driver", "stale_after_s"},
+    "sink": {"name", "driver"},
+}
 """Keys of a `[[sensor]]` or `[[sink]]` that are not its driver's."""
 
 
@@ -70,7 +73,7 @@ class _Loading:
         alarms = self._decoded("alarm", Alarm)
         store = decoder.table(tables.get("store", {}), Store, "store")
         web = decoder.table(tables.get("web", {}), Web, "web")
-        self._references(models, alarms)
+        self._references()
         self._uses(sensors, alarms)
         self._fits(sensors, models)
         decoder.raise_if_any()
@@ -114,8 +117,9 @@ class _Loading:
         return {
             place: decoded
             for place, table in self._places(key)
-            if isinstance(table.get("name"), str)
-            if (decoded := self.decoder.table(table, kind, place)) is not None
+            # What is wrong with a name, `_names` has told.
+            for named in [{**table, "name": str(table.get("name"))}]
+            if (decoded := self.decoder.table(named, kind, place)) is not None
         }
 
     def _plugged(
@@ -131,7 +135,7 @@ class _Loading:
                 self.decoder.problem(f"{place}.driver", what, cure)
                 continue
             module = plugins.driver(driver) if key == "sensor" else plugins.sink(driver)
-            own = {k: v for k, v in table.items() if k not in _COMMON}
+            own = {k: v for k, v in table.items() if k not in _COMMON[key]}
             options = self.decoder.table(own, module.Options, place)
             if options is not None:
                 options = _beside(options, self.path.parent)
@@ -139,26 +143,23 @@ class _Loading:
 
     def _stale_after_s(self, place: str, table: Json) -> float | None:
         value = table.get("stale_after_s")
-        if isinstance(value, int | float) and value > 0:
+        if type(value) in {int, float} and 0 < value <= 1e8:
             return float(value)
         if value is not None:
             what, cure = f"is {value!r}", "give seconds above 0"
             self.decoder.problem(f"{place}.stale_after_s", what, cure)
         return None
 
-    def _references(self, models: dict[str, Model], alarms: dict[str, Alarm]) -> None:
+    def _references(self) -> None:
         """Check that every name that is referred to is there."""
-        sensors = [str(t.get("name")) for _, t in self._places("sensor")]
-        named = [str(t.get("name")) for _, t in self._places("model")]
-        wanted = [
-            *((f"{place}.sensor", m.sensor, sensors) for place, m in models.items()),
-            *((f"{place}.sensor", a.sensor, sensors) for place, a in alarms.items()),
-            *((f"{place}.model", a.model, named) for place, a in alarms.items()),
-        ]
-        for key, name, known in wanted:
-            if name is not None and name not in known:
-                what = f"there is no {key.rpartition('.')[2]} {name!r}"
-                self.decoder.problem(key, what, nearest(name, known))
+        for key, kinds in (("model", ["sensor"]), ("alarm", ["sensor", "model"])):
+            for place, table in self._places(key):
+                for kind in kinds:
+                    name = table.get(kind)
+                    known = [str(t.get("name")) for _, t in self._places(kind)]
+                    if isinstance(name, str) and name not in known:
+                        what, cure = f"there is no {kind} {name!r}", nearest(name, known)
+                        self.decoder.problem(f"{place}.{kind}", what, cure)
 
     def _uses(self, sensors: dict[str, Sensor], alarms: dict[str, Alarm]) -> None:
         """Check that no GPIO line has two jobs, and no address two chips."""

@@ -42,6 +42,9 @@ class Watch:
     logic: AlarmLogic
     line: Line | None = None
     reason: str = "no data yet"
+    level: bool | None = None
+    """What the line was last told; None: nothing, or it failed."""
+    line_state: str = "ok"
 
     @property
     def name(self) -> str:
@@ -148,6 +151,8 @@ class Monitor:
         """Look for what shows by its absence; write timings when they are due."""
         for sensor in self.sensors.values():
             self._sensor_changed(sensor, sensor.tick(now_ns))
+        for watch in self.watches:
+            self._drive(watch)
         if now_ns - self._timed_ns >= self._timing_ns:
             self._write_timings(now_ns)
 
@@ -183,10 +188,9 @@ class Monitor:
                 vote = vote_of_window(watch.logic.rule, prediction)
                 reason = prediction.reason or _compared(prediction)
                 change = watch.logic.vote(prediction.end_ns, vote, reason)
-                if change is not None:
-                    self._alarm_changed(
-                        watch, change, stream.sensor, stream.model, prediction
-                    )
+                self._alarm_changed(
+                    watch, change, stream.sensor, stream.model, prediction
+                )
         stream.latest = predictions[-1]
         stream.windows += len(predictions)
         self._count(len(predictions))
@@ -215,8 +219,7 @@ class Monitor:
             at_ns = block.start_ns + round(i * period_ns)
             reason = f"the value is {value:g}"
             change = watch.logic.vote(at_ns, vote_of_value(when, value), reason)
-            if change is not None:
-                self._alarm_changed(watch, change, sensor, "", None)
+            self._alarm_changed(watch, change, sensor, "", None)
         self._count(1)
 
     def _sensor_changed(self, sensor: SensorHealth, change: Change | None) -> None:
@@ -265,16 +268,24 @@ class Monitor:
         )
 
     def _drive(self, watch: Watch) -> None:
-        if watch.line is None:
+        """Bring the line to where its alarm is; tell once when that fails."""
+        on = watch.logic.output
+        if watch.line is None or watch.level is on:
             return
+        before = watch.line_state
         try:
-            watch.line.set(watch.logic.output)
+            watch.line.set(on)
         except BusError as error:
+            watch.level, watch.line_state, detail = None, "failed", str(error)
+        else:
+            watch.level, watch.line_state, detail = on, "ok", ""
+        if watch.line_state != before:
             self._outbox.event(
                 kind="gpio",
                 subject=watch.name,
-                state="failed",
-                detail=str(error),
+                state=watch.line_state,
+                previous=before,
+                detail=detail,
             )
 
     def _write_timings(self, now_ns: int) -> None:

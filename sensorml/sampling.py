@@ -178,8 +178,15 @@ def run_bus(
             if wait_s is None:
                 heapq.heappop(due)
                 continue
-            next_ns = max(due_ns + round(wait_s * 1e9), clock())
-            heapq.heapreplace(due, (next_ns, i))
+            heapq.heapreplace(due, (_next_ns(due_ns, wait_s, clock()), i))
     finally:
         for station in stations:
             station.stop()
+
+
+def _next_ns(due_ns: int, wait_s: float, now_ns: int) -> int:
+    """Return the first time after `due_ns` by whole waits that is not past."""
+    wait_ns = round(wait_s * 1e9)
+    if due_ns + wait_ns >= now_ns or not wait_ns:
+        return max(due_ns + wait_ns, now_ns)
+    return now_ns + (due_ns - now_ns) % wait_ns

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 import types
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, TypeVar, Union, get_args, get_origin
 
@@ -77,7 +78,7 @@ class Decoder:
         tag = _tag_field(kind)
         for name in value:
             if name not in fields and name != tag:
-                self.problem(_join(key, name), "unknown key", _nearest(name, fields))
+                self.problem(_join(key, name), "unknown key", nearest(name, fields))
         decoded: dict[str, object] = {}
         for name, field in fields.items():
             if name in value:
@@ -123,21 +124,17 @@ def decode_file(path: Path, kind: type[S]) -> S:
     return table
 
 
-def nearest(name: str, known: object) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
     """Name the known word that `name` is probably meant to be, or all of them.
 
     >>> nearest("adress", ["address", "bus"])
     'did you mean address?'
     """
-    words = sorted(str(word) for word in known)  # type: ignore[attr-defined]
+    words = sorted(known)
     close = difflib.get_close_matches(name, words, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]}?"
     return "use one of " + ", ".join(words) if words else "remove it"
-
-
-def _nearest(name: str, fields: dict[str, msgspec.structs.FieldInfo]) -> str:
-    return nearest(name, fields)
 
 
 def _join(key: str, name: str) -> str:

@@ -130,6 +130,13 @@ def _assemble(config: Config, store: Path, stack: ExitStack) -> Running:
         state="started",
         detail=f"sensorml {sensorml.__version__}, Python {platform.python_version()}",
     )
+    if parts.simulated_gpio:
+        outbox.event(
+            kind="gpio",
+            subject="lines",
+            state="simulated",
+            detail="this machine has no GPIO: alarm lines change on paper only",
+        )
     monitor = Monitor(
         parts.sensors,
         parts.streams,

@@ -92,6 +92,7 @@ class Driver:
     def start(self) -> None:
         self.stop()
         bus = self._bus = self._connect(self._options, "adxl345")
+        rate_hz = self._options.rate_hz
         identify(bus, _DEVID, _IDENTITY)
         bus.write(_POWER_CTL, bytes((_STANDBY,)))
         bus.write(_FIFO_CTL, bytes((_BYPASS,)))  # empties it
@@ -100,15 +101,15 @@ class Driver:
             {
                 **dict.fromkeys(_OFFSETS, 0),
                 _INT_ENABLE: 0,
-                _BW_RATE: _RATE_CODE[self._options.rate_hz],
+                _BW_RATE: _RATE_CODE[rate_hz],
                 _DATA_FORMAT: _FULL_RES | _RANGE_CODE[self._options.range_g],
                 _FIFO_CTL: _STREAM,
                 _POWER_CTL: _MEASURE,
             },
         )
-        # The counts end at 256 a g less one, or two where the last bit is 0.
-        full_scale = self._options.range_g - 2 / 256
-        self._rows = Rows(bus, self._options.rate_hz, full_scale, self._clock)
+        # The largest count; at the upper rates its lowest bit is always 0.
+        full_scale = self._options.range_g - (2 if rate_hz > 800 else 1) / 256
+        self._rows = Rows(bus, rate_hz, full_scale, self._clock)
 
     def read(self) -> Block | None:
         if self._bus is None:

@@ -63,7 +63,7 @@ def read(
             stamps, samples = _table(path, layout, chain(peek, lines))
     except UnicodeDecodeError as err:
         raise RecordingError(f"{path}: is not UTF-8 text: save it as UTF-8") from err
-    except (OSError, EOFError, zlib.error) as err:
+    except (OSError, EOFError, zlib.error, csv.Error) as err:
         raise RecordingError(
             f"{path}: cannot be read to its end ({err}): copy it again"
         ) from err
@@ -104,9 +104,10 @@ def _lines(path: Path, file: TextIO, delimiter: str, columns: int) -> Iterator[s
         if line.isspace():
             continue
         row += 1
-        fields = line.count(delimiter) + 1
-        if fields != columns and '"' in line:  # it may hold the delimiter
+        if '"' in line:  # it may hold the delimiter
             fields = len(_split([line], delimiter)[0])
+        else:
+            fields = line.count(delimiter) + 1
         if fields != columns:
             raise RecordingError(
                 f"{path}: row {row} has {fields} fields, the header {columns}: correct "

@@ -44,6 +44,7 @@ _BROKEN = (
     TypeError,
     SyntaxError,
     RuntimeError,
+    SystemError,
     MemoryError,
     OverflowError,
     tokenize.TokenError,
@@ -110,7 +111,7 @@ def write_npz(
     arrays: dict[str, ArrayLike] = {
         "samples": samples,
         "rate_hz": float(rate_hz),
-        "channels": np.array(channels, np.str_),
+        "channels": np.array(list(channels), np.str_),
         "unit": unit,
         "start_ns": np.int64(start_ns),
     }

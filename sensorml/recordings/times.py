@@ -53,7 +53,7 @@ def segments(t_ns: Int64) -> tuple[Segment, ...]:
     """
     late = (t_ns - t_ns[0]).astype(np.float64)
     distinct = int(np.count_nonzero(np.diff(t_ns))) + 1
-    ahead = _AHEAD * -(-len(late) // distinct)  # the rows of a burst share one time
+    ahead = _AHEAD * round(len(late) / distinct)  # the rows of a burst share one time
     head = late[:_PROPOSE]
     proposals = [_refined(head, period, ahead) for period in _proposals(late)]
     if not proposals:

@@ -49,6 +49,11 @@ def read(
             f"{path}: is not whole PCM ({str(err) or 'it ends early'}): convert it to "
             ".wav of 16 bit"
         ) from err
+    bits = 8 * form.sampwidth
+    if bits not in {8, 16, 24, 32}:
+        raise RecordingError(
+            f"{path}: has samples of {bits} bit: convert it to .wav of 16 bit"
+        )
     if form.nframes > longest:
         raise RecordingError(f"{path}: is longer than {MAX_VALUES} values: cut it")
     promised = form.nframes * form.nchannels * form.sampwidth
@@ -57,7 +62,6 @@ def read(
             f"{path}: holds {len(raw)} bytes of samples, its header promises "
             f"{promised}: copy it again, or repair the header"
         )
-    bits = 8 * form.sampwidth
     counts = decode(raw, bits).reshape(-1, form.nchannels)
     names = numbered(form.nchannels)
     if channels is not None:

@@ -26,7 +26,7 @@ def module(request):
 
 def example(module):
     """Return the `[[sink]]` table that the module's docstring shows."""
-    before, mark, text = inspect.getdoc(module).partition("    [[sink]]\n")
+    _, mark, text = inspect.getdoc(module).partition("    [[sink]]\n")
     assert mark, "the docstring shows no [[sink]] table"
     [table] = tomllib.loads("[[sink]]\n" + textwrap.dedent(text))["sink"]
     return table
@@ -76,7 +76,7 @@ def test_importing_it_imports_no_library_that_takes_long(module):
         "import sys, msgspec, numpy; before = set(sys.modules); "
         f"import {module.__name__}; "
         "new = {name.partition('.')[0] for name in set(sys.modules) - before}; "
-        "print(*sorted(new - sys.stdlib_module_names - {'sensorml'}))"
+        "print(*sorted(new - sys.stdlib_module_names - {'sensorml', 'numpy'}))"
     )
     ran = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -1,8 +1,8 @@
 """Every query of the dashboard and the alert rules, answered by a real InfluxDB.
 
-Rows go in by the influxdb sink. What Grafana does with a query
-before it sends it is done here: variables become regular expressions, the time
-range and the interval are put in.
+Rows go in by the influxdb sink. What Grafana does with a query before it sends
+it is done here: variables become regular expressions, the time range and the
+interval are put in.
 """
 
 from __future__ import annotations

@@ -176,9 +176,9 @@ def test_every_failure_keeps_its_errno_and_names_place_and_cure(number, cure):
     ):
         with pytest.raises(
             BusError, match=f"adxl345 at 0x53 on i2c-7: .*{cure}"
-        ) as err:
+        ) as failure:
             transfer()
-        assert e.value.errno == number
+        assert failure.value.errno == number
 
 
 @pytest.mark.parametrize("chip", ["adxl345", "mpu6050"])

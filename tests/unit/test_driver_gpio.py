@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 from gpiozero.pins.mock import MockPin
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorml.buses import gpio as bus
@@ -126,6 +126,7 @@ def test_active_low_turns_the_level_round() -> None:
     assert door.read()[0] == 0.0
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(

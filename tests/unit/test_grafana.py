@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorml.commands import grafana as command
@@ -155,6 +155,7 @@ def test_every_state_there_is_has_a_colour() -> None:
             assert {*State, *AlarmState} <= set(mapping["options"])
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),

@@ -318,6 +318,14 @@ def test_a_wav_that_is_cut_off_is_refused(tmp_path: Path):
     assert "its header promises 200" in refusal(path)
 
 
+def test_a_wav_of_a_width_that_is_none_is_refused(tmp_path: Path):
+    path = pcm(tmp_path / "a.wav", np.zeros((100, 1)), 2)
+    header = bytearray(path.read_bytes())
+    header[34] = 40  # bits of a sample
+    path.write_bytes(header)
+    assert "samples of 40 bit" in refusal(path)
+
+
 # --- any file --------------------------------------------------------------
 
 
@@ -475,7 +483,7 @@ def test_blocks_are_the_same_rows_at_the_same_times_however_they_are_cut(
         assert np.array_equal(np.concatenate([b.samples for b in blocks]), samples)
         firsts = [0, *itertools.accumulate(len(b.samples) for b in blocks)]
         rows = [
-            round(block.start_ns + i * 1e9 / block.rate_hz)
+            block.start_ns + round(i * 1e9 / block.rate_hz)
             for block in blocks
             for i in range(len(block.samples))
         ]

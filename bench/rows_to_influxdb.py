@@ -1,0 +1,211 @@
+"""CPU per row from the journal to a real InfluxDB 1: ours beside the client's way.
+
+Both read the same prediction rows from the same SQLite file in batches of 5000
+and write them to the same influxd, started here. Ours: columns to line protocol,
+gzip level 1, influxdb-client's transport. The client's: a `Point` for each row,
+then its synchronous write API with its defaults (no gzip). CPU is that of this
+process alone, user and system; the best of the rounds counts for each.
+
+    python bench/rows_to_influxdb.py [--rows 50000] [--rounds 3] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from influxdb_client.client.influxdb_client import InfluxDBClient
+from influxdb_client.client.write.point import Point
+from influxdb_client.client.write_api import SYNCHRONOUS
+
+from sensorml.interfaces import Delivered, Row
+from sensorml.journal import COLUMNS, Journal, Reader
+from sensorml.lineprotocol import FIELDS, TAGS, TIME
+from sensorml.sinks.influxdb import Options, Sink
+
+BATCH_ROWS = 5000
+DEVICE = "raspberrypi"
+
+_CONFIG = """
+reporting-disabled = true
+bind-address = "127.0.0.1:{rpc}"
+[meta]
+  dir = "{folder}/meta"
+[data]
+  dir = "{folder}/data"
+  wal-dir = "{folder}/wal"
+[http]
+  bind-address = "127.0.0.1:{port}"
+  log-enabled = false
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rows", type=int, default=50_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        store = folder / "journal.db"
+        fill(store, args.rows)
+        with influxd(folder) as url:
+            post(f"{url}/query?q=CREATE+DATABASE+bench")
+            ours, theirs = Ours(url), Theirs(url)
+            rounds = [
+                (cpu_us(store, ours.send), cpu_us(store, theirs.send))
+                for _ in range(args.rounds)
+            ]
+            ours.sink.close()
+    our_us = min(ours_us for ours_us, _ in rounds)
+    their_us = min(theirs_us for _, theirs_us in rounds)
+    result = {
+        "rows": args.rows,
+        "sensorml_us_per_row": round(our_us, 2),
+        "client_us_per_row": round(their_us, 2),
+        "ratio": round(their_us / our_us, 1),
+    }
+    if args.json:
+        print(json.dumps(result))
+    else:
+        print(f"{args.rows} prediction rows, batches of {BATCH_ROWS}")
+        print(f"sensorml            {our_us:6.2f} µs CPU a row")
+        print(f"Point, SYNCHRONOUS  {their_us:6.2f} µs CPU a row")
+        print(f"ratio               {their_us / our_us:6.1f}")
+    return 0
+
+
+def fill(store: Path, rows: int) -> None:
+    """Write what a model at three windows a second leaves in the journal."""
+    rng = random.Random(1)
+    start_ns = 1_700_000_000_000_000_000
+    journal = Journal.open(store)
+    journal.append(
+        {
+            "prediction": [
+                (
+                    start_ns + i * 320_000_000,
+                    start_ns + i * 320_000_000 + 512_000_000,
+                    *("motor", "motor-anomaly", "1.2.0", "cpu"),
+                    rng.lognormvariate(0, 1),
+                    2.5,
+                    "normal",
+                    1.0,
+                    *(rng.randrange(10**3, 10**6) for _ in range(5)),
+                    0,
+                    "",
+                    None,
+                )
+                for i in range(rows)
+            ]
+        }
+    )
+    journal.close()
+
+
+def cpu_us(store: Path, send: Callable[[Sequence[Row]], None]) -> float:
+    """Send the whole journal; return µs of CPU for each row."""
+    reader = Reader.open(store)
+    sent = last_id = 0
+    began = time.process_time()
+    while batch := reader.batch("prediction", last_id, BATCH_ROWS):
+        send(batch.rows)
+        sent += len(batch.rows)
+        last_id = batch.last_id
+    spent = time.process_time() - began
+    reader.close()
+    return spent / sent * 1e6
+
+
+class Ours:
+    """The sink as the service uses it."""
+
+    def __init__(self, url: str) -> None:
+        options = Options(url=url, api="v1", database="bench")
+        self.sink = Sink(options, {"device": DEVICE})
+        self.sink.send("prediction", [])
+
+    def send(self, rows: Sequence[Row]) -> None:
+        outcome = self.sink.send("prediction", rows)
+        assert isinstance(outcome, Delivered), outcome
+
+
+class Theirs:
+    """The client's documented way, with its path turned to that of InfluxDB 1."""
+
+    def __init__(self, url: str) -> None:
+        client = InfluxDBClient(url=url, token="none", org="-")
+        call = client.api_client.call_api
+
+        def call_api(_path: str, method: str, *args: object, **named: object) -> object:
+            path_params, _query, *rest = args
+            query = [("db", "bench"), ("precision", "ns")]
+            return call("/write", method, path_params, query, *rest, **named)
+
+        client.api_client.call_api = call_api
+        self._write = client.write_api(write_options=SYNCHRONOUS)
+        columns = COLUMNS["prediction"]
+        self._time = columns.index(TIME["prediction"])
+        self._tags = [(n, columns.index(n)) for n in TAGS["prediction"]]
+        self._fields = [(n, columns.index(n)) for n in FIELDS["prediction"]]
+
+    def send(self, rows: Sequence[Row]) -> None:
+        self._write.write(bucket="bench", record=[self._point(row) for row in rows])
+
+    def _point(self, row: Row) -> Point:
+        point = Point("prediction").tag("device", DEVICE).time(row[self._time])
+        for name, i in self._tags:
+            point.tag(name, row[i])
+        for name, i in self._fields:
+            if row[i] not in {None, ""}:
+                point.field(name, row[i])
+        return point
+
+
+@contextmanager
+def influxd(folder: Path) -> Iterator[str]:
+    """Run InfluxDB 1 on loopback, its files in `folder`; yield its URL."""
+    port, rpc = free_port(), free_port()
+    config = folder / "influxd.toml"
+    config.write_text(_CONFIG.format(folder=folder, port=port, rpc=rpc))
+    url = f"http://127.0.0.1:{port}"
+    with subprocess.Popen(
+        ["influxd", "-config", str(config)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        try:
+            for _ in range(200):
+                try:
+                    urllib.request.urlopen(f"{url}/ping", timeout=5).close()
+                    break
+                except OSError:
+                    time.sleep(0.05)
+            yield url
+        finally:
+            server.terminate()
+
+
+def post(url: str) -> None:
+    urllib.request.urlopen(url, data=b"", timeout=10).close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

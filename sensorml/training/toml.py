@@ -1,0 +1,62 @@
+"""A model card as TOML text that a person can read."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+
+import msgspec
+
+from sensorml.cards import Card
+
+
+def card_text(card: Card) -> str:
+    """Write a card; what is empty or None is left out."""
+    table = msgspec.to_builtins(card)
+    return "\n".join(_lines(table, ""))
+
+
+def _lines(table: dict[str, object], path: str) -> Iterator[str]:
+    """Yield the plain values of a table, then its tables."""
+    for key, value in table.items():
+        if not isinstance(value, dict) and value not in (None, "", [], ()):
+            yield f"{_key(key)} = {_value(value)}"
+    for key, value in table.items():
+        if isinstance(value, dict):
+            inner = list(_lines(value, f"{path}{key}."))
+            if inner:
+                yield from ("", f"[{path}{key}]", *inner)
+    if not path:
+        yield ""
+
+
+def _key(key: str) -> str:
+    return key if key.replace("_", "").isalnum() else json.dumps(key)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return _array([_value(item) for item in value])
+    if isinstance(value, float):
+        return repr(value)
+    # JSON's text, whole numbers, true and false are TOML's too.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _array(items: list[str]) -> str:
+    short = f"[{', '.join(items)}]"
+    if len(short) <= 72:
+        return short
+    if any(" " in item for item in items):  # text is not broken within
+        body = "\n".join(f"  {item}," for item in items)
+    else:
+        body = textwrap.fill(
+            ", ".join(items) + ",",
+            width=80,
+            initial_indent="  ",
+            subsequent_indent="  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    return f"[\n{body}\n]"

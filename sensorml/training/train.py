@@ -1,0 +1,288 @@
+"""Normal recordings in, a model folder out.
+
+Of each recording the first two thirds are learnt, and the last third sets the
+threshold: time-ordered, since neighbours in time are too alike to judge each
+other. The threshold is set through the very pipeline that will run, int8 model
+included. The same recordings and seed give the same bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+import sensorml
+from sensorml import cards
+from sensorml.cards import Card, FeatureSpec
+from sensorml.engines.tflite import TfliteEngine
+from sensorml.errors import TrainingError
+from sensorml.pipeline import Pipeline
+from sensorml.recordings import Recording
+from sensorml.training import autoencoder
+from sensorml.training.folder import model_folder
+from sensorml.training.statistics import centre, gravity, significant, threshold
+from sensorml.training.toml import card_text
+from sensorml.training.windows import (
+    Cut,
+    Stretch,
+    choose,
+    cut,
+    joined,
+    longest_still,
+    read_alike,
+)
+
+Features: TypeAlias = Literal["log_spectrum", "envelope", "statistics", "raw"]
+
+BANDS: Final = 32
+_SPECTRA_HZ: Final = 20.0
+_STATISTICS: Final = ("rms", "peak", "peak_to_peak", "crest_factor", "kurtosis", "skew")
+_FLOOR: Final = 0.01  # of the median band's power
+_NO_FLOOR: Final = 1e-30
+_LEAST_STILL: Final = 16  # identical rows
+_MANY_GAPS: Final = 0.2  # of the windows
+_LEAST_SCORES: Final = 10
+_YEAR_2001_NS: Final = 978_307_200 * 10**9
+_FIT_STEPS: Final = 20
+
+
+class Trained(NamedTuple):
+    """What came of it."""
+
+    folder: Path
+    card: Card
+    fitted: int
+    """Windows that were learnt."""
+    calibrated: int
+    """Windows that set the threshold."""
+
+
+def steps(files: int) -> int:
+    """Return how often `train` calls `report` for so many files."""
+    return 2 * files + _FIT_STEPS
+
+
+def train(
+    files: Sequence[Path],
+    out: Path,
+    *,
+    window: int | None = None,
+    hop: int | None = None,
+    seed: int = 0,
+    arch: str = "dense",
+    features: Features | None = None,
+    bands: int | None = None,
+    channels: Sequence[str] | None = None,
+    rate_hz: float | None = None,
+    name: str | None = None,
+    report: Callable[[str], None] = lambda _what: None,
+) -> Trained:
+    """Make a model folder of recordings of a healthy machine.
+
+    Args:
+        files: Each an operating state, or a time; all belong to normal.
+        out: The folder; replaces a model that is there.
+        window: Samples a window, chosen by sample rate and length when None.
+        hop: Samples from window to window; half a window when None.
+        seed: Of the weights to begin with and of the noise.
+        arch: A name of `autoencoder.ARCHITECTURES`.
+        features: What the model sees of a window; when None, spectra at 20 Hz
+            and more, samples below.
+        bands: Of a spectrum; 32 where the window has enough bins.
+        channels: The columns to use, all when None.
+        rate_hz: Where the recordings do not say.
+        name: Of the model; the folder's when None.
+        report: Called at every step, `steps(len(files))` times, with its name.
+
+    Raises:
+        RecordingError: a recording cannot be read.
+        TrainingError: the recordings or the options do not make a model.
+        OutputError: the folder cannot be written.
+    """
+    if arch not in autoencoder.ARCHITECTURES:
+        known = ", ".join(autoencoder.ARCHITECTURES)
+        raise TrainingError(f"there is no architecture {arch!r}: use one of {known}")
+    with model_folder(out) as folder:
+        recordings = read_alike(files, channels, rate_hz)
+        how = choose(recordings, window, hop)
+        spec = _spec(features, bands, how, recordings)
+        stretches: list[Stretch] = []
+        for recording in recordings:
+            stretches.append(cut(recording, how, spec))
+            report(f"read {recording.path.name}")
+        early = joined([_first(stretch) for stretch in stretches])
+        model, spec = _model(
+            early,
+            spec,
+            channels=len(recordings[0].channels),
+            arch=arch,
+            seed=seed,
+            report=report,
+        )
+        (folder / cards.CPU_FILE).write_bytes(model)
+        card = Card(
+            name=name or out.resolve().name,
+            version=hashlib.sha256(model).hexdigest()[:8],
+            kind="anomaly",
+            input=_input(recordings, how, early),
+            features=spec,
+            threshold=cards.Threshold(value=0.0),  # until it is known
+            baseline=_baseline(early, recordings[0].unit),
+            files={cards.CPU_FILE: hashlib.sha256(model).hexdigest()},
+            provenance=cards.Provenance(
+                tool=f"sensorml {sensorml.__version__}",
+                arch=arch,
+                seed=seed,
+                recordings=tuple(path.name for path in files),
+            ),
+        )
+        scores = _scores(recordings, folder, card, report)
+        card = msgspec.structs.replace(
+            card, threshold=threshold(scores, _date(recordings[0]))
+        )
+        (folder / cards.CARD).write_text(card_text(card), encoding="utf-8")
+    return Trained(out, card, len(early.features), len(scores))
+
+
+def _spec(
+    kind: Features | None, bands: int | None, how: Cut, recordings: Sequence[Recording]
+) -> FeatureSpec:
+    """Choose the features and every number of them but the standardisation."""
+    rate_hz = recordings[0].rate_hz
+    kind = kind or ("log_spectrum" if rate_hz >= _SPECTRA_HZ else "raw")
+    if kind == "raw":
+        # In a slow process the level is what tells; in vibration it is gravity.
+        return cards.Raw(remove_dc=rate_hz >= _SPECTRA_HZ)
+    if kind == "statistics":
+        return cards.Statistics(values=_STATISTICS)
+    count = bands or min(BANDS, how.window // 4)
+    spectrum: cards.LogSpectrum | cards.Envelope
+    if kind == "log_spectrum":
+        spectrum = cards.LogSpectrum(bands=count, floor=_NO_FLOOR)
+    else:
+        spectrum = cards.Envelope(
+            bands=count,
+            carrier_low_hz=significant(0.2 * rate_hz),
+            carrier_high_hz=significant(0.45 * rate_hz),
+            high_hz=significant(max(0.1, (count + 1) / how.window) * rate_hz),
+            floor=_NO_FLOOR,
+        )
+    # Without a floor a band that is all but empty would swing by its rounding.
+    logs = joined([cut(recording, how, spectrum) for recording in recordings]).features
+    floor = _FLOOR * float(np.exp(np.median(logs)))
+    return msgspec.structs.replace(spectrum, floor=significant(max(floor, _NO_FLOOR)))
+
+
+def _first(stretch: Stretch) -> Stretch:
+    """Return the windows that are learnt."""
+    return stretch.rows(slice(0, _learnt(len(stretch.features))))
+
+
+def _learnt(windows: int) -> int:
+    return windows * 2 // 3
+
+
+def _model(
+    early: Stretch,
+    spec: FeatureSpec,
+    *,
+    channels: int,
+    arch: str,
+    seed: int,
+    report: Callable[[str], None],
+) -> tuple[bytes, FeatureSpec]:
+    """Fit, quantise, and complete the features by their standardisation."""
+    rows = early.features.astype(np.float64)
+    period = channels if isinstance(spec, cards.Raw) else rows.shape[1]
+    mean, std = centre(rows, period)
+    if not std.all():
+        raise TrainingError(
+            "the recordings do not change: check that the sensor was measuring"
+        )
+    repeat = rows.shape[1] // period
+    rows = ((rows - np.tile(mean, repeat)) / np.tile(std, repeat)).clip(-10, 10)
+    layers = autoencoder.fit(
+        rows,
+        hidden=autoencoder.ARCHITECTURES[arch],
+        seed=seed,
+        report=lambda share: report(f"fit {share:.0%}"),
+    )
+    # What is never rebuilt well must not drown what always is.
+    residual = autoencoder.residual_std(layers, rows, period)
+    layers = autoencoder.rescaled(layers, residual)
+    spec = msgspec.structs.replace(
+        spec,
+        mean=tuple(significant(x) for x in mean.tolist()),
+        std=tuple(significant(x) for x in (std * residual).tolist()),
+    )
+    return autoencoder.quantised(layers, rows / np.tile(residual, repeat)), spec
+
+
+def _input(recordings: Sequence[Recording], how: Cut, early: Stretch) -> cards.Input:
+    first = recordings[0]
+    still = max(_LEAST_STILL, 4 * max(longest_still(r.samples) for r in recordings))
+    gaps = float(np.mean(early.quality < 1))
+    return cards.Input(
+        channels=first.channels,
+        unit=first.unit,
+        rate_hz=significant(first.rate_hz),
+        window=how.window,
+        hop=how.hop,
+        min_quality=0.5 if gaps > _MANY_GAPS else 1.0,
+        frozen_rows=still if still <= how.window else 0,
+    )
+
+
+def _baseline(early: Stretch, unit: str) -> cards.Baseline:
+    level = np.sqrt(np.square(early.levels, dtype=np.float64).mean(axis=0))
+    default = cards.Baseline()
+    return cards.Baseline(
+        level=tuple(significant(x) for x in level.tolist()),
+        gravity=gravity(early.means, unit, default.max_tilt_deg),
+    )
+
+
+def _scores(
+    recordings: Sequence[Recording],
+    folder: Path,
+    card: Card,
+    report: Callable[[str], None],
+) -> NDArray[np.float64]:
+    """Return the scores of the windows that were not learnt."""
+    engine = TfliteEngine.load(folder / cards.CPU_FILE, card)
+    scores: list[float] = []
+    with contextlib.closing(engine):
+        for recording in recordings:
+            pipeline = Pipeline(card, engine)
+            judged = [p for block in recording.blocks() for p in pipeline.step(block)]
+            late = judged[_learnt(len(judged)) :]
+            scores += [p.score for p in late if not math.isnan(p.score)]
+            report(f"calibrate on {recording.path.name}")
+    if len(scores) < _LEAST_SCORES:
+        raise TrainingError(
+            f"only {len(scores)} windows are left to set the threshold by, at least "
+            f"{_LEAST_SCORES} are needed: make recordings that are longer or have "
+            "fewer gaps"
+        )
+    return np.array(scores)
+
+
+def _date(recording: Recording) -> str:
+    """Return the day of the recording, else of the build, else today."""
+    if recording.start_ns > _YEAR_2001_NS:
+        at_s = recording.start_ns / 1e9
+    elif stated := os.environ.get("SOURCE_DATE_EPOCH"):
+        at_s = int(stated)
+    else:
+        return datetime.now(UTC).date().isoformat()
+    return datetime.fromtimestamp(at_s, UTC).date().isoformat()

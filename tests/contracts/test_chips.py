@@ -1,0 +1,302 @@
+"""Every simulated chip with the driver of its name.
+
+A new chip in sensorml/sim/chips/ is tested by being there.
+"""
+
+import errno
+import importlib
+import logging
+from itertools import pairwise
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+import numpy as np
+import pytest
+
+import sensorml.sim.chips
+from sensorml.buses.i2c import Device, I2cOptions
+from sensorml.errors import BusError, SensorError
+from sensorml.sim.bus import SimBus
+from sensorml.sim.machine import Machine, MachineOptions
+from sensorml.types import Channel
+
+FOLDER = Path(sensorml.sim.chips.__path__[0])
+CHIPS = sorted(f.stem for f in FOLDER.glob("*.py") if not f.stem.startswith("_"))
+
+
+def module(name):
+    return importlib.import_module(f"sensorml.drivers.{name}")
+
+
+class Clock:
+    """Time that passes when it is told to, and a little at every look."""
+
+    def __init__(self):
+        self.now = 10**12
+
+    def __call__(self):
+        self.now += 5_000
+        return self.now
+
+    def wait(self, seconds):
+        self.now += round(seconds * 1e9)
+
+
+class Bench:
+    """A driver, its simulated chip, and what has come out so far."""
+
+    def __init__(self, name, machine=None, options=None, **chip):
+        self.name = name
+        self.clock = Clock()
+        self.options = module(name).Options(bus="sim", **(options or {}))
+        self.machine = Machine(machine or MachineOptions())
+        simulated = importlib.import_module(f"sensorml.sim.chips.{name}")
+        self.chip = simulated.Chip(self.machine, self.clock, **chip)
+        self.born_ns = self.clock.now
+        self.bus = SimBus({self.options.address: self.chip})
+        self.driver = module(name).Driver(self.options, self.connect, self.clock)
+        self.blocks = []
+
+    def connect(self, options, chip):
+        assert chip == self.name
+        return Device(self.bus, options, chip)
+
+    def run(self, seconds):
+        """Read at the driver's own pace; returns the new blocks."""
+        end = self.clock.now + seconds * 1e9
+        new = []
+        while self.clock.now < end:
+            self.clock.wait(self.driver.period_s)
+            if (block := self.driver.read()) is not None:
+                new.append(block)
+        self.blocks += new
+        return new
+
+    def off_by(self, block, first):
+        """Return how far the block's times are from the truth, in periods."""
+        rows = len(block.samples)
+        truth = self.chip.converter.times_ns(first, first + rows)
+        told = block.start_ns + np.arange(rows) * 1e9 / block.rate_hz
+        return np.abs(told - truth).max() * block.rate_hz / 1e9
+
+
+@pytest.fixture(params=CHIPS)
+def name(request):
+    return request.param
+
+
+def test_every_sample_arrives_once_and_in_order(name):
+    bench = Bench(name, rate_error=0.01)
+    bench.driver.start()
+    bench.run(3)
+    got = np.concatenate([block.samples for block in bench.blocks])
+    assert len(got) > 2.9 * bench.options.rate_hz
+    since_s = (bench.chip.converter.times_ns(0, len(got)) - bench.born_ns) / 1e9
+    truth = bench.machine.acceleration(since_s)
+    assert got.dtype == np.float32
+    # Noise tells neighbours apart: a row too many or too few would not fit.
+    np.testing.assert_allclose(got, truth, atol=0.005)
+    assert all(block.missed == 0 for block in bench.blocks)
+
+
+@pytest.mark.parametrize("rate_error", [-0.04, 0.0, 0.013])
+def test_times_and_rate_are_those_of_the_sensors_clock(name, rate_error):
+    bench = Bench(name, rate_error=rate_error)
+    bench.driver.start()
+    first = 0
+    for block in bench.run(61):
+        if first > 2 * bench.options.rate_hz:
+            assert bench.off_by(block, first) < 0.6
+        first += len(block.samples)
+    true_hz = bench.options.rate_hz * (1 + rate_error)
+    assert bench.blocks[-1].rate_hz == pytest.approx(true_hz, rel=50e-6)
+
+
+def test_the_age_is_that_of_the_newest_row(name):
+    bench = Bench(name)
+    bench.driver.start()
+    bench.run(3)
+    period_ns = 1e9 / bench.options.rate_hz
+    for block in bench.blocks:
+        last_ns = block.start_ns + (len(block.samples) - 1) * 1e9 / block.rate_hz
+        assert 0 <= block.age_ns < 3 * period_ns
+        assert last_ns <= bench.clock.now
+
+
+def test_blocks_follow_each_other_without_a_jump(name):
+    bench = Bench(name, rate_error=-0.03)
+    bench.driver.start()
+    bench.run(5)
+    for before, after in pairwise(bench.blocks):
+        expected = before.start_ns + len(before.samples) * 1e9 / before.rate_hz
+        assert abs(after.start_ns - expected) * after.rate_hz / 1e9 < 0.3
+
+
+@pytest.mark.parametrize("stall_s", [0.3, 2.0])
+def test_what_an_overrun_lost_is_counted(name, stall_s):
+    bench = Bench(name, rate_error=0.02)
+    bench.driver.start()
+    bench.run(20)
+    bench.clock.wait(stall_s)
+    after = bench.run(1)
+    assert sum(block.missed for block in after) > 0
+    got = sum(len(block.samples) + block.missed for block in bench.blocks)
+    assert got == pytest.approx(bench.chip.converter.taken, abs=3)
+    last = after[-1]
+    first = bench.chip.converter.taken - len(last.samples)
+    assert bench.off_by(last, first) < 1.5
+
+
+def test_nothing_new_is_none_and_not_an_empty_block(name):
+    bench = Bench(name)
+    bench.driver.start()
+    assert bench.driver.read() is None
+
+
+def test_every_rate_and_range_is_what_the_chip_then_does(name):
+    fields = {f.name: f.type for f in msgspec.structs.fields(module(name).Options)}
+    for rate_hz in get_args(fields["rate_hz"]):
+        bench = Bench(name, options={"rate_hz": rate_hz})
+        assert 0 < bench.driver.period_s <= 0.05
+        bench.driver.start()
+        bench.run(1)
+        assert bench.chip.converter.taken == pytest.approx(rate_hz, rel=0.1, abs=2)
+        assert sum(block.missed for block in bench.blocks) == 0
+    for range_g in get_args(fields["range_g"]):
+        machine = MachineOptions(
+            harmonics=(), noise_g=0.0, gravity=(0.5 * range_g, -0.25, 1.1 * range_g)
+        )
+        bench = Bench(name, machine, options={"range_g": range_g})
+        bench.driver.start()
+        block = bench.run(0.2)[-1]
+        assert block.samples[0] == pytest.approx(
+            (0.5 * range_g, -0.25, range_g), abs=0.02
+        )
+
+
+def test_rows_at_full_scale_are_named(name):
+    machine = MachineOptions(harmonics=(0.5,), gravity=(0.0, 0.0, 1.8))
+    bench = Bench(name, machine, options={"range_g": 2})
+    bench.driver.start()
+    bench.run(1)
+    marked = sum(len(block.clipped) for block in bench.blocks)
+    assert 0 < marked < sum(len(block.samples) for block in bench.blocks)
+    top = max(block.samples.max() for block in bench.blocks)
+    for block in bench.blocks:
+        full = np.flatnonzero(block.samples[:, 2] == top)
+        np.testing.assert_array_equal(block.clipped, full)
+
+
+def test_a_clone_with_another_identity_is_warned_of_and_used(name, caplog):
+    bench = Bench(name, identity=0x42)
+    with caplog.at_level(logging.WARNING):
+        bench.driver.start()
+    assert "0x42" in caplog.text
+    assert bench.run(0.5)
+
+
+def test_a_known_identity_says_nothing(name, caplog):
+    Bench(name).driver.start()
+    assert not caplog.records
+
+
+def test_an_absent_chip_is_a_bus_error_and_works_once_it_is_there(name):
+    bench = Bench(name)
+    bench.chip.absent = True
+    with pytest.raises(BusError, match="check the wiring") as failure:
+        bench.driver.start()
+    assert failure.value.errno == errno.EREMOTEIO
+    bench.driver.stop()
+    bench.chip.absent = False
+    bench.driver.start()
+    assert bench.run(0.5)
+
+
+def test_a_chip_that_is_unplugged_while_it_runs_is_a_bus_error(name):
+    bench = Bench(name)
+    bench.driver.start()
+    bench.run(0.5)
+    bench.chip.absent = True
+    with pytest.raises(BusError):
+        bench.run(0.5)
+    bench.driver.stop()
+    bench.chip.absent = False
+    bench.driver.start()
+    assert bench.run(0.5)
+
+
+def test_a_chip_that_refuses_its_configuration_is_a_bus_error(name):
+    bench = Bench(name)
+    bench.chip.nack_at = 1
+    with pytest.raises(BusError):
+        bench.driver.start()
+    bench.driver.stop()
+
+
+def test_a_configuration_that_does_not_stick_is_an_error(name):
+    bench = Bench(name)
+    bench.chip.stuck = 0x55
+    with pytest.raises(SensorError, match="was set to"):
+        bench.driver.start()
+
+
+def test_samples_of_nothing_but_zeros_are_an_error(name):
+    weightless = MachineOptions(harmonics=(), noise_g=0.0, gravity=(0.0, 0.0, 0.0))
+    bench = Bench(name, weightless)
+    bench.driver.start()
+    with pytest.raises(SensorError, match=r"nothing but 0x00.*check its power"):
+        bench.run(0.5)
+
+
+def test_a_brown_out_is_noticed_and_a_new_start_cures_it(name):
+    bench = Bench(name)
+    bench.driver.start()
+    bench.run(0.5)
+    bench.chip.brown_out()
+    with pytest.raises(SensorError, match="lost its configuration"):
+        bench.run(2)
+    bench.driver.stop()
+    bench.driver.start()
+    assert bench.run(0.5)
+
+
+def test_stop_puts_the_chip_to_sleep(name):
+    bench = Bench(name)
+    bench.driver.start()
+    assert not bench.chip.asleep
+    bench.driver.stop()
+    assert bench.chip.asleep
+    with pytest.raises(BusError, match="not started"):
+        bench.driver.read()
+
+
+def test_stop_before_start_and_twice_is_nothing(name):
+    bench = Bench(name)
+    bench.driver.stop()
+    bench.driver.start()
+    bench.driver.stop()
+    bench.driver.stop()
+    assert bench.chip.asleep
+
+
+def test_a_new_start_forgets_the_samples_from_before(name):
+    bench = Bench(name)
+    bench.driver.start()
+    bench.clock.wait(0.02)
+    bench.driver.start()
+    assert bench.driver.read() is None
+
+
+def test_its_options_come_from_a_table_and_lie_on_a_bus(name):
+    options = module(name).Options
+    assert issubclass(options, I2cOptions)
+    decoded = msgspec.convert({"bus": 1, "range_g": 4}, options)
+    assert decoded.thread == "i2c-1"
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"rate_hz": 801}, options)
+
+
+def test_its_channels_are_known_without_hardware(name):
+    found = module(name).channels(module(name).Options())
+    assert [*found] == [Channel(axis, "g") for axis in "xyz"]

@@ -1,0 +1,127 @@
+"""MPU-6050: what is particular to it; the rest is in contracts/test_drivers.py."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensorml.buses.i2c import Device
+from sensorml.drivers.mpu6050 import Driver, Options, decode
+from sensorml.errors import SensorError
+from sensorml.sim.bus import SimBus
+from sensorml.sim.chips import mpu6050
+from sensorml.sim.machine import Machine, MachineOptions
+
+
+class Clock:
+    now = 10**12
+
+    def __call__(self):
+        return self.now
+
+    def wait(self, seconds):
+        self.now += round(seconds * 1e9)
+
+
+def bench(machine=None, **options):
+    clock = Clock()
+    chip = mpu6050.Chip(Machine(machine or MachineOptions()), clock)
+    bus = SimBus({0x68: chip})
+    driver = Driver(
+        Options(bus="sim", **options), lambda o, c: Device(bus, o, c), clock
+    )
+    return driver, bus, clock
+
+
+def near_gravity(block):
+    return np.abs(block.samples - (0, 0, 1)).max() < 0.5
+
+
+@given(
+    st.lists(st.tuples(*[st.integers(-32768, 32767)] * 3), min_size=1, max_size=170),
+    st.sampled_from([2, 4, 8, 16]),
+)
+def test_decode_gives_back_what_the_chip_encoded(rows, range_g):
+    decoded = decode(np.array(rows, ">i2").tobytes(), range_g)
+    assert decoded.dtype == np.float32
+    np.testing.assert_array_equal(decoded * (32768 / range_g), rows)
+
+
+def test_the_bytes_on_the_wire_are_nearly_only_samples():
+    driver, bus, clock = bench()
+    driver.start()
+    before, rows = bus.wire_bytes, 0
+    for _ in range(100):
+        clock.wait(driver.period_s)
+        rows += len(driver.read().samples)
+    assert bus.wire_bytes - before < 1.1 * rows * 6
+
+
+def test_an_overflow_empties_the_fifo_and_the_next_block_counts_what_is_gone():
+    driver, _, clock = bench()
+    driver.start()
+    for _ in range(100):
+        clock.wait(driver.period_s)
+        driver.read()
+    clock.wait(0.5)
+    assert driver.read() is None
+    clock.wait(0.0205)
+    block = driver.read()
+    assert len(block.samples) == pytest.approx(20, abs=1)
+    assert block.missed == pytest.approx(500, abs=1)
+    assert near_gravity(block)
+
+
+def test_an_overflow_between_count_and_burst_is_found_by_its_remainder():
+    driver, bus, clock = bench()
+    driver.start()
+    clock.wait(0.1505)
+    transfer = bus.transfer
+
+    def late(address, messages):
+        if messages[0] == b"\x74":
+            clock.wait(0.1)
+        return transfer(address, messages)
+
+    bus.transfer = late
+    driver.read()
+    bus.transfer = transfer
+    blocks = []
+    for _ in range(20):
+        clock.wait(driver.period_s)
+        blocks.append(driver.read())
+    assert None in blocks[:3]
+    assert all(near_gravity(block) for block in blocks[3:])
+    assert sum(block.missed for block in blocks if block) > 0
+
+
+def test_a_row_that_is_being_written_is_left_for_the_next_read():
+    driver, bus, clock = bench()
+    driver.start()
+    clock.wait(0.0105)
+    transfer = bus.transfer
+
+    def two_bytes_of_the_next_row(address, messages):
+        answer = transfer(address, messages)
+        if messages[0] == b"\x72":
+            return (int.from_bytes(answer, "big") + 2).to_bytes(2, "big")
+        return answer
+
+    bus.transfer = two_bytes_of_the_next_row
+    assert len(driver.read().samples) == 10
+    bus.transfer = transfer
+    clock.wait(0.01)
+    block = driver.read()
+    assert len(block.samples) == 10
+    assert block.missed == 0
+
+
+def test_all_ones_are_an_open_data_line_and_no_sample():
+    least = -1 / 2048
+    driver, _, clock = bench(
+        MachineOptions(harmonics=(), noise_g=0.0, gravity=(least, least, least))
+    )
+    driver.start()
+    clock.wait(0.02)
+    with pytest.raises(SensorError, match="mpu6050 at 0x68 on i2c-sim: nothing but"):
+        driver.read()
