@@ -143,7 +143,7 @@ class _Loading:
 
     def _stale_after_s(self, place: str, table: Json) -> float | None:
         value = table.get("stale_after_s")
-        if type(value) in {int, float} and 0 < value <= 1e8:
+        if isinstance(value, int | float) and value is not True and 0 < value <= 1e8:
             return float(value)
         if value is not None:
             what, cure = f"is {value!r}", "give seconds above 0"
@@ -158,7 +158,8 @@ class _Loading:
                     name = table.get(kind)
                     known = [str(t.get("name")) for _, t in self._places(kind)]
                     if isinstance(name, str) and name not in known:
-                        what, cure = f"there is no {kind} {name!r}", nearest(name, known)
+                        what = f"there is no {kind} {name!r}"
+                        cure = nearest(name, known)
                         self.decoder.problem(f"{place}.{kind}", what, cure)
 
     def _uses(self, sensors: dict[str, Sensor], alarms: dict[str, Alarm]) -> None:

@@ -120,13 +120,15 @@ class Station:
         self._driver = driver
         self._running = False
         self._retry_s = FIRST_RETRY_S
+        self._restarted = False
+        self._next_ns: int | None = None  # when the row after the last one is due
 
     def visit(self, inbox: Inbox, clock: Callable[[], int]) -> float | None:
         """Do what is due; return the seconds to the next visit, None: never."""
         try:
             if not self._running:
                 self._driver.start()
-                self._running = True
+                self._running = self._restarted = True
                 inbox.put(Reading(self.name, clock(), None))
                 return self._driver.period_s
             paces_itself = self._driver.period_s == 0
@@ -135,6 +137,7 @@ class Station:
                 if block is None:
                     break
                 self._retry_s = FIRST_RETRY_S
+                block = self._continued(block)
                 inbox.put(Reading(self.name, clock(), block), wait=paces_itself)
         except SourceEndedError as end:
             self.stop()
@@ -146,6 +149,16 @@ class Station:
             wait_s, self._retry_s = self._retry_s, min(self._retry_s * 2, LAST_RETRY_S)
             return wait_s
         return self._driver.period_s
+
+    def _continued(self, block: Block) -> Block:
+        """Count as missed what a restarted driver cannot know of: its own absence."""
+        period_ns = 1e9 / block.rate_hz
+        if self._restarted and self._next_ns is not None:
+            absent = max(1, round((block.start_ns - self._next_ns) / period_ns))
+            block = replace(block, missed=block.missed + absent)
+        self._restarted = False
+        self._next_ns = block.start_ns + round(len(block.samples) * period_ns)
+        return block
 
     def stop(self) -> None:
         self._running = False

@@ -22,7 +22,7 @@ Int64: TypeAlias = NDArray[np.int64]
 Float64: TypeAlias = NDArray[np.float64]
 Rows: TypeAlias = NDArray[np.intp]
 
-_AHEAD = 32  # rows in which a late reader is expected to have caught up
+_AHEAD = 64  # rows in which a late reader is expected to have caught up
 _STEP = 0.75  # of a period: a lost row is 1, the slip of a busy timer up to 0.7
 _LAGS = (1, 4, 16, 64, 256, 1024, 4096)
 _PROPOSE = 16_384  # rows that the period is chosen on

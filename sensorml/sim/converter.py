@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -34,6 +35,7 @@ class Converter:
         self._born_ns = clock()
         self._started_ns = 0
         self._rate_hz = 0.0
+        self._next_ns = math.inf
         self._last = np.zeros((1, 3))
 
     def start(self, rate_hz: float) -> None:
@@ -41,13 +43,14 @@ class Converter:
         self._started_ns = self._clock()
         self._rate_hz = rate_hz * self._speed
         self.taken = 0
+        self._next_ns = self._started_ns + 1e9 / self._rate_hz
 
     def stop(self) -> None:
-        self._rate_hz = 0.0
+        self._next_ns = math.inf
 
-    @property
-    def running(self) -> bool:
-        return self._rate_hz > 0
+    def waiting(self) -> bool:
+        """Say whether a sample has become due."""
+        return self._clock() >= self._next_ns
 
     def times_ns(self, first: int, last: int) -> NDArray[np.int64]:
         """Return when samples `first` to `last` - 1 are taken, by the clock."""
@@ -56,7 +59,7 @@ class Converter:
         return times
 
     def due(self, depth: int, lsb_per_g: float, limit: int, *, frozen: bool) -> Int32:
-        """Return the newest samples that have become due, counts (n, 3).
+        """Return the newest of the samples that are waiting, counts (n, 3).
 
         Args:
             depth: The largest n; older samples are counted as taken, not made.
@@ -70,6 +73,7 @@ class Converter:
         if last <= first:
             return _NONE
         self.taken = last
+        self._next_ns = self._started_ns + (last + 1) * 1e9 / self._rate_hz
         if frozen:
             values = np.repeat(self._last, last - first, axis=0)
         else:

@@ -71,6 +71,8 @@ class Chip(RegisterChip):
         self._overrun = False
 
     def _catch_up(self) -> None:
+        if not self.converter.waiting():
+            return
         scale, limit, step = self._format()
         counts = self.converter.due(DEPTH, LSB_PER_G / scale, limit, frozen=self.frozen)
         for row in (counts & -step).tolist():

@@ -83,6 +83,8 @@ class Chip(RegisterChip):
         self._count = 0  # as latched by the last read of its high byte
 
     def _catch_up(self) -> None:
+        if not self.converter.waiting():
+            return
         full_scale = self._registers[_ACCEL_CONFIG] >> 3 & 3
         counts = self.converter.due(
             ENOUGH, 16384 >> full_scale, 32768, frozen=self.frozen
