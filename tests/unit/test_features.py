@@ -151,12 +151,12 @@ def test_the_shape_of_a_signal_does_not_depend_on_its_unit(scale: float) -> None
     np.testing.assert_allclose(compute(spec, x * scale), compute(spec, x), rtol=1e-3)
 
 
-@pytest.mark.parametrize("hz", [16.0, 50.0, 160.0, 1000.0])
+@pytest.mark.parametrize("hz", [16.0, 50.0, 160.0, 950.0])
 def test_velocity_rms_of_a_sine_is_its_integral_in_mm_per_s(hz: float) -> None:
     x = sine(0.5, hz, window=8192, rate_hz=4096)[None, None]
     [[velocity]] = compute(Statistics(values=("velocity_rms",)), x, rate_hz=4096)
     assert velocity == pytest.approx(
-        0.5 * G / (2 * np.pi * hz) / np.sqrt(2), rel=0.2 if hz == 1000 else 0.02
+        0.5 * G / (2 * np.pi * hz) / np.sqrt(2), rel=0.01
     )
 
 
@@ -225,7 +225,7 @@ def test_the_samples_are_not_touched(spec: FeatureSpec) -> None:
     assert (windows == before).all()
 
 
-@given(st.integers(1, 64), st.integers(130, 2048), st.floats(0, 300))
+@given(st.integers(1, 24), st.integers(130, 2048), st.floats(0, 300))
 def test_bands_have_at_least_one_bin_each_and_never_the_dc(bands, window, low_hz):
     edges = band_edges(bands, low_hz, 500.0, window=window, rate_hz=1000.0)
     widths = np.diff(edges)

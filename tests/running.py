@@ -1,0 +1,64 @@
+"""Run the command line as users do: as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+
+def sensorml(
+    *arguments: str | Path, cwd: Path | None = None, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "sensorml", *map(str, arguments)],
+        cwd=cwd,
+        env=os.environ | environ,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def start(
+    *arguments: str | Path, cwd: Path | None = None, file_bytes: int | None = None
+) -> subprocess.Popen[str]:
+    """Start a command; with `file_bytes` no file of it may grow beyond that."""
+
+    def limit() -> None:
+        if file_bytes is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+
+    return subprocess.Popen(
+        [sys.executable, "-m", "sensorml", *map(str, arguments)],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=limit,
+    )
+
+
+def wait_for_line(process: subprocess.Popen[str], text: str) -> list[str]:
+    """Read the process's log up to the line with `text`; return what was read."""
+    assert process.stderr is not None
+    lines: list[str] = []
+    for line in process.stderr:
+        lines.append(line)
+        if text in line:
+            return lines
+    raise AssertionError(f"{text!r} never came:\n{''.join(lines)}")
+
+
+def stop(
+    process: subprocess.Popen[str], number: int = signal.SIGTERM
+) -> tuple[int, str]:
+    """Ask it to stop; return its exit code and the rest of its log."""
+    process.send_signal(number)
+    _, log = process.communicate(timeout=20)
+    return process.returncode, log

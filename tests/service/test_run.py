@@ -1,0 +1,257 @@
+"""The whole service as a process: the demo, stopping, and what befalls a box."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import sqlite3
+import subprocess
+import sys
+from importlib.resources import files
+
+import numpy as np
+import pytest
+from running import sensorml, start, stop, wait_for_line
+
+from sensorml.recordings import write_npz
+from sensorml.resources import folders
+
+MODEL = folders("models")[0] / "demo"
+
+
+def demo(tmp_path, *, fault_after_s: float) -> str:
+    """Write the demo's own configuration with another time of the fault."""
+    text = (files("sensorml") / "demo.toml").read_text("utf-8")
+    assert "fault_after_s = 12" in text
+    path = tmp_path / "demo.toml"
+    path.write_text(text.replace("= 12", f"= {fault_after_s}"))
+    return path
+
+
+def rows(store, kind):
+    got = sensorml("export", "--store", store, "--kind", kind, "--format", "jsonl")
+    assert got.returncode == 0, got.stderr
+    return [json.loads(line) for line in got.stdout.splitlines()]
+
+
+def healthy(seconds: float, *, seed: int = 3):
+    """Return samples like those the demo model was trained on."""
+    from sensorml.sim.machine import Machine, MachineOptions
+
+    t_s = np.arange(round(seconds * 800)) / 800
+    return Machine(MachineOptions(seed=seed)).acceleration(t_s).astype(np.float32)
+
+
+def recorded(path, samples, **more):
+    write_npz(
+        path,
+        samples=samples,
+        rate_hz=800,
+        channels=["x", "y", "z"],
+        unit="g",
+        start_ns=1_700_000_000_000_000_000,
+        **more,
+    )
+    return path
+
+
+def configured(tmp_path, *, store="journal.db", pace="fast", extra=""):
+    """Write a configuration that plays healthy.npz through the demo model."""
+    path = tmp_path / "box.toml"
+    path.write_text(
+        f"""
+        device = "box"
+        [[sensor]]
+        name = "motor"
+        driver = "file"
+        path = "healthy.npz"
+        pace = "{pace}"
+        [[model]]
+        name = "m"
+        path = "{MODEL}"
+        sensor = "motor"
+        [[alarm]]
+        name = "bad"
+        model = "m"
+        [store]
+        path = "{store}"
+        timing_s = 1
+        {extra}
+        """
+    )
+    return path
+
+
+def test_the_demo_raises_its_alarm_after_the_fault_and_not_before(tmp_path):
+    store = tmp_path / "demo.db"
+    config = demo(tmp_path, fault_after_s=6)
+    ran = sensorml("run", config, "--duration", "12", "--store", store)
+    assert ran.returncode == 0, ran.stderr
+    [began] = [r["time_ns"] for r in rows(store, "events") if r["state"] == "ok"][:1]
+    alarms = [r for r in rows(store, "alarms") if r["state"] == "alarm"]
+    assert len(alarms) == 1, ran.stderr
+    assert alarms[0]["alarm"] == "motor-bad"
+    assert alarms[0]["time_ns"] - began > 6e9
+    predictions = rows(store, "predictions")
+    before = [p for p in predictions if p["end_ns"] - began < 6e9]
+    assert len(before) >= 14
+    assert sum(p["state"] == "anomaly" for p in before) == 0
+    stages = {r["stage"] for r in rows(store, "timings")}
+    assert stages == {"sample_to_result", "features", "quantise", "invoke", "decide"}
+
+
+def test_what_runs_live_is_what_was_scored(tmp_path):
+    recorded(tmp_path / "healthy.npz", healthy(30))
+    config = configured(tmp_path)
+    ran = sensorml("run", config)  # ends by itself with its only source
+    assert ran.returncode == 0, ran.stderr
+    live = [r["score"] for r in rows(tmp_path / "journal.db", "predictions")]
+    scored = sensorml("score", "--model", MODEL, tmp_path / "healthy.npz")
+    assert scored.returncode == 0, scored.stderr
+    lines = [line.split(",") for line in scored.stdout.splitlines()]
+    assert lines[0][:5] == ["file", "window", "start_ns", "end_ns", "score"]
+    assert len(live) == len(lines) - 1 == (30 * 800 - 512) // 256 + 1
+    assert live == pytest.approx([float(line[4]) for line in lines[1:]], rel=1e-5)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_finishes_what_is_queued_and_exits_with_0(tmp_path, number):
+    store = tmp_path / "demo.db"
+    process = start("run", "--store", store)
+    wait_for_line(process, "unknown → normal")
+    code, log = stop(process, number)
+    assert code == 0, log
+    states = [r["state"] for r in rows(store, "events") if r["event"] == "service"]
+    assert states == ["started", "stopped"]
+    assert rows(store, "predictions")
+
+
+def test_a_killed_service_leaves_a_journal_that_goes_on(tmp_path):
+    recorded(tmp_path / "healthy.npz", healthy(30))
+    config = configured(tmp_path, pace="real")
+    process = start("run", config)
+    wait_for_line(process, "unknown → normal")
+    process.kill()
+    process.communicate()
+    ran = sensorml("run", config, "--duration", "2")
+    assert ran.returncode == 0, ran.stderr
+    ids = [r["id"] for r in rows(tmp_path / "journal.db", "events")]
+    assert ids == sorted(set(ids))
+    states = [r["state"] for r in rows(tmp_path / "journal.db", "events")]
+    assert states.count("started") == 2
+    assert states.count("stopped") == 1
+
+
+def test_a_full_disk_costs_history_and_no_alarm(tmp_path):
+    config = demo(tmp_path, fault_after_s=3)
+    store = tmp_path / "full.db"
+    process = start("run", config, "--store", store, file_bytes=40_000)
+    log = wait_for_line(process, "store journal: failed")
+    assert "free or mend the disk" in log[-1]
+    wait_for_line(process, "normal → alarm")
+    code, rest = stop(process)
+    assert code == 0, rest
+    assert "Traceback" not in rest
+
+
+def test_a_place_that_cannot_be_written_costs_history_and_no_alarm(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    config = demo(tmp_path, fault_after_s=3)
+    process = start("run", config, "--store", tmp_path / "file" / "journal.db")
+    log = "".join(wait_for_line(process, "normal → alarm"))
+    assert "store journal: failed" in log
+    assert stop(process)[0] == 0
+
+
+def test_a_corrupt_journal_is_put_aside_and_the_service_starts(tmp_path):
+    recorded(tmp_path / "healthy.npz", healthy(5))
+    store = tmp_path / "journal.db"
+    store.write_bytes(b"SQLite format 3\0" + os.urandom(5000))
+    ran = sensorml("run", configured(tmp_path))
+    assert ran.returncode == 0, ran.stderr
+    assert [p.name for p in tmp_path.glob("journal.db.corrupt-*")]
+    assert any("corrupt-" in r["detail"] for r in rows(store, "events"))
+    assert rows(store, "predictions")
+
+
+def test_a_gap_in_the_samples_withholds_the_windows_over_it(tmp_path):
+    samples = healthy(10)
+    t_ns = 1_700_000_000_000_000_000 + (np.arange(len(samples)) * 1_250_000)
+    t_ns[4000:] += 40 * 1_250_000
+    recorded(tmp_path / "healthy.npz", samples, t_ns=t_ns)
+    assert sensorml("run", configured(tmp_path)).returncode == 0
+    windows = rows(tmp_path / "journal.db", "predictions")
+    withheld = [w for w in windows if w["state"] == "unknown"]
+    assert len(withheld) == 2
+    assert all(w["score"] is None for w in withheld)
+    assert [round(w["quality"], 4) for w in withheld] == [round(512 / 552, 4)] * 2
+    [event] = [
+        r for r in rows(tmp_path / "journal.db", "events") if r["state"] == "overrun"
+    ]
+    assert "40 samples" in event["detail"]
+
+
+def test_a_frozen_sensor_makes_the_alarm_unknown(tmp_path):
+    samples = healthy(12)
+    samples[4000:8000] = samples[4000]
+    recorded(tmp_path / "healthy.npz", samples)
+    assert sensorml("run", configured(tmp_path)).returncode == 0
+    changes = [r["state"] for r in rows(tmp_path / "journal.db", "alarms")]
+    assert changes[:3] == ["normal", "unknown", "normal"]
+    assert "alarm" not in changes
+    sensor = [r["state"] for r in rows(tmp_path / "journal.db", "events")]
+    assert "frozen" in sensor
+
+
+def test_a_wrong_configuration_is_told_whole_and_touches_nothing(tmp_path):
+    config = configured(tmp_path, extra='[extra]\n[web]\nlisten = "0.0.0.0:1"')
+    for command in ("run", "check"):
+        got = sensorml(command, config)
+        assert got.returncode == 2
+        told = got.stdout + got.stderr
+        assert "extra: unknown key" in told
+        assert "token_file" in told
+        assert "healthy.npz" in told
+        assert "Traceback" not in told
+    assert not (tmp_path / "journal.db").exists()
+
+
+def test_a_terminal_shows_a_live_view(tmp_path):
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "sensorml",
+            "run",
+            "--duration",
+            "3",
+            "--store",
+            str(tmp_path / "demo.db"),
+        ],
+        stdout=theirs,
+        stderr=theirs,
+        env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"},
+    ) as process:
+        os.close(theirs)
+        seen = b""
+        try:
+            while piece := os.read(ours, 65536):
+                seen += piece
+        except OSError:  # EIO: the other side has closed the terminal
+            pass
+        assert process.wait() == 0
+    os.close(ours)
+    for text in ("motor-anomaly", "motor-bad", "800", "cpu", "delay"):
+        assert text in seen.decode()
+
+
+def test_the_journal_is_an_ordinary_database(tmp_path):
+    recorded(tmp_path / "healthy.npz", healthy(5))
+    assert sensorml("run", configured(tmp_path)).returncode == 0
+    with sqlite3.connect(tmp_path / "journal.db") as db:
+        [(n, model)] = db.execute("SELECT count(*), min(model) FROM prediction")
+    db.close()
+    assert (n, model) == ((5 * 800 - 512) // 256 + 1, "m")
