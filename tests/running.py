@@ -30,18 +30,17 @@ def start(
 ) -> subprocess.Popen[str]:
     """Start a command; with `file_bytes` no file of it may grow beyond that."""
 
-    def limit() -> None:
-        if file_bytes is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
-
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "sensorml", *map(str, arguments)],
         cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=limit,
     )
+    if file_bytes is not None:
+        limit = (file_bytes, file_bytes)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, limit)
+    return process
 
 
 def wait_for_line(process: subprocess.Popen[str], text: str) -> list[str]:
