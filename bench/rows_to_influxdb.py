@@ -1,7 +1,7 @@
 """CPU per row from the journal to a real InfluxDB 1: ours beside the client's way.
 
 Both read the same prediction rows from the same SQLite file in batches of 5000
-and write them to the same influxd, started here. Ours: columns to line protocol,
+and write them to the same influxd, started here. Ours: lines made in SQLite,
 gzip level 1, influxdb-client's transport. The client's: a `Point` for each row,
 then its synchronous write API with its defaults (no gzip). CPU is that of this
 process alone, user and system; the best of the rounds counts for each.
@@ -20,15 +20,16 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write.point import Point
 from influxdb_client.client.write_api import SYNCHRONOUS
 
-from sensorml.interfaces import Delivered, Row
+from sensorml.interfaces import Delivered, Row, Select
 from sensorml.journal import COLUMNS, Journal, Reader
 from sensorml.lineprotocol import FIELDS, TAGS, TIME
 from sensorml.sinks.influxdb import Options, Sink
@@ -64,7 +65,7 @@ def main() -> int:
             post(f"{url}/query?q=CREATE+DATABASE+bench")
             ours, theirs = Ours(url), Theirs(url)
             rounds = [
-                (cpu_us(store, ours.send), cpu_us(store, theirs.send))
+                (cpu_us(store, ours), cpu_us(store, theirs))
                 for _ in range(args.rounds)
             ]
             ours.sink.close()
@@ -114,13 +115,21 @@ def fill(store: Path, rows: int) -> None:
     journal.close()
 
 
-def cpu_us(store: Path, send: Callable[[Sequence[Row]], None]) -> float:
+class Way(Protocol):
+    """One way to write rows."""
+
+    select: Select | None
+
+    def send(self, rows: Sequence[Row]) -> None: ...
+
+
+def cpu_us(store: Path, way: Way) -> float:
     """Send the whole journal; return µs of CPU for each row."""
-    reader = Reader.open(store)
+    reader = Reader.open(store, way.select)
     sent = last_id = 0
     began = time.process_time()
     while batch := reader.batch("prediction", last_id, BATCH_ROWS):
-        send(batch.rows)
+        way.send(batch.rows)
         sent += len(batch.rows)
         last_id = batch.last_id
     spent = time.process_time() - began
@@ -134,7 +143,7 @@ class Ours:
     def __init__(self, url: str) -> None:
         options = Options(url=url, api="v1", database="bench")
         self.sink = Sink(options, {"device": DEVICE})
-        self.sink.send("prediction", [])
+        self.select: Select | None = self.sink.select
 
     def send(self, rows: Sequence[Row]) -> None:
         outcome = self.sink.send("prediction", rows)
@@ -143,6 +152,8 @@ class Ours:
 
 class Theirs:
     """The client's documented way, with its path turned to that of InfluxDB 1."""
+
+    select: Select | None = None
 
     def __init__(self, url: str) -> None:
         client = InfluxDBClient(url=url, token="none", org="-")

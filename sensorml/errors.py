@@ -42,6 +42,10 @@ class RecordingError(SensormlError, ValueError):
     """A recording cannot be read, or does not fit the model."""
 
 
+class NoChannelError(RecordingError):
+    """A recording lacks a channel that was asked for."""
+
+
 class ModelError(SensormlError, ValueError):
     """A model folder or file was refused before it was run."""
 

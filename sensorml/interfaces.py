@@ -7,7 +7,7 @@ and the module offers the names that `DriverModule` and `SinkModule` list.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -114,8 +114,20 @@ class Hold(NamedTuple):
 Outcome = Delivered | Retry | Split | Hold
 
 
+class Select(NamedTuple):
+    """How a sink wants rows read, when it can do without the plain columns."""
+
+    columns: Mapping[str, tuple[str, ...]]
+    """For every kind the SQL expressions that make a row."""
+    functions: Mapping[str, tuple[int, Callable[..., str | None]]]
+    """Functions the SQL may call: how many arguments, and the function; pure."""
+
+
 class Sink(Protocol):
-    """Somewhere that rows go. Always called on the sink's own thread."""
+    """Somewhere that rows go. Always called on the sink's own thread.
+
+    It may have an attribute `select: Select`; then its rows are read so.
+    """
 
     def send(self, kind: str, rows: Sequence[Row]) -> Outcome:
         """Send rows of one kind (a table of the journal), oldest first."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sensorml import recordings
 from sensorml.cards import Card
 from sensorml.config import Alarm
 from sensorml.decision import AlarmLogic, vote_of_window
-from sensorml.errors import RecordingError
+from sensorml.errors import NoChannelError, RecordingError
 from sensorml.interfaces import Engine
 from sensorml.pipeline import Pipeline
 from sensorml.types import AlarmState, Prediction, State
@@ -58,11 +58,25 @@ def read(
 ) -> recordings.Recording:
     """Read a recording that the model can be run on.
 
+    Without `channels`, those that the model was trained on are taken, where
+    the file has them; chosen channels count by their order, not by their names.
+
     Raises:
         RecordingError: it cannot be read, or it does not fit, and why.
     """
-    recording = recordings.read(path, channels=channels, rate_hz=rate_hz)
-    if (why := recordings.why_not(recording, card.input)) is not None:
+    wants = card.input
+    unit = wants.unit
+    if channels is not None:
+        read = recordings.read(path, channels=channels, rate_hz=rate_hz, unit=unit)
+        recording = replace(read, channels=wants.channels)
+    else:
+        try:
+            recording = recordings.read(
+                path, channels=wants.channels, rate_hz=rate_hz, unit=unit
+            )
+        except NoChannelError:
+            recording = recordings.read(path, rate_hz=rate_hz, unit=unit)
+    if (why := recordings.why_not(recording, wants)) is not None:
         raise RecordingError(f"{path}: {why}")
     return recording
 

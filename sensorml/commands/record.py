@@ -45,7 +45,10 @@ def run(args: argparse.Namespace) -> int:
         channels=[channel.name for channel in channels],
         unit=channels[0].unit,
         start_ns=blocks[0].start_ns + utc_ns,
-        t_ns=np.concatenate([_times_ns(block) for block in blocks]) + utc_ns,
+        # A block's regressed start may lie some ns before the last one's end.
+        t_ns=np.maximum.accumulate(
+            np.concatenate([_times_ns(block) for block in blocks]) + utc_ns
+        ),
     )
     rows = sum(len(block.samples) for block in blocks)
     missed = sum(block.missed for block in blocks)

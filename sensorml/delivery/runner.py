@@ -124,7 +124,8 @@ class Delivery:
     def _attempt(self) -> Attempt | None:
         """Read and send one batch, the most urgent first; on the sink's thread."""
         if self._reader is None:
-            self._reader = Reader.open(self._store)
+            select = getattr(self.sink, "select", None)
+            self._reader = Reader.open(self._store, select)
             self._offsets = {k: self._reader.offset(self.name, k) for k in KINDS}
         offsets = self._offsets
         for kind in _URGENT_FIRST:

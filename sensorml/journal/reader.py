@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from sensorml.errors import StoreError
-from sensorml.interfaces import Row
+from sensorml.interfaces import Row, Select
 from sensorml.journal.tables import APPLICATION_ID, COLUMNS, VERSION
 
 
@@ -27,19 +27,20 @@ class Reader:
     journal that was replaced (put aside as corrupt, deleted) is opened again.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, select: Select | None = None) -> None:
         self._path = path
+        self._select = select or Select(COLUMNS, {})
         self._inode = 0
         self._db: sqlite3.Connection | None = None
 
     @classmethod
-    def open(cls, path: Path) -> Reader:
-        """Open a journal.
+    def open(cls, path: Path, select: Select | None = None) -> Reader:
+        """Open a journal; `select` is what `batch` reads instead of the columns.
 
         Raises:
             StoreError: it is missing, not a journal, or of a newer version.
         """
-        reader = cls(path)
+        reader = cls(path, select)
         reader._connection()
         return reader
 
@@ -72,7 +73,7 @@ class Reader:
         if not isinstance(first, int) or not isinstance(last, int):
             return None
         rows = self._all(
-            f"SELECT {', '.join(COLUMNS[kind])} FROM {kind} "  # noqa: S608 - names from COLUMNS
+            f"SELECT {', '.join(self._select.columns[kind])} FROM {kind} "  # noqa: S608 - SQL of ours
             "WHERE id BETWEEN ? AND ? ORDER BY id",
             (first, last),
         )
@@ -116,6 +117,8 @@ class Reader:
         if self._db is None or inode != self._inode:
             self.close()
             self._db, self._inode = _connect(self._path), inode
+            for name, (arguments, function) in self._select.functions.items():
+                self._db.create_function(name, arguments, function, deterministic=True)
         return self._db
 
 

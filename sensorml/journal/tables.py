@@ -72,7 +72,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 """The columns of every kind of row, in the order of `interfaces.Row`."""
 
 INSTANTS: Final = frozenset({"start_ns", "end_ns", "time_ns"})
-"""Columns that are UTC times, never NULL; every other `_ns` is a duration."""
+"""Columns that are UTC times; every other `_ns` is a duration."""
 
 _REALS: Final = frozenset({"score", "threshold", "quality", "probability", "value"})
 _COUNTS: Final = frozenset({"count", "degraded"})
@@ -83,7 +83,10 @@ VERSION: Final = 1
 
 
 def storage(column: str) -> Literal["INTEGER", "REAL", "TEXT"]:
-    """Return the SQLite type of a column; a name has one type in every table."""
+    """Return the SQLite type of a column; a name has one type in every table.
+
+    An INTEGER is never NULL.
+    """
     if column.endswith("_ns") or column in _COUNTS:
         return "INTEGER"
     return "REAL" if column in _REALS else "TEXT"
@@ -98,7 +101,8 @@ def create_statements() -> list[str]:
     tables = []
     for kind, columns in COLUMNS.items():
         typed = ", ".join(
-            f"{c} {storage(c)}{' NOT NULL' if c in INSTANTS else ''}" for c in columns
+            f"{c} {storage(c)}{' NOT NULL' if storage(c) == 'INTEGER' else ''}"
+            for c in columns
         )
         tables.append(
             f"CREATE TABLE IF NOT EXISTS {kind} "
@@ -112,6 +116,10 @@ def create_statements() -> list[str]:
 
 
 def insert_statement(kind: str) -> str:
-    columns = COLUMNS[kind]
-    marks = ", ".join("?" * len(columns))
-    return f"INSERT INTO {kind} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names from the table above
+    """Return the SQL that inserts a row; NaN and the infinities become NULL."""
+    values = (
+        f"iif(abs(?{i}) < 9e999, ?{i}, NULL)" if storage(column) == "REAL" else f"?{i}"
+        for i, column in enumerate(COLUMNS[kind], start=1)
+    )
+    names = ", ".join(COLUMNS[kind])
+    return f"INSERT INTO {kind} ({names}) VALUES ({', '.join(values)})"  # noqa: S608 - names from the table above

@@ -70,7 +70,8 @@ class Journal:
     def append(self, rows: Mapping[str, Sequence[Row]]) -> None:
         """Write rows of any kinds, and pending offsets, in one transaction.
 
-        Values are in the order of `COLUMNS[kind]`; NaN becomes NULL.
+        Values are in the order of `COLUMNS[kind]`; NaN and the
+        infinities become NULL.
 
         Raises:
             StoreError: nothing was written; keep the rows and try again.

@@ -75,7 +75,7 @@ def read(
     if channels is not None:
         columns = chosen(path, names, channels)
         counts, scale = counts[:, columns], scale[columns]
-    with np.errstate(all="ignore"):  # what overflows is infinite, and refused
+    with np.errstate(over="ignore", invalid="ignore"):  # not finite, so refused
         samples = counts.astype(np.float32)
         samples *= scale
     rate = _one(path, content, "rate_hz", "iuf", "one number")
@@ -185,7 +185,8 @@ def _scale(path: Path, scale: Array | None, width: int) -> Float32:
         return np.ones(width, np.float32)
     if scale.dtype.kind not in "iuf" or scale.shape not in {(), (1,), (width,)}:
         raise _wrong(path, "scale", scale, f"one number, or {width}")
-    return np.broadcast_to(scale.astype(np.float32), (width,))
+    with np.errstate(over="ignore"):  # infinite then, and so are the samples
+        return np.broadcast_to(scale.astype(np.float32), (width,))
 
 
 def _one(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorml import cards
-from sensorml.errors import RecordingError
+from sensorml.errors import NoChannelError, RecordingError
 from sensorml.recordings.times import Int64, Rows, Segment, segments
 from sensorml.types import NO_ROWS, Block, Float32
 
@@ -126,21 +126,24 @@ def sound(
         parts = tuple(p._replace(start_ns=p.start_ns + ahead) for p in parts)
     if abs(parts[-1].start_ns) > MAX_TIME_NS:
         raise RecordingError(f"{path}: {_ERA}: check its clock")
-    firsts = [part.first for part in parts]
-    seconds = sum(
-        n / part.rate_hz
-        for n, part in zip(np.diff(firsts, append=rows), parts, strict=True)
-    )
     return Recording(
         path=path,
         samples=np.ascontiguousarray(samples),
         channels=tuple(channels),
         unit=unit,
-        rate_hz=rows / float(seconds),
+        rate_hz=_rate_hz(parts, rows),
         start_ns=parts[0].start_ns,
         clipped=clipped,
         segments=parts,
     )
+
+
+def _rate_hz(parts: Sequence[Segment], rows: int) -> float:
+    """Return the rate of all rows together, without the gaps."""
+    if len(parts) == 1:
+        return parts[0].rate_hz
+    counts = np.diff([part.first for part in parts], append=rows)
+    return rows / float(np.sum(counts / [part.rate_hz for part in parts]))
 
 
 def _timed(path: Path, t_ns: Int64) -> tuple[Segment, ...]:
@@ -175,7 +178,8 @@ def chosen(path: Path, names: Sequence[str], wanted: Sequence[str]) -> list[int]
     """Return which of the file's columns the wanted channels are.
 
     Raises:
-        RecordingError: one is absent, or there are two of that name.
+        NoChannelError: one is absent.
+        RecordingError: there are two of that name.
     """
     for name in wanted:
         if names.count(name) > 1:
@@ -184,7 +188,7 @@ def chosen(path: Path, names: Sequence[str], wanted: Sequence[str]) -> list[int]
             )
         if name not in names:
             known = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
-            raise RecordingError(f"{path}: has no channel {name!r}: choose of {known}")
+            raise NoChannelError(f"{path}: has no channel {name!r}: choose of {known}")
     return [names.index(name) for name in wanted]
 
 

@@ -29,7 +29,7 @@ from typing import Annotated, Final, Literal, Protocol, cast
 from msgspec import Meta
 
 from sensorml.interfaces import Delivered, Hold, Outcome, Retry, Row, Split
-from sensorml.lineprotocol import Encoder
+from sensorml.lineprotocol import lines
 from sensorml.schema import Table
 
 _LONGEST_WAIT_S: Final = 300.0
@@ -94,7 +94,7 @@ class Sink:
     def __init__(self, options: Options, tags: Mapping[str, str]) -> None:
         self.batch_rows = options.batch_rows
         self._options = options
-        self._encoder = Encoder(tags)
+        self.select = lines(tags)
         self._client: _Client | None = None
         if options.api == "v1":
             self._path = "/write"
@@ -106,9 +106,9 @@ class Sink:
             if options.org:
                 self._query.append(("org", options.org))
 
-    def send(self, kind: str, rows: Sequence[Row]) -> Outcome:
-        """Send rows of one kind in one request."""
-        body = self._encoder.encode(kind, rows)
+    def send(self, kind: str, rows: Sequence[Row]) -> Outcome:  # noqa: ARG002 - lines name it
+        """Send rows that hold a line each, as `select` has them, in one request."""
+        body = "\n".join([str(line) for (line,) in rows if line]).encode()
         if not body:
             return Delivered()
         if self._client is None:

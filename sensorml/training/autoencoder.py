@@ -25,7 +25,7 @@ ARCHITECTURES: Final = {"dense": (64, 8, 64), "small": (16,), "wide": (128, 16, 
 
 STEPS: Final = 2000
 _BATCH: Final = 64
-_NOISE: Final = 1.0  # standard deviations of the input
+_NOISE: Final = 1.5  # standard deviations of the input
 _RATE, _BETA1, _BETA2, _EPSILON = 3e-3, 0.9, 0.999, 1e-8
 _LEAST_RESIDUAL: Final = 0.3  # of the median one
 

@@ -12,23 +12,36 @@ from sensorml.cards import Card
 
 
 def card_text(card: Card) -> str:
-    """Write a card; what is empty or None is left out."""
-    table = msgspec.to_builtins(card)
-    return "\n".join(_lines(table, ""))
+    """Write a card. Defaults are written too, but what is empty is left out."""
+    return "\n".join((*_lines(_fields(card), ""), ""))
+
+
+def _fields(table: msgspec.Struct) -> dict[str, object]:
+    config = table.__struct_config__
+    tag = {config.tag_field: config.tag} if config.tag_field else {}
+    values = [
+        (field, getattr(table, field.name)) for field in msgspec.structs.fields(table)
+    ]
+    return tag | {
+        field.encode_name: value
+        for field, value in values
+        if field.required or value not in (None, "", ())
+    }
 
 
 def _lines(table: dict[str, object], path: str) -> Iterator[str]:
     """Yield the plain values of a table, then its tables."""
+    tables: dict[str, dict[str, object]] = {}
     for key, value in table.items():
-        if not isinstance(value, dict) and value not in (None, "", [], ()):
+        if isinstance(value, msgspec.Struct):
+            tables[key] = _fields(value)
+        elif isinstance(value, dict):
+            tables[key] = value
+        else:
             yield f"{_key(key)} = {_value(value)}"
-    for key, value in table.items():
-        if isinstance(value, dict):
-            inner = list(_lines(value, f"{path}{key}."))
-            if inner:
-                yield from ("", f"[{path}{key}]", *inner)
-    if not path:
-        yield ""
+    for key, inner in tables.items():
+        if inner:
+            yield from ("", f"[{path}{key}]", *_lines(inner, f"{path}{key}."))
 
 
 def _key(key: str) -> str:

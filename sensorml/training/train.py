@@ -33,6 +33,7 @@ from sensorml.training.folder import model_folder
 from sensorml.training.statistics import centre, gravity, significant, threshold
 from sensorml.training.toml import card_text
 from sensorml.training.windows import (
+    SPECTRA_HZ,
     Cut,
     Stretch,
     choose,
@@ -45,7 +46,6 @@ from sensorml.training.windows import (
 Features: TypeAlias = Literal["log_spectrum", "envelope", "statistics", "raw"]
 
 BANDS: Final = 32
-_SPECTRA_HZ: Final = 20.0
 _STATISTICS: Final = ("rms", "peak", "peak_to_peak", "crest_factor", "kurtosis", "skew")
 _FLOOR: Final = 0.01  # of the median band's power
 _NO_FLOOR: Final = 1e-30
@@ -151,6 +151,7 @@ def train(
             card, threshold=threshold(scores, _date(recordings[0]))
         )
         (folder / cards.CARD).write_text(card_text(card), encoding="utf-8")
+        card = cards.load(folder)  # as everybody will read it
     return Trained(out, card, len(early.features), len(scores))
 
 
@@ -159,10 +160,10 @@ def _spec(
 ) -> FeatureSpec:
     """Choose the features and every number of them but the standardisation."""
     rate_hz = recordings[0].rate_hz
-    kind = kind or ("log_spectrum" if rate_hz >= _SPECTRA_HZ else "raw")
+    kind = kind or ("log_spectrum" if rate_hz >= SPECTRA_HZ else "raw")
     if kind == "raw":
         # In a slow process the level is what tells; in vibration it is gravity.
-        return cards.Raw(remove_dc=rate_hz >= _SPECTRA_HZ)
+        return cards.Raw(remove_dc=rate_hz >= SPECTRA_HZ)
     if kind == "statistics":
         return cards.Statistics(values=_STATISTICS)
     count = bands or min(BANDS, how.window // 4)

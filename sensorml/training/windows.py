@@ -22,7 +22,10 @@ ENOUGH: Final = 60
 """Windows that a model should be made of."""
 LEAST: Final = 30
 """With fewer there is no model."""
+SPECTRA_HZ: Final = 20.0
+"""Below this sample rate a recording is of a slow process, not of vibration."""
 _SHORTEST: Final = 16
+_RATES_APART: Final = 0.05
 
 
 class Cut(NamedTuple):
@@ -77,7 +80,7 @@ def read_alike(
                     f"{other.path}: its {what} ({a}) differs from {first.path} ({b}): "
                     "train on recordings of one sensor"
                 )
-        if abs(other.rate_hz / first.rate_hz - 1) > 0.02:
+        if abs(other.rate_hz / first.rate_hz - 1) > _RATES_APART:
             raise TrainingError(
                 f"{other.path}: was sampled at {other.rate_hz:.6g} Hz, {first.path} at "
                 f"{first.rate_hz:.6g} Hz: train on recordings of one sample rate"
@@ -88,23 +91,29 @@ def read_alike(
 def choose(recordings: Sequence[Recording], window: int | None, hop: int | None) -> Cut:
     """Choose window and hop, where they are not given, by sample rate and length.
 
-    512 rows, 1024 above 1600 Hz; half and half again where the recordings are
-    too short for ENOUGH windows of it.
+    512 rows, 1024 above 1600 Hz, 32 of a slow process; half and half again where
+    the recordings are too short for ENOUGH windows of it.
 
     Raises:
         TrainingError: they are too short for any, or for the one that is given.
     """
-    chosen = window or (1024 if recordings[0].rate_hz > 1600 else 512)
+    rate_hz = recordings[0].rate_hz
+    chosen = window or (
+        32 if rate_hz < SPECTRA_HZ else 512 if rate_hz <= 1600 else 1024
+    )
     while not window and chosen > _SHORTEST:
         if _count(recordings, chosen, hop or chosen // 2) >= ENOUGH:
             break
         chosen //= 2
     step = hop or max(1, chosen // 2)
-    if not 1 <= step <= chosen:
-        raise TrainingError(f"hop {step} is not between 1 and the window, {chosen}")
+    if chosen < 2 or not 1 <= step <= chosen:
+        raise TrainingError(
+            f"window {chosen} and hop {step} are impossible: a window has at least 2 "
+            "samples, a hop is between 1 and the window"
+        )
     found = _count(recordings, chosen, step)
     if found < LEAST:
-        seconds = (chosen + (ENOUGH - 1) * step) / recordings[0].rate_hz
+        seconds = (chosen + (ENOUGH - 1) * step) / rate_hz
         raise TrainingError(
             f"the recordings hold {found} windows of {chosen} samples, at least "
             f"{LEAST} are needed: record {math.ceil(seconds)} s, or choose a shorter "

@@ -134,6 +134,7 @@ BAD_ARRAYS = {
     "one number ": {"samples": SAMPLES, "rate_hz": "fast"},
     "2 texts": {"samples": SAMPLES, "rate_hz": 5, "channels": ["x"]},
     "one number, or 2": {"samples": SAMPLES, "rate_hz": 5, "scale": [1.0, 2, 3]},
+    "4 of 4 rows hold": {"samples": SAMPLES + 1, "rate_hz": 5, "scale": 1e300},
     "1 of 4 rows hold NaN or infinity, the first is row 1 in 'ch2'": {
         "samples": np.array([[0, np.nan], [0, 0], [0, 0], [0, 0]]),
         "rate_hz": 5,

@@ -1,0 +1,105 @@
+"""`sensorml train`: recordings of a healthy machine in, a model folder out."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sensorml.commands.progress import Progress
+
+if TYPE_CHECKING:
+    from sensorml.training.train import Trained
+
+_FEATURES: Final = ("log_spectrum", "envelope", "statistics", "raw")
+_ARCHITECTURES: Final = ("dense", "small", "wide")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--normal",
+        type=Path,
+        nargs="+",
+        action="extend",
+        required=True,
+        metavar="FILE",
+        help="recordings of the healthy machine, one or more for each operating state",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="the model folder"
+    )
+    parser.add_argument(
+        "--window", type=_count, metavar="N", help="samples a window; by sample rate"
+    )
+    parser.add_argument(
+        "--hop", type=_count, metavar="N", help="samples from window to window; half"
+    )
+    parser.add_argument("--seed", type=_whole, default=0, metavar="N")
+    parser.add_argument("--arch", choices=_ARCHITECTURES, default="dense")
+    parser.add_argument("--features", choices=_FEATURES, help="what the model sees")
+    parser.add_argument("--bands", type=_count, metavar="N", help="bands a spectrum")
+    parser.add_argument(
+        "--channels", type=_names, metavar="A,B", help="columns to use; all"
+    )
+    parser.add_argument(
+        "--rate", type=float, metavar="HZ", help="sample rate, where a file has none"
+    )
+    parser.add_argument("--name", help="of the model; the folder's")
+
+
+def run(args: argparse.Namespace) -> int:
+    from sensorml.training.train import steps, train
+
+    with Progress("train", steps(len(args.normal))) as progress:
+        trained = train(
+            args.normal,
+            args.out,
+            window=args.window,
+            hop=args.hop,
+            seed=args.seed,
+            arch=args.arch,
+            features=args.features,
+            bands=args.bands,
+            channels=args.channels,
+            rate_hz=args.rate,
+            name=args.name,
+            report=progress.step,
+        )
+    _show(trained, len(args.normal))
+    return 0
+
+
+def _show(trained: Trained, files: int) -> None:
+    from sensorml.cards import CPU_FILE
+
+    card = trained.card
+    wants, threshold = card.input, card.threshold
+    window_s = wants.window / wants.rate_hz
+    size = (trained.folder / CPU_FILE).stat().st_size
+    expected = threshold.false_alarm_rate or 0.0
+    print(f"model        {card.name}, version {card.version}")
+    print(f"recordings   {files}, {wants.rate_hz:g} Hz, {', '.join(wants.channels)}")
+    print(f"window       {wants.window} samples ({window_s:.3g} s), hop {wants.hop}")
+    print(f"windows      {trained.fitted} learnt, {trained.calibrated} to calibrate")
+    print(f"threshold    {threshold.value:g}")
+    print(f"false alarms at most {expected:.1%} of windows, at 95 % confidence")
+    print(f"size         {size / 1024:.1f} kB")
+    print(f"folder       {trained.folder}")
+
+
+def _count(text: str) -> int:
+    value = _whole(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
+def _whole(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ValueError(text)
+    return value
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
