@@ -12,7 +12,7 @@ import tomllib
 import types
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, TypeVar, Union, get_args, get_origin
+from typing import Literal, TypeGuard, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -96,9 +96,26 @@ class Decoder:
             self.problem(key, what, cure)
             return None
 
+    def _one_of(
+        self, value: Json, kinds: list[type[msgspec.Struct]], key: str
+    ) -> msgspec.Struct | None:
+        """Decode a table into the one of several types that its tag names."""
+        tag_field = _tag_field(kinds[0])
+        if tag_field is None:
+            return self.table(value, kinds[0], key)
+        tags = [kind.__struct_config__.tag for kind in kinds]
+        tag = value.get(tag_field)
+        if tag in tags:
+            return self.table(value, kinds[tags.index(tag)], key)
+        what = "missing" if tag is None else f"is {tag!r}"
+        cure = "use one of " + ", ".join(f'"{each}"' for each in tags)
+        self.problem(_join(key, tag_field), what, cure)
+        return None
+
     def _value(self, value: object, kind: object, key: str) -> object:
-        if isinstance(value, dict) and (struct := _struct_for(value, kind)) is not None:
-            return self.table(value, struct, key)
+        structs = [m for m in _members(kind) if _is_struct(m)]
+        if isinstance(value, dict) and structs:
+            return self._one_of(value, structs, key)
         item = _item_struct(kind)
         if item is not None and isinstance(value, list):
             return tuple(
@@ -148,16 +165,6 @@ def _members(kind: object) -> tuple[object, ...]:
     return (kind,)
 
 
-def _struct_for(value: Json, kind: object) -> type[msgspec.Struct] | None:
-    """Pick the struct of a (tagged) union that this table is meant to be."""
-    structs = [m for m in _members(kind) if _is_struct(m)]
-    for struct in structs:
-        config = struct.__struct_config__  # type: ignore[attr-defined]
-        if config.tag is None or value.get(config.tag_field) == config.tag:
-            return struct  # type: ignore[return-value]
-    return None
-
-
 def _item_struct(kind: object) -> type[msgspec.Struct] | None:
     """Return the struct type that a list or tuple of tables holds."""
     for member in _members(kind):
@@ -167,7 +174,7 @@ def _item_struct(kind: object) -> type[msgspec.Struct] | None:
     return None
 
 
-def _is_struct(kind: object) -> bool:
+def _is_struct(kind: object) -> TypeGuard[type[msgspec.Struct]]:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 

@@ -90,15 +90,14 @@ def _show(trained: Trained, files: int) -> None:
 def _count(text: str) -> int:
     value = _whole(text)
     if value < 1:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
     return value
 
 
 def _whole(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ValueError(text)
-    return value
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
 
 
 def _names(text: str) -> list[str]:

@@ -7,9 +7,9 @@ at its start, and the dashboard lies where the provisioning file says.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
+from sensorml.files import replacing_text
 from sensorml.grafana.dashboard import dashboard
 from sensorml.grafana.provisioning import (
     Database,
@@ -45,8 +45,7 @@ def write(database: Database, folder: Path) -> list[Path]:
     for name, text in files(database, folder).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)  # noqa: PTH105 - says what it does: an atomic exchange
+        with replacing_text(path) as file:
+            file.write(text)
         written.append(path)
     return written

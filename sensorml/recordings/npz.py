@@ -9,12 +9,10 @@ Nothing is ever unpickled.
 
 from __future__ import annotations
 
-import os
 import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +20,7 @@ from numpy.lib import format as npy
 from numpy.typing import ArrayLike, NDArray
 
 from sensorml.errors import RecordingError
+from sensorml.files import replacing
 from sensorml.recordings.recording import (
     MAX_VALUES,
     Recording,
@@ -106,7 +105,7 @@ def write_npz(
     """Write a recording; whoever opens `path` finds all of it or the one before.
 
     Raises:
-        RecordingError: it cannot be written there.
+        OutputError: it cannot be written there.
     """
     arrays: dict[str, ArrayLike] = {
         "samples": samples,
@@ -117,23 +116,10 @@ def write_npz(
     }
     if t_ns is not None:
         arrays["t_ns"] = t_ns
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            with zipfile.ZipFile(file, "w", allowZip64=True) as archive:
-                for name, array in arrays.items():
-                    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                        npy.write_array(member, np.asarray(array), allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as err:
-        with suppress(OSError):
-            part.unlink()
-        raise RecordingError(
-            f"{path}: cannot be written ({err.strerror}): check the folder and its "
-            "free space"
-        ) from err
+    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                npy.write_array(member, np.asarray(array), allow_pickle=False)
 
 
 def _load(path: Path) -> dict[str, Array]:

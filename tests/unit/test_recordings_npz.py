@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensorml.errors import RecordingError
+from sensorml.errors import OutputError, RecordingError
 from sensorml.recordings import read, write_npz
 
 NOON = 1_700_000_000_000_000_000
@@ -75,7 +75,7 @@ def test_a_write_that_fails_leaves_the_recording_before_it(tmp_path: Path):
     write_npz(path, samples=np.ones((3, 1), np.float32), **given_)
     before = path.read_bytes()
     (tmp_path / ".a.npz.part").mkdir()
-    with pytest.raises(RecordingError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write_npz(path, samples=np.zeros((3, 1), np.float32), **given_)
     assert path.read_bytes() == before
 

@@ -93,8 +93,12 @@ def test_a_table_becomes_its_type() -> None:
             {"shape": {"kind": "circle", "radius": 0}},
             "shape.radius: is 0: give a number above 0",
         ),
-        ({"shape": {"kind": "star"}}, "shape: is {'kind': 'star'}: give a table"),
-        ({"shape": {"radius": 1}}, "shape: is {'radius': 1}: give a table"),
+        (
+            {"shape": {"kind": "star"}},
+            'shape.kind: is \'star\': use one of "circle", "square"',
+        ),
+        ({"shape": {"kind": []}}, 'shape.kind: is []: use one of "circle", "square"'),
+        ({"shape": {"radius": 1}}, 'shape.kind: missing: use one of "circle"'),
         ({"copies": 2, "visible": False}, "is invisible and copied: set copies to 1"),
     ],
 )
