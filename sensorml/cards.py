@@ -149,7 +149,7 @@ class Threshold(Table, frozen=True, kw_only=True):
     windows: int | None = None
     """Calibration windows the quantile was taken of."""
     false_alarm_rate: Share | None = None
-    """Share of calibration windows over the threshold: expect about this."""
+    """Of normal windows no larger share is over it, at 95 % confidence."""
     date: str = ""
 
     def __post_init__(self) -> None:

@@ -114,13 +114,17 @@ class Hold(NamedTuple):
 Outcome = Delivered | Retry | Split | Hold
 
 
-class Select(NamedTuple):
+class Select(Protocol):
     """How a sink wants rows read, when it can do without the plain columns."""
 
-    columns: Mapping[str, tuple[str, ...]]
-    """For every kind the SQL expressions that make a row."""
     functions: Mapping[str, tuple[int, Callable[..., str | None]]]
     """Functions the SQL may call: how many arguments, and the function; pure."""
+
+    def columns(self, kind: str) -> Sequence[str]:
+        """Return the SQL expressions that make a row; asked for every batch.
+
+        With an aggregate all rows of the batch become one.
+        """
 
 
 class Sink(Protocol):

@@ -170,7 +170,7 @@ def _item_struct(kind: object) -> type[msgspec.Struct] | None:
     for member in _members(kind):
         args = get_args(member)
         if get_origin(member) in {list, tuple} and args and _is_struct(args[0]):
-            return args[0]  # type: ignore[no-any-return]
+            return args[0]
     return None
 
 

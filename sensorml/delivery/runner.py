@@ -134,7 +134,7 @@ class Delivery:
                 outcome = self.sink.send(kind, batch.rows)
                 ends = {k: self._reader.last_id(k) for k in KINDS}
                 backlog = sum(max(ends[k] - offsets[k], 0) for k in KINDS)
-                return Attempt(kind, len(batch.rows), batch.last_id, outcome, backlog)
+                return Attempt(kind, batch.size, batch.last_id, outcome, backlog)
         return None
 
     async def _settle(self, attempt: Attempt | None) -> float:
@@ -157,7 +157,8 @@ class Delivery:
         step = self._policy.after("event", 0, Retry(str(err)))
         self._tell(before, "", Retry(str(err)))
         if self._verify is not None:
-            await self._verify()
+            with suppress(StoreError):
+                await self._verify()
         return step.wait_s
 
     def _tell(self, before: Status, row: str, outcome: Outcome) -> None:

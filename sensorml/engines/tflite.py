@@ -206,13 +206,13 @@ class TfliteEngine:
             DelegateError: there is no runtime, or the accelerator does not open.
         """
         file = read(path)
-        if why := why_not(file, card):
-            raise ModelError(f"{path}: {why}")
         if file.edgetpu and accelerator is None:
             raise ModelError(
                 f"{path}: compiled for the Edge TPU, needs the delegate: use the CPU "
                 "file of the pair"
             )
+        if why := why_not(file, card):
+            raise ModelError(f"{path}: {why}")
         try:
             return cls(file, threads, accelerator)
         except ModelError as err:

@@ -13,9 +13,10 @@ from sensorml.journal.tables import APPLICATION_ID, COLUMNS, VERSION
 
 
 class Batch(NamedTuple):
-    """Rows of one kind, oldest first, and the ids of the first and the last."""
+    """Rows of one kind, oldest first, as they were selected; what they cover."""
 
     rows: list[Row]
+    size: int
     first_id: int
     last_id: int
 
@@ -29,7 +30,7 @@ class Reader:
 
     def __init__(self, path: Path, select: Select | None = None) -> None:
         self._path = path
-        self._select = select or Select(COLUMNS, {})
+        self._select = select
         self._inode = 0
         self._db: sqlite3.Connection | None = None
 
@@ -65,19 +66,21 @@ class Reader:
 
         The bounds are asked for first: rows then need not be taken apart.
         """
-        [(first, last)] = self._all(
-            f"SELECT min(id), max(id) FROM (SELECT id FROM {kind} "  # noqa: S608 - names from COLUMNS
+        [(count, first, last)] = self._all(
+            f"SELECT count(*), min(id), max(id) FROM (SELECT id FROM {kind} "  # noqa: S608 - names from COLUMNS
             "WHERE id > ? ORDER BY id LIMIT ?)",
             (after_id, limit),
         )
-        if not isinstance(first, int) or not isinstance(last, int):
+        if not count:
             return None
+        select = self._select
+        columns = COLUMNS[kind] if select is None else select.columns(kind)
         rows = self._all(
-            f"SELECT {', '.join(self._select.columns[kind])} FROM {kind} "  # noqa: S608 - SQL of ours
+            f"SELECT {', '.join(columns)} FROM {kind} "  # noqa: S608 - SQL of ours
             "WHERE id BETWEEN ? AND ? ORDER BY id",
-            (first, last),
+            cast("tuple[int, int]", (first, last)),
         )
-        return Batch(rows, first, last)
+        return Batch(rows, *cast("tuple[int, int, int]", (count, first, last)))
 
     def last_id(self, kind: str) -> int:
         """Return the id of the newest row there is; 0 for none."""
@@ -117,7 +120,8 @@ class Reader:
         if self._db is None or inode != self._inode:
             self.close()
             self._db, self._inode = _connect(self._path), inode
-            for name, (arguments, function) in self._select.functions.items():
+            functions = {} if self._select is None else self._select.functions
+            for name, (arguments, function) in functions.items():
                 self._db.create_function(name, arguments, function, deterministic=True)
         return self._db
 

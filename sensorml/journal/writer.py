@@ -115,8 +115,15 @@ class Journal:
         return dict(self._last)
 
     def verify(self) -> None:
-        """Put the file aside if it is damaged; for when a reader says it is."""
-        verdict = verdict_on(self._connection())
+        """Put the file aside if it is damaged; for when a reader says it is.
+
+        Raises:
+            StoreError: it cannot be told just now.
+        """
+        try:
+            verdict = verdict_on(self._connection())
+        except sqlite3.DatabaseError as err:
+            raise StoreError(f"{self.path}: cannot be checked: {err}") from err
         if verdict != "ok":
             self._put_aside(verdict)
             self._connect(check=False)

@@ -29,7 +29,7 @@ from typing import Annotated, Final, Literal, Protocol, cast
 from msgspec import Meta
 
 from sensorml.interfaces import Delivered, Hold, Outcome, Retry, Row, Split
-from sensorml.lineprotocol import lines
+from sensorml.lineprotocol import Lines
 from sensorml.schema import Table
 
 _LONGEST_WAIT_S: Final = 300.0
@@ -94,7 +94,7 @@ class Sink:
     def __init__(self, options: Options, tags: Mapping[str, str]) -> None:
         self.batch_rows = options.batch_rows
         self._options = options
-        self.select = lines(tags)
+        self.select = Lines(tags)
         self._client: _Client | None = None
         if options.api == "v1":
             self._path = "/write"
@@ -107,16 +107,16 @@ class Sink:
                 self._query.append(("org", options.org))
 
     def send(self, kind: str, rows: Sequence[Row]) -> Outcome:  # noqa: ARG002 - lines name it
-        """Send rows that hold a line each, as `select` has them, in one request."""
-        body = "\n".join([str(line) for (line,) in rows if line]).encode()
-        if not body:
+        """Send the one row that `select` makes of a batch: the text of its lines."""
+        [(lines,)] = rows
+        if lines is None:
             return Delivered()
         if self._client is None:
             try:
                 self._client = _open(self._options)
             except _SecretError as err:
                 return Hold(str(err))
-        outcome = self._write(body)
+        outcome = self._write(str(lines).encode())
         if isinstance(outcome, Hold):
             self.close()  # the next attempt reads the secrets again
         return outcome

@@ -63,7 +63,7 @@ class Scale:
         Scale(scale=0.02, zero_point=-78)
         """
         low, high = min(low, 0.0), max(high, 0.0)
-        # As float32, which is how the file stores it.
+        # Rounded: the last bits of a sum must not change the file.
         scale = float(f"{max((high - low) / 255, 1e-9):.6g}")
         return cls(scale, int(np.clip(round(-128 - low / scale), -128, 127)))
 

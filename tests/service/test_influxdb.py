@@ -11,7 +11,7 @@ import pytest
 
 from sensorml.delivery import Delivery, Policy
 from sensorml.interfaces import Delivered, Hold, Retry, Split
-from sensorml.journal import COLUMNS, KINDS, Journal, storage
+from sensorml.journal import COLUMNS, KINDS, Journal, Reader, storage
 from sensorml.lineprotocol import TAGS, TIME
 from sensorml.sinks.influxdb import Options, Sink, judge
 
@@ -36,6 +36,27 @@ ROWS = {
 }
 
 
+@pytest.fixture
+def send(tmp_path):
+    """Send rows as a delivery does: through a journal, read as the sink wants."""
+    journal = Journal.open(tmp_path / "sent.db")
+    last_id = 0
+
+    def send(sink, kind, *rows):
+        nonlocal last_id
+        journal.append({kind: rows})
+        reader = Reader.open(journal.path, sink.select)
+        try:
+            batch = reader.batch(kind, last_id, len(rows))
+        finally:
+            reader.close()
+        last_id = batch.last_id
+        return sink.send(kind, batch.rows)
+
+    yield send
+    journal.close()
+
+
 @pytest.fixture(params=KINDS)
 def kind(request):
     return request.param
@@ -53,33 +74,33 @@ def expected(kind, row):
     return {"time" if name == TIME[kind] else name: v for name, v in values.items()}
 
 
-def test_influxdb_1_gives_back_every_column_exactly(influxd, kind):
+def test_influxdb_1_gives_back_every_column_exactly(influxd, kind, send):
     sink = v1(influxd, "exact")
-    assert sink.send(kind, [ROWS[kind]]) == Delivered()
+    assert send(sink, kind, ROWS[kind]) == Delivered()
     sink.close()
     assert influxd.rows("exact", kind) == [expected(kind, ROWS[kind])]
 
 
-def test_without_gzip_the_same_arrives(influxd):
+def test_without_gzip_the_same_arrives(influxd, send):
     sink = v1(influxd, "plain", gzip=False)
-    assert sink.send("event", [ROWS["event"]]) == Delivered()
+    assert send(sink, "event", ROWS["event"]) == Delivered()
     sink.close()
     assert len(influxd.rows("plain", "event")) == 1
 
 
-def test_what_is_not_a_number_is_absent_and_the_rest_of_the_row_is_there(influxd):
+def test_what_is_not_a_number_is_absent_and_the_rest_of_the_row_is_there(influxd, send):
     sink = v1(influxd, "gaps")
     rows = [prediction(0), prediction(1, score=math.nan), prediction(2)]
-    assert sink.send("prediction", rows) == Delivered()
+    assert send(sink, "prediction", *rows) == Delivered()
     sink.close()
     scores = [row["score"] for row in influxd.rows("gaps", "prediction")]
     assert scores == [0.1, None, 2.1]
 
 
-def test_victoria_metrics_gives_back_every_number(victoria, kind):
+def test_victoria_metrics_gives_back_every_number(victoria, kind, send):
     options = Options(url=victoria.url, api="v2", org="any", bucket="any")
     sink = Sink(options, TAG)
-    assert sink.send(kind, [ROWS[kind]]) == Delivered()
+    assert send(sink, kind, ROWS[kind]) == Delivered()
     sink.close()
     values = dict(zip(COLUMNS[kind], ROWS[kind], strict=True))
     time_ms = values[TIME[kind]] // 1_000_000
@@ -96,16 +117,18 @@ def test_victoria_metrics_gives_back_every_number(victoria, kind):
     )
 
 
-def test_a_wrong_password_holds_and_a_right_one_delivers(guarded_influxd, tmp_path):
+def test_a_wrong_password_holds_and_a_right_one_delivers(
+    guarded_influxd, tmp_path, send
+):
     create = "CREATE USER plant WITH PASSWORD 'right' WITH ALL PRIVILEGES"
     guarded_influxd.post("/query", q=create)
     password = tmp_path / "password"
     sink = v1(guarded_influxd, username="plant", password_file=str(password))
-    missing = sink.send("event", [ROWS["event"]])
+    missing = send(sink, "event", ROWS["event"])
     password.write_text("wrong\n")
-    wrong = sink.send("event", [ROWS["event"]])
+    wrong = send(sink, "event", ROWS["event"])
     password.write_text("right\n")
-    right = sink.send("event", [ROWS["event"]])
+    right = send(sink, "event", ROWS["event"])
     sink.close()
     assert isinstance(missing, Hold)
     assert "password_file" in missing.why
@@ -114,19 +137,19 @@ def test_a_wrong_password_holds_and_a_right_one_delivers(guarded_influxd, tmp_pa
     assert right == Delivered()
 
 
-def test_a_server_without_the_v2_api_is_held_with_a_hint(influxd):
+def test_a_server_without_the_v2_api_is_held_with_a_hint(influxd, send):
     options = Options(url=influxd.url, api="v2", org="o", bucket="b")
     sink = Sink(options, {})
-    outcome = sink.send("event", [ROWS["event"]])
+    outcome = send(sink, "event", ROWS["event"])
     sink.close()
     assert isinstance(outcome, Hold)
     assert "check url, api" in outcome.why
 
 
-def test_nobody_at_the_address_is_a_retry(servers):
+def test_nobody_at_the_address_is_a_retry(servers, send):
     url = f"http://127.0.0.1:{servers.free_port()}"
     sink = Sink(Options(url=url, api="v1", database="x", timeout_s=2), {})
-    outcome = sink.send("event", [ROWS["event"]])
+    outcome = send(sink, "event", ROWS["event"])
     sink.close()
     assert isinstance(outcome, Retry)
     assert url in outcome.why
@@ -298,14 +321,14 @@ def test_options_that_cannot_work_are_refused_in_words(options, said):
         Options(**options)
 
 
-def test_a_token_that_is_missing_holds_and_is_read_again(influxd, tmp_path):
+def test_a_token_that_is_missing_holds_and_is_read_again(influxd, tmp_path, send):
     token = tmp_path / "token"
     sink = v1(influxd, "token", token_file=str(token))
-    outcome = sink.send("event", [ROWS["event"]])
+    outcome = send(sink, "event", ROWS["event"])
     assert isinstance(outcome, Hold)
     assert str(token) in outcome.why
     token.write_text("")
-    assert "is empty" in sink.send("event", [ROWS["event"]]).why
+    assert "is empty" in send(sink, "event", ROWS["event"]).why
     token.write_text("secret")
-    assert sink.send("event", [ROWS["event"]]) == Delivered()
+    assert send(sink, "event", ROWS["event"]) == Delivered()
     sink.close()

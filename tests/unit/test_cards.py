@@ -28,7 +28,9 @@ def test_a_folder_that_is_whole_is_its_card(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_card_is_named(tmp_path: Path) -> None:
-    assert refused(tmp_path) == f"{tmp_path / 'model.toml'}: no such file: check the path"
+    assert (
+        refused(tmp_path) == f"{tmp_path / 'model.toml'}: no such file: check the path"
+    )
 
 
 def test_a_file_that_was_changed_is_refused(tmp_path: Path) -> None:

@@ -79,7 +79,11 @@ class TestJudge:
         st.floats(0, 180).filter(lambda deg: abs(deg - 5) > 0.01), st.floats(0.1, 20)
     )
     def test_tilt_counts_from_five_degrees_on_whatever_the_length(self, deg, size):
-        means = [0.0, size * math.sin(math.radians(deg)), size * math.cos(math.radians(deg))]
+        means = [
+            0.0,
+            size * math.sin(math.radians(deg)),
+            size * math.cos(math.radians(deg)),
+        ]
         state, _ = Judge(card(channels=3, baseline=UP)).state(0.0, means, 0.0)
         assert (state is State.BASELINE_MISMATCH) == (deg > 5)
 
@@ -227,16 +231,19 @@ class Told:
 
     def end_if_due(self, at_ns: int) -> None:
         held = self.rules.latch and not self.acknowledged
-        if self.on and self.clear_since is not None and not held:
-            if at_ns - self.clear_since >= self.rules.dwell_s * SECOND:
-                self.on, self.recent = False, []
+        if self.clear_since is None or held or not self.on:
+            return
+        if at_ns - self.clear_since >= self.rules.dwell_s * SECOND:
+            self.on, self.recent = False, []
 
 
 class AlarmMachine(RuleBasedStateMachine):
     """Any votes, silences and acknowledgements, in any order."""
 
     @initialize(
-        of=st.tuples(st.integers(1, 4), st.integers(1, 6)).filter(lambda of: of[0] <= of[1]),
+        of=st.tuples(st.integers(1, 4), st.integers(1, 6)).filter(
+            lambda of: of[0] <= of[1]
+        ),
         dwell_s=st.sampled_from([0.0, 2.0, 5.0]),
         latch=st.booleans(),
         fail_safe=st.sampled_from(["on", "off"]),

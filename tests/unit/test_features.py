@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import scipy.signal
@@ -47,7 +49,7 @@ def bin_powers(x: np.ndarray) -> np.ndarray:
 
 
 def in_bands(powers: np.ndarray, edges: np.ndarray, floor: float) -> np.ndarray:
-    bands = [powers[a:b].sum() for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    bands = [powers[a:b].sum() for a, b in pairwise(edges)]
     return np.log(np.array(bands) + floor)
 
 
@@ -155,9 +157,7 @@ def test_the_shape_of_a_signal_does_not_depend_on_its_unit(scale: float) -> None
 def test_velocity_rms_of_a_sine_is_its_integral_in_mm_per_s(hz: float) -> None:
     x = sine(0.5, hz, window=8192, rate_hz=4096)[None, None]
     [[velocity]] = compute(Statistics(values=("velocity_rms",)), x, rate_hz=4096)
-    assert velocity == pytest.approx(
-        0.5 * G / (2 * np.pi * hz) / np.sqrt(2), rel=0.01
-    )
+    assert velocity == pytest.approx(0.5 * G / (2 * np.pi * hz) / np.sqrt(2), rel=0.01)
 
 
 def test_velocities_of_several_sines_add_up_as_powers() -> None:

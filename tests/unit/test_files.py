@@ -19,6 +19,12 @@ def test_the_file_appears_when_it_is_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def _write_and_fail(path: Path, error: BaseException) -> None:
+    with replacing_text(path) as file:
+        file.write("new")
+        raise error
+
+
 @pytest.mark.parametrize(
     "error", [ValueError("bad"), KeyboardInterrupt(), StoreError("the store is away")]
 )
@@ -27,9 +33,8 @@ def test_after_a_failure_the_old_file_is_there_and_the_error_is_as_it_was(
 ) -> None:
     path = tmp_path / "out.csv"
     path.write_text("old")
-    with pytest.raises(type(error)) as raised, replacing_text(path) as file:
-        file.write("new")
-        raise error
+    with pytest.raises(type(error)) as raised:
+        _write_and_fail(path, error)
     assert raised.value is error
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
@@ -44,7 +49,10 @@ def test_text_is_utf8_with_the_newlines_as_given(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_named_with_the_cure(tmp_path: Path) -> None:
     path = tmp_path / "nowhere" / "out"
-    with pytest.raises(OutputError, match="check the folder") as raised, replacing(path):
+    with (
+        pytest.raises(OutputError, match="check the folder") as raised,
+        replacing(path),
+    ):
         pass
     assert str(raised.value).startswith(f"{path}: cannot be written (No such file")
 

@@ -146,7 +146,7 @@ def test_a_reader_sees_new_rows_while_the_journal_is_open(journal, path):
             journal.append({"event": [EVENT]})
             assert reader.last_id("event") == n
             batch = reader.batch("event", n - 1, 10)
-            assert batch == ([EVENT], n, n)
+            assert batch == ([EVENT], 1, n, n)
         assert reader.batch("event", 3, 10) is None
         assert reader.latest("event", 2) == [(2, EVENT), (3, EVENT)]
 
@@ -157,7 +157,7 @@ def test_a_batch_ends_at_its_limit_and_jumps_over_holes(journal, path):
         other.execute("DELETE FROM event WHERE id IN (2, 3)")
     other.close()
     with reading(path) as reader:
-        assert reader.batch("event", 1, 2) == ([EVENT, EVENT], 4, 5)
+        assert reader.batch("event", 1, 2) == ([EVENT, EVENT], 2, 4, 5)
 
 
 @pytest.mark.parametrize(

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import math
+import re
+import tempfile
+from pathlib import Path
 
 import numpy as np
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensorml.journal import COLUMNS, KINDS, storage
-from sensorml.lineprotocol import FIELDS, TAGS, TIME, Encoder
+from sensorml.journal import COLUMNS, KINDS, Journal, Reader, storage
+from sensorml.lineprotocol import FIELDS, TAGS, TIME, Lines
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 INT64 = st.integers(-(2**63), 2**63 - 1)
+# What SQLite prints to the last bit; beyond, see the module's docstring.
+FLOATS = st.floats(-1e100, 1e100) | st.sampled_from([math.nan, math.inf, -math.inf])
 VALUES = {
-    "INTEGER": st.none() | INT64 | st.booleans() | INT64.map(np.int64),
-    "REAL": st.none() | st.floats() | st.floats(width=32).map(np.float32),
+    "INTEGER": INT64 | st.booleans() | INT64.map(np.int64),
+    "REAL": st.none() | FLOATS | st.floats(width=32).map(np.float32),
     "TEXT": st.none() | TEXT,
 }
 
 
-def rows(kind: str) -> st.SearchStrategy[tuple[object, ...]]:
+def rows_of(kind: str) -> st.SearchStrategy[tuple[object, ...]]:
     return st.tuples(
         *(INT64 if c == TIME[kind] else VALUES[storage(c)] for c in COLUMNS[kind])
     )
@@ -91,7 +97,7 @@ def _unescaped_split(text: str, separator: str) -> list[str]:
 
 
 def bare(text: object) -> str:
-    return "" if text is None else str(text).replace("\n", " ").replace("\r", " ")
+    return "" if text is None else " ".join(re.split("[\n\r\0]", str(text)))
 
 
 def as_tag(text: object) -> str:
@@ -109,6 +115,25 @@ def as_field(value: object, column: str) -> object:
     return int(value) if storage(column) == "INTEGER" else bare(value)
 
 
+def written(kind, batches, tags):
+    """Append batches of rows to a journal and read them back as lines."""
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Journal.open(Path(folder) / "journal.db")
+        reader = Reader.open(journal.path, Lines(tags))
+        try:
+            last_id, texts = 0, []
+            for rows in batches:
+                journal.append({kind: rows})
+                batch = reader.batch(kind, last_id, len(rows))
+                last_id = batch.last_id
+                [(text,)] = batch.rows
+                texts += text.split("\n") if text else []
+            return texts
+        finally:
+            reader.close()
+            journal.close()
+
+
 def expected(kind: str, row: tuple[object, ...], tags: dict[str, str]):
     values = dict(zip(COLUMNS[kind], row, strict=True))
     all_tags = tags | {name: values[name] for name in TAGS[kind]}
@@ -123,37 +148,53 @@ def expected(kind: str, row: tuple[object, ...], tags: dict[str, str]):
 
 @given(st.data(), st.sampled_from(KINDS), TEXT)
 def test_a_parser_reads_back_exactly_what_was_put_in(data, kind, device):
-    batch = data.draw(st.lists(rows(kind), min_size=1, max_size=4))
+    rows = data.draw(st.lists(rows_of(kind), min_size=1, max_size=4))
     tags = {"device": device}
 
-    text = Encoder(tags).encode(kind, batch).decode()
+    lines = written(kind, [rows], tags)
 
-    wanted = [expected(kind, row, tags) for row in batch]
-    lines = text.split("\n") if text else []
+    wanted = [expected(kind, row, tags) for row in rows]
     assert [parse(line) for line in lines] == [w for w in wanted if w[2]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data())
+@settings(max_examples=20)
+def test_a_format_in_demand_writes_the_same_line_as_one_that_is_asked_for(kind, data):
+    some = data.draw(st.lists(rows_of(kind), min_size=1, max_size=3))
+    many = some * 150  # often enough for cases of their own
+    lines = written(kind, [many, many, some], {"device": "pi"})
+    assert lines == lines[: len(lines) // 301] * 301
+
+
+def test_cases_for_formats_come_and_are_bounded():
+    lines = Lines({})
+    _, ask = lines.functions["timing_format"]
+    for sensor in range(20):
+        for _ in range(200):
+            ask(str(sensor), "m", "cpu", "invoke")
+    [sql] = lines.columns("timing")
+    assert sql.count("WHEN") == 8
+    assert "sensor IS '19'" in sql
 
 
 @given(st.sampled_from(KINDS), st.data())
 def test_a_field_has_one_type_for_ever(kind, data):
-    text = Encoder({}).encode(kind, [data.draw(rows(kind))]).decode()
     kinds_of = {"INTEGER": int, "REAL": float, "TEXT": str}
-    for line in text.split("\n") if text else []:
+    for line in written(kind, [[data.draw(rows_of(kind))]], {}):
         for name, value in parse(line)[2].items():
             assert type(value) is kinds_of[storage(name)]
 
 
 def test_a_row_without_a_field_is_left_out():
-    empty = (None, 5, *[None] * 9)
-    full = (1, 6, *[None] * 9)
-    assert Encoder({}).encode("timing", [empty, full]) == b"timing start_ns=1i 6"
-    assert Encoder({}).encode("timing", [empty]) == b""
-
-
-def test_an_empty_batch_is_empty():
-    assert Encoder({"device": "pi"}).encode("event", []) == b""
+    empty = (5, *[None] * 8)
+    full = (6, "bad", *[None] * 5, 2.0, None)
+    assert written("alarm", [[empty, full]], {}) == ["alarm,alarm=bad score=2.0 6"]
+    assert written("alarm", [[empty]], {}) == []
 
 
 def test_what_a_float_cannot_say_drops_the_field_and_not_the_row():
-    row = (7, "a", "", "", "alarm", "normal", "", math.nan, math.inf)
-    line = Encoder({}).encode("alarm", [row])
-    assert line == b'alarm,alarm=a state="alarm",previous="normal" 7'
+    row = (7, "a", "", "", "alarm", "normal", "100 % – %d", math.nan, math.inf)
+    assert written("alarm", [[row]], {}) == [
+        'alarm,alarm=a state="alarm",previous="normal",reason="100 % – %d" 7'
+    ]

@@ -129,7 +129,19 @@ def test_durations_are_not_times() -> None:
     at_ns = bench.monotonic()
     bench.outbox.timing(
         lambda offset_ns: [
-            (at_ns + offset_ns, at_ns + offset_ns, "s", "m", "cpu", "invoke", 1, 9, 9, 9, 9)
+            (
+                at_ns + offset_ns,
+                at_ns + offset_ns,
+                "s",
+                "m",
+                "cpu",
+                "invoke",
+                1,
+                9,
+                9,
+                9,
+                9,
+            )
         ]
     )
     bench.utc.advance(60)

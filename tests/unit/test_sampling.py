@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -78,7 +79,9 @@ class TestInbox:
 
     @given(
         st.integers(1, 4),
-        st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 5), st.integers(0, 3))),
+        st.lists(
+            st.tuples(st.sampled_from("ab"), st.integers(1, 5), st.integers(0, 3))
+        ),
     )
     def test_no_row_is_lost_uncounted(self, capacity, readings) -> None:
         inbox = Inbox(capacity)
@@ -251,7 +254,7 @@ class TestBus:
         driver = Script(clock, start=absent)
         run(clock, 200, a=driver)
         starts = seconds(clock, driver.starts)
-        waits = [b - a for a, b in zip(starts, starts[1:], strict=False)]
+        waits = [b - a for a, b in pairwise(starts)]
         assert waits[:4] == [FIRST_RETRY_S, 1.0, 2.0, 4.0]
         assert waits[-1] == LAST_RETRY_S
         assert sorted(waits) == waits
@@ -273,9 +276,7 @@ class TestBus:
 
         well = Script(clock)
         readings = run(clock, 10.05, ill=Script(clock, start=absent), well=well)
-        assert seconds(clock, well.reads) == [
-            round(n * 0.1, 6) for n in range(1, 101)
-        ]
+        assert seconds(clock, well.reads) == [round(n * 0.1, 6) for n in range(1, 101)]
         assert {r.sensor for r in readings if isinstance(r.what, Block)} == {"well"}
 
     def test_a_device_that_fails_to_stop_too_is_started_again(self) -> None:

@@ -134,11 +134,15 @@ def test_what_is_no_table_is_told_how_to_write_one() -> None:
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["name", "shape", "points", "x", "kind", "radius", "sizes"]),
-        inner,
-        max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["name", "shape", "points", "x", "kind", "radius", "sizes"]
+            ),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=8,
 )

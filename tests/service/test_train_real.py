@@ -1,0 +1,78 @@
+"""Training on a real machine: a ceiling fan, later with a coin on a blade.
+
+The recordings are a day's work of Shawn Hymel (MSA301, 200 Hz, three axes);
+the folder with them is named by SENSORML_DATA.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from running import sensorml
+
+from sensorml import cards
+from sensorml.engines.tflite import TfliteEngine
+from sensorml.pipeline import Pipeline
+from sensorml.recordings import read, write_npz
+
+pytestmark = pytest.mark.data
+
+LEARNT = 0.6  # share of each normal recording
+
+
+@pytest.fixture(scope="module")
+def fan(tmp_path_factory):
+    if "SENSORML_DATA" not in os.environ:
+        pytest.skip("SENSORML_DATA does not name the folder of real recordings")
+    source = Path(os.environ["SENSORML_DATA"]) / "ceiling_fan"
+    place = tmp_path_factory.mktemp("fan")
+    with np.load(source / "ceiling_fan_msa301_200hz_int16.npz") as data:
+        for name in ("low_0", "med_0", "low_1", "med_1"):
+            samples = (data[name] * data["lsb_g"]).astype(np.float32)
+            seconds = len(samples) if name.endswith("1") else int(LEARNT * len(samples))
+            save(place / f"{name}.npz", samples[:seconds])
+            if seconds < len(samples):
+                save(place / f"{name}_later.npz", samples[seconds:])
+    files = [place / "low_0.npz", place / "med_0.npz"]
+    done = sensorml(
+        *("train", "--normal", *files, "--out", place / "model"),
+        *("--window", "200", "--hop", "200"),
+    )
+    assert done.returncode == 0, done.stderr
+    return place
+
+
+def save(path, seconds):
+    write_npz(
+        path,
+        samples=seconds.reshape(-1, 3),
+        rate_hz=200.0,
+        channels=("x", "y", "z"),
+        unit="g",
+        start_ns=0,
+    )
+
+
+def scores(place, name):
+    card = cards.load(place / "model")
+    engine = TfliteEngine.load(place / "model" / cards.CPU_FILE, card)
+    pipeline = Pipeline(card, engine)
+    recording = read(place / f"{name}.npz")
+    judged = [p for block in recording.blocks() for p in pipeline.step(block)]
+    return np.array([p.score for p in judged]), card.threshold.value
+
+
+def test_later_normal_data_gives_few_false_alarms(fan):
+    for name in ("low_0_later", "med_0_later"):
+        found, threshold = scores(fan, name)
+        assert np.mean(found > threshold) <= 0.05
+
+
+@pytest.mark.parametrize("speed", ["low", "med"])
+def test_a_coin_on_a_blade_is_found(fan, speed):
+    later, _ = scores(fan, f"{speed}_0_later")
+    coin, threshold = scores(fan, f"{speed}_1")
+    area_under_roc = np.mean(coin[:, None] > later)
+    assert area_under_roc >= 0.99
+    assert np.mean(coin > threshold) >= 0.9

@@ -1,0 +1,467 @@
+"""A configuration file: read whole, or refused with everything that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support import CARD_TEXT, model_folder
+
+from sensorml import loading
+from sensorml.config import Config
+from sensorml.errors import ConfigError
+from sensorml.recordings import write_npz
+
+GOOD = """
+device = "press-3"
+
+[[sensor]]
+name = "motor"
+driver = "sim"
+rate_hz = 1000.0
+
+[[sensor]]
+name = "door"
+driver = "gpio"
+gpio = 5
+
+[[model]]
+name = "wear"
+path = "plain"
+sensor = "motor"
+
+[[alarm]]
+name = "bad"
+model = "wear"
+gpio = 17
+acknowledge_gpio = 27
+
+[[alarm]]
+name = "open"
+sensor = "door"
+[alarm.when]
+equals = 1
+
+[[sink]]
+driver = "influxdb"
+url = "http://127.0.0.1:8086"
+org = "plant"
+bucket = "vibration"
+token_file = "token"
+
+[store]
+max_mb = 64
+
+[web]
+listen = "127.0.0.1:8787"
+"""
+
+THREE = CARD_TEXT.replace('["x"]', '["x", "y", "z"]')
+"""A card for the simulated machine, whose sensor has three axes."""
+
+Write = Callable[[str], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a configuration beside a model that fits `GOOD`."""
+    model_folder(tmp_path / "plain", text=THREE)
+
+    def written(text: str) -> Path:
+        path = tmp_path / "plant.toml"
+        path.write_text(text)
+        return path
+
+    return written
+
+
+def problems(path: Path) -> list[str]:
+    """Return what is wrong, each without the name of the file."""
+    with pytest.raises(ConfigError) as raised:
+        loading.load(path)
+    return [str(p).removeprefix(f"{path}: ") for p in raised.value.problems]
+
+
+def test_a_good_file_is_a_configuration(write: Write) -> None:
+    path = write(GOOD)
+    config = loading.load(path)
+    assert isinstance(config, Config)
+    assert config.device == "press-3"
+    assert [(s.name, s.driver, s.stale_after_s) for s in config.sensors] == [
+        ("motor", "sim", None),
+        ("door", "gpio", None),
+    ]
+    assert [m.name for m in config.models] == ["wear"]
+    assert [a.name for a in config.alarms] == ["bad", "open"]
+    assert config.store.max_mb == 64
+    [sink] = config.sinks
+    assert sink.name == "influxdb"
+    assert sink.options.token_file == str(path.parent / "token")
+
+
+def test_without_a_device_it_is_the_hosts_name(write: Write) -> None:
+    config = loading.load(write(GOOD.replace('device = "press-3"\n', "")))
+    assert config.device
+
+
+def test_a_sensors_own_patience_is_taken(write: Write) -> None:
+    text = GOOD.replace('driver = "sim"', 'driver = "sim"\nstale_after_s = 5')
+    assert loading.load(write(text)).sensors[0].stale_after_s == 5.0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('device = "press-3"', "device = 3", 'device: is 3: write device = "name"'),
+        ('device = "press-3"', 'device = ""', "device: is ''"),
+        ("[store]", "[stor]", "stor: unknown key: did you mean store?"),
+        (
+            "max_mb = 64",
+            "max_gb = 64",
+            "store.max_gb: unknown key: did you mean max_mb?",
+        ),
+        (
+            "max_mb = 64",
+            "max_mb = inf",
+            "store.max_mb: is inf: give a number at least 1",
+        ),
+        ("max_mb = 64", "timing_s = inf", "store.timing_s: is inf"),
+        ("max_mb = 64", "commit_s = 0", "store.commit_s: is 0: give a number at least"),
+        ("[store]\n", "[[store]]\n", "store: is not a table: write it as [store]"),
+        (
+            'driver = "sim"',
+            'driver = "sym"',
+            "sensor[0].driver: there is no sensor driver 'sym': did you mean sim?",
+        ),
+        ('driver = "sim"\n', "", "sensor[0].driver: missing: use one of "),
+        (
+            'driver = "sim"',
+            "driver = [1]",
+            "sensor[0].driver: there is no sensor driver [1]",
+        ),
+        (
+            "rate_hz = 1000.0",
+            "rate = 1000.0",
+            "sensor[0].rate: unknown key: did you mean rate_hz?",
+        ),
+        (
+            "rate_hz = 1000.0",
+            'rate_hz = "fast"',
+            "sensor[0].rate_hz: is 'fast': give a number",
+        ),
+        ("rate_hz = 1000.0", "rate_hz = true", "sensor[0].rate_hz: is True"),
+        (
+            "gpio = 5",
+            "gpio = 5\nstale_after_s = 0",
+            "sensor[1].stale_after_s: is 0: give seconds above 0",
+        ),
+        (
+            "gpio = 5",
+            "gpio = 5\nstale_after_s = inf",
+            "sensor[1].stale_after_s: is inf",
+        ),
+        (
+            "gpio = 5",
+            "gpio = 5\nstale_after_s = nan",
+            "sensor[1].stale_after_s: is nan",
+        ),
+        (
+            "gpio = 5",
+            "gpio = 5\nstale_after_s = true",
+            "sensor[1].stale_after_s: is True",
+        ),
+        ('name = "bad"', 'name = ""', "alarm[0].name: missing: give it a name"),
+        ('name = "open"', "name = 1", "alarm[1].name: missing: give it a name"),
+        ("[[sink]]", '[[sink]]\nname = ""', "sink[0].name: missing: give it a name"),
+        ('path = "plain"\n', "", "model[0].path: missing: give text in quotes"),
+        ('path = "plain"', 'path = "plane"', "no such file: check the path"),
+        (
+            'path = "plain"',
+            'path = "plain"\ndelegate = "tpu"',
+            "model[0].delegate: there is no delegate 'tpu'",
+        ),
+        (
+            'path = "plain"',
+            'path = "plain"\nfallback = "gpu"',
+            "model[0].fallback: is 'gpu': use one of \"cpu\"",
+        ),
+        (
+            'sensor = "motor"',
+            'sensor = "moter"',
+            "model[0].sensor: there is no sensor 'moter': did you mean motor?",
+        ),
+        (
+            'model = "wear"',
+            'model = "tear"',
+            "alarm[0].model: there is no model 'tear': did you mean wear?",
+        ),
+        (
+            'sensor = "door"',
+            'sensor = "gate"',
+            "alarm[1].sensor: there is no sensor 'gate'",
+        ),
+        (
+            "[alarm.when]\nequals = 1",
+            "",
+            "alarm[1]: has a sensor and no condition: add [alarm.when]",
+        ),
+        ("equals = 1", "", "alarm[1].when: is empty: give equals, above or below"),
+        (
+            "equals = 1",
+            "equal = 1",
+            "alarm[1].when.equal: unknown key: did you mean equals?",
+        ),
+        ("gpio = 17", "gpio = 17\nof = [5, 3]", "alarm[0]: of = [5, 3] is impossible"),
+        ("gpio = 17", "gpio = 17\nof = [3]", "alarm[0].of: is [3]: give a list"),
+        (
+            "gpio = 17",
+            "gpio = 17\nclear_after_s = inf",
+            "alarm[0].clear_after_s: is inf",
+        ),
+        ("gpio = 17", "gpio = 17\nclear_after_s = -1", "alarm[0].clear_after_s: is -1"),
+        ("gpio = 17", "gpio = 17\nclear_ratio = 2.0", "alarm[0].clear_ratio: is 2.0"),
+        (
+            "gpio = 17",
+            'gpio = 17\nfail_safe = "yes"',
+            'alarm[0].fail_safe: is \'yes\': use one of "on", "off"',
+        ),
+        (
+            "gpio = 17",
+            "gpio = 1.5",
+            "alarm[0].gpio: is 1.5: give a whole number or text in quotes",
+        ),
+        (
+            'driver = "influxdb"',
+            'driver = "influx"',
+            "sink[0].driver: there is no sink driver 'influx': did you mean influxdb?",
+        ),
+        (
+            'bucket = "vibration"\n',
+            "",
+            'sink[0]: api = "v2" needs org and bucket: add both',
+        ),
+        (
+            'driver = "influxdb"',
+            'driver = "influxdb"\nstale_after_s = 1',
+            "sink[0].stale_after_s: unknown key",
+        ),
+        (
+            "127.0.0.1:8787",
+            "0.0.0.0:8787",
+            'web: listen = "0.0.0.0:8787" is open to the network: add token_file',
+        ),
+        ("127.0.0.1:8787", "8787", 'web: listen = "8787" is not an address'),
+        (
+            'listen = "127.0.0.1:8787"',
+            "listen = 8787",
+            "web.listen: is 8787: give text",
+        ),
+    ],
+)
+def test_one_thing_wrong_is_one_problem_with_its_cure(
+    write: Write, old: str, new: str, problem: str
+) -> None:
+    assert old in GOOD
+    [found] = problems(write(GOOD.replace(old, new, 1)))
+    assert problem in found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("gpio = 5", "gpio = 17", ["alarm[0].gpio", "sensor[1].gpio"]),
+        ("gpio = 5", 'gpio = "GPIO17"', ["alarm[0].gpio", "sensor[1].gpio"]),
+        (
+            "acknowledge_gpio = 27",
+            "acknowledge_gpio = 17",
+            ["alarm[0].gpio", "alarm[0].acknowledge_gpio"],
+        ),
+    ],
+)
+def test_a_gpio_line_has_one_job(write: Write, old, new, said) -> None:
+    found = problems(write(GOOD.replace(old, new)))
+    assert [problem.split(": ")[0] for problem in found] == said
+    for problem, other in zip(found, reversed(said), strict=True):
+        assert "GPIO line 17 is used twice" in problem
+        assert f"{other} has it too: change one" in problem
+
+
+CHIPS = """
+[[sensor]]
+name = "a"
+driver = "mpu6050"
+bus = 1
+address = {0}
+[[sensor]]
+name = "b"
+driver = "mpu6050"
+bus = {1}
+"""
+
+
+def test_an_address_on_a_bus_has_one_chip(write: Write) -> None:
+    found = problems(write(CHIPS.format("0x68", 1)))
+    assert [problem.split(": ")[0] for problem in found] == [
+        "sensor[0].address",
+        "sensor[1].address",
+    ]
+    assert "address 0x68 on i2c-1 is used twice" in found[0]
+
+
+@pytest.mark.parametrize(("address", "bus"), [("0x69", 1), ("0x68", 3)])
+def test_another_address_or_another_bus_is_another_place(write, address, bus) -> None:
+    assert len(loading.load(write(CHIPS.format(address, bus))).sensors) == 2
+
+
+@pytest.mark.parametrize("key", ["sensor", "model", "alarm", "sink"])
+def test_a_list_of_tables_is_written_as_one(write: Write, key: str) -> None:
+    for text in (f"{key} = 3\n", f"[{key}]\nname = 'a'\n", f"{key} = [1]\n"):
+        assert any(
+            problem == f"{key}: is not a list of tables: write it [[{key}]]"
+            for problem in problems(write(text))
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "table"),
+    [
+        ("sensor", '[[sensor]]\nname = "door"\ndriver = "sim"\n'),
+        ("model", '[[model]]\nname = "wear"\npath = "plain"\nsensor = "motor"\n'),
+        ("alarm", '[[alarm]]\nname = "bad"\nmodel = "wear"\n'),
+        (
+            "sink",
+            '[[sink]]\ndriver = "influxdb"\nurl = "http://b"\napi = "v1"\ndatabase = "d"\n',
+        ),
+    ],
+)
+def test_a_name_is_given_once(write: Write, kind: str, table: str) -> None:
+    [found] = problems(write(GOOD + table))
+    assert found.startswith(f"{kind}[")
+    assert "is used twice: rename one" in found
+
+
+def test_tables_without_a_name_are_not_called_twins(write: Write) -> None:
+    nameless = '[[model]]\npath = "plain"\nsensor = "motor"\n'
+    found = problems(write(GOOD + nameless + nameless))
+    assert found == [f"model[{i}].name: missing: give it a name" for i in (1, 2)]
+
+
+def test_a_file_without_a_sensor_is_told_to_have_one(write: Write) -> None:
+    assert problems(write("")) == ["sensor: there is none: add a [[sensor]] table"]
+
+
+def test_everything_wrong_is_told_at_once(write: Write) -> None:
+    text = """
+devise = "x"
+[[sensor]]
+driver = "nose"
+[[sensor]]
+name = "motor"
+driver = "sim"
+rate_hz = -1
+[sensor.machine]
+rpn = 1
+[[model]]
+sensor = "engine"
+hop = 1
+[[alarm]]
+name = "a"
+model = "gone"
+latch = "yes"
+[[sink]]
+driver = "influxdb"
+[store]
+max_mb = 0
+[web]
+port = 80
+"""
+    places = [problem.split(": ")[0] for problem in problems(write(text))]
+    assert sorted(places) == [
+        "alarm[0].latch",
+        "alarm[0].model",
+        "devise",
+        "model[0].hop",
+        "model[0].name",
+        "model[0].path",
+        "model[0].sensor",
+        "sensor[0].driver",
+        "sensor[0].name",
+        "sensor[1].machine.rpn",
+        "sensor[1].rate_hz",
+        "sink[0].url",
+        "store.max_mb",
+        "web.port",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"[[sensor]\n", "not TOML"), (b"\x00\xff\xfe", "not UTF-8 at byte 1")],
+)
+def test_what_is_no_toml_is_said_with_its_place(tmp_path, content, said) -> None:
+    path = tmp_path / "plant.toml"
+    path.write_bytes(content)
+    [found] = problems(path)
+    assert said in found
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    assert problems(tmp_path / "gone.toml") == ["no such file: check the path"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('["x", "y", "z"]', '["x"]', "motor has 3 channels, the model wants 1 (x)"),
+        ('unit = "g"', 'unit = "m/s^2"', "motor is in g, the model wants m/s^2"),
+        (
+            "rate_hz = 1000.0",
+            "rate_hz = 800.0",
+            "motor runs at 1000 Hz, the model wants 800 Hz ± 5%: set rate_hz to 800",
+        ),
+    ],
+)
+def test_a_model_that_does_not_fit_its_sensor_is_refused(write, old, new, said) -> None:
+    path = write(GOOD)
+    model_folder(path.parent / "plain", text=THREE.replace(old, new))
+    [found] = problems(path)
+    assert found.startswith(f"model[0].sensor: {said}")
+
+
+def test_what_is_wrong_with_a_model_is_told_with_the_rest(write: Write) -> None:
+    path = write(GOOD.replace("gpio = 5", 'gpio = 5\npull = "left"'))
+    model_folder(path.parent / "plain", text=THREE.replace("hop = 2", "hop = 0"))
+    found = problems(path)
+    assert found[0].startswith("sensor[1].pull: is 'left'")
+    assert found[1].startswith(f"{path.parent / 'plain' / 'model.toml'}: input.hop")
+
+
+RECORDED = """
+[[sensor]]
+name = "bench"
+driver = "file"
+path = "bench.npz"
+[[model]]
+name = "wear"
+path = "plain"
+sensor = "bench"
+"""
+
+
+def test_a_recording_lies_beside_the_file_and_must_fit_the_model(write: Write) -> None:
+    path = write(RECORDED)
+    [found] = problems(path)
+    assert found.startswith(f"sensor[0].path: {path.parent / 'bench.npz'}: ")
+    rows = np.zeros((100, 3), np.float32)
+    write_npz(
+        path.parent / "bench.npz",
+        samples=rows,
+        rate_hz=1000.0,
+        channels=("x", "y", "z"),
+        unit="g",
+        start_ns=0,
+    )
+    [sensor] = loading.load(path).sensors
+    assert sensor.options.path == str(path.parent / "bench.npz")
