@@ -76,11 +76,13 @@ def _score(
     out: TextIO | None,
 ) -> None:
     labels = bool(card.output.labels)
-    if out is not None:
-        out.write(HEADER + (",label,probability" if labels else "") + "\n")
+    header = HEADER + (",label,probability" if labels else "") + "\n"
     with Progress("score", len(args.files), shown=out is not sys.stdout) as progress:
         for path in args.files:
             recording = read(path, card, channels=args.channels, rate_hz=args.rate)
+            if out is not None:
+                # Not before there is something to put under it.
+                out.write(header if not summary.files else "")
             name = _quoted(str(path))
             for prediction in score(recording, card, engine, summary):
                 if out is not None:

@@ -15,6 +15,7 @@ from sensorml.errors import StoreError
 from sensorml.interfaces import Outcome, Retry, Sink, Split
 from sensorml.journal import KINDS, Reader
 
+_BATCH_ROWS: Final = 5000  # for a sink without a `batch_rows` of its own
 _URGENT_FIRST: Final = ("alarm", "event", "prediction", "timing")
 
 
@@ -57,7 +58,6 @@ class Delivery:
         report: Report,
         verify: Callable[[], Awaitable[None]] | None = None,
         policy: Policy | None = None,
-        batch_rows: int = 5000,
         poll_s: float = 1.0,
         stop_s: float = 1.0,
         pause: Callable[[asyncio.Event, float], Awaitable[None]] = pause,
@@ -74,7 +74,9 @@ class Delivery:
         self._acknowledge = acknowledge
         self._report = report
         self._verify = verify
-        self._policy = policy or Policy(batch_rows=batch_rows)
+        self._policy = policy or Policy(
+            batch_rows=getattr(sink, "batch_rows", _BATCH_ROWS)
+        )
         self._poll_s = poll_s
         self._stop_s = stop_s
         self._pause = pause
@@ -139,38 +141,40 @@ class Delivery:
 
     async def _settle(self, attempt: Attempt | None) -> float:
         """Draw the consequences; return how long to wait before the next."""
+        before = self._policy.status
         if attempt is None:
             self._backlog = 0
+            self._policy.nothing_left()
+            self._tell(before)
             return self._poll_s
         kind, rows, last_id, outcome, self._backlog = attempt
-        before = self._policy.status
         step = self._policy.after(kind, rows, outcome)
         if step.passed:
             self._backlog = max(self._backlog - (last_id - self._offsets[kind]), 0)
             self._offsets[kind] = last_id
             await self._acknowledge(kind, last_id)
-        self._tell(before, f"row {last_id} of {kind}", outcome)
+        refused = outcome.why if isinstance(outcome, Split) else ""
+        self._tell(before, f"row {last_id} of {kind} was refused ({refused})")
         return step.wait_s
 
     async def _unreadable(self, err: StoreError) -> float:
         before = self._policy.status
         step = self._policy.after("event", 0, Retry(str(err)))
-        self._tell(before, "", Retry(str(err)))
+        self._tell(before)
         if self._verify is not None:
             with suppress(StoreError):
                 await self._verify()
         return step.wait_s
 
-    def _tell(self, before: Status, row: str, outcome: Outcome) -> None:
+    def _tell(self, before: Status, refusal: str = "") -> None:
         """Report a change of state once, and set-aside rows ever more rarely."""
         now = self._policy.status
         if now.state != before.state:
             self._say(now.state, before.state, now.why or "delivers again")
-        refused = now.set_aside
-        memorable = str(refused).rstrip("0") == "1"  # the 1st, 10th, 100th, …
-        if refused > before.set_aside and memorable:
-            why = outcome.why if isinstance(outcome, Split) else ""
-            detail = f"{row} was refused, {refused} set aside so far: {why}"
+        count = now.set_aside
+        memorable = str(count).rstrip("0") == "1"  # the 1st, 10th, 100th, …
+        if count > before.set_aside and memorable:
+            detail = f"{refusal} and set aside, {count} so far"
             self._say(now.state, before.state, detail)
 
     def _say(self, state: str, previous: str, detail: str) -> None:

@@ -221,10 +221,21 @@ async def test_the_servers_wish_to_wait_longer_is_followed(box):
 
 async def test_a_missing_journal_is_waited_for(box, tmp_path):
     box.path = tmp_path / "later.db"
-    status = await box.run(waits=3)
-    assert status.state == "away"
-    assert "later.db" in status.why
-    assert box.verified >= 3
+
+    class Made(Time):
+        async def __call__(self, event, seconds):
+            if len(self.waits) == 2:
+                Journal.open(box.path).close()
+            await super().__call__(event, seconds)
+
+    stop = asyncio.Event()
+    delivery = box.delivery(pause=Made(stop, 4))
+    box.stop = stop
+    await delivery.run(stop)
+    assert [e["state"] for e in box.events] == ["away", "ok"]
+    assert "later.db" in box.events[0]["detail"]
+    assert box.verified == 3
+    assert delivery.status == Status()
 
 
 async def test_rows_that_come_last_are_sent_at_the_stop(box):
