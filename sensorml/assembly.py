@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from sensorml import cards, plugins
 from sensorml.config import Alarm, Config, Model, Sensor
 from sensorml.decision import AlarmLogic
-from sensorml.errors import ModelError
+from sensorml.engines.choice import open_engine
 from sensorml.health import SensorHealth
-from sensorml.interfaces import Driver, Engine
+from sensorml.interfaces import Driver
 from sensorml.monitor import Line, Stream, Watch
 from sensorml.pipeline import Pipeline
 from sensorml.sampling import Station
@@ -96,22 +95,6 @@ def _stream(
     stack.callback(engine.close)
     followers = [w for w in watches if w.logic.rule.model == model.name]
     return Stream(model.name, model.sensor, Pipeline(card, engine), followers)
-
-
-def open_engine(folder: Path, card: cards.Card, *, delegate: str = "auto") -> Engine:
-    """Load a model on the delegate of that name.
-
-    Raises:
-        ModelError: the file was refused, or the delegate cannot run it.
-    """
-    from sensorml.engines.tflite import TfliteEngine
-
-    if delegate not in {"auto", "cpu"}:
-        raise ModelError(
-            f"{folder}: this version runs models on the CPU only, not on {delegate}: "
-            'write delegate = "auto"'
-        )
-    return TfliteEngine.load(folder / cards.CPU_FILE, card)
 
 
 def _line(

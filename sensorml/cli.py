@@ -7,7 +7,6 @@ Only the chosen command is imported: a start costs what it needs.
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -57,7 +56,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     if command is None:
         parser.error(f"the command must come first: sensorml {args.command} …")
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=_log_format())
     return _run(command, args)
 
 
@@ -74,12 +72,6 @@ def _run(command: Command, args: argparse.Namespace) -> int:
     except BrokenPipeError:
         # The reader has had enough. Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 0
     except KeyboardInterrupt:
         return 130
-
-
-def _log_format() -> str:
-    """Journald stamps lines itself; a terminal wants the time."""
-    under_systemd = "JOURNAL_STREAM" in os.environ
-    return "%(message)s" if under_systemd else "%(asctime)s %(message)s"

@@ -113,6 +113,12 @@ class Keeper:
         if self._journal is not None:
             await self._worker.call(self._journal.acknowledge, sink, kind, last_id)
 
+    async def verify(self) -> None:
+        """Have the journal look at itself, after a reader found it damaged."""
+        if self._journal is not None:
+            with suppress(StoreError):  # the next commit says so
+                await self._worker.call(self._journal.verify)
+
     def _write(self, rows: Mapping[str, Sequence[Row]]) -> None:
         """Runs on the journal's thread."""
         if self._journal is None:

@@ -27,8 +27,9 @@ asks for the format through a function; the formats that it asked for most
 become part of the next statement, as cases. That costs a third of fetching the
 columns and formatting them here.
 
-Reals have 17 digits: the very same double comes back, but for one unit in the
-last place beyond 1e±150 with SQLite before 3.42, and on 32-bit ARM.
+Reals have 17 digits: the very same double comes back. SQLite 3.40 was seen to be
+off by one unit in the last place above 1e100, and may be for any value where a
+long double is no longer than a double (32-bit ARM).
 
 Source: InfluxDB "Line protocol" reference; where it is silent, the parser of
 InfluxDB 1.6 (models/points.go).

@@ -160,6 +160,7 @@ def _assemble(config: Config, store: Path, stack: ExitStack) -> Running:
             store,
             acknowledge=partial(keeper.acknowledge, sink.name),
             report=outbox.event,
+            verify=keeper.verify,
         )
         for sink in config.sinks
     ]

@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from math import isfinite
 from pathlib import Path
 from typing import Final, TextIO
 
-from sensorml.errors import StoreError
+from sensorml.files import replacing_text
 from sensorml.interfaces import Row
 from sensorml.journal import COLUMNS, KINDS, Reader
 
@@ -35,37 +34,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the rows; 1 with a sentence when the journal or the file fails."""
     write = _write_csv if args.format == "csv" else _write_jsonl
-    try:
-        _export(args.store, args.kind, args.out, write)
-    except BrokenPipeError:
-        # The reader (head, less) has had enough. Python flushes stdout again at
-        # exit and would complain then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except StoreError as err:
-        print(err, file=sys.stderr)
-        return 1
-    except OSError as err:
-        print(f"{args.out or 'stdout'}: cannot be written: {err}", file=sys.stderr)
-        return 1
-    return 0
-
-
-Write = Callable[[Reader, Sequence[str], TextIO], None]
-
-
-def _export(store: Path, kinds: Sequence[str], out: Path | None, write: Write) -> None:
-    reader = Reader.open(store)
-    try:
-        if out is None:
-            write(reader, kinds, sys.stdout)
+    with closing(Reader.open(args.store)) as reader:
+        if args.out is None:
+            write(reader, args.kind, sys.stdout)
             sys.stdout.flush()
         else:
-            with _replacing(out) as file:
-                write(reader, kinds, file)
-    finally:
-        reader.close()
+            with replacing_text(args.out) as file:
+                write(reader, args.kind, file)
+    return 0
 
 
 def _kinds(text: str) -> tuple[str, ...]:
@@ -124,15 +101,3 @@ def _rows(reader: Reader, kind: str) -> Iterator[tuple[int, Row]]:
     while rows := reader.read(kind, after_id, _CHUNK_ROWS):
         yield from rows
         after_id = rows[-1][0]
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[TextIO]:
-    """Write beside the file and rename: it appears whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

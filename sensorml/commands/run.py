@@ -41,9 +41,17 @@ def run(args: argparse.Namespace) -> int:
     else:
         config = loading.load(args.config)
         store = args.store or config.store_path()
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=_log_format())
     asyncio.run(serve(config, store, duration_s=args.duration, viewer=_viewer()))
     log.info("every result: sensorml export --store %s", store)
     return 0
+
+
+def _log_format() -> str:
+    """The system's journal stamps lines itself; elsewhere people want the time."""
+    return (
+        "%(message)s" if "JOURNAL_STREAM" in os.environ else "%(asctime)s %(message)s"
+    )
 
 
 def _viewer() -> Viewer | None:

@@ -12,9 +12,9 @@ from typing import Final, TextIO
 import numpy as np
 
 from sensorml import cards
-from sensorml.assembly import open_engine
 from sensorml.cards import Card
 from sensorml.commands.progress import Progress
+from sensorml.engines.choice import open_engine
 from sensorml.files import replacing_text
 from sensorml.interfaces import Engine
 from sensorml.scoring import Summary, read, score

@@ -20,7 +20,7 @@ from sensorml.training.writer import Dense, Scale, int8_model
 
 Float64: TypeAlias = NDArray[np.float64]
 
-ARCHITECTURES: Final = {"dense": (64, 8, 64), "small": (16,), "wide": (128, 16, 128)}
+ARCHITECTURES: Final = {"dense": (32, 8, 32), "small": (16,), "wide": (64, 16, 64)}
 """Name to the widths of the hidden layers."""
 
 STEPS: Final = 2000

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
-
-
-def _servers():
-    """Load servers.py, which lies beside: tests are not a package."""
-    name = "sensorml_test_servers"
-    if name not in sys.modules:
-        path = Path(__file__).with_name("servers.py")
-        spec = importlib.util.spec_from_file_location(name, path)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
+import servers as real
 
 
 @pytest.fixture(scope="session")
 def servers():
-    return _servers()
+    return real
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 import json
@@ -13,6 +12,7 @@ import sys
 
 import pytest
 
+from sensorml.cli import main
 from sensorml.commands import export
 from sensorml.journal import COLUMNS, Journal
 
@@ -36,9 +36,7 @@ def store(tmp_path):
 
 
 def run(*words):
-    parser = argparse.ArgumentParser()
-    export.add_arguments(parser)
-    return export.run(parser.parse_args([str(word) for word in words]))
+    return main(["export", *(str(word) for word in words)])
 
 
 def test_predictions_as_csv_are_the_default_and_the_service_may_go_on(store, capsys):
@@ -117,13 +115,8 @@ def test_an_unknown_kind_is_wrong_usage(store, capsys):
 
 
 def test_a_reader_that_has_enough_is_no_error(store):
-    code = (
-        "import argparse, sys; from sensorml.commands import export; "
-        "parser = argparse.ArgumentParser(); export.add_arguments(parser); "
-        f"sys.exit(export.run(parser.parse_args(['--store', {str(store)!r}])))"
-    )
     child = subprocess.Popen(
-        [sys.executable, "-c", code],
+        [sys.executable, "-m", "sensorml", "export", "--store", store],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

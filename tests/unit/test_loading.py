@@ -332,8 +332,10 @@ def test_a_list_of_tables_is_written_as_one(write: Write, key: str) -> None:
         ("alarm", '[[alarm]]\nname = "bad"\nmodel = "wear"\n'),
         (
             "sink",
-            '[[sink]]\ndriver = "influxdb"\nurl = "http://b"\n'
-            'api = "v1"\ndatabase = "d"\n',
+            (
+                '[[sink]]\ndriver = "influxdb"\nurl = "http://b"\n'
+                'api = "v1"\ndatabase = "d"\n'
+            ),
         ),
     ],
 )

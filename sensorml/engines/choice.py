@@ -1,0 +1,24 @@
+"""Choose what a model runs on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sensorml import cards
+from sensorml.engines.tflite import TfliteEngine
+from sensorml.errors import ModelError
+from sensorml.interfaces import Engine
+
+
+def open_engine(folder: Path, card: cards.Card, *, delegate: str = "auto") -> Engine:
+    """Load a model on the delegate of that name.
+
+    Raises:
+        ModelError: the file was refused, or the delegate cannot run it.
+    """
+    if delegate not in {"auto", "cpu"}:
+        raise ModelError(
+            f"{folder}: this version runs models on the CPU only, not on {delegate}: "
+            'write delegate = "auto"'
+        )
+    return TfliteEngine.load(folder / cards.CPU_FILE, card)
