@@ -275,8 +275,8 @@ class TfliteEngine:
         Some graphs refuse another shape, others take it and mix up the rows.
         """
         if self._many is None and self._may_batch:
+            self._may_batch = False  # unless it is seen to work
             rows = np.resize(features, (BATCH, features.shape[1]))
-            self._may_batch = False  # this is tried once
             try:
                 many = self._open(BATCH)
                 made = many.run(rows).outputs
@@ -285,6 +285,7 @@ class TfliteEngine:
             singly = [one.run(rows[i][None]).outputs for i in (0, BATCH - 1)]
             if len(made) == BATCH and _same(made[[0, -1]], np.concatenate(singly)):
                 self._many = many
+                self._may_batch = True
         return self._many
 
 

@@ -17,7 +17,7 @@ import pytest
 from sensorml.grafana.dashboard import dashboard
 from sensorml.grafana.provisioning import alert_rules
 from sensorml.interfaces import Delivered
-from sensorml.journal import COLUMNS
+from sensorml.journal import COLUMNS, KINDS, Journal, Reader
 from sensorml.sinks.influxdb import Options, Sink
 
 S = 1_000_000_000
@@ -46,11 +46,19 @@ class Influx:
 
 
 @pytest.fixture(scope="module")
-def influx(influxd) -> Influx:
+def influx(influxd, tmp_path_factory) -> Influx:
     options = Options(url=influxd.url, api="v1", database="grafana")
-    with closing(Sink(options, {"device": "pi 4"})) as sink:
-        for kind, rows in journal_rows().items():
-            assert sink.send(kind, rows) == Delivered()
+    store = tmp_path_factory.mktemp("grafana") / "journal.db"
+    with (
+        closing(Sink(options, {"device": "pi 4"})) as sink,
+        closing(Journal.open(store)) as journal,
+    ):
+        journal.append(journal_rows())
+        with closing(Reader.open(store, sink.select)) as reader:
+            for kind in KINDS:
+                batch = reader.batch(kind, 0, 10_000)
+                assert batch is not None
+                assert sink.send(kind, batch.rows) == Delivered()
     return Influx(influxd)
 
 

@@ -146,11 +146,12 @@ class Failing:
 
 
 def test_after_a_failure_the_interpreter_is_made_afresh(engine):
-    good = engine.infer(rows(1)).outputs
+    good = engine.infer(rows(BATCH)).outputs
     engine._one._interpreter = Failing(engine._one._interpreter)
     with pytest.raises(DelegateError, match=r"^cpu: first line$"):
         engine.infer(rows(1))
-    assert (engine.infer(rows(1)).outputs == good).all()
+    assert (engine.infer(rows(BATCH)).outputs == good).all()
+    assert engine._many is not None
 
 
 def test_a_file_that_does_not_fit_the_card_is_refused_before_it_is_run(tmp_path):

@@ -324,6 +324,15 @@ def test_a_list_of_tables_is_written_as_one(write: Write, key: str) -> None:
         )
 
 
+INFLUX = """
+[[sink]]
+driver = "influxdb"
+url = "http://b"
+api = "v1"
+database = "d"
+"""
+
+
 @pytest.mark.parametrize(
     ("kind", "table"),
     [

@@ -163,9 +163,13 @@ def test_a_frozen_run_is_seen_across_one_row_blocks_and_ends_with_them() -> None
     assert [w.frozen for w in windows] == [True, False]
 
 
-def test_one_channel_that_moves_is_enough_not_to_be_frozen() -> None:
+@pytest.mark.parametrize("size", [1, 2, 4])
+@pytest.mark.parametrize("moves", [0, 1])
+def test_one_channel_that_moves_is_enough_not_to_be_frozen(moves, size) -> None:
     ring = Ring(channels=2, window=4, hop=4, frozen_rows=2)
-    [window] = pushed(ring, [block([[1, 1], [1, 2], [1, 3], [1, 4]])])
+    rows = np.ones((4, 2))
+    rows[:, moves] = range(4)
+    [window] = pushed(ring, [block(rows[i : i + size]) for i in range(0, 4, size)])
     assert not window.frozen
 
 

@@ -148,8 +148,10 @@ class Script:
         period_s: float = 0.1,
         start: Callable[[], None] = lambda: None,
         otherwise: object = 1,
+        rate_hz: float = 1000.0,
     ) -> None:
         self.period_s = period_s
+        self.rate_hz = rate_hz
         self.starts: list[int] = []
         self.reads: list[int] = []
         self.running = False
@@ -172,7 +174,9 @@ class Script:
         if isinstance(play, float):  # a read that takes so long
             self._clock.advance(play)
             play = 1
-        return None if play is None else block([0.0] * play)
+        if play is None:
+            return None
+        return block([0.0] * play, start_ns=self._clock(), rate_hz=self.rate_hz)
 
     def stop(self) -> None:
         self.running = False
@@ -225,7 +229,7 @@ class TestBus:
 
     def test_overdue_visits_are_skipped_and_the_rest_keep_their_times(self) -> None:
         clock = Clock()
-        driver = Script(clock, 1, 0.25, 1)
+        driver = Script(clock, 1, 0.27, 1)
         run(clock, 0.75, a=driver)
         assert seconds(clock, driver.reads) == [0.1, 0.2, 0.5, 0.6, 0.7]
 
@@ -278,6 +282,18 @@ class TestBus:
         readings = run(clock, 10.05, ill=Script(clock, start=absent), well=well)
         assert seconds(clock, well.reads) == [round(n * 0.1, 6) for n in range(1, 101)]
         assert {r.sensor for r in readings if isinstance(r.what, Block)} == {"well"}
+
+    def test_rows_of_the_time_a_sensor_was_away_count_as_missed(self) -> None:
+        clock = Clock()
+        readings = run(clock, 1.05, a=Script(clock, 2, BusError("gone"), 3, 100))
+        # Two rows at 0.1 s, a failure at 0.2 s; read again at 0.8, 0.9 and 1.0 s.
+        assert [each.missed for each in blocks(readings, "a")] == [0, 698, 0, 0]
+
+    def test_however_short_a_restart_was_it_is_a_gap(self) -> None:
+        clock = Clock()
+        driver = Script(clock, 1, BusError("gone"), 1, rate_hz=0.1)
+        readings = run(clock, 0.85, a=driver)
+        assert [each.missed for each in blocks(readings, "a")] == [0, 1]
 
     def test_a_device_that_fails_to_stop_too_is_started_again(self) -> None:
         clock = Clock()

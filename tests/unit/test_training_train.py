@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorml import cards
+from sensorml.cli import main
+from sensorml.commands import train as command
 from sensorml.engines.tflite import TfliteEngine
 from sensorml.errors import OutputError, RecordingError, TrainingError
 from sensorml.pipeline import Pipeline
@@ -285,3 +287,26 @@ def test_a_card_is_read_as_it_was_written(tmp_path):
     path = tmp_path / cards.CARD
     path.write_text(card_text(card), encoding="utf-8")
     assert decode_file(path, cards.Card) == card
+
+
+def test_the_command_trains_and_sums_up(tmp_path, normal, capsys):
+    arguments = ["train", "--normal", str(normal), "--window", "128"]
+    assert main([*arguments, "--out", str(tmp_path / "model")]) == 0
+    said = capsys.readouterr()
+    card = cards.load(tmp_path / "model")
+    assert f"threshold    {card.threshold.value:g}\n" in said.out
+    assert f"folder       {tmp_path / 'model'}\n" in said.out
+    assert f"train 1/{steps(1)}: read normal.npz" in said.err
+
+
+def test_the_command_says_what_is_wrong_on_stderr(tmp_path, normal, capsys):
+    arguments = ["train", "--out", str(tmp_path / "model"), "--normal"]
+    assert main([*arguments, str(tmp_path / "none.npz")]) == 1
+    assert "none.npz: there is no such file" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main([*arguments, str(normal), "--window", "0"])
+    assert "argument --window: 0 is not 1 or more" in capsys.readouterr().err
+
+
+def test_the_command_offers_every_architecture():
+    assert tuple(autoencoder.ARCHITECTURES) == command._ARCHITECTURES
