@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.figures import Figure
+from bench.figures import Figure, medians
 from bench.live import DEMO
 
 MINIMAL = """
@@ -73,14 +72,9 @@ def measure(folder: Path, rounds: int = 7) -> list[Figure]:
         rss.append((_rss_mb(live), minimal_mb))
     named = "import numpy and the runtime, one invoke"
     return [
-        Figure("service, resident memory", *_medians(rss), "MB", 1.6, named),
-        Figure("service, start to first result", *_medians(start), "s", 2.5, named),
+        Figure("service, resident memory", medians(rss), "MB", 1.6, named),
+        Figure("service, start to first result", medians(start), "s", 2.5, named),
     ]
-
-
-def _medians(pairs: list[tuple[float, float]]) -> tuple[float, float]:
-    ours, reference = zip(*pairs, strict=True)
-    return statistics.median(ours), statistics.median(reference)
 
 
 def _minimal() -> tuple[float, float]:

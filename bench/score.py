@@ -46,7 +46,7 @@ def recording(path: Path, seconds: float, seed: int) -> None:
     )
 
 
-def measure(folder: Path, rounds: int = 5) -> list[Figure]:
+def measure(folder: Path, rounds: int = 9) -> list[Figure]:
     normal, long, model = folder / "normal.npz", folder / "long.npz", folder / "model"
     recording(normal, 60, 1)
     recording(long, 600, 2)
@@ -58,7 +58,7 @@ def measure(folder: Path, rounds: int = 5) -> list[Figure]:
         stderr=subprocess.DEVNULL,
     )
     _same_scores(folder, model, long)
-    ours, bare = paired(
+    pair = paired(
         lambda: cpu_s(
             *run, "score", "--model", model, long, "--out", folder / "out.csv"
         ),
@@ -66,7 +66,7 @@ def measure(folder: Path, rounds: int = 5) -> list[Figure]:
         rounds,
     )
     what = "score 10 min of 3 × 3200 Hz, CPU, whole process"
-    return [Figure(what, ours, bare, "s", 1.3, "bare numpy + interpreter loop")]
+    return [Figure(what, pair, "s", 1.3, "bare numpy + interpreter loop")]
 
 
 def _same_scores(folder: Path, model: Path, long: Path) -> None:

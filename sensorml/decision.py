@@ -12,6 +12,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from enum import Enum, auto
+from operator import mul
 
 from sensorml.cards import Card
 from sensorml.config import Alarm, When
@@ -26,7 +27,9 @@ class Judge:
         self._max_clipped = card.input.max_clipped
         self._gravity = card.baseline.gravity
         self._max_tilt_deg = card.baseline.max_tilt_deg
-        self._cos_max_tilt = math.cos(math.radians(self._max_tilt_deg))
+        self._least_along = math.hypot(*self._gravity) * math.cos(
+            math.radians(self._max_tilt_deg)
+        )
 
     def state(
         self, score: float, means: Sequence[float], clipped: float
@@ -54,12 +57,8 @@ class Judge:
         return State.NORMAL, ""
 
     def _is_tilted(self, means: Sequence[float]) -> bool:
-        dot = norm = 0.0
-        for mean, gravity in zip(means, self._gravity, strict=True):
-            dot += mean * gravity
-            norm += mean * mean
-        size = math.hypot(*self._gravity)
-        return dot < self._cos_max_tilt * math.sqrt(norm) * size
+        along = sum(map(mul, means, self._gravity))
+        return bool(along < self._least_along * math.hypot(*means))
 
 
 def tilt_deg(a: Sequence[float], b: Sequence[float]) -> float:

@@ -102,14 +102,15 @@ def hann(window: int) -> Float32:
     return (0.5 - 0.5 * np.cos(2 * np.pi * steps / window)).astype(np.float32)
 
 
-def _weights(window: int, taper: Float32) -> Float32:
-    """Return the factor per bin from |X|² to mean square, shape (window//2 + 1,)."""
-    factor = np.full(window // 2 + 1, 2.0)
-    factor[0] = 1.0
-    if window % 2 == 0:
-        factor[-1] = 1.0
+def power_taper(window: int) -> Float32:
+    """Return the Hann window, scaled so that |X|² is a mean square.
+
+    That is, of every bin that stands for a frequency and its negative: all but
+    the first and, of an even window, the last.
+    """
+    taper = hann(window)
     energy = float(np.square(taper, dtype=np.float64).sum())
-    return (factor / (window * energy)).astype(np.float32)
+    return taper * np.float32(np.sqrt(2 / (window * energy)))
 
 
 def band_edges(
@@ -138,35 +139,42 @@ def band_edges(
     return edges.round().astype(np.intp)
 
 
+class _Bands:
+    """Log power in bands, of rows (n, channels, window) without DC."""
+
+    def __init__(self, edges: NDArray[np.intp], window: int, floor: float) -> None:
+        self._taper = power_taper(window)
+        self._starts = edges[:-1]
+        self._end = int(edges[-1])
+        self._has_nyquist = window % 2 == 0 and self._end == window // 2 + 1
+        self._floor = np.float32(floor)
+
+    def of(self, rows: Float32) -> Float32:
+        """Return shape (n, channels * bands); `rows` are used up."""
+        n, _, window = rows.shape
+        flat = rows.reshape(-1, window)  # numpy's FFT is faster on two dimensions
+        flat *= self._taper
+        power = _power(np.fft.rfft(flat))
+        if self._has_nyquist:
+            power[:, -1] *= 0.5  # it stands for itself alone, not for ±f
+        bands = np.add.reduceat(power[:, : self._end], self._starts, axis=1)
+        bands += self._floor
+        np.log(bands, bands)
+        return bands.reshape(n, -1)
+
+
 def _power(spectrum: NDArray[np.complex64] | NDArray[np.complex128]) -> Float32:
-    power: NDArray[np.floating] = np.square(spectrum.real)
-    power += np.square(spectrum.imag)
-    return power.astype(np.float32, copy=False)
-
-
-def _band_log(
-    power: Float32, edges: NDArray[np.intp], weights: Float32, floor: float
-) -> Float32:
-    """Sum weighted power (n, channels, bins) in bands; log; (n, channels*bands)."""
-    used = power[..., edges[0] : edges[-1]]
-    used *= weights[edges[0] : edges[-1]]
-    bands = np.add.reduceat(used, edges[:-1] - edges[0], axis=-1)
-    bands += np.float32(floor)
-    np.log(bands, out=bands)
-    return bands.reshape(len(bands), -1)
+    power = np.abs(spectrum).astype(np.float32, copy=False)
+    return np.square(power, power)
 
 
 def _log_spectrum(spec: LogSpectrum, window: int, rate_hz: float) -> Compute:
     high_hz = rate_hz / 2 if spec.high_hz is None else spec.high_hz
     edges = band_edges(spec.bands, spec.low_hz, high_hz, window=window, rate_hz=rate_hz)
-    taper = hann(window)
-    weights = _weights(window, taper)
+    bands = _Bands(edges, window, spec.floor)
 
     def compute(windows: Float32, means: Float32) -> Float32:
-        tapered = windows - means[:, :, None]
-        tapered *= taper
-        power = _power(np.fft.rfft(tapered))
-        return _band_log(power, edges, weights, spec.floor)
+        return bands.of(windows - means[:, :, None])
 
     return compute
 
@@ -190,8 +198,7 @@ def _envelope(spec: Envelope, window: int, rate_hz: float) -> Compute:
             f"it must lie within 0 and {rate_hz / 2:g} Hz"
         )
     edges = band_edges(spec.bands, 0.0, spec.high_hz, window=window, rate_hz=rate_hz)
-    taper = hann(window)
-    weights = _weights(window, taper)
+    bands = _Bands(edges, window, spec.floor)
 
     def compute(windows: Float32, means: Float32) -> Float32:
         spectrum = np.fft.rfft(windows - means[:, :, None])
@@ -199,8 +206,7 @@ def _envelope(spec: Envelope, window: int, rate_hz: float) -> Compute:
         analytic[..., low : high + 1] = 2 * spectrum[..., low : high + 1]
         envelope = np.abs(np.fft.ifft(analytic)).astype(np.float32, copy=False)
         envelope -= envelope.mean(axis=-1, keepdims=True)
-        envelope *= taper
-        return _band_log(_power(np.fft.rfft(envelope)), edges, weights, spec.floor)
+        return bands.of(envelope)
 
     return compute
 
@@ -244,7 +250,7 @@ def _velocity_rms(
             f"features.values: velocity_rms needs acceleration, the unit is {unit!r}: "
             f"use one of {', '.join(MM_PER_S2)}"
         )
-    taper = hann(window)
+    taper = power_taper(window)
     hz = np.fft.rfftfreq(window, 1 / rate_hz)
     low_hz, high_hz = VELOCITY_BAND_HZ
     inside = (hz >= low_hz) & (hz <= high_hz)
@@ -256,7 +262,9 @@ def _velocity_rms(
         )
     gain = np.zeros(len(hz))
     gain[inside] = (MM_PER_S2[unit] / (2 * np.pi * hz[inside])) ** 2
-    weights = (_weights(window, taper) * gain).astype(np.float32)
+    if window % 2 == 0:
+        gain[-1] *= 0.5  # the last bin stands for itself alone, not for ±f
+    weights = gain.astype(np.float32)
 
     def compute(x: Float32) -> Float32:
         mean_square: Float32 = _power(np.fft.rfft(x * taper)) @ weights

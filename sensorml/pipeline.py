@@ -8,7 +8,8 @@ off line is what runs on the machine.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -26,16 +27,27 @@ FROZEN: Final = "frozen: the sensor repeats the same sample"
 _NAN: Final = float("nan")
 
 
-class _Scored(NamedTuple):
+class _Shown(NamedTuple):
+    """One window that went through the model."""
+
+    score: float
+    means: list[float]
+    """Of every channel over the window."""
+    label: str
+    probability: float
+
+
+class _Run(NamedTuple):
     """The windows that went through the model, in order, and what it took."""
 
-    means: list[list[float]]
-    scores: list[float]
-    labels: list[str]
-    probabilities: list[float]
+    shown: list[_Shown]
     features_ns: int
     quantise_ns: int
     invoke_ns: int
+
+
+_NONE_SHOWN: Final = _Run([], 0, 0, 0)
+_WITHHELD: Final = _Shown(_NAN, [], "", _NAN)
 
 
 class Pipeline:
@@ -58,6 +70,8 @@ class Pipeline:
         self.engine = engine
         self._clock = clock
         self._min_quality = wants.min_quality
+        self._slowest_hz = wants.rate_hz * (1 - wants.rate_tolerance)
+        self._fastest_hz = wants.rate_hz * (1 + wants.rate_tolerance)
         self._ring = Ring(
             channels=len(wants.channels),
             window=wants.window,
@@ -72,6 +86,7 @@ class Pipeline:
             unit=wants.unit,
         )
         self._judge = Judge(card)
+        self._threshold = card.threshold.value
 
     def step(self, block: Block, *, waited_ns: int = 0) -> Sequence[Prediction]:
         """Take a block in; judge every window that is complete with it.
@@ -98,15 +113,15 @@ class Pipeline:
         data = windows.data
         if any(withheld):
             data = data[[not why for why in withheld]]
-        scored = self._run(data) if len(data) else None
+        run = self._run(data) if len(data) else _NONE_SHOWN
         # The clock's time of now minus this is the source's time of now.
         ahead_ns = begun_ns - waited_ns - block.age_ns - _last_row_ns(block)
-        return self._predictions(windows, withheld, scored, begun_ns, ahead_ns)
+        return self._predictions(windows, withheld, run, begun_ns, ahead_ns)
 
     def _why_off_rate(self, rate_hz: float) -> str:
-        wants = self.card.input
-        if abs(rate_hz / wants.rate_hz - 1) <= wants.rate_tolerance:
+        if self._slowest_hz <= rate_hz <= self._fastest_hz:
             return ""
+        wants = self.card.input
         return (
             f"the sensor runs at {rate_hz:.4g} Hz, the model wants {wants.rate_hz:.4g} "
             f"± {wants.rate_tolerance:.0%}"
@@ -119,7 +134,7 @@ class Pipeline:
             return FROZEN
         return ""
 
-    def _run(self, data: Float32) -> _Scored:
+    def _run(self, data: Float32) -> _Run:
         """Take windows (n, channels, window) through features and the model."""
         begun_ns = self._clock()
         means: Float32 = np.add.reduce(data, axis=2)
@@ -127,57 +142,65 @@ class Pipeline:
         features = self._features(data, means)
         features_ns = self._clock() - begun_ns
         outputs, quantise_ns, invoke_ns = self.engine.infer(features)
-        labels: list[str] = []
-        probabilities: list[float] = []
-        output = self.card.output
         rows = outputs.reshape(len(data), -1)
-        if output.labels:
-            best = rows.argmax(axis=1)
-            labels = [output.labels[i] for i in best.tolist()]
-            probabilities = rows[np.arange(len(rows)), best].tolist()
+        shown = map(
+            _Shown, self._scores(features, rows), means.tolist(), *self._labels(rows)
+        )
+        return _Run(list(shown), features_ns, quantise_ns, invoke_ns)
+
+    def _scores(self, features: Float32, rows: Float32) -> list[float]:
+        """Return the score of every window; `features` are used up."""
+        output = self.card.output
         if output.score == "reconstruction":
             features -= rows
-            scores = np.einsum("nf,nf->n", features, features) / features.shape[1]
+            np.square(features, features)
+            scores = np.add.reduce(features, axis=1)
+            scores /= features.shape[1]
         elif output.score == "probability":
             scores = 1 - rows[:, output.labels.index(output.normal)]
         else:
             scores = rows[:, 0]
-        return _Scored(
-            means.tolist(),
-            scores.tolist(),
-            labels,
-            probabilities,
-            features_ns,
-            quantise_ns,
-            invoke_ns,
-        )
+        listed: list[float] = scores.tolist()
+        return listed
+
+    def _labels(self, rows: Float32) -> tuple[Iterable[str], Iterable[float]]:
+        """Return the likeliest label of every window, and its probability."""
+        labels = self.card.output.labels
+        if not labels:
+            return repeat(""), repeat(_NAN)
+        best = rows.argmax(axis=1)
+        probabilities = rows[np.arange(len(rows)), best].tolist()
+        return [labels[i] for i in best.tolist()], probabilities
 
     def _predictions(
         self,
         windows: Windows,
         withheld: list[str],
-        scored: _Scored | None,
+        run: _Run,
         begun_ns: int,
         ahead_ns: int,
     ) -> list[Prediction]:
         """Judge every window and put everything known of it together."""
-        judged = list(self._judged(windows, withheld, scored))
+        shown = iter(run.shown)
+        judged = [
+            (_WITHHELD, State.UNKNOWN, why)
+            if why
+            else self._verdict(next(shown), windows.clipped[i])
+            for i, why in enumerate(withheld)
+        ]
         n = len(withheld)
         now_ns = self._clock()
-        features_ns = quantise_ns = invoke_ns = 0
-        if scored is not None:
-            features_ns = scored.features_ns // n
-            quantise_ns = scored.quantise_ns // n
-            invoke_ns = scored.invoke_ns // n
+        features_ns = run.features_ns // n
+        quantise_ns = run.quantise_ns // n
+        invoke_ns = run.invoke_ns // n
         decide_ns = (now_ns - begun_ns) // n - features_ns - quantise_ns - invoke_ns
-        threshold = self.card.threshold.value
         return [
             Prediction(
                 windows.first + i,
                 windows.start_ns[i],
                 windows.end_ns[i],
-                score,
-                threshold,
+                seen.score,
+                self._threshold,
                 state,
                 windows.quality[i],
                 now_ns - ahead_ns - windows.end_ns[i],
@@ -185,31 +208,15 @@ class Pipeline:
                 quantise_ns,
                 invoke_ns,
                 decide_ns,
-                label,
-                probability,
+                seen.label,
+                seen.probability,
                 reason,
             )
-            for i, (score, state, reason, label, probability) in enumerate(judged)
+            for i, (seen, state, reason) in enumerate(judged)
         ]
 
-    def _judged(
-        self, windows: Windows, withheld: list[str], scored: _Scored | None
-    ) -> Iterator[tuple[float, State, str, str, float]]:
-        """Yield score, state, reason, label and probability of every window."""
-        j = 0
-        for i, why in enumerate(withheld):
-            if why or scored is None:
-                yield _NAN, State.UNKNOWN, why, "", _NAN
-                continue
-            score = scored.scores[j]
-            state, reason = self._judge.state(
-                score, scored.means[j], windows.clipped[i]
-            )
-            if scored.labels:
-                yield score, state, reason, scored.labels[j], scored.probabilities[j]
-            else:
-                yield score, state, reason, "", _NAN
-            j += 1
+    def _verdict(self, seen: _Shown, clipped: float) -> tuple[_Shown, State, str]:
+        return (seen, *self._judge.state(seen.score, seen.means, clipped))
 
 
 def _last_row_ns(block: Block) -> int:

@@ -66,17 +66,12 @@ class Ring:
         self._spans: list[_Span] = []
         self._gaps: list[tuple[int, int]] = []  # (row after the gap, rows missed)
         self._clipped: list[int] = []
-        self._still: list[tuple[int, int]] = []  # runs of identical rows, [a, b)
-        self._last: Float32 | None = None  # the newest row
-        self._run = 0  # how many rows up to the newest are identical to it
 
     def push(self, block: Block) -> Windows | None:
         """Take a block in; return the windows that are complete with it."""
         samples = block.samples
         rows = len(samples)
         at = self._room_for(rows)
-        if self.frozen_rows:
-            self._watch_for_stillness(samples)
         self._rows[:, at : at + rows] = samples.T
         first = self._count
         self._count = first + rows
@@ -109,26 +104,29 @@ class Ring:
             self._origin = self._next
         return at
 
-    def _cut(self, ready: int) -> Windows:
+    def _cut(self, n: int) -> Windows:
         rows, width, hop = self._rows, self.window, self.hop
         column, item = self._next - self._origin, rows.itemsize
         data = np.ndarray(
-            (ready, len(rows), width),
+            (n, len(rows), width),
             np.float32,
             rows,
             column * item,
             (hop * item, rows.strides[0], item),
         )
         data.flags.writeable = False
-        firsts = range(self._next, self._next + ready * hop, hop)
+        firsts = range(self._next, self._next + n * hop, hop)
         return Windows(
             data,
             self._windows,
             tuple([self._time_ns(a) for a in firsts]),
             tuple([self._time_ns(a + width - 1) for a in firsts]),
-            tuple([self._quality(a) for a in firsts]),
-            tuple([self._clipped_share(a) for a in firsts]),
-            tuple([self._is_frozen(a) for a in firsts]),
+            # Healthy sensors are the rule: what did not happen is not looked for.
+            tuple([self._quality(a) for a in firsts]) if self._gaps else (1.0,) * n,
+            tuple([self._clipped_share(a) for a in firsts])
+            if self._clipped
+            else (0.0,) * n,
+            frozen(data, self.frozen_rows),
         )
 
     def _time_ns(self, row: int) -> int:
@@ -142,54 +140,14 @@ class Ring:
         return start_ns + round((row - first) * period_ns)
 
     def _quality(self, first: int) -> float:
-        if not self._gaps:
-            return 1.0
         last = first + self.window
         missed = sum(lost for row, lost in self._gaps if first < row < last)
         return self.window / (self.window + missed)
 
     def _clipped_share(self, first: int) -> float:
-        if not self._clipped:
-            return 0.0
         a = bisect_left(self._clipped, first)
         b = bisect_left(self._clipped, first + self.window)
         return (b - a) / self.window
-
-    def _is_frozen(self, first: int) -> bool:
-        last, least = first + self.window, self.frozen_rows
-        return any(min(b, last) - max(a, first) >= least for a, b in self._still)
-
-    def _watch_for_stillness(self, samples: Float32) -> None:
-        """Note the runs of at least `frozen_rows` identical rows.
-
-        A run goes on from block to block. A block without one is told by a few
-        values of its first channel, since a run of 2 s rows shows twice among
-        every s-th row.
-        """
-        rows, first, least = len(samples), self._count, self.frozen_rows
-        last, self._last = self._last, samples[-1]
-        joined = last is not None and _same(last, samples[0])
-        ends_still = rows == 1 or _same(samples[-1], samples[-2])
-        if not joined and not ends_still:
-            probes = samples[:: max(1, least // 2), 0]
-            if not (probes[1:] == probes[:-1]).any():
-                self._run = 1
-                return
-        changed = np.flatnonzero((samples[1:] != samples[:-1]).any(axis=1)) + 1
-        edges = np.concatenate(([0], changed, [rows]))
-        lengths = np.diff(edges)
-        carried = self._run if joined else 0
-        lengths[0] += carried
-        for i in np.flatnonzero(lengths >= least).tolist():
-            end = first + int(edges[i + 1])
-            self._note_still(end - int(lengths[i]), end)
-        self._run = int(lengths[-1])
-
-    def _note_still(self, a: int, b: int) -> None:
-        if self._still and self._still[-1][0] == a:
-            self._still[-1] = (a, b)  # the same run, grown
-        else:
-            self._still.append((a, b))
 
     def _forget(self) -> None:
         """Drop what no coming window can reach."""
@@ -201,9 +159,27 @@ class Ring:
             self._gaps = [gap for gap in self._gaps if gap[0] > first]
         if self._clipped:
             del self._clipped[: bisect_left(self._clipped, first)]
-        if self._still:
-            self._still = [run for run in self._still if run[1] > first]
 
 
-def _same(a: Float32, b: Float32) -> bool:
-    return bool(a[0] == b[0]) and bool((a == b).all())
+def frozen(windows: Float32, least: int) -> tuple[bool, ...]:
+    """Say of each window (n, channels, window) if `least` rows in a row are the same.
+
+    A run of that length shows at least twice in a row among every (least / 2)th
+    row: where the first channel does not repeat there, no channel is looked at
+    further.
+    """
+    n = len(windows)
+    if least < 2:
+        return (False,) * n
+    probes = windows[:, 0, :: least // 2]
+    repeats = probes[:, 1:] == probes[:, :-1]
+    if not np.count_nonzero(repeats):
+        return (False,) * n
+    suspects = repeats.any(axis=1).tolist()
+    return tuple([suspects[i] and _longest_run(windows[i]) >= least for i in range(n)])
+
+
+def _longest_run(window: Float32) -> int:
+    """Return how many rows in a row of (channels, window) are the same at most."""
+    changed = np.flatnonzero((window[:, 1:] != window[:, :-1]).any(axis=0)) + 1
+    return int(np.diff(changed, prepend=0, append=window.shape[1]).max())

@@ -56,7 +56,7 @@ class Cap:
             if last > 0:
                 self.dropped[kind] += db.execute(
                     f"DELETE FROM {kind} WHERE id < ?",  # noqa: S608 - a name from KINDS
-                    (first + _chunk(first, last),),
+                    (min(first + _chunk(first, last), last),),
                 ).rowcount
                 return
 

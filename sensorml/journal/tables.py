@@ -95,8 +95,9 @@ def storage(column: str) -> Literal["INTEGER", "REAL", "TEXT"]:
 def create_statements() -> list[str]:
     """Return the SQL that makes an empty journal.
 
-    AUTOINCREMENT keeps an id from ever being used again: a sink's offset must
-    stay true after the rows behind it are gone.
+    Ids are given by the writer and never used again: a sink's offset must stay
+    true after the rows behind it are gone. AUTOINCREMENT would see to that as
+    well, for another page written in every commit.
     """
     tables = []
     for kind, columns in COLUMNS.items():
@@ -106,7 +107,7 @@ def create_statements() -> list[str]:
         )
         tables.append(
             f"CREATE TABLE IF NOT EXISTS {kind} "
-            f"(id INTEGER PRIMARY KEY AUTOINCREMENT, {typed}) STRICT"
+            f"(id INTEGER PRIMARY KEY, {typed}) STRICT"
         )
     tables.append(
         "CREATE TABLE IF NOT EXISTS offset (sink TEXT NOT NULL, kind TEXT NOT NULL, "
@@ -116,10 +117,10 @@ def create_statements() -> list[str]:
 
 
 def insert_statement(kind: str) -> str:
-    """Return the SQL that inserts a row; NaN and the infinities become NULL."""
+    """Return the SQL that inserts a row behind its id; NaN and infinity become NULL."""
     values = (
         f"iif(abs(?{i}) < 9e999, ?{i}, NULL)" if storage(column) == "REAL" else f"?{i}"
-        for i, column in enumerate(COLUMNS[kind], start=1)
+        for i, column in enumerate(COLUMNS[kind], start=2)
     )
     names = ", ".join(COLUMNS[kind])
-    return f"INSERT INTO {kind} ({names}) VALUES ({', '.join(values)})"  # noqa: S608 - names from the table above
+    return f"INSERT INTO {kind} (id, {names}) VALUES (?1, {', '.join(values)})"  # noqa: S608 - names from the table above

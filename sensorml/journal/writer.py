@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -29,6 +29,7 @@ from sensorml.journal.tables import (
 )
 
 _INSERT: Final = {kind: insert_statement(kind) for kind in KINDS}
+_NEWEST: Final = {kind: f"SELECT max(id) FROM {kind}" for kind in KINDS}  # noqa: S608 - names from KINDS
 _CHECK_WHOLE_BYTES: Final = 32_000_000
 _CHECK_CAP_ROWS: Final = 2_000
 _TRIM_CHUNKS: Final = 64
@@ -76,12 +77,20 @@ class Journal:
         Raises:
             StoreError: nothing was written; keep the rows and try again.
         """
+        last: dict[str, int] = {}
 
         def insert(db: sqlite3.Connection) -> None:
             for kind, each in rows.items():
-                db.executemany(_INSERT[kind], each)
+                [newest] = db.execute(_NEWEST[kind]).fetchone()
+                after = max(newest or 0, self._last[kind])
+                last[kind] = after + len(each)
+                db.executemany(
+                    _INSERT[kind],
+                    ((id_, *row) for id_, row in enumerate(each, after + 1)),
+                )
 
         self._transaction(insert)
+        self._last |= last
         self._unchecked_rows += sum(map(len, rows.values()))
         if self._unchecked_rows >= _CHECK_CAP_ROWS:
             self._keep_under_cap()
@@ -155,20 +164,22 @@ class Journal:
             self._attempt(work)
 
     def _attempt(self, work: Callable[[sqlite3.Connection], None]) -> None:
-        with ExitStack() as on_failure:
-            db = self._connection()
-            on_failure.callback(self._disconnect)  # rolls back, begins afresh
+        db = self._connection()
+        done = False
+        try:
             db.execute("BEGIN IMMEDIATE")
-            db.executemany(
-                "INSERT INTO offset VALUES (?, ?, ?) ON CONFLICT (sink, kind) "
-                "DO UPDATE SET id = max(id, excluded.id)",
-                [(*key, last_id) for key, last_id in self._acknowledged.items()],
-            )
+            if self._acknowledged:
+                db.executemany(
+                    "INSERT INTO offset VALUES (?, ?, ?) ON CONFLICT (sink, kind) "
+                    "DO UPDATE SET id = max(id, excluded.id)",
+                    [(*key, last_id) for key, last_id in self._acknowledged.items()],
+                )
             work(db)
-            last = _last_ids(db)
             db.execute("COMMIT")
-            on_failure.pop_all()
-        self._last |= last
+            done = True
+        finally:
+            if not done:
+                self._disconnect()  # rolls back, begins afresh
         self._acknowledged.clear()
 
     def _connection(self) -> sqlite3.Connection:
@@ -246,12 +257,15 @@ class Journal:
                 db.execute(statement)
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {VERSION}")
-            # Readers hold offsets into the file that this one replaces.
-            db.executemany(
-                "INSERT INTO sqlite_sequence VALUES (?, ?)", self._last.items()
-            )
             db.execute("COMMIT")
-        self._last |= _last_ids(db)
+        # Ids go on from those of a file that this one replaces, since readers
+        # hold offsets into it; and from offsets, since rows may all be gone.
+        for kind in KINDS:
+            [newest] = db.execute(_NEWEST[kind]).fetchone()
+            [sent] = db.execute(
+                "SELECT max(id) FROM offset WHERE kind = ?", (kind,)
+            ).fetchone()
+            self._last[kind] = max(self._last[kind], newest or 0, sent or 0)
 
     def _is_small(self) -> bool:
         return self.path.exists() and self.path.stat().st_size <= _CHECK_WHOLE_BYTES
@@ -282,10 +296,6 @@ class Journal:
         if trimmed and now - self._told_full_at >= _TELL_FULL_S:
             self._told_full_at = now
             self.incidents.append(f"{self.path} is {self.cap}")
-
-
-def _last_ids(db: sqlite3.Connection) -> dict[str, int]:
-    return dict(db.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
 
 
 def _bind_numpy_scalars() -> None:

@@ -195,7 +195,7 @@ def test_memory_does_not_grow_with_the_length_of_the_stream() -> None:
     ring = Ring(channels=1, window=8, hop=3, frozen_rows=2)
     for i in range(1_000):
         ring.push(block([i // 4], start_ns=i, missed=i % 2, clipped=[0]))
-    held = (ring._spans, ring._gaps, ring._clipped, ring._still)
+    held = (ring._spans, ring._gaps, ring._clipped)
     assert all(len(each) <= ring.window for each in held)
     assert ring._rows.shape == (1, 4 * ring.window)
 
