@@ -8,7 +8,7 @@ longer in time, which is what its quality says.
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -34,12 +34,8 @@ class Windows(NamedTuple):
     """Whether the sensor repeated itself for `frozen_rows` rows within it."""
 
 
-class _Span(NamedTuple):
-    """Rows from `first` on were taken at start_ns + (row - first) * period_ns."""
-
-    first: int
-    start_ns: int
-    period_ns: float
+_Span: TypeAlias = tuple[int, int, float]
+"""(first, start_ns, period_ns): row i was taken at start + (i - first) * period."""
 
 
 class Ring:
@@ -75,7 +71,7 @@ class Ring:
         self._rows[:, at : at + rows] = samples.T
         first = self._count
         self._count = first + rows
-        self._spans.append(_Span(first, block.start_ns, 1e9 / block.rate_hz))
+        self._spans.append((first, block.start_ns, 1e9 / block.rate_hz))
         if block.missed:
             self._gaps.append((first, block.missed))
         if len(block.clipped):
@@ -132,7 +128,7 @@ class Ring:
     def _time_ns(self, row: int) -> int:
         spans = self._spans
         i = len(spans) - 1
-        if spans[i].first > row:
+        if spans[i][0] > row:
             # Equal numbers compare by the later fields: (row + 1,) finds the
             # span before the first that begins after the row.
             i = bisect_left(spans, (row + 1,)) - 1
@@ -153,7 +149,7 @@ class Ring:
         """Drop what no coming window can reach."""
         first = self._next
         spans = self._spans
-        if len(spans) > 1 and spans[1].first <= first:
+        if len(spans) > 1 and spans[1][0] <= first:
             del spans[: bisect_left(spans, (first + 1,)) - 1]
         if self._gaps:
             self._gaps = [gap for gap in self._gaps if gap[0] > first]

@@ -77,20 +77,16 @@ class Journal:
         Raises:
             StoreError: nothing was written; keep the rows and try again.
         """
-        last: dict[str, int] = {}
 
         def insert(db: sqlite3.Connection) -> None:
             for kind, each in rows.items():
-                [newest] = db.execute(_NEWEST[kind]).fetchone()
-                after = max(newest or 0, self._last[kind])
-                last[kind] = after + len(each)
-                db.executemany(
-                    _INSERT[kind],
-                    ((id_, *row) for id_, row in enumerate(each, after + 1)),
-                )
+                first = self._last[kind] + 1
+                numbered = [(id_, *row) for id_, row in enumerate(each, first)]
+                db.executemany(_INSERT[kind], numbered)
 
         self._transaction(insert)
-        self._last |= last
+        for kind, each in rows.items():
+            self._last[kind] += len(each)
         self._unchecked_rows += sum(map(len, rows.values()))
         if self._unchecked_rows >= _CHECK_CAP_ROWS:
             self._keep_under_cap()
@@ -151,6 +147,9 @@ class Journal:
     def _transaction(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """Write pending offsets and do `work`: both or neither."""
         try:
+            self._attempt(work)
+        except sqlite3.IntegrityError:
+            # Somebody else's rows have the next ids: `_connect` has looked again.
             self._attempt(work)
         except sqlite3.OperationalError as err:
             raise StoreError(
