@@ -4,9 +4,7 @@ Both read the same prediction rows from the same SQLite file in batches of 5000
 and write them to the same influxd, started here. Ours: lines made in SQLite,
 gzip level 1, influxdb-client's transport. The client's: a `Point` for each row,
 then its synchronous write API with its defaults (no gzip). CPU is that of this
-process alone, user and system; the best of the rounds counts for each.
-
-    python bench/rows_to_influxdb.py [--rows 50000] [--rounds 3] [--json]
+process alone, user and system.
 """
 
 # The client is not typed throughout.
@@ -14,13 +12,9 @@ process alone, user and system; the best of the rounds counts for each.
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
 import socket
 import subprocess
-import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -33,11 +27,13 @@ from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write.point import Point
 from influxdb_client.client.write_api import SYNCHRONOUS
 
+from bench.figures import Figure, paired
 from sensorml.interfaces import Delivered, Row, Select
 from sensorml.journal import COLUMNS, Journal, Reader
 from sensorml.lineprotocol import FIELDS, TAGS, TIME
 from sensorml.sinks.influxdb import Options, Sink
 
+ROWS = 50_000
 BATCH_ROWS = 5000
 DEVICE = "raspberrypi"
 DELAYS_NS = (1_500_000, 110_000, 600, 15_000, 700)
@@ -57,39 +53,19 @@ bind-address = "127.0.0.1:{rpc}"
 """
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rows", type=int, default=50_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", action="store_true")
-    args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        store = folder / "journal.db"
-        fill(store, args.rows)
-        with influxd(folder) as url:
-            post(f"{url}/query?q=CREATE+DATABASE+bench")
-            ours, theirs = Ours(url), Theirs(url)
-            rounds = [
-                (cpu_us(store, ours), cpu_us(store, theirs)) for _ in range(args.rounds)
-            ]
-            ours.sink.close()
-    our_us = min(ours_us for ours_us, _ in rounds)
-    their_us = min(theirs_us for _, theirs_us in rounds)
-    result = {
-        "rows": args.rows,
-        "sensorml_us_per_row": round(our_us, 2),
-        "client_us_per_row": round(their_us, 2),
-        "ratio": round(their_us / our_us, 1),
-    }
-    if args.json:
-        print(json.dumps(result))
-    else:
-        print(f"{args.rows} prediction rows, batches of {BATCH_ROWS}")
-        print(f"sensorml            {our_us:6.2f} µs CPU a row")
-        print(f"Point, SYNCHRONOUS  {their_us:6.2f} µs CPU a row")
-        print(f"ratio               {their_us / our_us:6.1f}")
-    return 0
+def measure(folder: Path, rounds: int = 3) -> list[Figure]:
+    store = folder / "journal.db"
+    fill(store, ROWS)
+    with influxd(folder) as url:
+        post(f"{url}/query?q=CREATE+DATABASE+bench")
+        ours, theirs = Ours(url), Theirs(url)
+        pair = paired(
+            lambda: cpu_us(store, ours), lambda: cpu_us(store, theirs), rounds
+        )
+        ours.sink.close()
+    what = "a row from the journal to InfluxDB, CPU"
+    named = "influxdb-client, Point + SYNCHRONOUS"
+    return [Figure(what, pair, "µs", 1 / 8, named)]
 
 
 def fill(store: Path, rows: int) -> None:
@@ -238,7 +214,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-if __name__ == "__main__":
-    sys.exit(main())

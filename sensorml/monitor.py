@@ -6,6 +6,7 @@ changed before anything is written down.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ from sensorml.types import Block, Change, Prediction, State
 
 TICK_S: Final = 0.25
 """How often silence is looked for when nothing comes."""
+
+RANKS: Final = (0.5, 0.95, 0.99, 1.0)
+"""Nearest-rank percentiles: a delay in a row is one that was measured."""
 
 STAGES: Final = ("sample_to_result", "features", "quantise", "invoke", "decide")
 
@@ -294,9 +298,9 @@ class Monitor:
         for stream in self.streams:
             if not stream.delays:
                 continue
-            table = np.array(stream.delays, np.int64)
+            table = np.sort(np.array(stream.delays, np.int64), axis=0)
             stream.delays.clear()
-            ranks = np.percentile(table, [50, 95, 99, 100], axis=0).astype(np.int64)
+            ranks = table[[math.ceil(share * len(table)) - 1 for share in RANKS]]
             names = (stream.sensor, stream.model, stream.delegate)
             rows = [
                 (*names, stage, len(table), *ranks[:, i].tolist())

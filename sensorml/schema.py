@@ -7,7 +7,6 @@ place and its cure.
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 import types
 from collections.abc import Iterable
@@ -148,6 +147,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     'did you mean address?'
     """
     words = sorted(known)
+    import difflib
+
     close = difflib.get_close_matches(name, words, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]}?"

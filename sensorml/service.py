@@ -22,20 +22,22 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import sensorml
 from sensorml import plugins
 from sensorml.assembly import assemble
 from sensorml.clock import WallClock
-from sensorml.config import Config
-from sensorml.delivery import Delivery
+from sensorml.config import Config, Sink
 from sensorml.keeper import Keeper
 from sensorml.monitor import Monitor
 from sensorml.notify import Notifier
 from sensorml.outbox import Outbox
 from sensorml.sampling import Acknowledge, Inbox, Reading, Station, run_bus
 from sensorml.worker import Worker
+
+if TYPE_CHECKING:
+    from sensorml.delivery import Delivery
 
 PULSE_S: Final = 1.0
 """Between looks at progress, for systemd."""
@@ -153,17 +155,7 @@ def _assemble(config: Config, store: Path, stack: ExitStack) -> Running:
         commit_s=config.store.commit_s,
         wake=wake,
     )
-    deliveries = [
-        Delivery(
-            sink.name,
-            plugins.sink(sink.driver).Sink(sink.options, {"device": config.device}),
-            store,
-            acknowledge=partial(keeper.acknowledge, sink.name),
-            report=outbox.event,
-            verify=keeper.verify,
-        )
-        for sink in config.sinks
-    ]
+    deliveries = [_delivery(config, sink, keeper, outbox) for sink in config.sinks]
     return Running(
         config,
         parts.stations,
@@ -174,6 +166,19 @@ def _assemble(config: Config, store: Path, stack: ExitStack) -> Running:
         deliveries,
         ready,
         time.monotonic_ns(),
+    )
+
+
+def _delivery(config: Config, sink: Sink, keeper: Keeper, outbox: Outbox) -> Delivery:
+    from sensorml.delivery import Delivery
+
+    return Delivery(
+        sink.name,
+        plugins.sink(sink.driver).Sink(sink.options, {"device": config.device}),
+        keeper.path,
+        acknowledge=partial(keeper.acknowledge, sink.name),
+        report=outbox.event,
+        verify=keeper.verify,
     )
 
 

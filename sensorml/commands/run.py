@@ -7,12 +7,15 @@ import asyncio
 import logging
 import os
 import sys
-from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Final
 
+import sensorml
 from sensorml import loading
 from sensorml.service import Viewer
 from sensorml.service import run as serve
+
+DEMO: Final = Path(sensorml.__file__).with_name("demo.toml")
 
 log = logging.getLogger("sensorml")
 
@@ -35,8 +38,7 @@ def _seconds(text: str) -> float:
 
 def run(args: argparse.Namespace) -> int:
     if args.config is None:
-        with as_file(files("sensorml") / "demo.toml") as demo:
-            config = loading.load(demo)
+        config = loading.load(DEMO)
         store = args.store or _demo_store()
     else:
         config = loading.load(args.config)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import importlib.metadata
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,8 +55,8 @@ class Accelerator(NamedTuple):
     options: Mapping[str, str]
 
 
-def _runtime() -> tuple[Runtime, RuntimeInfo]:
-    """Import the runtime that is there.
+def _runtime() -> tuple[Runtime, str]:
+    """Import the runtime that is there; return it and its name.
 
     Raises:
         DelegateError: there is none, or the one there cannot work.
@@ -65,11 +64,9 @@ def _runtime() -> tuple[Runtime, RuntimeInfo]:
     try:
         from ai_edge_litert import interpreter
 
-        name, module = "ai-edge-litert", cast("Runtime", interpreter)
+        return cast("Runtime", interpreter), "ai-edge-litert"
     except ModuleNotFoundError:
-        name, module = "tflite-runtime", _tflite_runtime()
-    version = importlib.metadata.version(name)
-    return module, RuntimeInfo(name, version)
+        return _tflite_runtime(), "tflite-runtime"
 
 
 def _tflite_runtime() -> Runtime:
@@ -93,7 +90,10 @@ def runtime() -> RuntimeInfo:
     Raises:
         DelegateError: none does; the message says why.
     """
-    _, info = _runtime()
+    from importlib.metadata import version
+
+    _, name = _runtime()
+    info = RuntimeInfo(name, version(name))
     try:
         _interpreter(_TINY, threads=1, accelerator=None)
     except (SystemError, ModelError) as err:

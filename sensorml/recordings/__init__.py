@@ -7,22 +7,19 @@ a file is one `RecordingError`: its name, what is wrong and what to do.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Final
 
 from sensorml.errors import RecordingError
-from sensorml.recordings import csv, npz, wav
 from sensorml.recordings.npz import write_npz
 from sensorml.recordings.recording import Recording, why_not
 from sensorml.recordings.times import Segment
 
 __all__ = ["Recording", "Segment", "read", "why_not", "write_npz"]
 
-_READERS = {
-    ".npz": npz.read,
-    ".csv": csv.read,
-    ".csv.gz": csv.read,
-    ".wav": wav.read,
-}
+_READERS: Final = {".npz": "npz", ".csv": "csv", ".csv.gz": "csv", ".wav": "wav"}
+"""By the ending of a file, the module here that reads it."""
 
 
 def read(
@@ -47,9 +44,13 @@ def read(
     if not path.is_file():  # a pipe would wait for ever
         what = "is not a file" if path.exists() else "there is no such file"
         raise RecordingError(f"{path}: {what}: check the path")
-    for ending, reader in _READERS.items():
+    for ending, name in _READERS.items():
         if path.name.lower().endswith(ending):
-            return reader(path, channels=channels, rate_hz=rate_hz, unit=unit)
+            reader = import_module(f"sensorml.recordings.{name}")
+            recording: Recording = reader.read(
+                path, channels=channels, rate_hz=rate_hz, unit=unit
+            )
+            return recording
     raise RecordingError(
         f"{path}: is in no format we read: convert it to .npz, .csv, .csv.gz or .wav"
     )
