@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sensorml import cards, plugins
 from sensorml.config import Alarm, Config, Model, Sensor
@@ -19,8 +19,7 @@ from sensorml.sampling import Station
 LEAST_STALE_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(NamedTuple):
     """Everything that works on samples, wired."""
 
     stations: dict[str, list[Station]]

@@ -7,10 +7,9 @@ Rules within one table are in its `__post_init__`, rules between tables in
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -23,8 +22,7 @@ Gpio = int | str
 """A line by BCM number, header pin ("BOARD11") or name ("GPIO17")."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sensor:
+class Sensor(NamedTuple):
     """One `[[sensor]]`."""
 
     name: str
@@ -101,8 +99,7 @@ class Alarm(Table, frozen=True, kw_only=True):
         return 30.0 if self.model else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Sink:
+class Sink(NamedTuple):
     """One `[[sink]]`; `name` tells its offset in the journal from others'."""
 
     name: str
@@ -146,8 +143,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """A whole, consistent configuration; every name in it is resolved."""
 
     path: Path

@@ -8,15 +8,14 @@ failed, where, and what to do about it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class SensormlError(Exception):
     """Catch this to catch all of ours and nothing else."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing wrong with a file a person wrote: where, what, and the cure."""
 
     file: str

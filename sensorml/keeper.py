@@ -10,13 +10,15 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sensorml.errors import StoreError
 from sensorml.interfaces import Row
-from sensorml.journal import Journal
 from sensorml.outbox import Outbox
 from sensorml.worker import Worker
+
+if TYPE_CHECKING:
+    from sensorml.journal import Journal
 
 RETRY_S: Final = 5.0
 """Between attempts while the store does not take rows."""
@@ -51,9 +53,16 @@ class Keeper:
         self._moved_ns = 0
         self._dropped = 0
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Commit until `stop`, then once more."""
+    async def run(self, stop: asyncio.Event, *, after: asyncio.Event) -> None:
+        """Commit until `stop`, then once more.
+
+        The first commit waits for `after`, the first result, or for its usual
+        interval: opening a journal must not delay what watches the machine.
+        """
         try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._commit_s):
+                    await after.wait()
             while not stop.is_set():
                 self.wake.clear()
                 await self.commit()
@@ -120,7 +129,9 @@ class Keeper:
                 await self._worker.call(self._journal.verify)
 
     def _write(self, rows: Mapping[str, Sequence[Row]]) -> None:
-        """Runs on the journal's thread."""
+        """Runs on the journal's thread, which also waits for SQLite's import."""
+        from sensorml.journal import Journal
+
         if self._journal is None:
             self._journal = Journal.open(self.path, max_mb=self._max_mb)
             self._since = dict(self._journal.last_ids())

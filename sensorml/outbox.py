@@ -15,7 +15,6 @@ from typing import Final
 
 from sensorml.clock import WallClock
 from sensorml.interfaces import Row
-from sensorml.journal import COLUMNS, INSTANTS
 
 log = logging.getLogger("sensorml")
 
@@ -141,6 +140,8 @@ class Outbox:
 
 
 def _moved(kind: str, rows: Sequence[Row], moved_ns: int) -> list[Row]:
+    from sensorml.journal import COLUMNS, INSTANTS
+
     instants = [column in INSTANTS for column in COLUMNS[kind]]
     return [
         tuple(

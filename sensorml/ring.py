@@ -11,6 +11,7 @@ from bisect import bisect_left
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sensorml.types import Block, Float32
 
@@ -161,18 +162,21 @@ def frozen(windows: Float32, least: int) -> tuple[bool, ...]:
     """Say of each window (n, channels, window) if `least` rows in a row are the same.
 
     A run of that length shows at least twice in a row among every (least / 2)th
-    row: where the first channel does not repeat there, no channel is looked at
-    further.
+    row: only where that is so are all rows looked at.
     """
-    n = len(windows)
+    n, channels = len(windows), windows.shape[1]
     if least < 2:
         return (False,) * n
-    probes = windows[:, 0, :: least // 2]
-    repeats = probes[:, 1:] == probes[:, :-1]
-    if not np.count_nonzero(repeats):
-        return (False,) * n
-    suspects = repeats.any(axis=1).tolist()
-    return tuple([suspects[i] and _longest_run(windows[i]) >= least for i in range(n)])
+    probes = windows[:, :, :: least // 2]
+    repeats: NDArray[np.bool_] = probes[:, 0, 1:] == probes[:, 0, :-1]
+    for channel in range(1, channels):
+        if not np.count_nonzero(repeats):
+            return (False,) * n
+        repeats &= probes[:, channel, 1:] == probes[:, channel, :-1]
+    suspects = np.logical_or.reduce(repeats, axis=1)
+    return tuple(
+        bool(suspects[i]) and _longest_run(windows[i]) >= least for i in range(n)
+    )
 
 
 def _longest_run(window: Float32) -> int:

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from sensorml.errors import SensormlError, SourceEndedError
@@ -31,8 +31,7 @@ _BUSY_READS: Final = 64
 """Reads in a row for a driver that paces itself, before others have a turn."""
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledge:
+class Acknowledge(NamedTuple):
     """A person has acknowledged an alarm."""
 
     alarm: str

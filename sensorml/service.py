@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import platform
 import signal
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import sensorml
 from sensorml import plugins
@@ -45,8 +44,7 @@ SINKS_S: Final = 1.2
 """How long the sinks may take at a stop; what is left waits in the journal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(NamedTuple):
     """The parts of a running service, for those who look at it."""
 
     config: Config
@@ -91,7 +89,9 @@ async def run(
             if viewer is not None:
                 side.append(group.create_task(_view(viewer, running), name="view"))
             done = asyncio.Event()
-            keeping = group.create_task(running.keeper.run(done), name="journal")
+            keeping = group.create_task(
+                running.keeper.run(done, after=running.ready), name="journal"
+            )
             sending = [
                 group.create_task(delivery.run(done), name=f"sink {delivery.name}")
                 for delivery in running.deliveries
@@ -130,7 +130,7 @@ def _assemble(config: Config, store: Path, stack: ExitStack) -> Running:
         kind="service",
         subject=config.device,
         state="started",
-        detail=f"sensorml {sensorml.__version__}, Python {platform.python_version()}",
+        detail=f"sensorml {sensorml.__version__}, Python {sys.version.split()[0]}",
     )
     if parts.simulated_gpio:
         outbox.event(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ def without(prefix: bytes) -> Iterator[None]:
         except OSError:  # a service may have no stderr
             yield
             return
-        with tempfile.TemporaryFile() as caught:
+        with os.fdopen(os.memfd_create("stderr"), "w+b") as caught:
             os.dup2(caught.fileno(), 2)
             try:
                 yield

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from sensorml.cards import Card
 from sensorml.engines.flatbuffer import Buffer, Table
@@ -43,8 +42,7 @@ _SPARSE_INDICES: Final = {1: "i", 2: "H", 3: "B"}  # SparseIndexVector
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Op:
+class Op(NamedTuple):
     """One operator, as it is run."""
 
     builtin: int
@@ -54,8 +52,7 @@ class Op:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(NamedTuple):
     """One tensor."""
 
     name: str
@@ -70,8 +67,7 @@ class Tensor:
         return math.prod(self.shape[1:])
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFile:
+class ModelFile(NamedTuple):
     """What a file holds; tensors are those of the main graph."""
 
     data: bytes
@@ -128,8 +124,7 @@ def parse(data: bytes) -> ModelFile:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Graph:
+class _Graph(NamedTuple):
     ops: tuple[Op, ...]
     tensors: tuple[Tensor, ...]
     inputs: tuple[Tensor, ...]

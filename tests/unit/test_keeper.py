@@ -75,7 +75,7 @@ async def stopped(bench: Bench) -> None:
     """Run the keeper's task with a stop that has already come."""
     stop = asyncio.Event()
     stop.set()
-    await bench.keeper.run(stop)
+    await bench.keeper.run(stop, after=stop)
 
 
 async def test_rows_are_written_once(bench: Bench) -> None:
@@ -232,9 +232,10 @@ async def test_an_acknowledgement_is_in_the_journal_with_the_next_commit(bench) 
 
 
 async def test_urgent_rows_do_not_wait_for_the_interval(bench: Bench) -> None:
-    stop = asyncio.Event()
+    stop, ready = asyncio.Event(), asyncio.Event()
+    ready.set()
     async with asyncio.TaskGroup() as group, asyncio.timeout(20):  # not the 30 s
-        group.create_task(bench.keeper.run(stop))
+        group.create_task(bench.keeper.run(stop, after=ready))
         await bench.keeper.committed.acquire()
         bench.event("now")
         await bench.keeper.committed.acquire()
