@@ -7,6 +7,7 @@ Only the chosen command is imported: a start costs what it needs.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -44,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--version", action="version", version=f"sensorml {sensorml.__version__}"
     )
+    # Modules stay: a collector that looks through them finds nothing, over and over.
+    gc.disable()
     choices = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     command: Command | None = None
     for name, text in COMMANDS.items():
@@ -53,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if name in arguments[:1]:
             command = cast("Command", import_module(f"sensorml.commands.{name}"))
             command.add_arguments(chosen)
+    gc.freeze()
+    gc.enable()
     args = parser.parse_args(arguments)
     if command is None:
         parser.error(f"the command must come first: sensorml {args.command} …")

@@ -10,8 +10,7 @@ estimation by the DFT"): a band's value does not depend on the window's length.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +28,7 @@ VELOCITY_BAND_HZ: Final = (10.0, 1000.0)
 Compute = Callable[[Float32, Float32], Float32]
 
 
-@dataclass(frozen=True, slots=True)
-class Extractor:
+class Extractor(NamedTuple):
     """Turns windows into the rows of a model's input."""
 
     size: int

@@ -15,8 +15,7 @@ NO_ROWS: Final[NDArray[np.intp]] = np.empty(0, np.intp)
 """What `Block.clipped` is for a block that is not clipped anywhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
+class Channel(NamedTuple):
     """One column of a sensor's samples."""
 
     name: str

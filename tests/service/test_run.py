@@ -9,12 +9,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from importlib.resources import files
 
 import numpy as np
 import pytest
 from running import sensorml, start, stop, wait_for_line
 
+from sensorml.errors import StoreError
+from sensorml.journal import Reader
 from sensorml.recordings import write_npz
 from sensorml.resources import folders
 
@@ -34,6 +37,15 @@ def rows(store, kind):
     got = sensorml("export", "--store", store, "--kind", kind, "--format", "jsonl")
     assert got.returncode == 0, got.stderr
     return [json.loads(line) for line in got.stdout.splitlines()]
+
+
+def committed(store) -> bool:
+    """Whether a prediction is in the journal."""
+    try:
+        with closing(Reader.open(store)) as reader:
+            return reader.last_id("prediction") > 0
+    except StoreError:
+        return False
 
 
 def healthy(seconds: float, *, seed: int = 3):
@@ -133,6 +145,8 @@ def test_a_killed_service_leaves_a_journal_that_goes_on(tmp_path):
     config = configured(tmp_path, pace="real")
     process = start("run", config)
     wait_for_line(process, "unknown → normal")
+    while not committed(tmp_path / "journal.db"):
+        pass
     process.kill()
     process.communicate()
     ran = sensorml("run", config, "--duration", "2")
