@@ -41,7 +41,7 @@ class Keeper:
         self.trouble = ""
         """Why nothing is stored just now; empty when all is well."""
         self.opened = asyncio.Event()
-        """Set once there is a journal to read from."""
+        """Set once there is a journal to read from, or there will be none."""
         self._outbox = outbox
         self._worker = worker
         self._max_mb = max_mb
@@ -74,6 +74,7 @@ class Keeper:
                         await self.wake.wait()
         finally:
             await self.commit()
+            self.opened.set()
             if self._journal is not None:
                 await self._worker.call(self._journal.close)
 

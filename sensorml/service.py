@@ -93,7 +93,10 @@ async def run(
                 running.keeper.run(done, after=running.ready), name="journal"
             )
             sending = [
-                group.create_task(delivery.run(done), name=f"sink {delivery.name}")
+                group.create_task(
+                    _deliver(delivery, running.keeper, done),
+                    name=f"sink {delivery.name}",
+                )
                 for delivery in running.deliveries
             ]
             await _sample_until(stop, running, stack)
@@ -224,6 +227,11 @@ async def _sample_until(
 
 async def _all(tasks: Sequence[asyncio.Task[None]]) -> None:
     await asyncio.wait(tasks)
+
+
+async def _deliver(delivery: Delivery, keeper: Keeper, done: asyncio.Event) -> None:
+    await keeper.opened.wait()  # there must be something to read
+    await delivery.run(done)
 
 
 async def _timer(stop: asyncio.Event, duration_s: float) -> None:
