@@ -88,13 +88,14 @@ async def run(
                 side.append(group.create_task(_timer(stop, duration_s), name="timer"))
             if viewer is not None:
                 side.append(group.create_task(_view(viewer, running), name="view"))
-            done = asyncio.Event()
+            keeper = running.keeper
+            sent, kept = asyncio.Event(), asyncio.Event()
             keeping = group.create_task(
-                running.keeper.run(done, after=running.ready), name="journal"
+                keeper.run(kept, after=running.ready), name="journal"
             )
             sending = [
                 group.create_task(
-                    _deliver(delivery, running.keeper, done),
+                    _deliver(delivery, keeper, sent),
                     name=f"sink {delivery.name}",
                 )
                 for delivery in running.deliveries
@@ -102,11 +103,12 @@ async def run(
             await _sample_until(stop, running, stack)
             notifier.stopping()
             running.outbox.event(kind="service", subject=config.device, state="stopped")
-            await running.keeper.commit()
-            done.set()
-            running.keeper.wake.set()
-            if sending:
+            await keeper.commit()
+            sent.set()
+            if sending and keeper.opened.is_set():
                 await asyncio.wait(sending, timeout=SINKS_S)
+            kept.set()  # only now: it also writes how far the sinks have come
+            keeper.wake.set()
             await keeping
             for task in [*side, *sending]:
                 task.cancel()
@@ -117,7 +119,6 @@ def _assemble(config: Config, store: Path, stack: ExitStack) -> Running:
     loop = asyncio.get_running_loop()
     wake = asyncio.Event()
     inbox = Inbox()
-
     ready = asyncio.Event()
 
     def on_loop(call: Callable[[], None]) -> None:
@@ -229,9 +230,9 @@ async def _all(tasks: Sequence[asyncio.Task[None]]) -> None:
     await asyncio.wait(tasks)
 
 
-async def _deliver(delivery: Delivery, keeper: Keeper, done: asyncio.Event) -> None:
+async def _deliver(delivery: Delivery, keeper: Keeper, stop: asyncio.Event) -> None:
     await keeper.opened.wait()  # there must be something to read
-    await delivery.run(done)
+    await delivery.run(stop)
 
 
 async def _timer(stop: asyncio.Event, duration_s: float) -> None:

@@ -64,3 +64,18 @@ def test_a_database_that_is_away_does_not_hold_up_a_stop(tmp_path):
     code, log = stop(process)
     assert code == 0, log
     assert "service demo: stopped" in log
+
+
+def test_what_was_delivered_is_not_delivered_again_by_the_next_run(
+    own_influxd, tmp_path
+):
+    demo = (files("sensorml") / "demo.toml").read_text("utf-8")
+    config = tmp_path / "box.toml"
+    config.write_text(demo + SINK.format(url=own_influxd.url))
+    store = tmp_path / "journal.db"
+    process = start("run", config, "--store", store)
+    wait_for_line(process, "unknown → normal")
+    assert stop(process)[0] == 0
+    with closing(Reader.open(store)) as reader:
+        for kind in ("prediction", "alarm", "event"):
+            assert reader.offset("influxdb", kind) == reader.last_id(kind) > 0
