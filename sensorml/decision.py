@@ -110,8 +110,9 @@ class AlarmLogic:
 
     On when k of the last n votes are OVER. Off only after CLEAR votes alone
     for the dwell time and, when latched, after an acknowledgement. Blind when
-    k of the last n votes are BLIND, or from `blind()` until the next vote that
-    sees; it begins blind.
+    the BLIND ones among the last n votes could have made the difference: with
+    them over, there would be k to come on; or k of them while it is on. Blind
+    also from `blind()` until the next vote that sees; it begins blind.
     """
 
     def __init__(self, rule: Alarm) -> None:
@@ -140,13 +141,9 @@ class AlarmLogic:
         before = self.state
         votes = self._votes
         votes.append(vote)
-        if vote is Vote.BLIND:
-            if votes.count(Vote.BLIND) >= self._needed:
-                self.seeing = False
-        elif not self.seeing and votes.count(Vote.BLIND) < self._needed:
-            self.seeing = True
+        over, blind = votes.count(Vote.OVER), votes.count(Vote.BLIND)
         if not self.on:
-            if vote is Vote.OVER and votes.count(Vote.OVER) >= self._needed:
+            if vote is Vote.OVER and over >= self._needed:
                 self.on = True
                 self._acknowledged = False
                 self._clear_since_ns = None
@@ -156,6 +153,9 @@ class AlarmLogic:
             if self._clear_since_ns is None:
                 self._clear_since_ns = at_ns
             self._clear_if_due(at_ns)
+        doubt = blind if self.on else blind + over
+        clear_cut = not blind or doubt < self._needed
+        self.seeing = clear_cut and (self.seeing or vote is not Vote.BLIND)
         return self._changed(before, at_ns, reason)
 
     def blind(self, at_ns: int, reason: str) -> Change | None:

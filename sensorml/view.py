@@ -69,10 +69,15 @@ def render(running: Running, lines: list[str]) -> Group:
     )
     return Group(
         head,
+        "",
         _sensors(running),
+        "",
         _models(running),
+        "",
         _alarms(running),
+        "",
         _storage(running),
+        "",
         *(Text(line, style="dim", overflow="ellipsis", no_wrap=True) for line in lines),
     )
 

@@ -180,11 +180,15 @@ class TestAlarm:
         assert logic.output
         assert feed(logic, "c", at_s=4) == ["alarm"]
 
+    def test_a_blind_window_that_could_hide_an_alarm_makes_it_unknown(self) -> None:
+        assert feed(alarm(of=(2, 3)), "cob") == ["normal", "normal", "unknown"]
+        assert feed(alarm(of=(3, 5)), "ccbbc") == ["normal"] * 5
+
     def test_silence_forgets_the_votes_before_it(self) -> None:
         logic = alarm(of=(2, 3))
         feed(logic, "o")
         logic.blind(2 * SECOND, "gone")
-        assert feed(logic, "ocb", at_s=3) == ["normal"] * 3
+        assert feed(logic, "occ", at_s=3) == ["normal"] * 3
 
     def test_k_blind_windows_make_it_blind(self) -> None:
         assert feed(alarm(of=(2, 3)), "cbcbb") == [
@@ -218,8 +222,7 @@ class Told:
     def vote(self, at_ns: int, vote: Vote) -> None:
         k, n = self.rules.votes
         self.recent = [*self.recent, vote][-n:]
-        blind = self.recent.count(Vote.BLIND) >= k
-        self.seeing = not blind and (self.seeing or vote is not Vote.BLIND)
+        window = list(self.recent)
         if self.on:
             if vote is not Vote.CLEAR:
                 self.clear_since = None
@@ -228,6 +231,10 @@ class Told:
             self.end_if_due(at_ns)
         elif vote is Vote.OVER and self.recent.count(Vote.OVER) >= k:
             self.on, self.acknowledged, self.clear_since = True, False, None
+        blind = window.count(Vote.BLIND)
+        at_worst = blind if self.on else blind + window.count(Vote.OVER)
+        doubtful = blind > 0 and at_worst >= k
+        self.seeing = not doubtful and (self.seeing or vote is not Vote.BLIND)
 
     def end_if_due(self, at_ns: int) -> None:
         held = self.rules.latch and not self.acknowledged
