@@ -49,20 +49,23 @@ def medians(pairs: Sequence[tuple[float, float]]) -> Pair:
 
 def table(figures: Iterable[Figure]) -> str:
     """Lay the figures out as a Markdown table, as in the README."""
-    rows: list[Sequence[str]] = [
-        ("figure", "sensorml", "reference", "ratio", "promised", "reference is"),
-        ("---", "---:", "---:", "---:", "---:", "---"),
-    ]
-    for f in figures:
-        missed = "" if f.pair.ratio <= f.limit else " (missed)"
-        rows.append(
+    return markdown(
+        ["figure", "sensorml", "reference", "ratio", "promised", "reference is"],
+        [
             (
                 f.what,
-                f"{f.pair.ours:.4g} {f.unit}",
-                f"{f.pair.reference:.4g} {f.unit}",
-                f"{f.pair.ratio:.3g}{missed}",
+                f"{f.pair.ours:.3g} {f.unit}",
+                f"{f.pair.reference:.3g} {f.unit}",
+                f"{f.pair.ratio:.2f}"
+                + ("" if f.pair.ratio <= f.limit else " (missed)"),
                 f"≤ {f.limit:.3g}",
                 f.named,
             )
-        )
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+            for f in figures
+        ],
+    )
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -17,8 +17,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -56,13 +55,17 @@ bind-address = "127.0.0.1:{rpc}"
 def measure(folder: Path, rounds: int = 3) -> list[Figure]:
     store = folder / "journal.db"
     fill(store, ROWS)
-    with influxd(folder) as url:
-        post(f"{url}/query?q=CREATE+DATABASE+bench")
-        ours, theirs = Ours(url), Theirs(url)
+    server = Influxd(folder)
+    server.start()
+    try:
+        post(f"{server.url}/query?q=CREATE+DATABASE+bench")
+        ours, theirs = Ours(server.url), Theirs(server.url)
         pair = paired(
             lambda: cpu_us(store, ours), lambda: cpu_us(store, theirs), rounds
         )
         ours.sink.close()
+    finally:
+        server.kill()
     what = "a row from the journal to InfluxDB, CPU"
     named = "influxdb-client, Point + SYNCHRONOUS"
     return [Figure(what, pair, "µs", 1 / 8, named)]
@@ -182,28 +185,37 @@ class V1:
         return getattr(self._api, name)
 
 
-@contextmanager
-def influxd(folder: Path) -> Iterator[str]:
-    """Run InfluxDB 1 on loopback, its files in `folder`; yield its URL."""
-    port, rpc = free_port(), free_port()
-    config = folder / "influxd.toml"
-    config.write_text(_CONFIG.format(folder=folder, port=port, rpc=rpc))
-    url = f"http://127.0.0.1:{port}"
-    with subprocess.Popen(
-        ["influxd", "-config", str(config)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as server:
-        try:
-            for _ in range(200):
-                try:
-                    urllib.request.urlopen(f"{url}/ping", timeout=5).close()
-                    break
-                except OSError:
-                    time.sleep(0.05)
-            yield url
-        finally:
-            server.terminate()
+class Influxd:
+    """InfluxDB 1 on loopback, its files in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._config = folder / "influxd.toml"
+        self._config.write_text(
+            _CONFIG.format(folder=folder, port=port, rpc=free_port())
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            ["influxd", "-config", str(self._config)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for _ in range(200):
+            try:
+                urllib.request.urlopen(f"{self.url}/ping", timeout=5).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise TimeoutError("influxd does not answer")
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
 
 def post(url: str) -> None:
