@@ -69,6 +69,7 @@ def observe(folder: Path) -> list[Observation]:
         server.kill()
     delays = sorted(float(str(row["delay_ns"])) / 1e6 for row in windows)
     silent_s = restart_gap_s(everything)
+    gaps = sum(row["quality"] != 1 for row in windows)
     return [
         Observation(
             "sample → alarm",
@@ -78,7 +79,7 @@ def observe(folder: Path) -> list[Observation]:
         ),
         Observation(
             "missed samples",
-            f"in {sum(row['quality'] != 1 for row in windows)} of {len(windows)} windows",
+            f"in {gaps} of {len(windows)} windows",
             "windows with a gap, at 800 Hz, the database killed meanwhile",
         ),
         Observation(

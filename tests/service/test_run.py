@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -269,3 +270,57 @@ def test_the_journal_is_an_ordinary_database(tmp_path):
         [(n, model)] = db.execute("SELECT count(*), min(model) FROM prediction")
     db.close()
     assert (n, model) == ((5 * 800 - 512) // 256 + 1, "m")
+
+
+def test_a_second_ctrl_c_ends_it_at_once(tmp_path):
+    with socket.socket() as silent:  # takes connections and never answers
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        config = configured(
+            tmp_path,
+            extra=f"""
+            [[sink]]
+            driver = "influxdb"
+            url = "http://127.0.0.1:{silent.getsockname()[1]}"
+            api = "v1"
+            database = "d"
+            """,
+            pace="real",
+        )
+        recorded(tmp_path / "healthy.npz", healthy(60))
+        process = start("run", config)
+        wait_for_line(process, "unknown → normal")
+        while not committed(tmp_path / "journal.db"):
+            pass
+        process.send_signal(signal.SIGINT)
+        wait_for_line(process, "service box: stopped")  # the sink is still trying
+        code, _ = stop(process, signal.SIGINT)
+    assert code == 130
+
+
+def test_a_recording_of_a_simulated_sensor_trains_a_model_that_finds_it_normal(
+    tmp_path,
+):
+    config = tmp_path / "box.toml"
+    config.write_text(
+        '[[sensor]]\nname = "motor"\ndriver = "mpu6050"\nbus = "sim"\nrate_hz = 1000\n'
+    )
+    out = tmp_path / "motor.npz"
+    got = sensorml(
+        "record", config, "--sensor", "motor", "--duration", "8", "--out", out
+    )
+    assert got.returncode == 0, got.stderr
+    assert "0 missed" in got.stdout
+    model = tmp_path / "model"
+    got = sensorml("train", "--normal", out, "--out", model, "--window", "128")
+    assert got.returncode == 0, got.stderr
+    got = sensorml("score", "--model", model, out, "--json")
+    assert got.returncode == 0, got.stderr
+    summary = json.loads(got.stdout)
+    assert summary["files"][0]["state"] == "normal"
+    assert summary["windows"] > 100
+    missing = sensorml(
+        "record", config, "--sensor", "moter", "--duration", "1", "--out", out
+    )
+    assert missing.returncode == 2
+    assert "did you mean motor?" in missing.stderr
