@@ -20,10 +20,11 @@ from sensorml.clock import WallClock
 from sensorml.engines.tflite import TfliteEngine
 from sensorml.health import SensorHealth
 from sensorml.journal import Journal
-from sensorml.monitor import Monitor, Stream
+from sensorml.monitor import Monitor
 from sensorml.outbox import Outbox
 from sensorml.pipeline import Pipeline
 from sensorml.sampling import Reading
+from sensorml.streams import Stream
 from sensorml.types import Block, Float32
 
 WINDOWS = 300

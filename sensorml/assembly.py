@@ -12,9 +12,9 @@ from sensorml.decision import AlarmLogic
 from sensorml.engines.choice import open_engine
 from sensorml.health import SensorHealth
 from sensorml.interfaces import Driver
-from sensorml.monitor import Line, Stream, Watch
 from sensorml.pipeline import Pipeline
 from sensorml.sampling import Station
+from sensorml.streams import Line, Stream, Watch
 
 LEAST_STALE_S = 2.0
 

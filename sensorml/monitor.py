@@ -6,71 +6,22 @@ changed before anything is written down.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Protocol
-
-import numpy as np
+from typing import Final
 
 from sensorml.config import Alarm
-from sensorml.decision import AlarmLogic, vote_of_value, vote_of_window
+from sensorml.decision import vote_of_value, vote_of_window
 from sensorml.errors import BusError, SourceEndedError
 from sensorml.health import SensorHealth
-from sensorml.interfaces import Row
 from sensorml.outbox import Outbox
-from sensorml.pipeline import FROZEN, Pipeline
+from sensorml.pipeline import FROZEN
 from sensorml.sampling import Acknowledge, Inbox, Reading
+from sensorml.streams import Stream, Watch
 from sensorml.types import Block, Change, Prediction, State
 
 TICK_S: Final = 0.25
 """How often silence is looked for when nothing comes."""
-
-RANKS: Final = (0.5, 0.95, 0.99, 1.0)
-"""Nearest-rank percentiles: a delay in a row is one that was measured."""
-
-STAGES: Final = ("sample_to_result", "features", "quantise", "invoke", "decide")
-
-
-class Line(Protocol):
-    """An alarm's output line."""
-
-    def set(self, on: bool) -> None: ...
-
-
-@dataclass(slots=True)
-class Watch:
-    """One alarm with its line, and what it last said."""
-
-    logic: AlarmLogic
-    line: Line | None = None
-    reason: str = "no data yet"
-    level: bool | None = None
-    """What the line was last told; None: nothing, or it failed."""
-    line_state: str = "ok"
-
-    @property
-    def name(self) -> str:
-        return self.logic.rule.name
-
-
-@dataclass(slots=True)
-class Stream:
-    """One model on one sensor, the alarms that follow it, and its latest."""
-
-    model: str
-    sensor: str
-    pipeline: Pipeline
-    watches: Sequence[Watch]
-    latest: Prediction | None = None
-    windows: int = 0
-    delays: list[tuple[int, ...]] = field(default_factory=list)
-    """Per window since the last `timing` rows: its durations, as in STAGES."""
-
-    @property
-    def delegate(self) -> str:
-        return self.pipeline.engine.delegate
 
 
 class Monitor:
@@ -195,19 +146,9 @@ class Monitor:
                 self._alarm_changed(
                     watch, change, stream.sensor, stream.model, prediction
                 )
-        stream.latest = predictions[-1]
-        stream.windows += len(predictions)
+        stream.take(predictions)
         self._count(len(predictions))
-        stream.delays += [
-            (p.delay_ns, p.features_ns, p.quantise_ns, p.invoke_ns, p.decide_ns)
-            for p in predictions
-            if p.score == p.score
-        ]
-        card = stream.pipeline.card
-        names = (stream.sensor, stream.model, card.version, stream.delegate)
-        self._outbox.predictions(
-            lambda offset_ns: [_row(p, names, offset_ns) for p in predictions]
-        )
+        self._outbox.predictions(lambda offset_ns: stream.rows(predictions, offset_ns))
 
     def _count(self, results: int) -> None:
         if not self.results:
@@ -295,44 +236,15 @@ class Monitor:
     def _write_timings(self, now_ns: int) -> None:
         """Turn the delays since the last call into percentile rows."""
         since_ns, self._timed_ns = self._timed_ns, now_ns
-        for stream in self.streams:
-            if not stream.delays:
-                continue
-            table = np.sort(np.array(stream.delays, np.int64), axis=0)
-            stream.delays.clear()
-            ranks = table[[math.ceil(share * len(table)) - 1 for share in RANKS]]
-            names = (stream.sensor, stream.model, stream.delegate)
-            rows = [
-                (*names, stage, len(table), *ranks[:, i].tolist())
-                for i, stage in enumerate(STAGES)
+        self._outbox.timing(
+            lambda offset_ns: [
+                row
+                for stream in self.streams
+                for row in stream.timing_rows(since_ns + offset_ns, now_ns + offset_ns)
             ]
-            self._outbox.timing(
-                lambda offset_ns, rows=rows: [  # type: ignore[misc]  # mypy: lambda default
-                    (since_ns + offset_ns, now_ns + offset_ns, *row) for row in rows
-                ]
-            )
+        )
 
 
 def _compared(prediction: Prediction) -> str:
     over = "over" if prediction.state is State.ANOMALY else "under"
     return f"score {prediction.score:.3g} {over} {prediction.threshold:.3g}"
-
-
-def _row(p: Prediction, names: tuple[str, str, str, str], offset_ns: int) -> Row:
-    return (
-        p.start_ns + offset_ns,
-        p.end_ns + offset_ns,
-        *names,
-        p.score,
-        p.threshold,
-        p.state.value,
-        p.quality,
-        p.delay_ns,
-        p.features_ns,
-        p.quantise_ns,
-        p.invoke_ns,
-        p.decide_ns,
-        0,
-        p.label,
-        p.probability,
-    )

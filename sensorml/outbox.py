@@ -48,8 +48,10 @@ class Outbox:
             self._trim(rows)
 
     def timing(self, make: Callable[[int], Sequence[Row]]) -> None:
+        """Add the rows that `make` returns, as for predictions."""
         with self._lock:
-            self._rows.setdefault("timing", []).extend(make(self.wall.offset_ns))
+            if rows := make(self.wall.offset_ns):
+                self._rows.setdefault("timing", []).extend(rows)
 
     def alarm(
         self,

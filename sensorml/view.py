@@ -13,8 +13,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from sensorml.monitor import Stream
 from sensorml.service import Running
+from sensorml.streams import Stream
 from sensorml.types import SensorState
 
 REFRESH_S: Final = 0.25

@@ -19,6 +19,19 @@ database = "plant"
 """
 
 
+@pytest.fixture
+def box(own_influxd, tmp_path):
+    """The demo with a sink, and the journal that it will write."""
+    return configured(tmp_path, own_influxd.url), tmp_path / "journal.db"
+
+
+def configured(tmp_path, url):
+    demo = (files("sensorml") / "demo.toml").read_text("utf-8")
+    config = tmp_path / "box.toml"
+    config.write_text(demo + SINK.format(url=url))
+    return config
+
+
 def predictions(store):
     """Return end and score of every window in the journal, by end."""
     end, score = (COLUMNS["prediction"].index(name) for name in ("end_ns", "score"))
@@ -27,13 +40,8 @@ def predictions(store):
     return {row[end]: row[score] for _, row in found}
 
 
-def test_an_outage_of_the_database_loses_nothing_and_doubles_nothing(
-    own_influxd, tmp_path
-):
-    demo = (files("sensorml") / "demo.toml").read_text("utf-8")
-    config = tmp_path / "box.toml"
-    config.write_text(demo + SINK.format(url=own_influxd.url))
-    store = tmp_path / "journal.db"
+def test_an_outage_of_the_database_loses_nothing_and_doubles_nothing(own_influxd, box):
+    config, store = box
     process = start("run", config, "--store", store)
     wait_for_line(process, "unknown → normal")
     while not own_influxd.rows("plant", "prediction"):
@@ -56,9 +64,7 @@ def test_an_outage_of_the_database_loses_nothing_and_doubles_nothing(
 
 
 def test_a_database_that_is_away_does_not_hold_up_a_stop(tmp_path):
-    demo = (files("sensorml") / "demo.toml").read_text("utf-8")
-    config = tmp_path / "box.toml"
-    config.write_text(demo + SINK.format(url="http://127.0.0.1:9"))
+    config = configured(tmp_path, "http://127.0.0.1:9")
     process = start("run", config, "--store", tmp_path / "journal.db")
     wait_for_line(process, "sink influxdb: ok → away")
     code, log = stop(process)
@@ -66,13 +72,8 @@ def test_a_database_that_is_away_does_not_hold_up_a_stop(tmp_path):
     assert "service demo: stopped" in log
 
 
-def test_what_was_delivered_is_not_delivered_again_by_the_next_run(
-    own_influxd, tmp_path
-):
-    demo = (files("sensorml") / "demo.toml").read_text("utf-8")
-    config = tmp_path / "box.toml"
-    config.write_text(demo + SINK.format(url=own_influxd.url))
-    store = tmp_path / "journal.db"
+def test_what_was_delivered_is_not_delivered_again_by_the_next_run(box):
+    config, store = box
     process = start("run", config, "--store", store)
     wait_for_line(process, "unknown → normal")
     assert stop(process)[0] == 0

@@ -14,10 +14,11 @@ from sensorml.decision import AlarmLogic
 from sensorml.errors import BusError, SensorError, SourceEndedError
 from sensorml.health import SensorHealth
 from sensorml.journal import COLUMNS
-from sensorml.monitor import STAGES, Monitor, Stream, Watch
+from sensorml.monitor import Monitor
 from sensorml.outbox import Outbox
 from sensorml.pipeline import Pipeline
 from sensorml.sampling import Acknowledge, Inbox, Reading
+from sensorml.streams import STAGES, Stream, Watch
 from sensorml.types import AlarmState, SensorState
 
 EPOCH = 1_700_000_000 * SECOND

@@ -1,0 +1,110 @@
+"""What the monitor follows: a model on a sensor, and the alarms behind it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import numpy as np
+
+from sensorml.decision import AlarmLogic
+from sensorml.interfaces import Row
+from sensorml.pipeline import Pipeline
+from sensorml.types import Prediction
+
+RANKS: Final = (0.5, 0.95, 0.99, 1.0)
+"""Nearest-rank percentiles: a delay in a row is one that was measured."""
+
+STAGES: Final = ("sample_to_result", "features", "quantise", "invoke", "decide")
+
+
+class Line(Protocol):
+    """An alarm's output line."""
+
+    def set(self, on: bool) -> None: ...
+
+
+@dataclass(slots=True)
+class Watch:
+    """One alarm with its line, and what it last said."""
+
+    logic: AlarmLogic
+    line: Line | None = None
+    reason: str = "no data yet"
+    level: bool | None = None
+    """What the line was last told; None: nothing, or it failed."""
+    line_state: str = "ok"
+
+    @property
+    def name(self) -> str:
+        return self.logic.rule.name
+
+
+@dataclass(slots=True)
+class Stream:
+    """One model on one sensor, the alarms that follow it, and its latest."""
+
+    model: str
+    sensor: str
+    pipeline: Pipeline
+    watches: Sequence[Watch]
+    latest: Prediction | None = None
+    windows: int = 0
+    delays: list[tuple[int, ...]] = field(default_factory=list)
+    """Per window since the last `timing` rows: its durations, as in STAGES."""
+
+    @property
+    def delegate(self) -> str:
+        return self.pipeline.engine.delegate
+
+    def take(self, predictions: Sequence[Prediction]) -> None:
+        """Remember the newest windows, n >= 1."""
+        self.latest = predictions[-1]
+        self.windows += len(predictions)
+        self.delays += [
+            (p.delay_ns, p.features_ns, p.quantise_ns, p.invoke_ns, p.decide_ns)
+            for p in predictions
+            if not math.isnan(p.score)  # the model did not run
+        ]
+
+    def rows(self, predictions: Sequence[Prediction], offset_ns: int) -> list[Row]:
+        """Make `prediction` rows; the offset turns the sensor's time into UTC."""
+        version, delegate = self.pipeline.card.version, self.delegate
+        return [
+            (
+                p.start_ns + offset_ns,
+                p.end_ns + offset_ns,
+                self.sensor,
+                self.model,
+                version,
+                delegate,
+                p.score,
+                p.threshold,
+                p.state.value,
+                p.quality,
+                p.delay_ns,
+                p.features_ns,
+                p.quantise_ns,
+                p.invoke_ns,
+                p.decide_ns,
+                0,
+                p.label,
+                p.probability,
+            )
+            for p in predictions
+        ]
+
+    def timing_rows(self, start_ns: int, end_ns: int) -> list[Row]:
+        """Turn the delays since the last call into `timing` rows, one a stage."""
+        if not self.delays:
+            return []
+        table = np.sort(np.array(self.delays, np.int64), axis=0)
+        self.delays.clear()
+        ranks = table[[math.ceil(share * len(table)) - 1 for share in RANKS]]
+        names = (self.sensor, self.model, self.delegate)
+        return [
+            (start_ns, end_ns, *names, stage, len(table), *ranks[:, i].tolist())
+            for i, stage in enumerate(STAGES)
+        ]
