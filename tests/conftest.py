@@ -1,11 +1,15 @@
-"""What holds for every test: nothing may still run when it ends."""
+"""What holds for every test: nothing still runs when it ends, and in CI
+(SENSORML_CI=1) nothing is skipped that could have run.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import inspect
+import os
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 
 import pytest
 from hypothesis import settings
@@ -37,3 +41,23 @@ def no_leaks(request: pytest.FixtureRequest, no_leaked_threads: None) -> None:
     """Fail an asynchronous test that ends before its tasks do."""
     if inspect.iscoroutinefunction(getattr(request.node, "obj", None)):
         request.getfixturevalue("no_leaked_tasks")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[
+    None, pytest.TestReport, pytest.TestReport
+]:
+    """In CI turn a skip into a failure, but for what is truly not there."""
+    report = yield
+    if os.environ.get("SENSORML_CI") != "1" or not report.skipped:
+        return report
+    why = str(report.longrepr)
+    no_recordings = "SENSORML_DATA" in why and "SENSORML_DATA" not in os.environ
+    no_litert = "ai-edge-litert" in why and not importlib.util.find_spec(
+        "ai_edge_litert"
+    )
+    made_elsewhere = "not made here" in why
+    if not (no_recordings or no_litert or made_elsewhere):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI: {why}"
+    return report
