@@ -54,7 +54,11 @@ class TrainingError(SensormlError, ValueError):
 
 
 class BusError(SensormlError, OSError):
-    """A transfer on an I2C or GPIO device failed."""
+    """A transfer on an I2C or GPIO device failed; `errno` says how, if known."""
+
+    def __str__(self) -> str:
+        """Leave out the number: the sentence says it in words."""
+        return self.strerror or super().__str__()
 
 
 class SensorError(SensormlError, RuntimeError):

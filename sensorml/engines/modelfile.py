@@ -258,10 +258,9 @@ def why_not(file: ModelFile, card: Card) -> str | None:
     if given.size != wanted:
         return f"its input takes {given.size} values, the card's features are {wanted}"
     labels = len(card.output.labels)
-    if card.kind == "classifier" and made.size != labels:
+    if labels and made.size != labels:
         return f"its output has {made.size} values, the card names {labels} labels"
-    rebuilds = card.kind == "anomaly" and card.output.score == "reconstruction"
-    if rebuilds and made.size != given.size:
+    if card.output.score == "reconstruction" and made.size != given.size:
         return f"its output has {made.size} values, a reconstruction {given.size}"
     return None
 
