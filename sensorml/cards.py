@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
@@ -126,9 +126,11 @@ FeatureSpec = Raw | LogSpectrum | Envelope | Statistics
 class Output(Table, frozen=True, kw_only=True):
     """How the model's output becomes a score or a label."""
 
-    score: Literal["reconstruction", "value", "probability"] = "reconstruction"
+    score: Literal["reconstruction", "value", "probability"] | None = None
     """reconstruction: mean squared difference of input and output, in standard
-    deviations; value: the first output; probability: 1 - p(normal label)."""
+    deviations; value: the first output; probability: 1 - p(normal label). None:
+    what the card's kind is scored by, in this order anomaly, regression,
+    classifier."""
     labels: tuple[str, ...] = ()
     normal: str = ""
     """Which of the labels is the healthy one."""
@@ -179,6 +181,13 @@ class Provenance(Table, frozen=True, kw_only=True):
     notes: str = ""
 
 
+_USUAL_SCORE: Final[dict[str, Literal["reconstruction", "value", "probability"]]] = {
+    "anomaly": "reconstruction",
+    "regression": "value",
+    "classifier": "probability",
+}
+
+
 class Card(Table, frozen=True, kw_only=True):
     """One `model.toml`."""
 
@@ -199,10 +208,19 @@ class Card(Table, frozen=True, kw_only=True):
             raise ValueError(f"files lacks {CPU_FILE}: every model needs a CPU file")
         if self.kind == "classifier" and not self.output.labels:
             raise ValueError("output.labels is missing: a classifier has labels")
+        if self.score == "probability" and self.output.normal not in self.output.labels:
+            raise ValueError("output.normal is missing: name the healthy label")
         if len(self.baseline.gravity) not in {0, len(self.input.channels)}:
             raise ValueError(
                 "baseline.gravity has not one number per channel: commission again"
             )
+
+    @property
+    def score(self) -> Literal["reconstruction", "value", "probability"]:
+        """How a window's score comes from the model's output."""
+        if self.output.score is not None:
+            return self.output.score
+        return _USUAL_SCORE[self.kind]
 
 
 def load(folder: Path) -> Card:

@@ -151,12 +151,12 @@ class Pipeline:
     def _scores(self, features: Float32, rows: Float32) -> list[float]:
         """Return the score of every window; `features` are used up."""
         output = self.card.output
-        if output.score == "reconstruction":
+        if self.card.score == "reconstruction":
             features -= rows
             np.square(features, features)
             scores = np.add.reduce(features, axis=1)
             scores /= features.shape[1]
-        elif output.score == "probability":
+        elif self.card.score == "probability":
             scores = 1 - rows[:, output.labels.index(output.normal)]
         else:
             scores = rows[:, 0]

@@ -260,7 +260,7 @@ def why_not(file: ModelFile, card: Card) -> str | None:
     labels = len(card.output.labels)
     if labels and made.size != labels:
         return f"its output has {made.size} values, the card names {labels} labels"
-    if card.output.score == "reconstruction" and made.size != given.size:
+    if card.score == "reconstruction" and made.size != given.size:
         return f"its output has {made.size} values, a reconstruction {given.size}"
     return None
 

@@ -114,3 +114,18 @@ def test_every_problem_of_a_card_is_told(tmp_path: Path) -> None:
     )
     keys = [p.key for p in cards.problems(model_folder(tmp_path, text=text))]
     assert keys == ["input.window", "threshold.value"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "score"),
+    [("anomaly", "reconstruction"), ("regression", "value")],
+)
+def test_a_kind_has_its_usual_score(kind: str, score: str) -> None:
+    assert card(kind=kind, output=cards.Output()).score == score
+
+
+def test_a_classifier_without_its_healthy_label_is_refused(tmp_path: Path) -> None:
+    text = CARD_TEXT.replace('"anomaly"', '"classifier"').replace(
+        'score = "value"', 'labels = ["good", "worn"]'
+    )
+    assert "name the healthy label" in refused(model_folder(tmp_path, text=text))
