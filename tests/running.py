@@ -26,13 +26,17 @@ def sensorml(
 
 
 def start(
-    *arguments: str | Path, cwd: Path | None = None, file_bytes: int | None = None
+    *arguments: str | Path,
+    cwd: Path | None = None,
+    file_bytes: int | None = None,
+    **environ: str,
 ) -> subprocess.Popen[str]:
     """Start a command; with `file_bytes` no file of it may grow beyond that."""
 
     process = subprocess.Popen(
         [sys.executable, "-m", "sensorml", *map(str, arguments)],
         cwd=cwd,
+        env=os.environ | environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -324,3 +324,25 @@ def test_a_recording_of_a_simulated_sensor_trains_a_model_that_finds_it_normal(
     )
     assert missing.returncode == 2
     assert "did you mean motor?" in missing.stderr
+
+
+def test_systemd_hears_ready_after_the_first_result_and_alive_while_data_moves(
+    tmp_path,
+):
+    address = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(str(address))
+        notify.settimeout(30)
+        process = start(
+            "run", "--store", tmp_path / "demo.db", NOTIFY_SOCKET=str(address)
+        )
+        ready = notify.recv(4096).decode()
+        assert ready.splitlines()[0] == "READY=1"
+        assert "motor ok" in ready
+        heard = [notify.recv(4096).decode() for _ in range(6)]
+        assert heard.count("WATCHDOG=1") >= 2
+        code, _ = stop(process)
+        assert code == 0
+        notify.setblocking(False)
+        while heard[-1] != "STOPPING=1":
+            heard.append(notify.recv(4096).decode())
