@@ -190,6 +190,11 @@ class _Loading:
 
     def _fits(self, sensors: dict[str, Sensor], models: dict[str, Model]) -> None:
         """Check every model's delegate and card, and the card against its sensor."""
+        by_name = {
+            sensor.name: (sensor, channels)
+            for place, sensor in sensors.items()
+            if (channels := self._channels(place, sensor)) is not None
+        }
         for place, model in models.items():
             if model.delegate not in self._delegates:
                 what = f"there is no delegate {model.delegate!r}"
@@ -198,28 +203,22 @@ class _Loading:
             folder = model_folder(model.path, self.path.parent)
             if wrong := cards.problems(folder):
                 self.decoder.problems += wrong
-                continue
-            for at, sensor in sensors.items():
-                if sensor.name == model.sensor:
-                    why = self._why_not(cards.load(folder), at, sensor)
-                    if why is not None:
-                        self.decoder.problem(f"{place}.sensor", *why)
+            elif model.sensor in by_name:
+                why = why_not(cards.load(folder).input, *by_name[model.sensor])
+                if why is not None:
+                    self.decoder.problem(f"{place}.sensor", *why)
+
+    def _channels(self, place: str, sensor: Sensor) -> Sequence[Channel] | None:
+        try:
+            return plugins.driver(sensor.driver).channels(sensor.options)
+        except RecordingError as err:
+            self.decoder.problem(f"{place}.path", str(err))
+            return None
 
     @cached_property
     def _delegates(self) -> Sequence[str]:
         files = (f for folder in folders("delegates") for f in folder.glob("*.toml"))
         return ["auto", *sorted({file.stem for file in files})]
-
-    def _why_not(
-        self, card: cards.Card, place: str, sensor: Sensor
-    ) -> tuple[str, str] | None:
-        """Say what keeps a model from running on a sensor, and the cure."""
-        try:
-            channels = plugins.driver(sensor.driver).channels(sensor.options)
-        except RecordingError as err:
-            self.decoder.problem(f"{place}.path", str(err))
-            return None
-        return why_not(card.input, sensor, channels)
 
 
 def why_not(
