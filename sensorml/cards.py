@@ -128,19 +128,20 @@ class Output(Table, frozen=True, kw_only=True):
 
     score: Literal["reconstruction", "value", "probability"] | None = None
     """reconstruction: mean squared difference of input and output, in standard
-    deviations; value: the first output; probability: 1 - p(normal label). None:
-    what the card's kind is scored by, in this order anomaly, regression,
-    classifier."""
+    deviations; value: the first output; probability: 1 - p(normal label), or of
+    the likeliest label where none is normal. None: what the card's kind is scored
+    by, in this order anomaly, regression, classifier."""
     labels: tuple[str, ...] = ()
     normal: str = ""
-    """Which of the labels is the healthy one."""
+    """Which of the labels is the healthy one, if any is."""
 
     def __post_init__(self) -> None:
-        if self.score == "probability" and self.normal not in self.labels:
+        if self.normal and self.normal not in self.labels:
             raise ValueError(
-                f"normal {self.normal!r} is not one of the labels: a probability is "
-                "1 - p(normal), name that label"
+                f"normal {self.normal!r} is not one of the labels: name one of them"
             )
+        if self.score == "probability" and not self.labels:
+            raise ValueError("score is a probability without labels: name the labels")
 
 
 class Threshold(Table, frozen=True, kw_only=True):
@@ -208,8 +209,6 @@ class Card(Table, frozen=True, kw_only=True):
             raise ValueError(f"files lacks {CPU_FILE}: every model needs a CPU file")
         if self.kind == "classifier" and not self.output.labels:
             raise ValueError("output.labels is missing: a classifier has labels")
-        if self.score == "probability" and self.output.normal not in self.output.labels:
-            raise ValueError("output.normal is missing: name the healthy label")
         if len(self.baseline.gravity) not in {0, len(self.input.channels)}:
             raise ValueError(
                 "baseline.gravity has not one number per channel: commission again"

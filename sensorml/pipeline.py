@@ -157,7 +157,10 @@ class Pipeline:
             scores = np.add.reduce(features, axis=1)
             scores /= features.shape[1]
         elif self.card.score == "probability":
-            scores = 1 - rows[:, output.labels.index(output.normal)]
+            if output.normal:
+                scores = 1 - rows[:, output.labels.index(output.normal)]
+            else:
+                scores = 1 - rows.max(axis=1)
         else:
             scores = rows[:, 0]
         listed: list[float] = scores.tolist()

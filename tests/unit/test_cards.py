@@ -122,10 +122,3 @@ def test_every_problem_of_a_card_is_told(tmp_path: Path) -> None:
 )
 def test_a_kind_has_its_usual_score(kind: str, score: str) -> None:
     assert card(kind=kind, output=cards.Output()).score == score
-
-
-def test_a_classifier_without_its_healthy_label_is_refused(tmp_path: Path) -> None:
-    text = CARD_TEXT.replace('"anomaly"', '"classifier"').replace(
-        'score = "value"', 'labels = ["good", "worn"]'
-    )
-    assert "name the healthy label" in refused(model_folder(tmp_path, text=text))

@@ -216,6 +216,14 @@ class TestJudgement:
             ("good", 1.0, 0.0),
         ]
 
+    def test_without_a_normal_label_a_window_is_strange_when_none_is_likely(
+        self,
+    ) -> None:
+        wants = card(kind="classifier", output=Output(labels=("a", "b")), hop=4)
+        engine = FakeEngine(lambda _: np.float32([[0.75, 0.25]]))
+        [found] = run(Pipeline(wants, engine), block([0] * 4))
+        assert (found.label, found.score) == ("a", 0.25)
+
     def test_a_withheld_window_has_no_label(self) -> None:
         output = Output(score="probability", labels=("a", "b"), normal="a")
         engine = FakeEngine(lambda features: np.float32([[0.9, 0.1]] * len(features)))
