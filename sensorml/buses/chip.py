@@ -37,12 +37,13 @@ def drain_s(rate_hz: float, rows: int) -> float:
     return (max(1, math.floor(min(rows, 0.05 * rate_hz))) - GOLDEN) / rate_hz
 
 
-def identify(bus: I2C, register: int, expected: int) -> None:
+def identify(bus: I2C, register: int, expected: int, length: int = 1) -> None:
     """Warn when the identity register says that this is another chip.
 
-    Clones with a foreign identity are common and work, so it is no error.
+    Clones with a foreign identity are common and work, so it is no error. Of a
+    register of `length` bytes the first is compared.
     """
-    found = bus.read(register, 1)[0]
+    found = bus.read(register, length)[0]
     if found != expected:
         log.warning(
             "%s: identity register %#04x is %#04x, not %#04x: a clone or another "

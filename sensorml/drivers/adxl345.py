@@ -77,6 +77,8 @@ def decode(raw: bytes) -> Float32:
 class Driver:
     """One ADXL345, drained from its FIFO in stream mode."""
 
+    chip = "adxl345"
+
     def __init__(
         self,
         options: Options,
@@ -91,7 +93,7 @@ class Driver:
 
     def start(self) -> None:
         self.stop()
-        bus = self._bus = self._connect(self._options, "adxl345")
+        bus = self._bus = self._connect(self._options, self.chip)
         rate_hz = self._options.rate_hz
         identify(bus, _DEVID, _IDENTITY)
         bus.write(_POWER_CTL, bytes((_STANDBY,)))
@@ -113,7 +115,7 @@ class Driver:
 
     def read(self) -> Block | None:
         if self._bus is None:
-            raise BusError("adxl345: not started")
+            raise BusError(f"{self.chip}: not started")
         began = self._clock()
         rows = self._bus.read(_FIFO_STATUS, 1)[0] & _ENTRIES
         ended = self._clock()

@@ -13,23 +13,20 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Annotated, Literal
 
-import numpy as np
 from msgspec import Meta
 
 from sensorml.buses import i2c
-from sensorml.buses.chip import Rows, configure, drain_s, identify
+from sensorml.buses.chip import configure, drain_s, identify
+from sensorml.buses.invensense import Fifo
 from sensorml.errors import BusError
 from sensorml.interfaces import I2C
-from sensorml.types import Block, Channel, Float32
+from sensorml.types import Block, Channel
 
 CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
 
-ROW_BYTES = 6
-FULL_BYTES = 1024 - 10 * ROW_BYTES
-"""Counted as full: so much more may come before the burst begins."""
+FIFO_BYTES = 1024
 DRAIN_ROWS = 60
 """Rows in the FIFO when it is read, of 170 that it holds."""
 
@@ -68,19 +65,6 @@ def channels(_options: Options) -> Sequence[Channel]:
     return CHANNELS
 
 
-def decode(raw: bytes, range_g: int = 2) -> Float32:
-    """Turn rows of the FIFO, 6 bytes each, into g of shape (n, 3).
-
-    16384 counts are 1 g at ±2 g, 2048 at ±16 g (section 4.16):
-
-    >>> decode(bytes([0x40, 0x00, 0xC0, 0x00, 0x00, 0x01])).tolist()
-    [[1.0, -1.0, 6.103515625e-05]]
-    >>> decode(bytes([0x08, 0x00, 0x80, 0x00, 0x00, 0x00]), 16).tolist()
-    [[1.0, -16.0, 0.0]]
-    """
-    return np.frombuffer(raw, ">i2").reshape(-1, 3) * np.float32(range_g / 32768)
-
-
 class Driver:
     """One MPU-6050, drained from its FIFO."""
 
@@ -94,10 +78,7 @@ class Driver:
         self._options = options
         self._connect = connect
         self._clock = clock
-        self._decode = partial(decode, range_g=options.range_g)
         self._bus: I2C | None = None
-        self._lost = False
-        self._rest = 0
 
     def start(self) -> None:
         self.stop()
@@ -116,31 +97,21 @@ class Driver:
                 _FIFO_EN: _ACCELERATION,
             },
         )
-        self._restart_fifo(bus)
-        self._lost = False
-        full_scale = self._options.range_g * 32767 / 32768
-        self._rows = Rows(bus, self._options.rate_hz, full_scale, self._clock)
+        self._fifo = Fifo(
+            bus,
+            _restart_fifo,
+            self._clock,
+            rate_hz=self._options.rate_hz,
+            range_g=self._options.range_g,
+            size=FIFO_BYTES,
+            count=_FIFO_COUNT,
+            data=_FIFO_R_W,
+        )
 
     def read(self) -> Block | None:
         if self._bus is None:
             raise BusError("mpu6050: not started")
-        began = self._clock()
-        count = int.from_bytes(self._bus.read(_FIFO_COUNT, 2), "big")
-        ended = self._clock()
-        rows, rest = divmod(count, ROW_BYTES)
-        if count > FULL_BYTES or (rest and self._rest):
-            # It drops its oldest bytes, and nobody knows where a row begins. A
-            # remainder that stays shows an overflow after the last count; one
-            # that goes was a row being written.
-            self._restart_fifo(self._bus)
-            return None
-        self._rest = rest
-        if not rows:
-            self._rows.expect()
-            return None
-        raw = self._bus.read(_FIFO_R_W, rows * ROW_BYTES)
-        lost, self._lost = self._lost, False
-        return self._rows.block(raw, self._decode, (began, ended), lost=lost)
+        return self._fifo.read()
 
     def stop(self) -> None:
         if self._bus is None:
@@ -149,9 +120,8 @@ class Driver:
         with contextlib.closing(bus), contextlib.suppress(BusError):
             bus.write(_PWR_MGMT_1, bytes((_SLEEP,)))
 
-    def _restart_fifo(self, bus: I2C) -> None:
-        """Empty the FIFO, which works only while it is off, and switch it on."""
-        bus.write(_USER_CTRL, bytes((_FIFO_RESET,)))
-        configure(bus, {_USER_CTRL: _USE_FIFO})
-        self._lost = True
-        self._rest = 0
+
+def _restart_fifo(bus: I2C) -> None:
+    """Empty the FIFO, which works only while it is off, and switch it on."""
+    bus.write(_USER_CTRL, bytes((_FIFO_RESET,)))
+    configure(bus, {_USER_CTRL: _USE_FIFO})

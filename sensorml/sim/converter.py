@@ -32,7 +32,8 @@ class Converter:
         self._machine = machine
         self._clock = clock
         self._speed = 1 + rate_error
-        self._born_ns = clock()
+        self.born_ns = clock()
+        """When the machine was switched on."""
         self._started_ns = 0
         self._rate_hz = 0.0
         self._next_ns = math.inf
@@ -77,7 +78,7 @@ class Converter:
         if frozen:
             values = np.repeat(self._last, last - first, axis=0)
         else:
-            since_ns = self.times_ns(first, last) - self._born_ns
+            since_ns = self.times_ns(first, last) - self.born_ns
             values = self._machine.acceleration(since_ns / 1e9)
             self._last = values[-1:]
         counts = np.rint(values * lsb_per_g)

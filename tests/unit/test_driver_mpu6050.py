@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sensorml.buses.i2c import Device
-from sensorml.drivers.mpu6050 import Driver, Options, decode
+from sensorml.drivers.mpu6050 import Driver, Options
 from sensorml.errors import SensorError
 from sensorml.sim.bus import SimBus
 from sensorml.sim.chips import mpu6050
@@ -35,16 +33,6 @@ def bench(machine=None, **options):
 
 def near_gravity(block):
     return np.abs(block.samples - (0, 0, 1)).max() < 0.5
-
-
-@given(
-    st.lists(st.tuples(*[st.integers(-32768, 32767)] * 3), min_size=1, max_size=170),
-    st.sampled_from([2, 4, 8, 16]),
-)
-def test_decode_gives_back_what_the_chip_encoded(rows, range_g):
-    decoded = decode(np.array(rows, ">i2").tobytes(), range_g)
-    assert decoded.dtype == np.float32
-    np.testing.assert_array_equal(decoded * (32768 / range_g), rows)
 
 
 def test_the_bytes_on_the_wire_are_nearly_only_samples():

@@ -16,13 +16,10 @@ import time
 from collections.abc import Callable
 from typing import ClassVar
 
+from sensorml.sim.bytefifo import ByteFifo
 from sensorml.sim.converter import Converter
 from sensorml.sim.machine import Machine
 from sensorml.sim.registers import RegisterChip
-
-FIFO_BYTES = 1024
-ENOUGH = FIFO_BYTES // 2 + 1
-"""Samples that overflow the FIFO whatever goes into it, at 2 bytes the least."""
 
 _SMPLRT_DIV = 0x19
 _CONFIG = 0x1A
@@ -50,13 +47,15 @@ _PARTS = (
     (0x20, slice(10, 12)),
     (0x10, slice(12, 14)),
 )
-_ROOM_TEMPERATURE = round((22.0 - 36.53) * 340)  # section 4.17
 
 
 class Chip(RegisterChip):
-    """One MPU-6050; `identity` is what WHO_AM_I answers."""
+    """One MPU-6050; `identity` is what WHO_AM_I answers, if not the chip's own."""
 
     POWER_ON: ClassVar = {_PWR_MGMT_1: _SLEEP}
+    IDENTITY: ClassVar = 0x68
+    FIFO_BYTES: ClassVar = 1024
+    TEMPERATURE: ClassVar = round((22.0 - 36.53) * 340)  # a room's: section 4.17
 
     def __init__(
         self,
@@ -64,10 +63,10 @@ class Chip(RegisterChip):
         clock: Callable[[], int] = time.monotonic_ns,
         *,
         rate_error: float = 0.0,
-        identity: int = 0x68,
+        identity: int | None = None,
     ) -> None:
         self.converter = Converter(machine, clock, rate_error)
-        self._identity = identity
+        self._identity = self.IDENTITY if identity is None else identity
         super().__init__()
 
     @property
@@ -76,43 +75,35 @@ class Chip(RegisterChip):
 
     def brown_out(self) -> None:
         super().brown_out()
-        self.converter.stop()
         self._registers[_WHO_AM_I] = self._identity
-        self._fifo = bytearray()
-        self._fifo_last = 0
-        self._count = 0  # as latched by the last read of its high byte
+        self._fifo = ByteFifo(self.FIFO_BYTES)
+        self._pace()
 
     def _catch_up(self) -> None:
         if not self.converter.waiting():
             return
         full_scale = self._registers[_ACCEL_CONFIG] >> 3 & 3
         counts = self.converter.due(
-            ENOUGH, 16384 >> full_scale, 32768, frozen=self.frozen
+            self._fifo.enough, 16384 >> full_scale, 32768, frozen=self.frozen
         )
         parts = [part for bit, part in _PARTS if self._registers[_FIFO_EN] & bit]
         collecting = parts and self._registers[_USER_CTRL] & _USE_FIFO
         for row in counts.tolist():
-            sample = struct.pack(">7h", *row, _ROOM_TEMPERATURE, 0, 0, 0)
+            sample = struct.pack(">7h", *row, self.TEMPERATURE, 0, 0, 0)
             self._registers[_DATA : _DATA + 14] = sample
             self._registers[_INT_STATUS] |= _DATA_READY
             if collecting:
                 for part in parts:
-                    self._fifo += sample[part]
-        if (over := len(self._fifo) - FIFO_BYTES) > 0:
-            del self._fifo[:over]  # the oldest bytes: rows lose their alignment
-            self._registers[_INT_STATUS] |= _OVERFLOW
+                    if not self._fifo.push(sample[part]):
+                        self._registers[_INT_STATUS] |= _OVERFLOW
 
     def _get(self, register: int) -> int:
         if register == _FIFO_COUNTH:  # latches both bytes: section 4.30
-            self._count = len(self._fifo)
-            return self._count >> 8
+            return self._fifo.latch() >> 8
         if register == _FIFO_COUNTL:
-            return self._count & 0xFF
+            return self._fifo.latched & 0xFF
         if register == _FIFO_R_W:
-            # Empty, it repeats the last byte: section 4.31.
-            if self._fifo:
-                self._fifo_last = self._fifo.pop(0)
-            return self._fifo_last
+            return self._fifo.pop()
         value = super()._get(register)
         if register == _INT_STATUS:
             self._registers[_INT_STATUS] = 0
@@ -128,13 +119,17 @@ class Chip(RegisterChip):
             value &= ~_FIFO_RESET
             if not value & _USE_FIFO:  # otherwise the reset is ignored: section 4.27
                 self._fifo.clear()
-        before = self._registers[register]
+        before = self.asleep, self._rate_hz()
         super()._set(register, value)
-        if register in {_PWR_MGMT_1, _SMPLRT_DIV, _CONFIG} and value != before:
-            if self.asleep:
-                self.converter.stop()
-            else:
-                self.converter.start(self._rate_hz())
+        if (self.asleep, self._rate_hz()) != before:
+            self._pace()
+
+    def _pace(self) -> None:
+        """Let the converter do what the registers say."""
+        if self.asleep:
+            self.converter.stop()
+        else:
+            self.converter.start(self._rate_hz())
 
     def _rate_hz(self) -> float:
         """Return the sample rate: sections 4.2 and 4.3."""

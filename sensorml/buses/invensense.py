@@ -1,0 +1,96 @@
+"""What InvenSense's accelerometers share: the form of a sample, and their FIFO.
+
+The FIFO is a ring of bytes, not of samples: its count is in bytes, one read of
+any length takes that many out, and when it is full the oldest byte makes room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from sensorml.buses.chip import Rows
+from sensorml.interfaces import I2C
+from sensorml.types import Block, Float32
+
+ROW_BYTES = 6
+SPARE_BYTES = 10 * ROW_BYTES
+"""Left free by a FIFO that is not yet full: so much more may come before the
+burst begins."""
+
+
+def decode(raw: bytes, range_g: int = 2) -> Float32:
+    """Turn rows of the FIFO, 6 bytes each, into g of shape (n, 3).
+
+    16384 counts are 1 g at ±2 g, 2048 at ±16 g (MPU-6050 register map Rev. 4.2,
+    section 4.16; MPU-9250 and ICM-20948 data sheets, table "Accelerometer
+    Specifications"):
+
+    >>> decode(bytes([0x40, 0x00, 0xC0, 0x00, 0x00, 0x01])).tolist()
+    [[1.0, -1.0, 6.103515625e-05]]
+    >>> decode(bytes([0x08, 0x00, 0x80, 0x00, 0x00, 0x00]), 16).tolist()
+    [[1.0, -16.0, 0.0]]
+    """
+    return np.frombuffer(raw, ">i2").reshape(-1, 3) * np.float32(range_g / 32768)
+
+
+class Fifo:
+    """The FIFO of one chip, from its start to its stop."""
+
+    def __init__(
+        self,
+        bus: I2C,
+        restart: Callable[[I2C], None],
+        clock: Callable[[], int],
+        *,
+        rate_hz: float,
+        range_g: int,
+        size: int,
+        count: int,
+        data: int,
+    ) -> None:
+        """Empty it and let it collect.
+
+        Args:
+            bus: The chip, configured.
+            restart: Empties the FIFO and lets it collect whole rows.
+            clock: Monotonic, in ns.
+            rate_hz: Nominal rate of the samples.
+            range_g: Their full scale.
+            size: What the FIFO holds, in bytes.
+            count: Register with the number of bytes in it, high byte first.
+            data: Register that takes bytes out of it.
+        """
+        restart(bus)
+        self._bus = bus
+        self._restart = restart
+        self._clock = clock
+        self._decode = partial(decode, range_g=range_g)
+        self._full = size - SPARE_BYTES
+        self._count, self._data = count, data
+        self._rows = Rows(bus, rate_hz, range_g * 32767 / 32768, clock)
+        self._lost = False
+        self._rest = 0
+
+    def read(self) -> Block | None:
+        """Take out all whole rows; as `interfaces.Driver.read`."""
+        began = self._clock()
+        count = int.from_bytes(self._bus.read(self._count, 2), "big")
+        ended = self._clock()
+        rows, rest = divmod(count, ROW_BYTES)
+        if count > self._full or (rest and self._rest):
+            # It drops its oldest bytes, and nobody knows where a row begins. A
+            # remainder that stays shows an overflow after the last count; one
+            # that goes was a row being written.
+            self._restart(self._bus)
+            self._lost, self._rest = True, 0
+            return None
+        self._rest = rest
+        if not rows:
+            self._rows.expect()
+            return None
+        raw = self._bus.read(self._data, rows * ROW_BYTES)
+        lost, self._lost = self._lost, False
+        return self._rows.block(raw, self._decode, (began, ended), lost=lost)

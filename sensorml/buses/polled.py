@@ -1,0 +1,136 @@
+"""What slow sensors share: nothing in them waits to be read, so they are asked.
+
+A chip whose power dipped runs on with other settings, and a data line that is
+stuck reads as a number too: both look like measurements. So the settings of a
+chip are read back with every row. A driver writes at least one that is neither
+the chip's default nor all zeros or ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated
+
+import numpy as np
+from msgspec import Meta
+
+from sensorml.buses.i2c import I2cOptions
+from sensorml.errors import BusError, SensorError
+from sensorml.interfaces import I2C
+from sensorml.types import NO_ROWS, Block
+
+_EARLY = 0.1  # of a period: visits are not exactly on time
+
+
+class PolledOptions(I2cOptions, frozen=True, kw_only=True):
+    """The keys that every polled chip has; a driver narrows and adds its own."""
+
+    rate_hz: Annotated[float, Meta(gt=0)] = 1.0
+    """How often it is asked."""
+
+
+class PolledRows:
+    """Makes the Blocks of one sensor that is asked, from its start to its stop."""
+
+    def __init__(self, rate_hz: float, clock: Callable[[], int]) -> None:
+        self._rate_hz = rate_hz
+        self._clock = clock
+        self._last_ns: int | None = None
+
+    def row(self, values: Sequence[float], *, clipped: bool = False) -> Block:
+        """Return what has just been read as a Block of one row.
+
+        Whole periods since the last row in which nobody asked are missed rows.
+        """
+        now = self._clock()
+        missed = 0
+        if self._last_ns is not None:
+            periods = (now - self._last_ns) * self._rate_hz / 1e9
+            missed = max(0, math.floor(periods + _EARLY) - 1)
+        self._last_ns = now
+        return Block(
+            samples=np.array([values], np.float32),
+            start_ns=now,
+            rate_hz=self._rate_hz,
+            missed=missed,
+            clipped=np.zeros(1, np.intp) if clipped else NO_ROWS,
+        )
+
+
+class PolledChip:
+    """One chip on I2C: its connection, its settings and its rows."""
+
+    def __init__(
+        self,
+        options: PolledOptions,
+        name: str,
+        connect: Callable[[I2cOptions, str], I2C],
+        clock: Callable[[], int],
+    ) -> None:
+        self._options = options
+        self._name = name
+        self._connect = connect
+        self._clock = clock
+        self._bus: I2C | None = None
+        self._settings: dict[int, bytes] = {}
+
+    @property
+    def bus(self) -> I2C:
+        """The open connection.
+
+        Raises:
+            BusError: there is none.
+        """
+        if self._bus is None:
+            raise BusError(f"{self._name}: not started")
+        return self._bus
+
+    def open(self) -> I2C:
+        """Connect anew, and begin with the rows."""
+        self.close({})
+        self._settings = {}
+        self._rows = PolledRows(self._options.rate_hz, self._clock)
+        self._bus = self._connect(self._options, self._name)
+        return self._bus
+
+    def configure(self, settings: Mapping[int, bytes]) -> None:
+        """Write registers in order; `check` compares them from now on."""
+        for register, value in settings.items():
+            self.bus.write(register, value)
+        self._settings.update(settings)
+        self.check()
+
+    def check(self) -> None:
+        """Read every setting back.
+
+        Raises:
+            SensorError: one is not what was written.
+        """
+        for register, value in self._settings.items():
+            found = self.bus.read(register, len(value))
+            if found != value:
+                raise SensorError(
+                    f"{self._bus}: register {register:#04x} was set to {value.hex()} "
+                    f"and reads {found.hex()}: check that the driver fits the chip, "
+                    "its wiring, and its power supply for dips"
+                )
+
+    def row(self, values: Sequence[float], *, clipped: bool = False) -> Block:
+        """Return what has been read as one row, if the settings still hold."""
+        self.check()
+        return self._rows.row(values, clipped=clipped)
+
+    def nonsense(self, what: str) -> SensorError:
+        """Return the error for an answer that cannot be."""
+        return SensorError(f"{self._bus}: {what}")
+
+    def close(self, sleep: Mapping[int, bytes]) -> None:
+        """Write the registers that put the chip to sleep, if it listens; let go."""
+        if self._bus is None:
+            return
+        bus, self._bus = self._bus, None
+        with contextlib.closing(bus), contextlib.suppress(BusError):
+            for register, value in sleep.items():
+                bus.write(register, value)

@@ -1,0 +1,141 @@
+"""ADS1115: four voltages at 16 bits, up to 860 conversions a second, on I2C.
+
+Data sheet: TI SBAS444, sections "Data Format", "Conversion Register" and
+"Config Register" (Tables "Config Register Field Descriptions").
+
+One converter serves all inputs: each visit fetches the conversion of one input
+and begins that of the next, so nobody waits. A row is complete after as many
+visits as it has inputs, and its values are that far apart in time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from sensorml.buses import i2c
+from sensorml.buses.polled import PolledChip, PolledOptions
+from sensorml.interfaces import I2C
+from sensorml.types import Block, Channel
+
+MAX_RATE_HZ = 100.0
+"""For all inputs together 400 visits a second: what a bus at 100 kHz bears."""
+
+_CONVERSION = 0x00
+_CONFIG = 0x01
+
+_START = 0x8000  # reads 1 when no conversion is under way
+_POWER_DOWN = 0x0100  # MODE: one conversion, then sleep
+_NO_COMPARATOR = 0x0003
+_MUX = {"0": 4, "1": 5, "2": 6, "3": 7, "0-1": 0, "0-3": 1, "1-3": 2, "2-3": 3}
+_GAIN = {6144: 0, 4096: 1, 2048: 2, 1024: 3, 512: 4, 256: 5}
+_RATE = {8: 0, 16: 1, 32: 2, 64: 3, 128: 4, 250: 5, 475: 6, 860: 7}
+_SLOWEST = 0.88  # its oscillator is up to 10 % slow, and it has to wake up
+_TOP, _BOTTOM = 0x7FFF, -0x8000
+
+Input = Literal["0", "1", "2", "3", "0-1", "0-3", "1-3", "2-3"]
+
+
+class Options(PolledOptions, frozen=True, kw_only=True):
+    """The keys of a `[[sensor]]` with `driver = "ads1115"`."""
+
+    address: Annotated[int, Meta(ge=0x48, le=0x4B)] = 0x48
+    """ADDR to GND 0x48, to VDD 0x49, to SDA 0x4A, to SCL 0x4B."""
+    rate_hz: Annotated[float, Meta(gt=0, le=MAX_RATE_HZ)] = 1.0
+    inputs: Annotated[tuple[Input, ...], Meta(min_length=1, max_length=4)] = ("0",)
+    """"0" is AIN0 against ground, "0-1" is AIN0 against AIN1."""
+    range_mv: Literal[6144, 4096, 2048, 1024, 512, 256] = 4096
+    """Full scale, ±; an input must still not be above the supply."""
+
+
+def channels(options: Options) -> Sequence[Channel]:
+    return tuple(Channel(f"ain{each}", "V") for each in options.inputs)
+
+
+def decode(raw: bytes, range_mv: int) -> float:
+    """Turn the conversion register into volts (data sheet, "Data Format").
+
+    >>> [decode(bytes.fromhex(raw), 4096) for raw in ("7fff", "0001", "8000")]
+    [4.095875, 0.000125, -4.096]
+    """
+    return int.from_bytes(raw, "big", signed=True) * range_mv / 0x8000 / 1000
+
+
+def slowest(visits_hz: float) -> int:
+    """Return the slowest data rate whose conversion ends between two visits.
+
+    Slow conversions average, and so are the least noisy.
+
+    >>> slowest(1), slowest(7), slowest(8), slowest(400)
+    (8, 8, 16, 475)
+    """
+    return next(rate for rate in _RATE if rate * _SLOWEST >= visits_hz)
+
+
+class Driver:
+    """One ADS1115, asleep between conversions."""
+
+    def __init__(
+        self,
+        options: Options,
+        connect: Callable[[i2c.I2cOptions, str], I2C] = i2c.connect,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        visits_hz = options.rate_hz * len(options.inputs)
+        self.period_s = 1 / visits_hz
+        self._chip = PolledChip(options, "ads1115", connect, clock)
+        self._options = options
+        common = _POWER_DOWN | _NO_COMPARATOR
+        common |= _GAIN[options.range_mv] << 9 | _RATE[slowest(visits_hz)] << 5
+        self._configs = [common | _MUX[each] << 12 for each in options.inputs]
+        self._counts: list[bytes] = []
+
+    def start(self) -> None:
+        config = self._chip.open().read(_CONFIG, 2)
+        # It finishes what a start before this one began, maybe on another input.
+        self._foreign = not config[0] & _START >> 8
+        self._counts = []
+        self._begin(self._configs[0])
+        self._expect(self._configs[0])
+
+    def read(self) -> Block | None:
+        number = len(self._counts)
+        self._expect(self._configs[number] | _START)
+        if self._foreign:
+            self._foreign = False
+            self._begin(self._configs[0])
+            return None
+        self._counts.append(self._chip.bus.read(_CONVERSION, 2))
+        self._begin(self._configs[(number + 1) % len(self._configs)])
+        if len(self._counts) < len(self._configs):
+            return None
+        row, self._counts = self._counts, []
+        return self._chip.row(
+            [decode(raw, self._options.range_mv) for raw in row],
+            clipped=any(
+                int.from_bytes(raw, "big", signed=True) in {_TOP, _BOTTOM}
+                for raw in row
+            ),
+        )
+
+    def stop(self) -> None:
+        """Leave it: after a conversion it sleeps by itself."""
+        self._chip.close({})
+
+    def _begin(self, config: int) -> None:
+        self._chip.bus.write(_CONFIG, (config | _START).to_bytes(2, "big"))
+
+    def _expect(self, config: int) -> None:
+        """Check the config register; without `_START` it may be busy or done."""
+        found = int.from_bytes(self._chip.bus.read(_CONFIG, 2), "big")
+        if found == config or found == config | _START:
+            return
+        if found | _START == config:
+            raise self._chip.nonsense("a conversion takes too long: power-cycle it")
+        raise self._chip.nonsense(
+            f"register {_CONFIG:#04x} was set to {config:04x} and reads {found:04x}: "
+            "check that it is an ADS1115, its wiring, and its power supply for dips"
+        )

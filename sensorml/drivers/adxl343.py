@@ -1,0 +1,22 @@
+"""ADXL343 accelerometer: the registers, the scale and the FIFO of an ADXL345.
+
+Data sheet: Analog Devices ADXL343, sections "FIFO" and "Register
+Definitions". It even answers with the same identity.
+"""
+
+from __future__ import annotations
+
+from sensorml.drivers import adxl345
+from sensorml.drivers.adxl345 import CHANNELS, channels, decode
+
+__all__ = ["CHANNELS", "Driver", "Options", "channels", "decode"]
+
+
+class Options(adxl345.Options, frozen=True, kw_only=True):
+    """The keys of a `[[sensor]]` with `driver = "adxl343"`."""
+
+
+class Driver(adxl345.Driver):
+    """One ADXL343, drained from its FIFO in stream mode."""
+
+    chip = "adxl343"

@@ -1,0 +1,172 @@
+"""ADXL355 accelerometer: three axes, 20 bits, very little noise, on I2C.
+
+Data sheet: Analog Devices ADXL354/ADXL355, Table 1 (scale), sections "FIFO",
+"I2C Protocol" and "Register Map" (FIFO_ENTRIES, FIFO_DATA, FILTER, RANGE,
+POWER_CTL).
+
+One read takes any number of samples out of the FIFO, 81 bits each on the wire:
+a bus at 100 kHz carries 1000 Hz and at 400 kHz 4000 Hz, and little beside it.
+The filter ends at a quarter of the rate.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Annotated, Literal
+
+import numpy as np
+from msgspec import Meta
+
+from sensorml.buses import i2c
+from sensorml.buses.chip import Rows, configure, drain_s, identify
+from sensorml.errors import BusError, SensorError
+from sensorml.interfaces import I2C
+from sensorml.types import Block, Channel, Float32
+
+CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
+
+ENTRY_BYTES = 3
+FIFO_ENTRIES = 96
+"""One entry is one axis of one sample."""
+DRAIN_ROWS = 14
+"""Rows in the FIFO when it is read, of 32 that it holds."""
+
+_PARTID = 0x02
+_FIFO_ENTRIES = 0x05
+_FIFO_DATA = 0x11
+_OFFSETS = range(0x1E, 0x24)
+_ACT_EN = 0x24
+_FILTER = 0x28
+_INT_MAP = 0x2A
+_SYNC = 0x2B
+_RANGE = 0x2C
+_POWER_CTL = 0x2D
+
+_IDENTITY = 0xED
+_MEASURE, _STANDBY = 0x00, 0x01
+_ENTRIES = 0x7F
+_MARKS, _ROW_MARKS = 0x03, (0x01, 0x00, 0x00)  # bit 0: X; bit 1: nothing was there
+_UNMARKED = np.array((0xFF, 0xFF, 0xFF ^ _MARKS), np.uint8)
+_RATE_CODE = {4000 >> i: i for i in range(6)}
+_HIGH_SPEED = 0x80  # of I2C, as after power-on
+_RANGE_CODE = {2: 1, 4: 2, 8: 3}
+_LSB_PER_G = {2: 256_000, 4: 128_000, 8: 64_000}
+
+
+class Options(i2c.I2cOptions, frozen=True, kw_only=True):
+    """The keys of a `[[sensor]]` with `driver = "adxl355"`."""
+
+    address: Annotated[int, Meta(ge=0x08, le=0x77)] = 0x1D
+    """0x1D with the pin ASEL low, 0x53 with it high."""
+    rate_hz: Literal[125, 250, 500, 1000, 2000, 4000] = 1000
+    range_g: Literal[2, 4, 8] = 8
+
+
+def channels(_options: Options) -> Sequence[Channel]:
+    return CHANNELS
+
+
+def decode(raw: bytes, range_g: int = 2) -> Float32:
+    """Turn rows of the FIFO, 9 bytes each, into g of shape (n, 3).
+
+    256000 counts are 1 g at ±2 g and 64000 at ±8 g (Table 1), 20 bits
+    left-justified in 24; the lowest bits are marks and left out here:
+
+    >>> decode(bytes.fromhex("3e8001 c18000 000010")).tolist()
+    [[1.0, -1.0, 3.906250185536919e-06]]
+    >>> decode(bytes.fromhex("0fa001 800000 7ffff0"), 8).tolist()
+    [[1.0, -8.192000389099121, 8.191984176635742]]
+    """
+    counts = np.zeros((len(raw) // ENTRY_BYTES, 4), np.uint8)
+    counts[:, :ENTRY_BYTES] = np.frombuffer(raw, np.uint8).reshape(-1, ENTRY_BYTES)
+    values = (counts.view(">i4").reshape(-1, 3) >> 12).astype(np.float32)
+    return values / np.float32(_LSB_PER_G[range_g])
+
+
+class Driver:
+    """One ADXL355, drained from its FIFO."""
+
+    def __init__(
+        self,
+        options: Options,
+        connect: Callable[[Options, str], I2C] = i2c.connect,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.period_s = drain_s(options.rate_hz, DRAIN_ROWS)
+        self._options = options
+        self._connect = connect
+        self._clock = clock
+        self._decode = partial(decode, range_g=options.range_g)
+        self._bus: I2C | None = None
+
+    def start(self) -> None:
+        self.stop()
+        bus = self._bus = self._connect(self._options, "adxl355")
+        range_g = self._options.range_g
+        identify(bus, _PARTID, _IDENTITY)
+        bus.write(_POWER_CTL, bytes((_STANDBY,)))
+        if left := bus.read(_FIFO_ENTRIES, 1)[0] & _ENTRIES:
+            bus.read(_FIFO_DATA, left * ENTRY_BYTES)  # only reading empties it
+        self._rest = b""
+        configure(
+            bus,
+            {
+                **dict.fromkeys(_OFFSETS, 0),
+                _ACT_EN: 0,
+                _FILTER: _RATE_CODE[self._options.rate_hz],
+                _INT_MAP: 0,
+                _SYNC: 0,
+                _RANGE: _HIGH_SPEED | _RANGE_CODE[range_g],
+                _POWER_CTL: _MEASURE,
+            },
+        )
+        full_scale = (2**19 - 1.5) / _LSB_PER_G[range_g]  # between the last two counts
+        self._rows = Rows(bus, self._options.rate_hz, full_scale, self._clock)
+
+    def read(self) -> Block | None:
+        if self._bus is None:
+            raise BusError("adxl355: not started")
+        began = self._clock()
+        entries = self._bus.read(_FIFO_ENTRIES, 1)[0] & _ENTRIES
+        ended = self._clock()
+        if not entries:
+            self._rows.expect()
+            return None
+        raw = self._whole_rows(self._bus.read(_FIFO_DATA, entries * ENTRY_BYTES))
+        if not raw:
+            return None
+        full = entries >= FIFO_ENTRIES  # the oldest ones may have been overwritten
+        return self._rows.block(raw, self._decode, (began, ended), lost=full)
+
+    def stop(self) -> None:
+        if self._bus is None:
+            return
+        bus, self._bus = self._bus, None
+        with contextlib.closing(bus), contextlib.suppress(BusError):
+            bus.write(_POWER_CTL, bytes((_STANDBY,)))
+
+    def _whole_rows(self, raw: bytes) -> bytes:
+        """Return the rows from the first X on, without marks; keep what is left.
+
+        After an overflow the FIFO may begin amid a row, and any read may end
+        amid the one that is just being written.
+
+        Raises:
+            SensorError: the marks are not those of rows.
+        """
+        raw = self._rest + raw
+        entries = np.frombuffer(raw, np.uint8).reshape(-1, ENTRY_BYTES)
+        marks = entries[:, 2] & _MARKS
+        first = int(np.argmax(marks == _ROW_MARKS[0]))
+        end = len(marks) - (len(marks) - first) % 3
+        if (marks[first:end].reshape(-1, 3) != _ROW_MARKS).any():
+            raise SensorError(
+                f"{self._bus}: the entries of the FIFO are not X, Y and Z in turn: "
+                "check the data line and the pull-ups, lower the bus speed"
+            )
+        self._rest = raw[end * ENTRY_BYTES :]
+        # So that the zeros of a dead converter are seen to be nothing else.
+        return (entries[first:end] & _UNMARKED).tobytes()

@@ -1,0 +1,192 @@
+"""BME280: temperature, pressure and humidity of the air, on I2C.
+
+Data sheet: Bosch BST-BME280-DS002, sections 3.3 (modes), 4.2.2 (trimming
+parameters), 5.3 and 5.4 (memory map, registers) and 8.1 (compensation formulas
+in double precision).
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Callable, Sequence
+from typing import Annotated, NamedTuple
+
+from msgspec import Meta
+
+from sensorml.buses import i2c
+from sensorml.buses.chip import identify
+from sensorml.buses.polled import PolledChip, PolledOptions
+from sensorml.interfaces import I2C
+from sensorml.types import Block, Channel
+
+CHANNELS = (
+    Channel("temperature", "degC"),
+    Channel("pressure", "Pa"),
+    Channel("humidity", "%"),
+)
+MAX_RATE_HZ = 5.0  # it measures every 125 ms, plus 9 ms for the measuring
+
+_TRIM_1, _TRIM_1_LENGTH = 0x88, 26
+_ID = 0xD0
+_TRIM_2, _TRIM_2_LENGTH = 0xE1, 7
+_CTRL_HUM = 0xF2
+_CTRL_MEAS = 0xF4
+_CONFIG = 0xF5
+_DATA, _DATA_LENGTH = 0xF7, 8
+
+_IDENTITY = 0x60
+_SLEEP = b"\x00"
+_NORMAL = b"\x27"  # temperature and pressure × 1, normal mode
+_HUMIDITY = b"\x01"  # × 1
+_STANDBY_125_MS = b"\x40"  # filter off
+
+_SKIPPED_20, _SKIPPED_16 = 0x80000, 0x8000
+
+
+class Options(PolledOptions, frozen=True, kw_only=True):
+    """The keys of a `[[sensor]]` with `driver = "bme280"`."""
+
+    address: Annotated[int, Meta(ge=0x76, le=0x77)] = 0x76
+    """0x76 with the pin SDO low, 0x77 with it high."""
+    rate_hz: Annotated[float, Meta(gt=0, le=MAX_RATE_HZ)] = 1.0
+
+
+class Trim(NamedTuple):
+    """What the factory has measured of one chip (section 4.2.2, Table 16)."""
+
+    t: tuple[int, ...]
+    p: tuple[int, ...]
+    h: tuple[int, ...]
+
+
+class Counts(NamedTuple):
+    """What the converter gave."""
+
+    t: int
+    p: int
+    h: int
+
+
+def channels(_options: Options) -> Sequence[Channel]:
+    return CHANNELS
+
+
+def unpack_trim(first: bytes, second: bytes) -> Trim:
+    """Unpack the parameters from 0x88 to 0xA1 and from 0xE1 to 0xE7.
+
+    h4 and h5 share the byte at 0xE5, four bits each:
+
+    >>> unpack_trim(bytes(26), bytes.fromhex("7201001323001e")).h
+    (0, 370, 0, 307, 2, 30)
+    """
+    t = struct.unpack_from("<Hhh", first)
+    p = struct.unpack_from("<Hhhhhhhhh", first, 6)
+    h2, h3, high_4, shared, high_5, h6 = struct.unpack("<hBbBbb", second)
+    h = (first[25], h2, h3, high_4 << 4 | shared & 0x0F, high_5 << 4 | shared >> 4, h6)
+    return Trim(t, p, h)
+
+
+def unpack(data: bytes) -> Counts:
+    """Unpack the registers from 0xF7 to 0xFE (sections 5.4.7 to 5.4.9)."""
+    return Counts(
+        p=int.from_bytes(data[0:3], "big") >> 4,
+        t=int.from_bytes(data[3:6], "big") >> 4,
+        h=int.from_bytes(data[6:8], "big"),
+    )
+
+
+def decode(counts: Counts, trim: Trim) -> tuple[float, float, float]:
+    """Compensate: °C, Pa and % relative humidity (section 8.1).
+
+    The data sheet gives no numbers to check with; that of its sibling BMP280,
+    whose formulas for temperature and pressure are the same, does (Bosch
+    BST-BMP280-DS001, section 3.12):
+
+    >>> trim = Trim(
+    ...     (27504, 26435, -1000),
+    ...     (36477, -10685, 3024, 2855, 140, -7, 15500, -14600, 6000),
+    ...     (75, 370, 0, 307, 50, 30),
+    ... )
+    >>> celsius, pascal, percent = decode(Counts(519888, 415148, 30000), trim)
+    >>> round(celsius, 2), round(pascal, 2)
+    (25.08, 100653.27)
+    """
+    t_fine = _t_fine(counts.t, trim.t)
+    return (
+        t_fine / 5120,
+        _pressure_pa(counts.p, t_fine, trim.p),
+        _humidity_percent(counts.h, t_fine, trim.h),
+    )
+
+
+def _t_fine(count: int, trim: tuple[int, ...]) -> float:
+    t1, t2, t3 = trim
+    linear = (count / 16384 - t1 / 1024) * t2
+    square = (count / 131072 - t1 / 8192) ** 2 * t3
+    return linear + square
+
+
+def _pressure_pa(count: int, t_fine: float, trim: tuple[int, ...]) -> float:
+    p1, p2, p3, p4, p5, p6, p7, p8, p9 = trim
+    x = t_fine / 2 - 64000
+    offset = (x * x * p6 / 32768 + x * p5 * 2) / 4 + p4 * 65536
+    slope = (1 + (p3 * x * x / 524288 + p2 * x) / 524288 / 32768) * p1
+    if not slope:
+        return 0.0
+    pascal = (1048576 - count - offset / 4096) * 6250 / slope
+    return pascal + (p9 * pascal**2 / 2147483648 + pascal * p8 / 32768 + p7) / 16
+
+
+def _humidity_percent(count: int, t_fine: float, trim: tuple[int, ...]) -> float:
+    h1, h2, h3, h4, h5, h6 = trim
+    x = t_fine - 76800
+    sensed = count - (h4 * 64 + h5 / 16384 * x)
+    gain = h2 / 65536 * (1 + h6 / 67108864 * x * (1 + h3 / 67108864 * x))
+    percent = sensed * gain
+    return min(max(percent * (1 - h1 * percent / 524288), 0.0), 100.0)
+
+
+class Driver:
+    """One BME280, measuring all the time."""
+
+    def __init__(
+        self,
+        options: Options,
+        connect: Callable[[i2c.I2cOptions, str], I2C] = i2c.connect,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.period_s = 1 / options.rate_hz
+        self._chip = PolledChip(options, "bme280", connect, clock)
+
+    def start(self) -> None:
+        bus = self._chip.open()
+        identify(bus, _ID, _IDENTITY)
+        bus.write(_CTRL_MEAS, _SLEEP)  # config may be ignored in normal mode
+        self._chip.configure(
+            {
+                _CONFIG: _STANDBY_125_MS,
+                _CTRL_HUM: _HUMIDITY,  # takes effect with the next ctrl_meas
+                _CTRL_MEAS: _NORMAL,
+            }
+        )
+        self._trim = unpack_trim(
+            bus.read(_TRIM_1, _TRIM_1_LENGTH), bus.read(_TRIM_2, _TRIM_2_LENGTH)
+        )
+
+    def read(self) -> Block:
+        counts = unpack(self._chip.bus.read(_DATA, _DATA_LENGTH))
+        if _SKIPPED_20 in {counts.t, counts.p} or counts.h == _SKIPPED_16:
+            raise self._chip.nonsense(
+                "nothing was measured: check its power supply for dips, and that it "
+                "is a BME280 (a BMP280 has no humidity)"
+            )
+        values = celsius, pascal, _ = decode(counts, self._trim)
+        if not (-40 <= celsius <= 85 and 30_000 <= pascal <= 110_000):
+            raise self._chip.nonsense(
+                f"{celsius:.1f} °C and {pascal:.0f} Pa: outside what a BME280 measures"
+            )
+        return self._chip.row(values)
+
+    def stop(self) -> None:
+        self._chip.close({_CTRL_MEAS: _SLEEP})

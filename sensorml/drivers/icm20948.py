@@ -1,0 +1,159 @@
+"""ICM-20948 accelerometer (gyroscope and compass, unused): up to 4.5 kHz, on I2C.
+
+Data sheet: InvenSense DS-000189 Rev. 1.3, sections 8 (bank 0: power, FIFO), 10
+(bank 2: ACCEL_SMPLRT_DIV, ACCEL_CONFIG), 4.14 (clock).
+
+Registers lie in four banks; bank 0 is left selected. Only the accelerations go
+into the FIFO, 6 bytes a sample. 4.5 kHz are 255 kbit/s on the bus: set it to 400
+kHz, and not on a Pi 3, where that is 250 kHz. At 100 kHz it carries 1125 Hz. The
+chip's I/O is for 1.8 V: a Pi needs a board with level shifters.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from sensorml.buses import i2c
+from sensorml.buses.chip import configure, drain_s, identify
+from sensorml.buses.invensense import Fifo
+from sensorml.errors import BusError
+from sensorml.interfaces import I2C
+from sensorml.types import Block, Channel
+
+CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
+
+FIFO_BYTES = 512
+DRAIN_ROWS = 30
+"""Rows in the FIFO when it is read, of 85 that it holds."""
+
+_BANK_SEL = 0x7F
+_BANK_0, _BANK_2 = 0x00, 0x20
+
+# Bank 0
+_WHO_AM_I = 0x00
+_USER_CTRL = 0x03
+_LP_CONFIG = 0x05
+_PWR_MGMT_1, _PWR_MGMT_2 = 0x06, 0x07
+_FIFO_EN_1, _FIFO_EN_2 = 0x66, 0x67
+_FIFO_RST = 0x68
+_FIFO_MODE = 0x69
+_FIFO_COUNT = 0x70
+_FIFO_R_W = 0x72
+# Bank 2
+_ACCEL_SMPLRT_DIV_1, _ACCEL_SMPLRT_DIV_2 = 0x10, 0x11
+_ACCEL_CONFIG = 0x14
+
+_IDENTITY = 0xEA
+_AWAKE, _SLEEP = 0x01, 0x41
+_GYROS_OFF = 0x07
+_NO_DUTY_CYCLE = 0x00
+_STREAM = 0x00
+_ACCELERATION = 0x10
+_USE_FIFO = 0x40
+_RESET_ALL = 0x1F
+_RANGE_CODE = {2: 0, 4: 1, 8: 2, 16: 3}
+# The widest filter of section 10.15 that ends below half the rate: ACCEL_DLPFCFG
+# from bit 3 on, with FCHOICE as bit 0; without that there is none.
+_FILTER = {
+    4500: 0x00,
+    1125: 0x39,
+    375: 0x11,
+    225: 0x11,
+    125: 0x19,
+    75: 0x21,
+    45: 0x29,
+    25: 0x29,
+}
+
+
+class Options(i2c.I2cOptions, frozen=True, kw_only=True):
+    """The keys of a `[[sensor]]` with `driver = "icm20948"`."""
+
+    address: Annotated[int, Meta(ge=0x08, le=0x77)] = 0x68
+    """0x68 with the pin AD0 low, 0x69 with it high."""
+    rate_hz: Literal[25, 45, 75, 125, 225, 375, 1125, 4500] = 1125
+    range_g: Literal[2, 4, 8, 16] = 16
+
+
+def channels(_options: Options) -> Sequence[Channel]:
+    return CHANNELS
+
+
+class Driver:
+    """One ICM-20948, drained from its FIFO."""
+
+    def __init__(
+        self,
+        options: Options,
+        connect: Callable[[Options, str], I2C] = i2c.connect,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.period_s = drain_s(options.rate_hz, DRAIN_ROWS)
+        self._options = options
+        self._connect = connect
+        self._clock = clock
+        self._bus: I2C | None = None
+
+    def start(self) -> None:
+        self.stop()
+        bus = self._bus = self._connect(self._options, "icm20948")
+        rate_hz = self._options.rate_hz
+        bus.write(_BANK_SEL, bytes((_BANK_0,)))
+        bus.write(_PWR_MGMT_1, bytes((_AWAKE,)))
+        identify(bus, _WHO_AM_I, _IDENTITY)
+        configure(
+            bus,
+            {
+                _PWR_MGMT_1: _AWAKE,
+                _PWR_MGMT_2: _GYROS_OFF,
+                _LP_CONFIG: _NO_DUTY_CYCLE,
+                _FIFO_EN_1: 0,
+                _FIFO_MODE: _STREAM,
+            },
+        )
+        range_code = _RANGE_CODE[self._options.range_g]
+        bus.write(_BANK_SEL, bytes((_BANK_2,)))
+        configure(
+            bus,
+            {
+                _ACCEL_CONFIG: _FILTER[rate_hz] | range_code << 1,
+                _ACCEL_SMPLRT_DIV_1: 0,
+                _ACCEL_SMPLRT_DIV_2: max(1125 // rate_hz, 1) - 1,
+            },
+        )
+        bus.write(_BANK_SEL, bytes((_BANK_0,)))
+        self._fifo = Fifo(
+            bus,
+            _restart_fifo,
+            self._clock,
+            rate_hz=rate_hz,
+            range_g=self._options.range_g,
+            size=FIFO_BYTES,
+            count=_FIFO_COUNT,
+            data=_FIFO_R_W,
+        )
+
+    def read(self) -> Block | None:
+        if self._bus is None:
+            raise BusError("icm20948: not started")
+        return self._fifo.read()
+
+    def stop(self) -> None:
+        if self._bus is None:
+            return
+        bus, self._bus = self._bus, None
+        with contextlib.closing(bus), contextlib.suppress(BusError):
+            bus.write(_BANK_SEL, bytes((_BANK_0,)))
+            bus.write(_PWR_MGMT_1, bytes((_SLEEP,)))
+
+
+def _restart_fifo(bus: I2C) -> None:
+    """Empty the FIFO while nothing writes to it: USER_CTRL only stops reads."""
+    bus.write(_FIFO_EN_2, bytes((0,)))
+    bus.write(_FIFO_RST, bytes((_RESET_ALL,)))  # it holds the reset until it is 0
+    configure(bus, {_FIFO_RST: 0, _USER_CTRL: _USE_FIFO, _FIFO_EN_2: _ACCELERATION})

@@ -1,0 +1,133 @@
+"""KX134-1211 accelerometer: three axes, 16 bits, up to ±64 g and 6400 Hz, on I2C.
+
+Data sheet: Kionix KX134-1211, "Mechanical" (scale), and its Technical Reference
+Manual, "Embedded Registers" (CNTL1, ODCNTL, BUF_CNTL2, BUF_STATUS, BUF_CLEAR,
+BUF_READ) and "Sample Buffer Feature Description".
+
+One read takes any number of samples out of the buffer, 54 bits each on the
+wire: a bus at 100 kHz carries 1600 Hz and at 400 kHz 6400 Hz, and little beside
+it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Annotated, Literal
+
+import numpy as np
+from msgspec import Meta
+
+from sensorml.buses import i2c
+from sensorml.buses.chip import Rows, configure, drain_s, identify
+from sensorml.errors import BusError
+from sensorml.interfaces import I2C
+from sensorml.types import Block, Channel, Float32
+
+CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
+
+ROW_BYTES = 6
+FULL_ROWS = 85
+"""Counted as full: 86 rows fit by the manual, 85 into its 512 bytes."""
+DRAIN_ROWS = 40
+"""Rows in the buffer when it is read: leaves half free."""
+
+_WHO_AM_I = 0x13
+_CNTL1 = 0x1B
+_ODCNTL = 0x21
+_BUF_CNTL2 = 0x5F
+_BUF_STATUS = 0x60
+_BUF_CLEAR = 0x62
+_BUF_READ = 0x63
+
+_IDENTITY = 0x46
+_STANDBY, _MEASURE, _HIGH_PERFORMANCE = 0x00, 0x80, 0x40
+_FILTER_AT_HALF = 0x40  # of the rate; otherwise it ends at a ninth
+_USE_BUFFER, _16_BITS, _STREAM = 0x80, 0x40, 0x01
+_LEVEL = 0x3FF  # in bytes
+_RATE_CODE = {25 << i: 0x05 + i for i in range(9)}
+_RANGE_CODE = {8: 0, 16: 1, 32: 2, 64: 3}
+
+
+class Options(i2c.I2cOptions, frozen=True, kw_only=True):
+    """The keys of a `[[sensor]]` with `driver = "kx134"`."""
+
+    address: Annotated[int, Meta(ge=0x08, le=0x77)] = 0x1F
+    """0x1E with the pin ADDR low, 0x1F with it high."""
+    rate_hz: Literal[25, 50, 100, 200, 400, 800, 1600, 3200, 6400] = 1600
+    range_g: Literal[8, 16, 32, 64] = 16
+
+
+def channels(_options: Options) -> Sequence[Channel]:
+    return CHANNELS
+
+
+def decode(raw: bytes, range_g: int = 8) -> Float32:
+    """Turn rows of the buffer, 6 bytes each, into g of shape (n, 3).
+
+    4096 counts are 1 g at ±8 g, 512 at ±64 g ("Mechanical"):
+
+    >>> decode(bytes([0x00, 0x10, 0x00, 0xF0, 0x01, 0x00])).tolist()
+    [[1.0, -1.0, 0.000244140625]]
+    >>> decode(bytes([0x00, 0x02, 0x00, 0x80, 0x00, 0x00]), 64).tolist()
+    [[1.0, -64.0, 0.0]]
+    """
+    return np.frombuffer(raw, "<i2").reshape(-1, 3) * np.float32(range_g / 32768)
+
+
+class Driver:
+    """One KX134, drained from its sample buffer in stream mode."""
+
+    def __init__(
+        self,
+        options: Options,
+        connect: Callable[[Options, str], I2C] = i2c.connect,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.period_s = drain_s(options.rate_hz, DRAIN_ROWS)
+        self._options = options
+        self._connect = connect
+        self._clock = clock
+        self._decode = partial(decode, range_g=options.range_g)
+        self._bus: I2C | None = None
+
+    def start(self) -> None:
+        self.stop()
+        bus = self._bus = self._connect(self._options, "kx134")
+        rate_hz, range_g = self._options.rate_hz, self._options.range_g
+        identify(bus, _WHO_AM_I, _IDENTITY)
+        bus.write(_CNTL1, bytes((_STANDBY,)))  # only then the others can be set
+        bus.write(_BUF_CLEAR, b"\0")
+        configure(
+            bus,
+            {
+                _ODCNTL: _FILTER_AT_HALF | _RATE_CODE[rate_hz],
+                _BUF_CNTL2: _USE_BUFFER | _16_BITS | _STREAM,
+                _CNTL1: _MEASURE | _HIGH_PERFORMANCE | _RANGE_CODE[range_g] << 3,
+            },
+        )
+        full_scale = range_g * 32767 / 32768
+        self._rows = Rows(bus, rate_hz, full_scale, self._clock)
+
+    def read(self) -> Block | None:
+        if self._bus is None:
+            raise BusError("kx134: not started")
+        began = self._clock()
+        level = int.from_bytes(self._bus.read(_BUF_STATUS, 2), "little") & _LEVEL
+        ended = self._clock()
+        rows = level // ROW_BYTES
+        if not rows:
+            self._rows.expect()
+            return None
+        raw = self._bus.read(_BUF_READ, rows * ROW_BYTES)
+        full = rows >= FULL_ROWS  # the oldest ones may have been overwritten
+        return self._rows.block(raw, self._decode, (began, ended), lost=full)
+
+    def stop(self) -> None:
+        if self._bus is None:
+            return
+        bus, self._bus = self._bus, None
+        with contextlib.closing(bus), contextlib.suppress(BusError):
+            bus.write(_CNTL1, bytes((_STANDBY,)))

@@ -1,0 +1,104 @@
+"""MCP9600: a thermocouple, linearised and cold-junction compensated, on I2C.
+
+Data sheet: Microchip DS20005426, sections 5.1.1 (hot junction), 5.1.3 (cold
+junction), 5.2.1 (status), 5.2.2 (sensor configuration), 5.2.3 (device
+configuration) and 5.3.2 (alert hysteresis). An MCP9601 works too.
+
+It stretches the clock. The I2C of a Raspberry Pi before the Pi 5 can misread
+bytes then: an i2c-gpio overlay, or a slow bus, helps.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from sensorml.buses import i2c
+from sensorml.buses.chip import identify
+from sensorml.buses.polled import PolledChip, PolledOptions
+from sensorml.interfaces import I2C
+from sensorml.types import Block, Channel
+
+CHANNELS = (Channel("temperature", "degC"), Channel("cold_junction", "degC"))
+MAX_RATE_HZ = 2.0  # a conversion with 18 bits takes 320 ms
+
+_HOT = 0x00
+_COLD = 0x02
+_STATUS = 0x04
+_SENSOR = 0x05
+_DEVICE = 0x06
+_ALERT_1_HYSTERESIS = 0x0C
+_ID = 0x20
+
+_IDENTITY = 0x40
+_OUT_OF_RANGE = 0x10
+_NORMAL = b"\x00"  # 18 bits, cold junction in steps of 0.0625 °C
+_SHUTDOWN = b"\x01"
+_MARK = b"\x50"  # all else may be as after power-on; alert 1 is off, bits 0-2 fixed
+_TYPE = {"K": 0, "J": 1, "T": 2, "N": 3, "S": 4, "E": 5, "B": 6, "R": 7}
+
+
+class Options(PolledOptions, frozen=True, kw_only=True):
+    """The keys of a `[[sensor]]` with `driver = "mcp9600"`."""
+
+    address: Annotated[int, Meta(ge=0x60, le=0x67)] = 0x67
+    """0x60 to 0x67, by the voltage at the pin ADDR; most boards have 0x67."""
+    rate_hz: Annotated[float, Meta(gt=0, le=MAX_RATE_HZ)] = 1.0
+    thermocouple: Literal["K", "J", "T", "N", "S", "E", "B", "R"] = "K"
+
+
+def channels(_options: Options) -> Sequence[Channel]:
+    return CHANNELS
+
+
+def decode(raw: bytes) -> float:
+    """Turn a temperature register into °C: 16 bits, two's complement, 1/16 °C.
+
+    >>> [decode(bytes.fromhex(raw)) for raw in ("0190", "0001", "fff0", "4b00")]
+    [25.0, 0.0625, -1.0, 1200.0]
+    """
+    return int.from_bytes(raw, "big", signed=True) / 16
+
+
+class Driver:
+    """One MCP9600, converting all the time."""
+
+    def __init__(
+        self,
+        options: Options,
+        connect: Callable[[i2c.I2cOptions, str], I2C] = i2c.connect,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.period_s = 1 / options.rate_hz
+        self._type = options.thermocouple
+        self._chip = PolledChip(options, "mcp9600", connect, clock)
+
+    def start(self) -> None:
+        identify(self._chip.open(), _ID, _IDENTITY, length=2)
+        self._chip.configure(
+            {
+                _SENSOR: bytes((_TYPE[self._type] << 4,)),
+                _DEVICE: _NORMAL,
+                _ALERT_1_HYSTERESIS: _MARK,
+            }
+        )
+
+    def read(self) -> Block:
+        bus = self._chip.bus
+        if bus.read(_STATUS, 1)[0] & _OUT_OF_RANGE:
+            raise self._chip.nonsense(
+                f"the voltage is outside what type {self._type} gives: check that the "
+                "thermocouple is connected, and its type"
+            )
+        hot, cold = decode(bus.read(_HOT, 2)), decode(bus.read(_COLD, 2))
+        if not (-250 <= hot <= 1850 and -40 <= cold <= 125):
+            raise self._chip.nonsense(
+                f"{hot} °C, cold junction {cold} °C: outside what an MCP9600 measures"
+            )
+        return self._chip.row((hot, cold))
+
+    def stop(self) -> None:
+        self._chip.close({_DEVICE: _SHUTDOWN})

@@ -1,0 +1,135 @@
+"""MPU-6500 accelerometer (and gyroscope, unused): three axes, up to 4 kHz, on I2C.
+
+Data sheet: InvenSense MPU-6500 Register Map and Descriptions Rev. 2.1, registers
+25, 26 (rates), 28, 29 (range and filter), 35, 106, 114-116 (FIFO), 107, 108
+(power).
+
+It is an MPU-6050 with half the FIFO and a filter of its own for the
+accelerations, which can be left out: then there are 4000 of them a second. That
+these reach the FIFO when the gyroscopes are off is not in the data sheet;
+Klipper reads such chips that way (klippy/extras/mpu9250.py). 4 kHz are 227 kbit/s
+on the bus: set it to 400 kHz. At 100 kHz it carries 1 kHz.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta
+
+from sensorml.buses import i2c
+from sensorml.buses.chip import configure, drain_s, identify
+from sensorml.buses.invensense import Fifo
+from sensorml.errors import BusError
+from sensorml.interfaces import I2C
+from sensorml.types import Block, Channel
+
+CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
+
+FIFO_BYTES = 512
+DRAIN_ROWS = 30
+"""Rows in the FIFO when it is read, of 85 that it holds."""
+
+_SMPLRT_DIV = 0x19
+_CONFIG = 0x1A
+_ACCEL_CONFIG, _ACCEL_CONFIG_2 = 0x1C, 0x1D
+_FIFO_EN = 0x23
+_INT_ENABLE = 0x38
+_USER_CTRL = 0x6A
+_PWR_MGMT_1, _PWR_MGMT_2 = 0x6B, 0x6C
+_FIFO_COUNT = 0x72
+_FIFO_R_W = 0x74
+_WHO_AM_I = 0x75
+
+_AWAKE, _SLEEP = 0x01, 0x40
+_GYROS_OFF = 0x07
+_DIVIDER_WORKS = 0x01  # DLPF_CFG between 1 and 6; and the FIFO drops its oldest
+_ACCELERATION = 0x08
+_USE_FIFO, _FIFO_RESET = 0x40, 0x04
+_RANGE_CODE = {2: 0, 4: 1, 8: 2, 16: 3}
+# The widest filter of register 29 that ends below half the rate, as
+# A_DLPF_CFG; 0x08 is ACCEL_FCHOICE_B, no filter.
+_FILTER = {4000: 8, 1000: 7, 500: 1, 250: 2, 200: 2, 125: 3, 100: 3, 50: 4, 25: 5}
+
+
+class Options(i2c.I2cOptions, frozen=True, kw_only=True):
+    """The keys of a `[[sensor]]` with `driver = "mpu6500"`."""
+
+    address: Annotated[int, Meta(ge=0x08, le=0x77)] = 0x68
+    """0x68 with the pin AD0 low, 0x69 with it high."""
+    rate_hz: Literal[25, 50, 100, 125, 200, 250, 500, 1000, 4000] = 1000
+    range_g: Literal[2, 4, 8, 16] = 16
+
+
+def channels(_options: Options) -> Sequence[Channel]:
+    return CHANNELS
+
+
+class Driver:
+    """One MPU-6500, drained from its FIFO."""
+
+    NAME: ClassVar = "mpu6500"
+    IDENTITY: ClassVar = 0x70
+
+    def __init__(
+        self,
+        options: Options,
+        connect: Callable[[Options, str], I2C] = i2c.connect,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.period_s = drain_s(options.rate_hz, DRAIN_ROWS)
+        self._options = options
+        self._connect = connect
+        self._clock = clock
+        self._bus: I2C | None = None
+
+    def start(self) -> None:
+        self.stop()
+        bus = self._bus = self._connect(self._options, self.NAME)
+        rate_hz = self._options.rate_hz
+        bus.write(_PWR_MGMT_1, bytes((_AWAKE,)))
+        identify(bus, _WHO_AM_I, self.IDENTITY)
+        configure(
+            bus,
+            {
+                _PWR_MGMT_1: _AWAKE,
+                _PWR_MGMT_2: _GYROS_OFF,
+                _INT_ENABLE: 0,
+                _ACCEL_CONFIG: _RANGE_CODE[self._options.range_g] << 3,
+                _ACCEL_CONFIG_2: _FILTER[rate_hz],
+                _CONFIG: _DIVIDER_WORKS,
+                _SMPLRT_DIV: max(1000 // rate_hz, 1) - 1,
+            },
+        )
+        self._fifo = Fifo(
+            bus,
+            _restart_fifo,
+            self._clock,
+            rate_hz=rate_hz,
+            range_g=self._options.range_g,
+            size=FIFO_BYTES,
+            count=_FIFO_COUNT,
+            data=_FIFO_R_W,
+        )
+
+    def read(self) -> Block | None:
+        if self._bus is None:
+            raise BusError(f"{self.NAME}: not started")
+        return self._fifo.read()
+
+    def stop(self) -> None:
+        if self._bus is None:
+            return
+        bus, self._bus = self._bus, None
+        with contextlib.closing(bus), contextlib.suppress(BusError):
+            bus.write(_PWR_MGMT_1, bytes((_SLEEP,)))
+
+
+def _restart_fifo(bus: I2C) -> None:
+    """Empty the FIFO while nothing writes to it: here USER_CTRL only stops reads."""
+    bus.write(_FIFO_EN, bytes((0,)))
+    bus.write(_USER_CTRL, bytes((_FIFO_RESET,)))
+    configure(bus, {_USER_CTRL: _USE_FIFO, _FIFO_EN: _ACCELERATION})

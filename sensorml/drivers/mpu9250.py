@@ -1,0 +1,26 @@
+"""MPU-9250 accelerometer (gyroscope and compass, unused): an MPU-6500 inside.
+
+Data sheet: InvenSense MPU-9250 Register Map and Descriptions Rev. 1.6, sections
+4.4, 4.5 (rates), 4.7, 4.8 (range and filter), 4.38 (identity). The registers are
+those of the MPU-6500; the compass is a chip of its own in the same package.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sensorml.drivers import mpu6500
+from sensorml.drivers.mpu6500 import channels
+
+__all__ = ["Driver", "Options", "channels"]
+
+
+class Options(mpu6500.Options, frozen=True, kw_only=True):
+    """The keys of a `[[sensor]]` with `driver = "mpu9250"`."""
+
+
+class Driver(mpu6500.Driver):
+    """One MPU-9250, drained from its FIFO."""
+
+    NAME: ClassVar = "mpu9250"
+    IDENTITY: ClassVar = 0x71

@@ -1,0 +1,192 @@
+"""A child process that answers messages: within a deadline, or it is ended."""
+
+from __future__ import annotations
+
+import math
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import ExitStack, suppress
+from typing import Final
+
+from sensorml.errors import DelegateError
+
+END_S: Final = 2.0
+"""How long a child may take to end by itself."""
+
+_ASK_S: Final = 0.1  # how often a wait that may be given up looks whether it is
+_AWAKE_S: Final = 100e-6  # an answer that comes in this time costs no wake-up
+_MESSAGE_BYTES: Final = 65536
+_TAIL_BYTES: Final = 4096
+_LINE_CHARACTERS: Final = 200
+_TOO_OLD: Final = "its library may be too old for this TFLite runtime: update it"
+_LOST: Final = "the device may have been lost: check its plug and its power"
+_CRASHES: Final = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL}
+
+
+class Child:
+    """Python running one of our modules, with a socket to talk to it.
+
+    An answer begins with b"+" when it is good; else the rest is a sentence
+    that says why not, and the child ends. What the child prints is passed on
+    to stderr, and its last line is part of the reason when it dies.
+    """
+
+    def __init__(self, name: str, module: str, argument: str, *, inherit: int) -> None:
+        """Start it; `inherit` is a descriptor that it shall have, too.
+
+        Raises:
+            OSError: no process could be started.
+        """
+        self._name = name
+        self._ended = ""  # the reason, once there is one
+        self._answered = False
+        self._tail = b""
+        with ExitStack() as undo, ExitStack() as theirs:
+            self._channel, channel = socket.socketpair(
+                socket.AF_UNIX, socket.SOCK_SEQPACKET
+            )
+            undo.callback(self._channel.close)
+            theirs.callback(channel.close)
+            self._said, says = os.pipe()
+            undo.callback(os.close, self._said)
+            theirs.callback(os.close, says)
+            for end in (self._said, says):  # what nobody reads in time is lost
+                os.set_blocking(end, False)
+            self._process = subprocess.Popen(  # noqa: S603 - our own module
+                [sys.executable, "-m", module, str(channel.fileno()), argument],
+                stdin=subprocess.PIPE,  # only to be closed: then the child dies
+                stdout=says,
+                stderr=says,
+                pass_fds=(channel.fileno(), inherit),
+                process_group=0,  # a Ctrl-C is for the parent
+            )
+            undo.pop_all()
+        self._poll = select.poll()
+        self._poll.register(self._channel, select.POLLIN)
+        self._poll.register(self._said, select.POLLIN)
+
+    def ask(self, message: bytes) -> None:
+        """Send a message.
+
+        Raises:
+            DelegateError: the child has ended; the reason is the first one.
+        """
+        if self._ended:
+            raise DelegateError(self._ended)
+        with suppress(OSError):  # it has just died: `answer` says of what
+            self._channel.send(message)
+
+    def answer(self, deadline_s: float, cancel: threading.Event | None = None) -> bytes:
+        """Return the next answer; if that is not a good one, end the child.
+
+        Args:
+            deadline_s: how long it may take.
+            cancel: set it to give up waiting.
+
+        Raises:
+            DelegateError: it died, was silent too long, or said why not.
+        """
+        now_s = time.monotonic()
+        until_s, awake_s = now_s + deadline_s, now_s + _AWAKE_S
+        while time.monotonic() < awake_s and not self._poll.poll(0):
+            os.sched_yield()
+        while not (cancel and cancel.is_set()):
+            left_s = until_s - time.monotonic()
+            if left_s <= 0:
+                self._listen()
+                raise self._failure(
+                    f"no answer {self._doing()} for {deadline_s:g} s"
+                    f"{self._last_words()}: it was killed"
+                )
+            if cancel:
+                left_s = min(left_s, _ASK_S)
+            ready = [at for at, _ in self._poll.poll(math.ceil(left_s * 1e3))]
+            if self._said in ready and not self._listen():
+                self._poll.unregister(self._said)
+            if self._channel.fileno() in ready:
+                return self._received()
+        raise self._failure("its opening was given up")
+
+    def end(self, *, patience_s: float) -> None:
+        """Let it end by itself, kill it when that takes too long, free the rest."""
+        self._ended = self._ended or f"{self._name}: it is closed"
+        if self._channel.fileno() < 0:
+            return
+        if patience_s:
+            self._channel.close()  # it reads the end of its messages
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(patience_s)
+        self._process.kill()
+        # Only one that hangs in the kernel outlives this; nobody waits for it.
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_S)
+        self._channel.close()
+        self._listen()
+        os.close(self._said)
+        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
+        self._process.stdin.close()
+
+    def _received(self) -> bytes:
+        try:
+            answer = self._channel.recv(_MESSAGE_BYTES)
+        except ConnectionResetError:  # it died before it read the question
+            answer = b""
+        if answer.startswith(b"+"):
+            self._answered = True
+            return answer
+        self.end(patience_s=END_S)
+        raise self._failure(self._refusal(answer) if answer else self._death())
+
+    def _failure(self, why: str) -> DelegateError:
+        """End the child, if it has not ended yet; return the reason to raise."""
+        self.end(patience_s=0)
+        self._ended = why if why.startswith(self._name) else f"{self._name}: {why}"
+        return DelegateError(self._ended)
+
+    def _refusal(self, answer: bytes) -> str:
+        why = answer[1:].decode()
+        return f"{why}: {_TOO_OLD}" if "unresolved custom op" in why else why
+
+    def _death(self) -> str:
+        """Say in words of what it died."""
+        code = self._process.returncode or 0
+        crashed = -code in _CRASHES
+        how = (
+            f"its process died of {signal.Signals(-code).name}"
+            if code < 0
+            else f"its process ended with exit code {code}"
+        )
+        why = f"{how} {self._doing()}{self._last_words()}"
+        if not crashed:
+            return why
+        return f"{why}: {_LOST if self._answered else _TOO_OLD}"
+
+    def _doing(self) -> str:
+        return "on a window" if self._answered else "while it opened"
+
+    def _listen(self) -> bool:
+        """Pass on what it has printed; say whether more may come."""
+        try:
+            said = os.read(self._said, _MESSAGE_BYTES)
+        except BlockingIOError:
+            return True
+        self._tail = (self._tail + said)[-_TAIL_BYTES:]
+        with suppress(OSError):  # a service may have no stderr
+            os.write(2, said)
+        return bool(said)
+
+    def _last_words(self) -> str:
+        """Return the last line it printed, in brackets, or nothing."""
+        lines = self._tail.decode(errors="replace").splitlines()
+        # What TFLite tells of itself explains nothing.
+        told = [line for line in lines if line.strip() and not line.startswith("INFO:")]
+        if not told:
+            return ""
+        line = "".join(filter(str.isprintable, told[-1].strip()))
+        return f' (it said "{line[:_LINE_CHARACTERS]}")'

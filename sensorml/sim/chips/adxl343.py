@@ -1,0 +1,8 @@
+"""ADXL343: register by register an ADXL345.
+
+Data sheet: Analog Devices ADXL343, "Register Map".
+"""
+
+from sensorml.sim.chips.adxl345 import Chip
+
+__all__ = ["Chip"]

@@ -1,0 +1,57 @@
+"""Chips whose registers differ in width, each behind a pointer of its own.
+
+A read gives the bytes of the register that is pointed at, over and over; the
+pointer does not move on. So do the slow converters (TI SBAS444, "Register Map":
+the pointer stays until it is written again).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sensorml.sim.registers import RegisterChip
+
+_WIDEST = 4
+
+
+class WideChip(RegisterChip):
+    """A chip with registers of one to four bytes; a subclass fills them in.
+
+    The base class counts bytes, so byte b of register r is at 4 r + b here.
+    """
+
+    RESET: ClassVar[dict[int, bytes]]
+    """Every register that there is, with what is in it after power-on."""
+    READ_ONLY: ClassVar[frozenset[int]] = frozenset()
+    POWER_ON: ClassVar = {}
+    SIZE: ClassVar = 0x100 * _WIDEST
+
+    def brown_out(self) -> None:
+        super().brown_out()
+        self.held = dict(self.RESET)
+
+    def value(self, register: int) -> bytes:
+        """Return what a read gives now; a subclass adds what it measures."""
+        return self.held.get(register, b"\xff")
+
+    def changed(self, register: int) -> None:
+        """Act on a register that has just been written."""
+
+    def _take(self, data: bytes) -> None:
+        if not data:
+            return
+        register = data[0]
+        self._pointer = register * _WIDEST
+        width = len(self.held.get(register, b""))
+        # A value that breaks off is not taken over.
+        if width and len(data) > width and register not in self.READ_ONLY:
+            self.held[register] = data[1 : 1 + width]
+            self.changed(register)
+
+    def _get(self, register: int) -> int:
+        number, byte = divmod(register, _WIDEST)
+        return self.value(number)[byte]
+
+    def _after(self, register: int) -> int:
+        number, byte = divmod(register, _WIDEST)
+        return number * _WIDEST + (byte + 1) % len(self.value(number))

@@ -1,0 +1,178 @@
+/* An external delegate for tests: it claims "edgetpu-custom-op" and copies that
+ * operator's input to its output, and does wrong what its options tell it to.
+ *
+ *   create=HOW prepare=HOW invoke=HOW   when, and how (see `suffer`)
+ *   after=N                             invoke: only after N good ones
+ *
+ * HOW at any time: slow, hang, abort, segv, exit, print. Also create=null,
+ * prepare=fail, invoke=fail, invoke=wrong.
+ *
+ * The structures are those of TensorFlow Lite 2.14's core/c/common.h (the same in
+ * ai-edge-litert), as far as they are used; those that the runtime reads as a whole
+ * are complete. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef enum { kOk = 0, kError = 1 } Status;
+typedef struct Context Context;
+typedef struct Delegate Delegate;
+
+typedef struct {
+    int size;
+    int data[];
+} IntArray;
+
+typedef struct {
+    int type;
+    void *data;
+    IntArray *dims;
+    struct {
+        float scale;
+        int32_t zero_point;
+    } params;
+    int allocation_type;
+    size_t bytes;
+    const void *allocation;
+    const char *name;
+    Delegate *delegate;
+    int buffer_handle;
+    bool data_is_stale, is_variable;
+    struct {
+        int type;
+        void *params;
+    } quantization;
+    void *sparsity;
+    const IntArray *dims_signature;
+} Tensor;
+
+typedef struct {
+    IntArray *inputs, *outputs; /* and more, not used here */
+} Node;
+
+typedef struct {
+    void *(*init)(Context *, const char *, size_t);
+    void (*free)(Context *, void *);
+    Status (*prepare)(Context *, Node *);
+    Status (*invoke)(Context *, Node *);
+    const char *(*profiling_string)(const Context *, const Node *);
+    int32_t builtin_code;
+    const char *custom_name;
+    int version;
+    void *external, *async_kernel;
+    uint64_t inplace_operator;
+} Registration;
+
+struct Context {
+    size_t tensors_size;
+    Status (*execution_plan)(Context *, IntArray **);
+    Tensor *tensors;
+    void *impl;
+    Status (*resize_tensor)(Context *, Tensor *, IntArray *);
+    void (*report_error)(Context *, const char *, ...);
+    Status (*add_tensors)(Context *, int, int *);
+    Status (*node_and_registration)(Context *, int, Node **, Registration **);
+    Status (*replace_nodes)(Context *, Registration, const IntArray *, Delegate *);
+};
+
+struct Delegate {
+    void *data;
+    Status (*prepare)(Context *, Delegate *);
+    void *copy_from, *copy_to, *free_handle;
+    int64_t flags;
+    void *opaque_builder;
+};
+
+enum { kBuiltinDelegate = 51, kAllowDynamicTensors = 1 };
+
+static char create[16], prepare[16], invoke[16];
+static long after, invocations;
+
+static bool is(const char *how, const char *word) { return !strcmp(how, word); }
+
+static void suffer(const char *how) {
+    if (is(how, "slow")) usleep(20000);
+    if (is(how, "hang"))
+        for (;;) pause();
+    if (is(how, "abort")) {
+        fputs("F driver.cc:857] transfer on tag 1 failed. Abort.\n", stderr);
+        abort();
+    }
+    if (is(how, "segv")) *(volatile int *)8 = 0;
+    if (is(how, "exit")) _exit(3);
+    if (is(how, "print"))
+        for (int i = 0; i < 2000; i++) { /* more than a pipe holds */
+            printf("\xff\xfe {garbage} on line %d of stdout, longer than most\n", i);
+            fflush(stdout);
+            fprintf(stderr, "+ garbage on line %d of stderr, longer than most\n", i);
+        }
+}
+
+static Status kernel_invoke(Context *context, Node *node) {
+    Tensor *given = &context->tensors[node->inputs->data[0]];
+    Tensor *made = &context->tensors[node->outputs->data[0]];
+    memcpy(made->data, given->data, made->bytes);
+    if (invocations++ < after) return kOk;
+    suffer(invoke);
+    if (is(invoke, "wrong")) ((char *)made->data)[0] ^= 0x40;
+    if (is(invoke, "fail")) {
+        context->report_error(context, "Failed to execute request.");
+        return kError;
+    }
+    return kOk;
+}
+
+static Status kernel_prepare(Context *context, Node *node) {
+    (void)context, (void)node;
+    suffer(prepare);
+    return is(prepare, "fail") ? kError : kOk;
+}
+
+static Status delegate_prepare(Context *context, Delegate *delegate) {
+    IntArray *plan;
+    context->execution_plan(context, &plan);
+    IntArray *claimed = malloc(sizeof *claimed + plan->size * sizeof *plan->data);
+    claimed->size = 0;
+    for (int i = 0; i < plan->size; i++) {
+        Node *node;
+        Registration *op;
+        context->node_and_registration(context, plan->data[i], &node, &op);
+        if (op->custom_name && is(op->custom_name, "edgetpu-custom-op"))
+            claimed->data[claimed->size++] = plan->data[i];
+    }
+    Registration kernel = {
+        .prepare = kernel_prepare,
+        .invoke = kernel_invoke,
+        .builtin_code = kBuiltinDelegate,
+        .custom_name = "EdgeTpuDelegateForCustomOp",
+        .version = 1,
+    };
+    Status status = context->replace_nodes(context, kernel, claimed, delegate);
+    free(claimed);
+    return status;
+}
+
+Delegate *tflite_plugin_create_delegate(char **keys, char **values, size_t count,
+                                        void (*report_error)(const char *)) {
+    (void)report_error; /* libedgetpu gives no reason either */
+    for (size_t i = 0; i < count; i++) {
+        char *how = is(keys[i], "create")    ? create
+                    : is(keys[i], "prepare") ? prepare
+                    : is(keys[i], "invoke")  ? invoke
+                                             : NULL;
+        if (how) strncpy(how, values[i], sizeof create - 1);
+        if (is(keys[i], "after")) after = atol(values[i]);
+    }
+    suffer(create);
+    if (is(create, "null")) return NULL;
+    Delegate *delegate = calloc(1, sizeof *delegate);
+    delegate->prepare = delegate_prepare;
+    delegate->flags = kAllowDynamicTensors;
+    return delegate;
+}
+
+void tflite_plugin_destroy_delegate(Delegate *delegate) { free(delegate); }

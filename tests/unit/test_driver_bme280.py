@@ -1,0 +1,109 @@
+"""BME280: what is particular to it; the rest is in contracts/test_polled_chips.py."""
+
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import Clock
+
+from sensorml.buses.i2c import Device
+from sensorml.drivers.bme280 import (
+    Counts,
+    Driver,
+    Options,
+    Trim,
+    decode,
+    unpack,
+    unpack_trim,
+)
+from sensorml.errors import SensorError
+from sensorml.sim.bus import SimBus
+from sensorml.sim.chips import bme280
+
+
+def bench(chip):
+    bus = SimBus({0x76: chip})
+    return Driver(Options(bus="sim"), lambda o, c: Device(bus, o, c), Clock())
+
+
+TRIM = Trim(
+    (27504, 26435, -1000),
+    (36477, -10685, 3024, 2855, 140, -7, 15500, -14600, 6000),
+    (75, 370, 0, 307, 50, 30),
+)
+
+
+def test_the_trimming_of_the_chip_is_what_is_unpacked():
+    chip = bme280.Chip()
+    chip.write(b"\x88")
+    first = chip.read(26)
+    chip.write(b"\xe1")
+    assert unpack_trim(first, chip.read(7)) == TRIM
+
+
+def test_a_row_is_what_the_formulas_say_of_the_counts():
+    chip = bme280.Chip()
+    driver = bench(chip)
+    driver.start()
+    expected = decode(Counts(*chip.counts), TRIM)
+    assert driver.read().samples[0].tolist() == pytest.approx(expected, rel=1e-6)
+    assert 0 < expected[2] < 100
+
+
+def integers_of_section_4_2_3(count, t_fine, trim):
+    """Humidity by the 32-bit formula of the data sheet, in % × 1024."""
+    h1, h2, h3, h4, h5, h6 = trim
+    x = t_fine - 76800
+    v = ((count << 14) - (h4 << 20) - h5 * x + 16384) >> 15
+    v *= (
+        ((((x * h6) >> 10) * (((x * h3) >> 11) + 32768)) >> 10) + 2097152
+    ) * h2 + 8192 >> 14
+    v -= ((((v >> 15) * (v >> 15)) >> 7) * h1) >> 4
+    return min(max(v, 0), 419430400) >> 12
+
+
+@given(st.integers(20_000, 45_000), st.integers(400_000, 600_000))
+def test_the_humidity_agrees_with_the_integer_formula(h, t):
+    celsius, _, percent = decode(Counts(t, 415_148, h), TRIM)
+    integers = integers_of_section_4_2_3(h, round(celsius * 5120), TRIM.h)
+    assert percent == pytest.approx(integers / 1024, abs=0.05)
+
+
+@given(*[st.integers(0, 2**20 - 1)] * 2, st.integers(0, 2**16 - 1))
+def test_the_counts_come_out_as_they_were_packed(t, p, h):
+    data = (p << 4).to_bytes(3, "big") + (t << 4).to_bytes(3, "big")
+    assert unpack(data + h.to_bytes(2, "big")) == (t, p, h)
+
+
+@pytest.mark.parametrize(
+    ("counts", "what"),
+    [
+        ((0x80000, 0x80000, 0x8000), "nothing was measured"),
+        ((519_888, 415_148, 0x8000), "BMP280 has no humidity"),
+        ((1_000_000, 415_148, 30_000), "outside"),
+        ((519_888, 1_000_000, 30_000), "outside"),
+    ],
+)
+def test_what_cannot_be_is_an_error_and_no_number(counts, what):
+    chip = bme280.Chip()
+    driver = bench(chip)
+    driver.start()
+    chip.counts = counts
+    with pytest.raises(SensorError, match=what):
+        driver.read()
+
+
+def test_another_identity_is_warned_of_and_used(caplog):
+    driver = bench(bme280.Chip(identity=0x61))
+    with caplog.at_level(logging.WARNING):
+        driver.start()
+    assert "0x61" in caplog.text
+    assert driver.read().samples.shape == (1, 3)
+
+
+def test_it_starts_again_while_it_measures():
+    driver = bench(bme280.Chip())
+    driver.start()
+    driver.start()
+    assert driver.read().samples.shape == (1, 3)

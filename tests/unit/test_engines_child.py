@@ -1,0 +1,299 @@
+"""A delegate that crashes, hangs or lies costs a child process, nothing else."""
+
+import gc
+import itertools
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from delegate import pair
+from support import card
+
+from sensorml.cards import CPU_FILE
+from sensorml.engines.child import ChildEngine
+from sensorml.engines.failover import BackOff, FailoverEngine
+from sensorml.engines.modelfile import parse
+from sensorml.engines.tflite import Accelerator, TfliteEngine
+from sensorml.errors import DelegateError, ModelError
+
+F = 4
+PATIENCE_S = 60.0  # where nothing is to be late
+IMPATIENCE_S = 0.05
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory):
+    if shutil.which("gcc") is None:
+        pytest.skip("needs gcc")
+    return pair.build(tmp_path_factory.mktemp("delegate"))
+
+
+@pytest.fixture
+def open_child(library):
+    """Return what opens a child whose delegate misbehaves as the options say."""
+    engines = []
+
+    def opened(*, model=None, open_s=PATIENCE_S, invoke_s=PATIENCE_S, **options):
+        accelerator = Accelerator("edgetpu", str(library), options)
+        engine = ChildEngine(
+            parse(model or pair.compiled_model(F)),
+            accelerator,
+            open_s=open_s,
+            invoke_s=invoke_s,
+        )
+        engines.append(engine)
+        return engine
+
+    before = open_descriptors(), children()
+    yield opened
+    engine = None
+    for engine in engines:
+        engine.close()
+    engines.clear()
+    del engine
+    gc.collect()  # a reason that was raised holds the engine, and that its memory
+    assert (open_descriptors(), children()) == before
+
+
+def open_descriptors():
+    links = Path("/proc/self/fd").glob("*")
+    return {(link, link.readlink()) for link in links if link.exists()}
+
+
+def children():
+    """Return our processes, zombies too."""
+    return {
+        pid
+        for task in Path("/proc/self/task").glob("*")
+        for pid in (task / "children").read_text().split()
+    }
+
+
+def rows(n):
+    return np.random.default_rng(3).standard_normal((n, F)).astype(np.float32)
+
+
+def test_a_child_computes_what_the_cpu_computes(open_child):
+    cpu = TfliteEngine(parse(pair.cpu_model(F)), 1, None)
+    child = open_child()
+    assert child.delegate == "edgetpu"
+    for n in (1, 3, 70):
+        done = child.infer(rows(n))
+        assert (done.outputs == cpu.infer(rows(n)).outputs).all()
+        assert done.outputs.dtype == np.float32
+        assert done.quantise_ns > 0
+        assert done.invoke_ns > 0
+
+
+def test_results_stay_when_the_next_come(open_child):
+    child = open_child()
+    first = child.infer(rows(2)[:1]).outputs
+    kept = first.copy()
+    child.infer(rows(2)[1:])
+    assert (first == kept).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"create": "null"}, "does not open"),
+        ({"create": "segv"}, "SIGSEGV while it opened.*: its library may be too old"),
+        ({"create": "exit"}, "ended with exit code 3 while it opened"),
+        ({"prepare": "fail"}, "refuses"),
+        ({"prepare": "abort"}, "SIGABRT while it opened.*: its library may be too old"),
+        ({"invoke": "segv"}, "SIGSEGV while it opened.*: its library may be too old"),
+    ],
+)
+def test_an_opening_that_fails_says_of_what(open_child, options, reason):
+    with pytest.raises(DelegateError, match=f"^edgetpu: .*{reason}"):
+        open_child(**options)
+
+
+def test_an_opening_that_hangs_ends_at_its_deadline(open_child):
+    with pytest.raises(DelegateError, match=r"no answer while it opened for 0\.05 s"):
+        open_child(open_s=IMPATIENCE_S, create="hang")
+
+
+def test_an_opening_can_be_given_up(library):
+    cancel = threading.Event()
+    cancel.set()
+    accelerator = Accelerator("edgetpu", str(library), {"create": "hang"})
+    with pytest.raises(DelegateError, match="given up"):
+        ChildEngine(
+            parse(pair.compiled_model(F)), accelerator, open_s=1e6, cancel=cancel
+        )
+
+
+def test_a_library_that_does_not_know_the_operator_is_a_reason(open_child):
+    other = pair.compiled_model(F, custom_op="other-op")
+    with pytest.raises(DelegateError, match=r"custom op: other-op.*: its library may"):
+        open_child(model=other)
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("abort", r"SIGABRT on a window .*: the device may have been lost"),
+        ("segv", "SIGSEGV on a window"),
+        ("exit", "exit code 3 on a window"),
+        ("fail", "Failed to execute request"),
+    ],
+)
+def test_a_window_that_fails_says_of_what_and_the_engine_is_over(
+    open_child, how, reason
+):
+    child = open_child(invoke=how, after="3")  # the opening is the first
+    child.infer(rows(2))
+    with pytest.raises(DelegateError, match=f"^edgetpu: .*{reason}"):
+        child.infer(rows(1))
+    with pytest.raises(DelegateError, match=reason):
+        child.infer(rows(1))
+
+
+def test_the_last_words_of_the_library_are_in_the_reason_and_on_stderr(
+    open_child, capfd
+):
+    child = open_child(invoke="abort", after="1")
+    with pytest.raises(DelegateError, match=r'it said "F driver\.cc:857\] transfer'):
+        child.infer(rows(1))
+    assert "transfer on tag 1 failed" in capfd.readouterr().err
+
+
+def test_a_window_that_hangs_ends_at_its_deadline(open_child):
+    child = open_child(invoke="hang", after="1", invoke_s=IMPATIENCE_S)
+    with pytest.raises(DelegateError, match="no answer on a window"):
+        child.infer(rows(1))
+
+
+def test_a_child_that_is_stopped_is_killed_at_the_deadline(open_child):
+    child = open_child(invoke_s=IMPATIENCE_S)
+    os.kill(pid_of(child), signal.SIGSTOP)
+    with pytest.raises(DelegateError, match="no answer on a window"):
+        child.infer(rows(1))
+
+
+def test_a_child_that_is_killed_between_two_windows_is_noticed(open_child):
+    child = open_child()
+    os.kill(pid_of(child), signal.SIGKILL)
+    with pytest.raises(DelegateError, match="SIGKILL on a window"):
+        child.infer(rows(1))
+
+
+@pytest.mark.parametrize("how", ["print", "slow"])
+def test_a_library_may_print_and_take_its_time(open_child, how, capfd):
+    child = open_child(invoke=how, after="1")
+    x = rows(3)
+    assert (child.infer(x).outputs == open_child().infer(x).outputs).all()
+    assert ("garbage" in capfd.readouterr().err) == (how == "print")
+
+
+def test_signals_of_the_terminal_and_of_systemd_are_for_the_parent(open_child):
+    child = open_child()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(pid_of(child), number)
+    assert len(child.infer(rows(1)).outputs) == 1
+
+
+def test_a_closed_engine_says_so_and_closes_again(open_child):
+    child = open_child()
+    child.close()
+    child.close()
+    with pytest.raises(DelegateError, match="closed"):
+        child.infer(rows(1))
+
+
+def test_closing_lets_the_child_end_by_itself(open_child):
+    child = open_child()
+    child.close()
+    assert child._child._process.returncode == 0
+
+
+def test_a_thread_that_opened_a_child_may_end_before_it(open_child):
+    made = []
+    thread = threading.Thread(target=lambda: made.append(open_child()))
+    thread.start()
+    thread.join()
+    assert len(made[0].infer(rows(1)).outputs) == 1
+
+
+def test_windows_are_scored_through_the_death_and_return_of_a_delegate(library):
+    """The whole: a library that aborts after 20 windows, again and again."""
+    model = parse(pair.compiled_model(F))
+    accelerator = Accelerator(
+        "edgetpu", str(library), {"invoke": "abort", "after": "20"}
+    )
+    engine = FailoverEngine(
+        TfliteEngine(parse(pair.cpu_model(F)), 1, None),
+        lambda cancel: ChildEngine(model, accelerator, cancel=cancel),
+        tolerance=pair.SCALE.scale,
+        back_off=BackOff(first_s=0.0, budget=1000),
+    )
+    expected = TfliteEngine(parse(pair.cpu_model(F)), 1, None)
+    used = []
+    with closing(engine):
+        while used.count("edgetpu") < 24:  # 11 in a life: 9 go into its opening
+            x = rows(1)
+            assert (engine.infer(x).outputs == expected.infer(x).outputs).all()
+            used.append(engine.delegate)
+    changes = [delegate for delegate, _ in itertools.groupby(used)]
+    assert changes == ["cpu", "edgetpu"] * 3
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from sensorml.engines.child import ChildEngine
+from sensorml.engines.modelfile import parse
+from sensorml.engines.tflite import Accelerator
+model, library, create = sys.argv[1:]
+engine = ChildEngine(
+    parse(Path(model).read_bytes()), Accelerator("edgetpu", library, {"create": create})
+)
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("create", ["print", "hang"])
+def test_a_child_dies_with_a_parent_that_is_killed(library, tmp_path, create):
+    model = tmp_path / "model.tflite"
+    model.write_bytes(pair.compiled_model(F))
+    arguments = [sys.executable, "-c", PARENT, model, library, create]
+    with subprocess.Popen(
+        arguments,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as parent:
+        child = wait_for_child_of(parent.pid, library)
+        parent.kill()
+    with os.fdopen(child):
+        assert select.select([child], [], [], PATIENCE_S)[0], "it still runs"
+
+
+def wait_for_child_of(pid, library):
+    """Return a pidfd of the child, once it has loaded the library."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    while True:
+        for child in children.read_text().split():
+            if str(library) in Path(f"/proc/{child}/maps").read_text():
+                return os.pidfd_open(int(child))
+
+
+def test_a_file_is_held_against_its_card(library, tmp_path):
+    path = tmp_path / CPU_FILE
+    path.write_bytes(pair.compiled_model(F + 1))
+    with pytest.raises(ModelError, match="takes 5 values"):
+        ChildEngine.load(path, card(), Accelerator("edgetpu", str(library), {}))
+
+
+def pid_of(child):
+    return child._child._process.pid
