@@ -31,14 +31,17 @@ _INVENSENSE = _Identity(
     0x75, {0x68: "MPU6050", 0x70: "MPU6500", 0x71: "MPU9250", 0x73: "MPU9255"}
 )
 _ICM = _Identity(0x00, {0xEA: "ICM-20948"})  # bank 0, which is selected at reset
-_ADXL = _Identity(0x00, {0xE5: "ADXL345", 0xAD: "ADXL355"})
+_ADXL = _Identity(0x00, {0xE5: "ADXL345 or ADXL343", 0xAD: "ADXL355"})
 _LIS = _Identity(0x0F, {0x33: "LIS3DH"})
+_KX = _Identity(0x13, {0x46: "KX134"})
 _BME = _Identity(0xD0, {0x60: "BME280", 0x58: "BMP280"})
 
 KNOWN: Final[dict[int, tuple[_Identity, ...]]] = {
     0x18: (_LIS,),
     0x19: (_LIS,),
     0x1D: (_ADXL,),
+    0x1E: (_KX,),
+    0x1F: (_KX,),
     0x53: (_ADXL,),
     0x68: (_INVENSENSE, _ICM),
     0x69: (_INVENSENSE, _ICM),

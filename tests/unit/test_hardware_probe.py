@@ -264,7 +264,7 @@ def test_a_scan_names_the_chips_that_answer():
     answers = scan(1, bus.connect)
 
     assert [(a.address, a.chip) for a in answers] == [
-        (0x53, "ADXL345"),
+        (0x53, "ADXL345 or ADXL343"),
         (0x68, "MPU6050"),
         (0x69, "ICM-20948"),
     ]
