@@ -37,7 +37,7 @@ def assemble(
     """Load the models, open the alarm lines, prepare the drivers.
 
     Args:
-        config: from `config.load`.
+        config: from `loading.load`.
         stack: takes over what must be closed.
         acknowledge: called with the alarm's name, on any thread, when its
             button is pressed.
@@ -90,7 +90,7 @@ def _stream(
 ) -> Stream:
     folder = config.model_folder(model)
     card = cards.load(folder)
-    engine = open_engine(folder, card, delegate=model.delegate)
+    engine = open_engine(folder, card, delegate=model.delegate, fallback=model.fallback)
     stack.callback(engine.close)
     followers = [w for w in watches if w.logic.rule.model == model.name]
     return Stream(model.name, model.sensor, Pipeline(card, engine), followers)

@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -59,7 +59,7 @@ class Running(NamedTuple):
     started_ns: int
 
 
-Viewer = Callable[[Running], Awaitable[None]]
+Viewer = Callable[[Running], Coroutine[None, None, None]]
 """Shows the running service until it is cancelled."""
 
 
@@ -87,7 +87,7 @@ async def run(
             if duration_s is not None:
                 side.append(group.create_task(_timer(stop, duration_s), name="timer"))
             if viewer is not None:
-                side.append(group.create_task(_view(viewer, running), name="view"))
+                side.append(group.create_task(viewer(running), name="view"))
             keeper = running.keeper
             sent, kept = asyncio.Event(), asyncio.Event()
             keeping = group.create_task(
@@ -238,10 +238,6 @@ async def _deliver(delivery: Delivery, keeper: Keeper, stop: asyncio.Event) -> N
 async def _timer(stop: asyncio.Event, duration_s: float) -> None:
     await asyncio.sleep(duration_s)
     stop.set()
-
-
-async def _view(viewer: Viewer, running: Running) -> None:
-    await viewer(running)
 
 
 async def _pulse(running: Running, notifier: Notifier) -> None:
