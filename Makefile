@@ -1,5 +1,6 @@
 # What people type, and what CI runs: `make run`, `make test`, `make check`,
-# `make wheel`, `make bench`. Nothing has to be prepared but Python >= 3.11.
+# `make wheel`, `make bench`, `make lab`. Nothing has to be prepared but Python
+# >= 3.11; the lab also needs busybox, and a compiler where LAB is not given.
 
 # The newest Python that works; a version manager's shim may only say that it
 # has no such version.
@@ -9,8 +10,11 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# A folder with the lab's kernel, ready made; without one it is built, once.
+LAB ?=
+GUEST := SENSORML_LAB_KERNEL=$(CURDIR)/build/lab tests/lab/guest.py
 
-.PHONY: run test check wheel bench clean
+.PHONY: run test check wheel bench lab clean
 
 run: $(VENV)/.run
 	$(BIN)/sensorml run $(ARGS)
@@ -31,6 +35,11 @@ wheel: $(VENV)/.check
 bench: $(VENV)/.test
 	$(BIN)/python bench/run.py $(ARGS)
 
+lab: $(VENV)/.lab
+	tests/lab/kernel.sh build/lab $(LAB)
+	$(GUEST) --time virtual -- $(BIN)/python -m pytest tests/lab -m "not real_time" $(ARGS)
+	$(GUEST) --time real -- $(BIN)/python -m pytest tests/lab -m real_time $(ARGS)
+
 $(VENV)/.venv:
 	@test -n "$(PYTHON)" || { echo "sensorml needs Python 3.11 or newer: install python3 and python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
@@ -43,6 +52,10 @@ $(VENV)/.run: $(VENV)/.venv pyproject.toml
 $(VENV)/.test: $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test
+	@touch $@
+
+$(VENV)/.lab: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group lab
 	@touch $@
 
 $(VENV)/.check: $(VENV)/.test

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from bench.figures import Figure, markdown, table
 from bench.service import observe
 
-RATIOS = ("score", "live", "process", "rows_to_influxdb")
+RATIOS = ("score", "live", "process", "rows_to_influxdb", "bus")
 
 
 def main() -> None:

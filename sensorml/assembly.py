@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from sensorml import cards, plugins
-from sensorml.config import Alarm, Config, Model, Sensor
+from sensorml import cards, plugins, wiring
+from sensorml.config import Config, Model, Sensor
 from sensorml.decision import AlarmLogic
-from sensorml.engines.choice import open_engine
+from sensorml.engines.choice import Engines, Report
 from sensorml.health import SensorHealth
 from sensorml.interfaces import Driver
+from sensorml.lines import LineTimer
 from sensorml.pipeline import Pipeline
-from sensorml.sampling import Station
-from sensorml.streams import Line, Stream, Watch
+from sensorml.sampling import Reading, Station
+from sensorml.streams import Stream, Watch
 
 LEAST_STALE_S = 2.0
 
@@ -27,25 +28,32 @@ class Parts(NamedTuple):
     sensors: tuple[SensorHealth, ...]
     streams: tuple[Stream, ...]
     contacts: dict[str, list[Watch]]
+    timer: LineTimer
+    """Comes back to the lines that change by themselves."""
     simulated_gpio: bool
-    """Alarm lines are wanted and this machine has none."""
+    """Lines are wanted and this machine has none."""
 
 
 def assemble(
-    config: Config, stack: ExitStack, acknowledge: Callable[[str], None]
+    config: Config,
+    stack: ExitStack,
+    tell: Callable[[Reading], None],
+    report: Report,
 ) -> Parts:
-    """Load the models, open the alarm lines, prepare the drivers.
+    """Load the models, open the lines, prepare the drivers.
 
     Args:
         config: from `loading.load`.
         stack: takes over what must be closed.
-        acknowledge: called with the alarm's name, on any thread, when its
-            button is pressed.
+        tell: called on any thread with what an input says.
+        report: hears what becomes of the models' delegates.
 
     Raises:
         ModelError: a model file was refused.
-        BusError: an alarm line cannot be opened.
+        DelegateError: a delegate that was asked for cannot be used.
+        BusError: a line cannot be opened.
     """
+    wiring.use_header()
     stations: dict[str, list[Station]] = {}
     sensors = []
     for sensor in config.sensors:
@@ -55,65 +63,61 @@ def assemble(
         sensors.append(
             SensorHealth(sensor.name, stale_after_s=_stale_after_s(sensor, driver))
         )
+    timer = LineTimer()
     watches = {
-        alarm.name: Watch(AlarmLogic(alarm), _line(alarm, stack, acknowledge))
+        alarm.name: Watch(AlarmLogic(alarm), wiring.alarm_line(alarm, stack, timer))
         for alarm in config.alarms
     }
+    engines = Engines(report)
     streams = tuple(
-        _stream(config, model, watches.values(), stack) for model in config.models
+        _stream(config, model, watches.values(), engines, stack)
+        for model in config.models
     )
     contacts: dict[str, list[Watch]] = {}
     for watch in watches.values():
         if watch.logic.rule.sensor is not None:
             contacts.setdefault(watch.logic.rule.sensor, []).append(watch)
+    for alarm in config.alarms:
+        wiring.listen(alarm, stack, tell)
+    for model in config.models:
+        wiring.trigger(model, stack, tell)
     return Parts(
-        stations, tuple(sensors), streams, contacts, _simulated_gpio(config.alarms)
+        stations,
+        tuple(sensors),
+        streams,
+        contacts,
+        timer,
+        wiring.simulated(config),
     )
-
-
-def _simulated_gpio(alarms: Iterable[Alarm]) -> bool:
-    if all(alarm.gpio is None for alarm in alarms):
-        return False
-    from sensorml.buses import gpio
-
-    return gpio.simulated()
 
 
 def _stale_after_s(sensor: Sensor, driver: Driver) -> float:
     if sensor.stale_after_s is not None:
         return sensor.stale_after_s
-    return max(LEAST_STALE_S, 5 * driver.period_s)
+    rate_hz = getattr(sensor.options, "rate_hz", None)
+    row_s = 1 / rate_hz if rate_hz else 0.0  # some look more often than rows come
+    return max(LEAST_STALE_S, 5 * driver.period_s, 5 * row_s)
 
 
 def _stream(
-    config: Config, model: Model, watches: Iterable[Watch], stack: ExitStack
+    config: Config,
+    model: Model,
+    watches: Iterable[Watch],
+    engines: Engines,
+    stack: ExitStack,
 ) -> Stream:
     folder = config.model_folder(model)
     card = cards.load(folder)
-    engine = open_engine(folder, card, delegate=model.delegate, fallback=model.fallback)
+    engine = engines.open(
+        folder,
+        card,
+        model=model.name,
+        delegate=model.delegate,
+        device=model.device,
+        fallback=model.fallback,
+    )
     stack.callback(engine.close)
     followers = [w for w in watches if w.logic.rule.model == model.name]
-    return Stream(model.name, model.sensor, Pipeline(card, engine), followers)
-
-
-def _line(
-    alarm: Alarm, stack: ExitStack, acknowledge: Callable[[str], None]
-) -> Line | None:
-    if alarm.gpio is None and alarm.acknowledge_gpio is None:
-        return None
-    from sensorml.buses import gpio
-
-    if alarm.acknowledge_gpio is not None:
-
-        def pressed(active: bool) -> None:
-            if active:
-                acknowledge(alarm.name)
-
-        button = gpio.open_input(alarm.acknowledge_gpio, on_change=pressed)
-        stack.callback(button.close)
-    if alarm.gpio is None:
-        return None
-    safe = alarm.fail_safe == "on"
-    output = gpio.open_output(alarm.gpio, active=alarm.active, initial=safe, safe=safe)
-    stack.callback(output.close, safe)
-    return output
+    pipeline = Pipeline(card, engine, triggered=model.trigger is not None)
+    pointers = wiring.pointers(config, model, card.threshold.value, stack)
+    return Stream(model.name, model.sensor, pipeline, followers, pointers)

@@ -7,6 +7,7 @@ Rules within one table are in its `__post_init__`, rules between tables in
 from __future__ import annotations
 
 import os
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -14,12 +15,19 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from sensorml.errors import Problem
 from sensorml.resources import model_folder
 from sensorml.schema import Table
 
 Seconds = Annotated[float, Meta(ge=0, le=1e8)]
+Positive = Annotated[float, Meta(gt=0, le=1e8)]
 Gpio = int | str
-"""A line by BCM number, header pin ("BOARD11") or name ("GPIO17")."""
+"""A line by BCM number, header pin ("BOARD11"), name ("GPIO17") or, on boards
+that are no Raspberry Pi, by label ("label:P9_12")."""
+
+
+Pulse = Annotated[float, Meta(ge=0.2, le=10)]
+Blink = Annotated[float, Meta(ge=0.05, le=3600)]
 
 
 class Sensor(NamedTuple):
@@ -32,6 +40,18 @@ class Sensor(NamedTuple):
     """So long without a sample and the sensor is stale; None: by its rate."""
 
 
+class Trigger(Table, frozen=True, kw_only=True):
+    """A line whose edges say when a window begins; between them none is scored."""
+
+    gpio: Gpio
+    edge: Literal["rising", "falling"] = "rising"
+    pull: Literal["up", "down", "none"] = "down"
+    bounce_s: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    """A level counts when it has lasted so long."""
+    delay_s: Annotated[float, Meta(ge=0, le=60)] = 0.0
+    """From the edge to the window's first sample."""
+
+
 class Model(Table, frozen=True, kw_only=True):
     """One `[[model]]`."""
 
@@ -39,7 +59,23 @@ class Model(Table, frozen=True, kw_only=True):
     path: str
     sensor: str
     delegate: str = "auto"
+    device: str | None = None
+    """Which of the delegate's devices, counted from 0: "usb:1"."""
     fallback: Literal["cpu"] | None = None
+    trigger: Trigger | None = None
+
+    def __post_init__(self) -> None:
+        if self.device is None:
+            return
+        if not re.fullmatch("usb|pci|(usb|pci)?:[0-9]{1,2}", self.device):
+            raise ValueError(
+                f'device = "{self.device}" is none: write "usb", "usb:1" or "pci:0"'
+            )
+        if self.delegate in {"auto", "cpu"}:
+            raise ValueError(
+                f'has a device and delegate = "{self.delegate}": name the delegate '
+                "that the device is of, or remove device"
+            )
 
 
 class When(Table, frozen=True, kw_only=True):
@@ -67,8 +103,16 @@ class Alarm(Table, frozen=True, kw_only=True):
     clear_ratio: Annotated[float, Meta(gt=0, le=1)] = 0.8
     latch: bool = False
     acknowledge_gpio: Gpio | None = None
+    arm_gpio: Gpio | None = None
+    """The alarm is off, whatever happens, unless this contact to ground is closed."""
     gpio: Gpio | None = None
     active: Literal["high", "low"] = "high"
+    pattern: Literal["level", "blink", "pulse"] = "level"
+    """What the line does while the alarm is on. Without sight it is still."""
+    blink_s: tuple[Blink, Blink] = (0.5, 0.5)
+    """On and off."""
+    pulse_s: Blink = 1.0
+    """One pulse so long when the alarm goes on."""
     fail_safe: Literal["on", "off"] = "on"
 
     def __post_init__(self) -> None:
@@ -99,12 +143,53 @@ class Alarm(Table, frozen=True, kw_only=True):
         return 30.0 if self.model else 0.0
 
 
+class Meter(Table, frozen=True, kw_only=True):
+    """One `[[meter]]`: a line whose pulses follow a model's last score.
+
+    0 % is also what it shows when there is none: the sensor is silent, or the
+    window could not be judged.
+    """
+
+    name: str
+    model: str
+    gpio: Gpio
+    kind: Literal["pwm", "servo"] = "pwm"
+    """pwm: 0 to 100 % of the time high, for a moving-coil meter or a lamp. servo:
+    a pulse of `pulse_ms` 50 times a second."""
+    full_scale: Positive | None = None
+    """The score that is 100 %; None: twice the model's threshold."""
+    frequency_hz: Annotated[float, Meta(ge=0.1, le=10_000)] = 1000.0
+    """Of kind "pwm"."""
+    pulse_ms: tuple[Pulse, Pulse] = (1.0, 2.0)
+    """Of kind "servo": at 0 % and at 100 %; the first may be the longer one."""
+
+
+class Heartbeat(Table, frozen=True, kw_only=True):
+    """`[heartbeat]`: a line that toggles as long as data moves."""
+
+    gpio: Gpio
+    period_s: Annotated[float, Meta(ge=0.1, le=60)] = 1.0
+    """High and low together."""
+    timeout_s: Annotated[float, Meta(ge=0.5, le=3600)] = 5.0
+    """So long without a block of samples and the line is still; more than the
+    slowest sensor takes."""
+
+
 class Sink(NamedTuple):
     """One `[[sink]]`; `name` tells its offset in the journal from others'."""
 
     name: str
     driver: str
     options: msgspec.Struct
+
+
+class Bus(Table, frozen=True, kw_only=True):
+    """One `[[bus]]`: what is known of an I2C bus."""
+
+    number: int | str
+    """As the sensors on it write `bus`."""
+    speed_hz: Annotated[int, Meta(ge=10_000, le=5_000_000)]
+    """What it really runs at."""
 
 
 class Store(Table, frozen=True, kw_only=True):
@@ -154,6 +239,10 @@ class Config(NamedTuple):
     sinks: tuple[Sink, ...]
     store: Store
     web: Web
+    meters: tuple[Meter, ...] = ()
+    heartbeat: Heartbeat | None = None
+    warnings: tuple[Problem, ...] = ()
+    """What is allowed and probably not meant."""
 
     def model_folder(self, model: Model) -> Path:
         return model_folder(model.path, self.path.parent)

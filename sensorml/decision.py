@@ -105,18 +105,31 @@ def vote_of_value(when: When, value: float) -> Vote:
     return Vote.OVER if met else Vote.CLEAR
 
 
+class Signal(Enum):
+    """What an alarm's line is to show."""
+
+    OFF = auto()
+    SAFE = auto()
+    """On and still: nothing can be seen, and that fails safe."""
+    ALARM = auto()
+    """On, by the alarm's pattern."""
+
+
 class AlarmLogic:
-    """One alarm: k-of-n, hysteresis, dwell, latch, acknowledge, blindness.
+    """One alarm: k-of-n, hysteresis, dwell, latch, acknowledge, blindness, arming.
 
     On when k of the last n votes are OVER. Off only after CLEAR votes alone
     for the dwell time and, when latched, after an acknowledgement. Blind when
     the BLIND ones among the last n votes could have made the difference: with
     them over, there would be k to come on; or k of them while it is on. Blind
     also from `blind()` until the next vote that sees; it begins blind.
+
+    Disarmed it is off and counts nothing, but knows whether it could see.
     """
 
     def __init__(self, rule: Alarm) -> None:
         self.rule = rule
+        self.armed = True
         self.on = False
         self.seeing = False
         self._needed, n = rule.votes
@@ -127,18 +140,31 @@ class AlarmLogic:
 
     @property
     def state(self) -> AlarmState:
+        if not self.armed:
+            return AlarmState.DISARMED
         if not self.seeing:
             return AlarmState.UNKNOWN
         return AlarmState.ALARM if self.on else AlarmState.NORMAL
 
     @property
+    def signal(self) -> Signal:
+        """What the line shows: blind, an alarm that was on still is."""
+        if self.on:
+            return Signal.ALARM
+        fails_safe = self.armed and not self.seeing and self.rule.fail_safe == "on"
+        return Signal.SAFE if fails_safe else Signal.OFF
+
+    @property
     def output(self) -> bool:
-        """Whether the alarm line is on: also when blind, if that fails safe."""
-        return self.on or (not self.seeing and self.rule.fail_safe == "on")
+        """Whether the line is on, by whichever reason."""
+        return self.signal is not Signal.OFF
 
     def vote(self, at_ns: int, vote: Vote, reason: str) -> Change | None:
         """Count one vote; `at_ns` is the time of its last sample."""
         before = self.state
+        if not self.armed:
+            self.seeing = vote is not Vote.BLIND
+            return None
         votes = self._votes
         votes.append(vote)
         over, blind = votes.count(Vote.OVER), votes.count(Vote.BLIND)
@@ -173,6 +199,17 @@ class AlarmLogic:
         if self.on:
             self._clear_if_due(at_ns)
         return self._changed(before, at_ns, "acknowledged")
+
+    def arm(self, at_ns: int, *, armed: bool) -> Change | None:
+        """Begin anew, or stop: a latched alarm too is over when it is disarmed."""
+        if armed is self.armed:
+            return None
+        before = self.state
+        self.armed = armed
+        self.on = False
+        self._votes.clear()
+        self._clear_since_ns = None
+        return self._changed(before, at_ns, "armed" if armed else "disarmed")
 
     def _clear_if_due(self, at_ns: int) -> None:
         held = self.rule.latch and not self._acknowledged

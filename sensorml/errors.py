@@ -8,6 +8,7 @@ failed, where, and what to do about it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import NamedTuple
 
 
@@ -53,8 +54,39 @@ class TrainingError(SensormlError, ValueError):
     """The recordings do not make a model."""
 
 
+class BusReason(StrEnum):
+    """What went wrong on a bus, for a program; the sentence is for people."""
+
+    NOBODY = "nobody"
+    """The address is not acknowledged."""
+    REFUSED = "refused"
+    """The address is acknowledged, but not a byte after it."""
+    BROKE_OFF = "broke_off"
+    """The transfer ended early; the adapter does not say why."""
+    TIMED_OUT = "timed_out"
+    """The chip holds the clock, or a line."""
+    STUCK = "stuck"
+    """A line is held for everybody on the bus."""
+    NO_ADAPTER = "no_adapter"
+    """The bus itself is not there, or no longer."""
+    HELD = "held"
+    """A kernel driver has the address."""
+    DENIED = "denied"
+    """The user may not open the bus."""
+    UNSUPPORTED = "unsupported"
+    """The adapter cannot do such a transfer."""
+    OTHER = "other"
+
+
 class BusError(SensormlError, OSError):
-    """A transfer on an I2C or GPIO device failed; `errno` says how, if known."""
+    """A transfer on a bus or a GPIO line failed.
+
+    `errno` says how, if known; `reason` says what that means here.
+    """
+
+    def __init__(self, *args: object, reason: BusReason = BusReason.OTHER) -> None:
+        super().__init__(*args)
+        self.reason = reason
 
     def __str__(self) -> str:
         """Leave out the number: the sentence says it in words."""

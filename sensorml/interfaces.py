@@ -16,27 +16,42 @@ from sensorml.types import Block, Channel, Float32
 
 
 class I2C(Protocol):
-    """One address on one I2C bus. Failures raise `errors.BusError`."""
+    """One chip's registers, on I2C or SPI. Failures raise `errors.BusError`."""
 
     def read(self, register: int, length: int) -> bytes:
         """Write the register number, then read `length` bytes, in one transfer."""
 
     def read_many(self, register: int, length: int, times: int) -> bytes:
-        """Do the same read `times` times with one system call; bytes joined."""
+        """Do the same read `times` times, if it can be in one system call; joined."""
 
     def write(self, register: int, data: bytes) -> None: ...
 
     def close(self) -> None: ...
 
 
+class Interrupt(Protocol):
+    """A line by which a sensor says that it is time to read it."""
+
+    def listen(self, wake: Callable[[], None]) -> None:
+        """Have `wake` called then, on any thread; called once, before `start`."""
+
+
 class Driver(Protocol):
-    """One sensor. Always called on its bus's own thread, never twice at once."""
+    """One sensor. Always called on its bus's own thread, never twice at once.
+
+    It may have an attribute `interrupt: Interrupt`; then a `read` also comes soon
+    after that woke, and `period_s` is but for the case that it does not.
+    """
 
     period_s: float
     """How often `read` wants to be called; 0 when it paces itself."""
 
-    def start(self) -> None:
-        """Open and configure the device. Called again after every failure."""
+    def start(self) -> str | None:
+        """Open and configure the device. Called again after every failure.
+
+        Returns:
+            What people should know although it works, or None.
+        """
 
     def read(self) -> Block | None:
         """Return all rows that are new since the last call, or None.
@@ -77,6 +92,15 @@ class Engine(Protocol):
     """One loaded model on one delegate. Always called on the engine's thread."""
 
     delegate: str
+    """What runs it: "cpu" or the name of a file in `delegates/`."""
+
+    @property
+    def degraded(self) -> bool:
+        """Whether the CPU does the work of an accelerator that is wanted."""
+
+    @property
+    def why(self) -> str:
+        """Why it is degraded, in words; else empty."""
 
     def infer(self, features: Float32) -> Inference:
         """Run the model on `features` (n, inputs), real values, n >= 1."""

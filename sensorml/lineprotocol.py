@@ -11,6 +11,7 @@ measurement    tags, after those of the box (`device`)            time
 `alarm`        `sensor`, `model`, `alarm`                         `time_ns`
 `event`        `kind`, `subject`                                  `time_ns`
 `timing`       `sensor`, `model`, `delegate`, `stage`             `time_ns`
+`sensor`       `sensor`                                           `time_ns`
 =============  =================================================  ===========
 
 Every other column is a field of the same name. Its type is that of the column
@@ -49,12 +50,14 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = {
     "alarm": ("sensor", "model", "alarm"),
     "event": ("kind", "subject"),
     "timing": ("sensor", "model", "delegate", "stage"),
+    "sensor": ("sensor",),
 }
 TIME: Final[Mapping[str, str]] = {
     "prediction": "end_ns",
     "alarm": "time_ns",
     "event": "time_ns",
     "timing": "time_ns",
+    "sensor": "time_ns",
 }
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     kind: tuple(c for c in columns if c not in TAGS[kind] and c != TIME[kind])

@@ -7,7 +7,6 @@ recordings are read, so that what does not fit together shows here.
 from __future__ import annotations
 
 import socket
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +14,19 @@ from typing import Final, Literal, TypeVar
 
 import msgspec
 
-from sensorml import cards, plugins
-from sensorml.config import Alarm, Config, Gpio, Model, Sensor, Sink, Store, Web
+from sensorml import busload, cards, plugins, uses
+from sensorml.config import (
+    Alarm,
+    Bus,
+    Config,
+    Heartbeat,
+    Meter,
+    Model,
+    Sensor,
+    Sink,
+    Store,
+    Web,
+)
 from sensorml.errors import RecordingError
 from sensorml.resources import folders, model_folder
 from sensorml.schema import Decoder, Json, nearest, read_toml
@@ -24,7 +34,18 @@ from sensorml.types import Channel
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-_KEYS: Final = ("device", "sensor", "model", "alarm", "sink", "store", "web")
+_KEYS: Final = (
+    "device",
+    "sensor",
+    "model",
+    "alarm",
+    "meter",
+    "heartbeat",
+    "bus",
+    "sink",
+    "store",
+    "web",
+)
 _COMMON: Final = {
     "sensor": {"name", "driver", "stale_after_s"},
     "sink": {"name", "driver"},
@@ -59,7 +80,7 @@ class _Loading:
         device = tables.get("device", socket.gethostname())
         if not isinstance(device, str) or not device:
             decoder.problem("device", f"is {device!r}", 'write device = "name"')
-        for key in ("sensor", "model", "alarm", "sink"):
+        for key in ("sensor", "model", "alarm", "meter", "sink"):
             self._names(key)
         sensors = {
             place: Sensor(name, driver, options, self._stale_after_s(place, table))
@@ -71,11 +92,18 @@ class _Loading:
         ]
         models = self._decoded("model", Model)
         alarms = self._decoded("alarm", Alarm)
+        meters = self._decoded("meter", Meter)
+        heartbeat = None
+        if "heartbeat" in tables:
+            heartbeat = decoder.table(tables["heartbeat"], Heartbeat, "heartbeat")
         store = decoder.table(tables.get("store", {}), Store, "store")
         web = decoder.table(tables.get("web", {}), Web, "web")
         self._references()
-        self._uses(sensors, alarms)
+        lines = uses.lines_of(sensors, models, alarms, meters, heartbeat)
+        uses.report(decoder, lines, uses.addresses_of(sensors))
         self._fits(sensors, models)
+        wrong, warnings = busload.report(sensors, self._buses(), str(self.path))
+        decoder.problems += wrong
         decoder.raise_if_any()
         return Config(
             path=self.path,
@@ -86,6 +114,9 @@ class _Loading:
             sinks=tuple(sinks),
             store=store or Store(),
             web=web or Web(),
+            meters=tuple(meters.values()),
+            heartbeat=heartbeat,
+            warnings=tuple(warnings),
         )
 
     def _places(self, key: str) -> Iterator[tuple[str, Json]]:
@@ -111,6 +142,16 @@ class _Loading:
             else:
                 names.append(name)
         return names
+
+    def _buses(self) -> dict[str, Bus]:
+        found = self.tables.get("bus", [])
+        if not isinstance(found, list):
+            self.decoder.problem("bus", "is not a list of tables", "write it [[bus]]")
+        return {
+            place: bus
+            for place, table in self._places("bus")
+            if (bus := self.decoder.table(table, Bus, place)) is not None
+        }
 
     def _decoded(self, key: str, kind: type[S]) -> dict[str, S]:
         """Decode the `[[key]]` tables that are right."""
@@ -152,7 +193,11 @@ class _Loading:
 
     def _references(self) -> None:
         """Check that every name that is referred to is there."""
-        for key, kinds in (("model", ["sensor"]), ("alarm", ["sensor", "model"])):
+        for key, kinds in (
+            ("model", ["sensor"]),
+            ("alarm", ["sensor", "model"]),
+            ("meter", ["model"]),
+        ):
             for place, table in self._places(key):
                 for kind in kinds:
                     name = table.get(kind)
@@ -161,32 +206,6 @@ class _Loading:
                         what = f"there is no {kind} {name!r}"
                         cure = nearest(name, known)
                         self.decoder.problem(f"{place}.{kind}", what, cure)
-
-    def _uses(self, sensors: dict[str, Sensor], alarms: dict[str, Alarm]) -> None:
-        """Check that no GPIO line has two jobs, and no address two chips."""
-        used: list[tuple[str, str]] = []
-        for place, alarm in alarms.items():
-            used += [
-                (f"GPIO line {_line(line)}", f"{place}.{key}")
-                for key in ("gpio", "acknowledge_gpio")
-                if (line := getattr(alarm, key)) is not None
-            ]
-        for place, sensor in sensors.items():
-            options = sensor.options
-            if (line := getattr(options, "gpio", None)) is not None:
-                used.append((f"GPIO line {_line(line)}", f"{place}.gpio"))
-            bus = getattr(options, "bus", None)
-            if isinstance(bus, int):  # every simulated chip has a bus of its own
-                address = getattr(options, "address", 0)
-                used.append(
-                    (f"address {address:#04x} on i2c-{bus}", f"{place}.address")
-                )
-        counts = Counter(what for what, _ in used)
-        for what, key in used:
-            if counts[what] > 1:
-                others = ", ".join(k for w, k in used if w == what and k != key)
-                cure = f"{others} has it too: change one"
-                self.decoder.problem(key, f"{what} is used twice", cure)
 
     def _fits(self, sensors: dict[str, Sensor], models: dict[str, Model]) -> None:
         """Check every model's delegate and card, and the card against its sensor."""
@@ -254,7 +273,3 @@ def _beside(options: msgspec.Struct, folder: Path) -> msgspec.Struct:
         if isinstance(value := getattr(options, field), str)
     }
     return msgspec.structs.replace(options, **paths)
-
-
-def _line(line: Gpio) -> str:
-    return str(line).upper().removeprefix("GPIO").removeprefix("BCM")

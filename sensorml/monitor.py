@@ -6,17 +6,20 @@ changed before anything is written down.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from sensorml.config import Alarm
 from sensorml.decision import vote_of_value, vote_of_window
 from sensorml.errors import BusError, SourceEndedError
 from sensorml.health import SensorHealth
+from sensorml.meters import Pointer
 from sensorml.outbox import Outbox
 from sensorml.pipeline import FROZEN
-from sensorml.sampling import Acknowledge, Inbox, Reading
+from sensorml.sampling import Acknowledge, Arm, Inbox, Reading, Started, Trigger
 from sensorml.streams import Stream, Watch
 from sensorml.types import Block, Change, Prediction, State
 
@@ -45,7 +48,7 @@ class Monitor:
             streams: the models, in the order of the configuration.
             contacts: by sensor, the alarms that follow its value without a model.
             outbox: where rows go.
-            timing_s: how often delay percentiles become rows.
+            timing_s: how often delay percentiles and sensors' counts become rows.
             first_result: called once, when there is something to show for.
             clock: monotonic, ns.
         """
@@ -59,6 +62,7 @@ class Monitor:
         self._outbox = outbox
         self._clock = clock
         self._first_result = first_result
+        self._shown = False
         self._by_sensor = {
             name: [s for s in self.streams if s.sensor == name] for name in self.sensors
         }
@@ -84,39 +88,65 @@ class Monitor:
             if (now_ns := self._clock()) >= next_tick_ns:
                 self.tick(now_ns)
                 next_tick_ns = now_ns + round(TICK_S * 1e9)
-        self._write_timings(self._clock())
+        self._write_period(self._clock())
 
     def handle(self, reading: Reading) -> None:
         """Take one reading all the way to lines and rows."""
         what = reading.what
-        if isinstance(what, Acknowledge):
-            self._acknowledge(what.alarm, reading.at_ns)
+        if isinstance(what, Acknowledge | Arm):
+            self._told(what, reading.at_ns)
+            return
+        if isinstance(what, Trigger):
+            self._triggered(what.model, reading.at_ns)
             return
         sensor = self.sensors[reading.sensor]
         if isinstance(what, Block):
             self._block(sensor, what, reading.at_ns)
-        elif what is None:
-            sensor.started(reading.at_ns)
+        elif isinstance(what, Started):
+            self._started(sensor, what.remark, reading.at_ns)
         elif isinstance(what, SourceEndedError):
             self._sensor_changed(sensor, sensor.ended(reading.at_ns))
         else:
             self._sensor_changed(sensor, sensor.failure(reading.at_ns, what))
 
+    def _started(self, sensor: SensorHealth, remark: str, at_ns: int) -> None:
+        """Take in that a driver runs; tell once what is odd about its device."""
+        if sensor.started(at_ns, remark):
+            self._outbox.event(
+                at_ns=at_ns,
+                kind="sensor",
+                subject=sensor.name,
+                state="remark",
+                detail=remark,
+            )
+
     def tick(self, now_ns: int) -> None:
-        """Look for what shows by its absence; write timings when they are due."""
+        """Look for what shows by its absence; write what is due."""
         for sensor in self.sensors.values():
             self._sensor_changed(sensor, sensor.tick(now_ns))
+            self._tell(sensor, now_ns)
         for watch in self.watches:
             self._drive(watch)
         if now_ns - self._timed_ns >= self._timing_ns:
-            self._write_timings(now_ns)
+            self._write_period(now_ns)
 
-    def _acknowledge(self, alarm: str, at_ns: int) -> None:
+    def _told(self, what: Acknowledge | Arm, at_ns: int) -> None:
+        """Do what a person has told an alarm."""
         for watch in self.watches:
-            if watch.name == alarm:
+            if watch.name == what.alarm:
                 sensor, model = self._source_of(watch.logic.rule)
-                change = watch.logic.acknowledge(at_ns)
+                if isinstance(what, Arm):
+                    change = watch.logic.arm(at_ns, armed=what.armed)
+                else:
+                    change = watch.logic.acknowledge(at_ns)
                 self._alarm_changed(watch, change, sensor, model, None)
+
+    def _triggered(self, model: str, at_ns: int) -> None:
+        for stream in self.streams:
+            if stream.model == model:
+                predictions = stream.pipeline.trigger(at_ns)
+                if predictions:
+                    self._judged(stream, predictions)
 
     def _source_of(self, rule: Alarm) -> tuple[str, str]:
         for stream in self.streams:
@@ -132,6 +162,8 @@ class Monitor:
             if predictions:
                 frozen = bool(frozen) or predictions[-1].reason == FROZEN
                 self._judged(stream, predictions)
+            elif stream.pipeline.triggered:
+                self._count(0)  # no result is due: samples are all there is to see
         for watch in self.contacts.get(sensor.name, ()):
             self._read(watch, sensor.name, block)
         now_ns = self._clock()  # not at_ns: a block that had to wait is no silence
@@ -147,11 +179,14 @@ class Monitor:
                     watch, change, stream.sensor, stream.model, prediction
                 )
         stream.take(predictions)
+        for pointer in stream.pointers:
+            self._try(pointer, partial(pointer.show, predictions[-1].score))
         self._count(len(predictions))
         self._outbox.predictions(lambda offset_ns: stream.rows(predictions, offset_ns))
 
     def _count(self, results: int) -> None:
-        if not self.results:
+        if not self._shown:
+            self._shown = True
             self._first_result()
         self.results += results
 
@@ -168,7 +203,7 @@ class Monitor:
         self._count(1)
 
     def _sensor_changed(self, sensor: SensorHealth, change: Change | None) -> None:
-        """Blind the alarms of a sensor that went silent; write the change down."""
+        """Blind the alarms of a sensor that went silent; tell of it."""
         if change is None:
             return
         if sensor.blind:
@@ -178,14 +213,24 @@ class Monitor:
                 if name == sensor.name:
                     blinded = watch.logic.blind(change.at_ns, why)
                     self._alarm_changed(watch, blinded, name, model, None)
-        self._outbox.event(
-            at_ns=change.at_ns,
-            kind="sensor",
-            subject=sensor.name,
-            state=change.after,
-            previous=change.before,
-            detail=change.reason,
-        )
+            for stream in self._by_sensor[sensor.name]:
+                for pointer in stream.pointers:
+                    self._try(pointer, partial(pointer.show, math.nan))
+        self._tell(sensor, change.at_ns)
+
+    def _tell(self, sensor: SensorHealth, now_ns: int) -> None:
+        """Write down what is new about a sensor."""
+        news = sensor.news(now_ns)
+        if news is not None:
+            self._outbox.event(
+                at_ns=news.at_ns,
+                kind="sensor",
+                subject=sensor.name,
+                state=news.state,
+                previous=news.previous,
+                detail=news.detail,
+                value=news.lost or None,
+            )
 
     def _alarm_changed(
         self,
@@ -213,34 +258,53 @@ class Monitor:
         )
 
     def _drive(self, watch: Watch) -> None:
-        """Bring the line to where its alarm is; tell once when that fails."""
-        on = watch.logic.output
-        if watch.line is None or watch.level is on:
-            return
-        before = watch.line_state
+        """Bring the line to where its alarm is."""
+        line, signal = watch.line, watch.logic.signal
+        if line is not None and watch.signal is not signal:
+            driven = self._try(watch, partial(line.set, signal))
+            watch.signal = signal if driven else None
+
+    def _try(self, driven: Watch | Pointer, drive: Callable[[], None]) -> bool:
+        """Drive a line; tell once when that begins to fail, and when it works again."""
+        before, detail = driven.line_state, ""
         try:
-            watch.line.set(on)
+            drive()
+            driven.line_state = "ok"
         except BusError as error:
-            watch.level, watch.line_state, detail = None, "failed", str(error)
-        else:
-            watch.level, watch.line_state, detail = on, "ok", ""
-        if watch.line_state != before:
+            driven.line_state, detail = "failed", str(error)
+        if driven.line_state != before:
             self._outbox.event(
                 kind="gpio",
-                subject=watch.name,
-                state=watch.line_state,
+                subject=driven.name,
+                state=driven.line_state,
                 previous=before,
                 detail=detail,
             )
+        return driven.line_state == "ok"
 
-    def _write_timings(self, now_ns: int) -> None:
-        """Turn the delays since the last call into percentile rows."""
+    def _write_period(self, now_ns: int) -> None:
+        """Turn delays and counts since the last call into rows."""
         since_ns, self._timed_ns = self._timed_ns, now_ns
+        for stream in self.streams:
+            if ignored := stream.take_ignored():
+                self._outbox.event(
+                    kind="trigger",
+                    subject=stream.model,
+                    state="ignored",
+                    detail="triggers came within the window of another",
+                    value=ignored,
+                )
         self._outbox.timing(
             lambda offset_ns: [
                 row
                 for stream in self.streams
                 for row in stream.timing_rows(since_ns + offset_ns, now_ns + offset_ns)
+            ]
+        )
+        self._outbox.sensors(
+            lambda offset_ns: [
+                sensor.row(since_ns + offset_ns, now_ns + offset_ns)
+                for sensor in self.sensors.values()
             ]
         )
 

@@ -1,8 +1,8 @@
 """Rows on their way to the journal: made by any thread, taken by one task.
 
 Making a row never waits for storage. What storage cannot take for long is
-bounded here: the oldest predictions go first and are counted; alarms, events
-and timings are few and stay.
+bounded here: the oldest predictions go first and are counted; all others are
+few and stay.
 """
 
 from __future__ import annotations
@@ -21,7 +21,12 @@ log = logging.getLogger("sensorml")
 MAX_PREDICTIONS: Final = 50_000
 """About four hours of one model at three windows a second, 20 MB."""
 
-_QUIET: Final = frozenset({"ok", "normal", "starting", "running", "ended", "stopped"})
+_QUIET: Final = frozenset(
+    {
+        *("ok", "normal", "disarmed", "starting", "running", "ended", "stopped"),
+        *("opening", "accelerated", "cpu"),
+    }
+)
 """States that people need not hurry for: logged as information."""
 
 
@@ -49,9 +54,11 @@ class Outbox:
 
     def timing(self, make: Callable[[int], Sequence[Row]]) -> None:
         """Add the rows that `make` returns, as for predictions."""
-        with self._lock:
-            if rows := make(self.wall.offset_ns):
-                self._rows.setdefault("timing", []).extend(rows)
+        self._few("timing", make)
+
+    def sensors(self, make: Callable[[int], Sequence[Row]]) -> None:
+        """Add the rows that `make` returns, as for predictions."""
+        self._few("sensor", make)
 
     def alarm(
         self,
@@ -133,6 +140,11 @@ class Outbox:
                 self._rows[kind] = kept = [*older, *newer]
                 if kind == "prediction":
                     self._trim(kept)
+
+    def _few(self, kind: str, make: Callable[[int], Sequence[Row]]) -> None:
+        with self._lock:
+            if rows := make(self.wall.offset_ns):
+                self._rows.setdefault(kind, []).extend(rows)
 
     def _trim(self, rows: list[Row]) -> None:
         over = len(rows) - MAX_PREDICTIONS

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from sensorml.capture import Capture
 from sensorml.cards import Card
 from sensorml.decision import Judge
 from sensorml.features import extractor
@@ -55,7 +56,8 @@ class Pipeline:
 
     It keeps the rows that coming windows need, and nothing else; it opens
     nothing and knows no wall clock. `clock` (ns, monotonic) only measures how
-    long the stages take.
+    long the stages take. A pipeline that is triggered judges the windows that
+    begin with a `trigger`, and no others.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Pipeline:
         card: Card,
         engine: Engine,
         *,
+        triggered: bool = False,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         wants = card.input
@@ -72,12 +75,25 @@ class Pipeline:
         self._min_quality = wants.min_quality
         self._slowest_hz = wants.rate_hz * (1 - wants.rate_tolerance)
         self._fastest_hz = wants.rate_hz * (1 + wants.rate_tolerance)
-        self._ring = Ring(
-            channels=len(wants.channels),
-            window=wants.window,
-            hop=wants.hop,
-            frozen_rows=wants.frozen_rows,
-        )
+        channels = len(wants.channels)
+        self._capture: Capture | None = None
+        if triggered:
+            self._ring: Ring = Capture(
+                channels=channels,
+                window=wants.window,
+                rate_hz=wants.rate_hz,
+                frozen_rows=wants.frozen_rows,
+            )
+            self._capture = self._ring
+        else:
+            self._ring = Ring(
+                channels=channels,
+                window=wants.window,
+                hop=wants.hop,
+                frozen_rows=wants.frozen_rows,
+            )
+        self._rate_hz = wants.rate_hz
+        self._ahead_ns = 0
         self._features = extractor(
             card.features,
             channels=len(wants.channels),
@@ -103,10 +119,46 @@ class Pipeline:
             DelegateError: the engine failed.
         """
         windows = self._ring.push(block)
-        if windows is None:
+        capture = self._capture
+        if windows is None and capture is None:
             return ()
         begun_ns = self._clock()
-        off_rate = self._why_off_rate(block.rate_hz)
+        # The clock's time of now minus this is the source's time of now.
+        self._ahead_ns = begun_ns - waited_ns - block.age_ns - _last_row_ns(block)
+        self._rate_hz = block.rate_hz
+        if capture is not None:
+            return self._captured(capture, windows)
+        return () if windows is None else self._judged(windows, begun_ns)
+
+    @property
+    def triggered(self) -> bool:
+        """Whether windows begin with a trigger only."""
+        return self._capture is not None
+
+    @property
+    def ignored(self) -> int:
+        """Triggers that came within another's window."""
+        return self._capture.ignored if self._capture is not None else 0
+
+    def trigger(self, at_ns: int) -> Sequence[Prediction]:
+        """Judge the window that begins at `at_ns`, on the source's clock.
+
+        It comes from here if all its rows are there already, else from `step`.
+        """
+        if self._capture is None:
+            return ()
+        self._capture.trigger(at_ns)
+        return self._captured(self._capture, self._capture.take())
+
+    def _captured(self, capture: Capture, windows: Windows | None) -> list[Prediction]:
+        found: list[Prediction] = []
+        while windows is not None:
+            found += self._judged(windows, self._clock())
+            windows = capture.take()
+        return found
+
+    def _judged(self, windows: Windows, begun_ns: int) -> list[Prediction]:
+        off_rate = self._why_off_rate(self._rate_hz)
         withheld = [
             off_rate or self._why_withheld(windows, i) for i in range(len(windows.data))
         ]
@@ -114,9 +166,7 @@ class Pipeline:
         if any(withheld):
             data = data[[not why for why in withheld]]
         run = self._run(data) if len(data) else _NONE_SHOWN
-        # The clock's time of now minus this is the source's time of now.
-        ahead_ns = begun_ns - waited_ns - block.age_ns - _last_row_ns(block)
-        return self._predictions(windows, withheld, run, begun_ns, ahead_ns)
+        return self._predictions(windows, withheld, run, begun_ns)
 
     def _why_off_rate(self, rate_hz: float) -> str:
         if self._slowest_hz <= rate_hz <= self._fastest_hz:
@@ -181,7 +231,6 @@ class Pipeline:
         withheld: list[str],
         run: _Run,
         begun_ns: int,
-        ahead_ns: int,
     ) -> list[Prediction]:
         """Judge every window and put everything known of it together."""
         shown = iter(run.shown)
@@ -206,7 +255,7 @@ class Pipeline:
                 self._threshold,
                 state,
                 windows.quality[i],
-                now_ns - ahead_ns - windows.end_ns[i],
+                now_ns - self._ahead_ns - windows.end_ns[i],
                 features_ns,
                 quantise_ns,
                 invoke_ns,

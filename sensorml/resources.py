@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
 Kind = Literal["boards", "delegates", "models"]
 
-SITE = Path("/etc/sensorml")
 _PACKAGE = Path(__file__).resolve().parent
 
 
-def folders(kind: Kind, site: Path = SITE) -> list[Path]:
-    """List the folders that hold files of this kind; a later one overrides."""
+def folders(kind: Kind, site: Path | None = None) -> list[Path]:
+    """List the folders that hold files of this kind; a later one overrides.
+
+    `site` is systemd's CONFIGURATION_DIRECTORY, else /etc/sensorml.
+    """
+    if site is None:
+        site = Path(os.environ.get("CONFIGURATION_DIRECTORY", "/etc/sensorml"))
     packaged = _PACKAGE / "_data" / kind
     shipped = packaged if packaged.is_dir() else _PACKAGE.parent / kind
     return [folder for folder in (shipped, site / kind) if folder.is_dir()]

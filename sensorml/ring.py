@@ -66,6 +66,17 @@ class Ring:
 
     def push(self, block: Block) -> Windows | None:
         """Take a block in; return the windows that are complete with it."""
+        self._append(block)
+        ready = (self._count - self._next - self.window) // self.hop + 1
+        if ready < 1:
+            return None
+        windows = self._cut(ready)
+        self._next += ready * self.hop
+        self._windows += ready
+        self._forget()
+        return windows
+
+    def _append(self, block: Block) -> None:
         samples = block.samples
         rows = len(samples)
         at = self._room_for(rows)
@@ -77,14 +88,6 @@ class Ring:
             self._gaps.append((first, block.missed))
         if len(block.clipped):
             self._clipped += (block.clipped + first).tolist()
-        ready = (self._count - self._next - self.window) // self.hop + 1
-        if ready < 1:
-            return None
-        windows = self._cut(ready)
-        self._next += ready * self.hop
-        self._windows += ready
-        self._forget()
-        return windows
 
     def _room_for(self, rows: int) -> int:
         """Return the column for the next row, with space for `rows` behind it."""

@@ -7,7 +7,6 @@ one bounded inbox, in the order of the reads.
 
 from __future__ import annotations
 
-import heapq
 import threading
 import time
 from collections import deque
@@ -17,7 +16,8 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from sensorml.errors import SensormlError, SourceEndedError
-from sensorml.interfaces import Driver
+from sensorml.interfaces import Driver, Interrupt
+from sensorml.repeats import Repeats
 from sensorml.types import Block
 
 FIRST_RETRY_S: Final = 0.5
@@ -29,6 +29,16 @@ MAX_PATIENT_BLOCKS: Final = 4
 
 _BUSY_READS: Final = 64
 """Reads in a row for a driver that paces itself, before others have a turn."""
+_REST: Final = 0.25
+"""Share of its period for which a sensor is not visited again, whatever its
+interrupt line says: a line that chatters must leave others their turn."""
+
+
+class Started(NamedTuple):
+    """The driver runs."""
+
+    remark: str = ""
+    """What is odd about its device."""
 
 
 class Acknowledge(NamedTuple):
@@ -37,14 +47,27 @@ class Acknowledge(NamedTuple):
     alarm: str
 
 
+class Arm(NamedTuple):
+    """Somebody has armed an alarm, or disarmed it."""
+
+    alarm: str
+    armed: bool
+
+
+class Trigger(NamedTuple):
+    """A model's window is to begin at the reading's time."""
+
+    model: str
+
+
 class Reading(NamedTuple):
-    """What came of one visit to a sensor, or of somebody pressing a button."""
+    """What came of one visit to a sensor, or of an edge on an input."""
 
     sensor: str
     at_ns: int
     """When the driver returned, monotonic."""
-    what: Block | SensormlError | Acknowledge | None
-    """Rows, a failure, a person's word, or None: the driver has started."""
+    what: Block | SensormlError | Started | Acknowledge | Arm | Trigger
+    """Rows, a failure, what an input said, or that the driver has started."""
 
 
 class Inbox:
@@ -111,6 +134,33 @@ class Inbox:
                 return
 
 
+class Wake:
+    """What bus threads wait for: the stop of all, or a ring for one of them."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._stopped = False
+
+    def set(self) -> None:
+        """Stop: every wait ends, for ever."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def is_set(self) -> bool:
+        return self._stopped
+
+    def ring(self) -> None:
+        """Let every thread that waits see whether it is `rung`."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def wait(self, timeout_s: float, rung: Callable[[], bool]) -> None:
+        """Wait until stopped or rung, at most `timeout_s`."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or rung(), timeout_s)
+
+
 class Station:
     """One sensor on its bus: starts it, reads it, starts it again."""
 
@@ -121,14 +171,42 @@ class Station:
         self._retry_s = FIRST_RETRY_S
         self._restarted = False
         self._next_ns: int | None = None  # when the row after the last one is due
+        self._rested_ns = 0
+        self.rung = False
+        """Its interrupt line has said that it is time to read."""
+        self._repeats = Repeats()
+
+    def listen(self, wake: Wake) -> None:
+        """Let the interrupt line of the driver, if it has one, ring."""
+        interrupt: Interrupt | None = getattr(self._driver, "interrupt", None)
+
+        def ring() -> None:
+            self.rung = True
+            wake.ring()
+
+        if interrupt is not None:
+            interrupt.listen(ring)
+
+    def due_ns(self, by_schedule_ns: int, now_ns: int) -> int:
+        """Return when the next visit is due: by schedule, or soon once it is rung."""
+        if not self.rung:
+            return by_schedule_ns
+        self.rung = False
+        return min(by_schedule_ns, max(now_ns, self._rested_ns))
 
     def visit(self, inbox: Inbox, clock: Callable[[], int]) -> float | None:
         """Do what is due; return the seconds to the next visit, None: never."""
+        wait_s = self._visit(inbox, clock)
+        self._rested_ns = clock() + round(_REST * self._driver.period_s * 1e9)
+        self.rung = False  # by what has just been read
+        return wait_s
+
+    def _visit(self, inbox: Inbox, clock: Callable[[], int]) -> float | None:
         try:
             if not self._running:
-                self._driver.start()
+                remark = self._driver.start()
                 self._running = self._restarted = True
-                inbox.put(Reading(self.name, clock(), None))
+                inbox.put(Reading(self.name, clock(), Started(remark or "")))
                 return self._driver.period_s
             paces_itself = self._driver.period_s == 0
             for _ in range(_BUSY_READS if paces_itself else 1):
@@ -136,7 +214,7 @@ class Station:
                 if block is None:
                     break
                 self._retry_s = FIRST_RETRY_S
-                block = self._continued(block)
+                block = self._repeats.counted(self._continued(block))
                 inbox.put(Reading(self.name, clock(), block), wait=paces_itself)
         except SourceEndedError as end:
             self.stop()
@@ -169,28 +247,33 @@ class Station:
 def run_bus(
     stations: Iterable[Station],
     inbox: Inbox,
-    stop: threading.Event,
+    stop: Wake,
     clock: Callable[[], int] = time.monotonic_ns,
 ) -> None:
     """Visit every station when it is due until `stop`, or until all have ended.
 
     Visit n of a sensor is due n periods after its first, however long each
     took: the schedule does not drift, and visits that are overdue are skipped.
+    A sensor whose interrupt line rings is due at once, and its schedule counts
+    from there.
     """
     stations = list(stations)
-    due = [(clock(), i) for i in range(len(stations))]
-    heapq.heapify(due)
+    due = dict.fromkeys(stations, clock())
+    for station in stations:
+        station.listen(stop)
     try:
         while due and not stop.is_set():
-            due_ns, i = due[0]
-            early_s = (due_ns - clock()) / 1e9
-            if early_s > 0 and stop.wait(early_s):
-                break
-            wait_s = stations[i].visit(inbox, clock)
-            if wait_s is None:
-                heapq.heappop(due)
+            now_ns = clock()
+            due = {each: each.due_ns(at_ns, now_ns) for each, at_ns in due.items()}
+            station = min(due, key=due.__getitem__)
+            if (early_ns := due[station] - now_ns) > 0:
+                stop.wait(early_ns / 1e9, lambda: any(each.rung for each in stations))
                 continue
-            heapq.heapreplace(due, (_next_ns(due_ns, wait_s, clock()), i))
+            wait_s = station.visit(inbox, clock)
+            if wait_s is None:
+                del due[station]
+            else:
+                due[station] = _next_ns(due[station], wait_s, clock())
     finally:
         for station in stations:
             station.stop()

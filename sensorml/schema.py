@@ -230,4 +230,7 @@ def _bounds(metadata: tuple[object, ...]) -> str:
             ):
                 if limit is not None:
                     said.append(f" {word} {limit}")
+            if meta.examples:
+                shown = ", ".join(f'"{example}"' for example in meta.examples)
+                said.append(f" such as {shown}")
     return ",".join(said)

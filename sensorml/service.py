@@ -1,8 +1,8 @@
 """`sensorml run`: everything wired on one exit stack and one task group.
 
 Threads: the event loop; one per bus; one for the engine; one for the journal;
-one per sink. The loop itself only supervises: nothing that an alarm needs
-runs on it.
+one per sink; one for lines that blink. The loop itself only supervises: nothing
+that an alarm needs runs on it.
 
 Stopping follows the data: bus threads return, the inbox closes, the engine's
 thread finishes what is queued, the journal commits, sinks try once more, and
@@ -15,7 +15,6 @@ import asyncio
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack, suppress
@@ -24,15 +23,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import sensorml
-from sensorml import plugins
+from sensorml import plugins, wiring
 from sensorml.assembly import assemble
 from sensorml.clock import WallClock
 from sensorml.config import Config, Sink
 from sensorml.keeper import Keeper
+from sensorml.lines import LineTimer
 from sensorml.monitor import Monitor
 from sensorml.notify import Notifier
 from sensorml.outbox import Outbox
-from sensorml.sampling import Acknowledge, Inbox, Reading, Station, run_bus
+from sensorml.sampling import Inbox, Station, Wake, run_bus
 from sensorml.worker import Worker
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Running(NamedTuple):
     stations: dict[str, list[Station]]
     monitor: Monitor
     inbox: Inbox
+    timer: LineTimer
     outbox: Outbox
     keeper: Keeper
     deliveries: Sequence[Delivery]
@@ -74,7 +75,7 @@ async def run(
     """Run the service until a signal, the duration, or the end of every source.
 
     Raises:
-        ModelError, BusError: before anything was started.
+        ModelError, DelegateError, BusError: before anything was started.
     """
     notifier = notifier or Notifier()
     stop = asyncio.Event()
@@ -100,6 +101,7 @@ async def run(
                 )
                 for delivery in running.deliveries
             ]
+            lines = group.create_task(_drive_lines(running, stack), name="lines")
             await _sample_until(stop, running, stack)
             notifier.stopping()
             running.outbox.event(kind="service", subject=config.device, state="stopped")
@@ -110,6 +112,8 @@ async def run(
             kept.set()  # only now: it also writes how far the sinks have come
             keeper.wake.set()
             await keeping
+            running.timer.stop()  # last: what blinks, blinks until the lines are safe
+            await lines
             for task in [*side, *sending]:
                 task.cancel()
 
@@ -125,11 +129,14 @@ def _assemble(config: Config, store: Path, stack: ExitStack) -> Running:
         with suppress(RuntimeError):  # the loop has closed: nobody waits any more
             loop.call_soon_threadsafe(call)
 
-    def acknowledge(alarm: str) -> None:
-        inbox.put(Reading("", time.monotonic_ns(), Acknowledge(alarm)))
-
     outbox = Outbox(WallClock(), urgent=partial(on_loop, wake.set))
-    parts = assemble(config, stack, acknowledge)
+
+    def delegate(model: str, state: str, previous: str, why: str) -> None:
+        outbox.event(
+            kind="delegate", subject=model, state=state, previous=previous, detail=why
+        )
+
+    parts = assemble(config, stack, inbox.put, delegate)
     outbox.event(
         kind="service",
         subject=config.device,
@@ -141,7 +148,7 @@ def _assemble(config: Config, store: Path, stack: ExitStack) -> Running:
             kind="gpio",
             subject="lines",
             state="simulated",
-            detail="this machine has no GPIO: alarm lines change on paper only",
+            detail="this machine has no GPIO: lines change on paper only",
         )
     monitor = Monitor(
         parts.sensors,
@@ -151,6 +158,7 @@ def _assemble(config: Config, store: Path, stack: ExitStack) -> Running:
         timing_s=config.store.timing_s,
         first_result=partial(on_loop, ready.set),
     )
+    wiring.heartbeat(config, stack, parts.timer, lambda: monitor.blocks)
     keeper = Keeper(
         store,
         outbox,
@@ -165,6 +173,7 @@ def _assemble(config: Config, store: Path, stack: ExitStack) -> Running:
         parts.stations,
         monitor,
         inbox,
+        parts.timer,
         outbox,
         keeper,
         deliveries,
@@ -196,7 +205,7 @@ async def _sample_until(
     stop: asyncio.Event, running: Running, stack: ExitStack
 ) -> None:
     """Run the bus threads and the engine's until `stop` or the sources' end."""
-    buses_stop = threading.Event()
+    buses_stop = Wake()
     engine = _worker("engine", stack)
     buses = [_worker(name, stack) for name in running.stations]
     # Unwound before the workers are joined, also when a task has crashed.
@@ -224,6 +233,19 @@ async def _sample_until(
         running.inbox.close()
         await work
         stopping.cancel()
+
+
+async def _drive_lines(running: Running, stack: ExitStack) -> None:
+    """Let lines blink and beat on a thread of their own, if there are any."""
+    timer = running.timer
+
+    def report(name: str, state: str, why: str) -> None:
+        running.outbox.event(kind="gpio", subject=name, state=state, detail=why)
+
+    if timer.needed:
+        worker = _worker("lines", stack)
+        stack.callback(timer.stop)
+        await worker.call(timer.run, report)
 
 
 async def _all(tasks: Sequence[asyncio.Task[None]]) -> None:
@@ -259,6 +281,11 @@ def status(running: Running) -> str:
     monitor = running.monitor
     parts = [f"{sensor.name} {sensor.state}" for sensor in monitor.sensors.values()]
     parts += [f"{watch.name} {watch.logic.state}" for watch in monitor.watches]
+    parts += [
+        f"{stream.model} degraded: {stream.pipeline.engine.why}"
+        for stream in monitor.streams
+        if stream.pipeline.engine.degraded
+    ]
     if running.keeper.trouble:
         parts.append(f"store: {running.keeper.trouble}")
     parts += [

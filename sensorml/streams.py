@@ -9,8 +9,9 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from sensorml.decision import AlarmLogic
+from sensorml.decision import AlarmLogic, Signal
 from sensorml.interfaces import Row
+from sensorml.meters import Pointer
 from sensorml.pipeline import Pipeline
 from sensorml.types import Prediction
 
@@ -23,7 +24,9 @@ STAGES: Final = ("sample_to_result", "features", "quantise", "invoke", "decide")
 class Line(Protocol):
     """An alarm's output line."""
 
-    def set(self, on: bool) -> None: ...
+    def set(self, signal: Signal) -> None:
+        """Show it; raise BusError if the line cannot be driven."""
+        ...
 
 
 @dataclass(slots=True)
@@ -33,7 +36,7 @@ class Watch:
     logic: AlarmLogic
     line: Line | None = None
     reason: str = "no data yet"
-    level: bool | None = None
+    signal: Signal | None = None
     """What the line was last told; None: nothing, or it failed."""
     line_state: str = "ok"
 
@@ -50,10 +53,13 @@ class Stream:
     sensor: str
     pipeline: Pipeline
     watches: Sequence[Watch]
+    pointers: Sequence[Pointer] = ()
     latest: Prediction | None = None
     windows: int = 0
     delays: list[tuple[int, ...]] = field(default_factory=list)
     """Per window since the last `timing` rows: its durations, as in STAGES."""
+    ignored: int = 0
+    """Triggers that were ignored and have been told of."""
 
     @property
     def delegate(self) -> str:
@@ -69,9 +75,16 @@ class Stream:
             if not math.isnan(p.score)  # the model did not run
         ]
 
+    def take_ignored(self) -> int:
+        """Return how many triggers were ignored since the last call."""
+        ignored = self.pipeline.ignored - self.ignored
+        self.ignored += ignored
+        return ignored
+
     def rows(self, predictions: Sequence[Prediction], offset_ns: int) -> list[Row]:
         """Make `prediction` rows; the offset turns the sensor's time into UTC."""
         version, delegate = self.pipeline.card.version, self.delegate
+        degraded = int(self.pipeline.engine.degraded)
         return [
             (
                 p.start_ns + offset_ns,
@@ -89,7 +102,7 @@ class Stream:
                 p.quantise_ns,
                 p.invoke_ns,
                 p.decide_ns,
-                0,
+                degraded,
                 p.label,
                 p.probability,
             )

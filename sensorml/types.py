@@ -42,6 +42,11 @@ class Block:
     """Indices of the rows with a channel at full scale."""
     age_ns: int = 0
     """From the taking of the last row to the return of the read."""
+    jitter_ns: int = 0
+    """How far this read moved the time that the newest row was expected to have
+    from the blocks before; later is positive, 0 where nothing is estimated."""
+    duplicated: int = 0
+    """Rows that are bit-identical to the row before them, in all channels."""
 
 
 class State(StrEnum):
@@ -84,6 +89,7 @@ class AlarmState(StrEnum):
     NORMAL = "normal"
     ALARM = "alarm"
     UNKNOWN = "unknown"
+    DISARMED = "disarmed"
 
 
 class SensorState(StrEnum):

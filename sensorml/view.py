@@ -26,6 +26,7 @@ _COLOURS: Final = {
     "normal": "green",
     "starting": "cyan",
     "ended": "cyan",
+    "disarmed": "cyan",
     "anomaly": "red",
     "alarm": "bold white on red",
     "unknown": "yellow",
@@ -100,12 +101,13 @@ def _sensors(running: Running) -> Table:
 
 def _models(running: Running) -> Table:
     table = _table(
-        "model", "window", "score / threshold", "", "delay", "delegate", "windows"
+        *("model", "window", "score / threshold", "", "delay", "delegate", "windows"),
+        "",
     )
     for stream in running.monitor.streams:
         latest = stream.latest
         if latest is None:
-            table.add_row(stream.model, "–", "", "", "", stream.delegate, "0")
+            table.add_row(stream.model, "–", "", "", "", *_delegate(stream))
             continue
         table.add_row(
             stream.model,
@@ -113,10 +115,16 @@ def _models(running: Running) -> Table:
             _bar(latest.score, latest.threshold),
             f"{latest.score:.3g} / {latest.threshold:.3g}",
             _delay(stream),
-            stream.delegate,
-            f"{stream.windows:,}",
+            *_delegate(stream),
         )
     return table
+
+
+def _delegate(stream: Stream) -> tuple[Text, str, str]:
+    """What runs the model, for how many windows, and why it is not the wanted."""
+    engine = stream.pipeline.engine
+    style = "yellow" if engine.degraded else ""
+    return Text(stream.delegate, style), f"{stream.windows:,}", engine.why
 
 
 def _delay(stream: Stream) -> str:

@@ -1,4 +1,4 @@
-"""Real database servers on loopback, each in a folder of its own."""
+"""Real servers on loopback, databases and a broker, each in a folder of its own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,57 @@ class VictoriaMetrics(Server):
             pairs = zip(series["timestamps"], series["values"], strict=True)
             found.setdefault(series["metric"]["__name__"], []).extend(pairs)
         return found
+
+
+class Mosquitto(Server):
+    """The MQTT broker; with `tls` under a certificate of its own, `ca.pem`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        users: Mapping[str, str] | None = None,
+        tls: bool = False,
+    ) -> None:
+        self.port = free_port()
+        program = binary("mosquitto", "mosquitto")
+        # Started by root it would become a user who cannot read our folder.
+        config = [f"listener {self.port} 127.0.0.1", "persistence false", "user root"]
+        if users is None:
+            config.append("allow_anonymous true")
+        else:
+            file = folder / "users"
+            file.touch()
+            for name, password in users.items():
+                tool = binary("mosquitto_passwd", "mosquitto")
+                subprocess.run([tool, "-b", file, name, password], check=True)
+            config.append(f"password_file {file}")
+        if tls:
+            self.ca = folder / "ca.pem"
+            key = folder / "key.pem"
+            self._certify(self.ca, key)
+            config += [f"certfile {self.ca}", f"keyfile {key}"]
+        path = folder / "mosquitto.conf"
+        path.write_text("\n".join(config) + "\n")
+        super().__init__([program, "-c", str(path)], self.port, "")
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except OSError:
+            return False
+        return True
+
+    @staticmethod
+    def _certify(certificate: Path, key: Path) -> None:
+        """Write a certificate for loopback, signed by itself, and its key."""
+        subprocess.run(
+            [
+                *(binary("openssl", "openssl"), "req", "-x509", "-nodes"),
+                *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+                *("-keyout", key, "-out", certificate, "-days", "2"),
+                *("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"),
+            ],
+            check=True,
+            capture_output=True,
+        )

@@ -110,6 +110,8 @@ class FakeEngine:
     """Scores by a rule, keeps what it was shown, takes time, fails when told to."""
 
     delegate = "fake"
+    degraded = False
+    why = ""
 
     def __init__(
         self,

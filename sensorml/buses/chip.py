@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorml.buses.interrupt import Interrupt
 from sensorml.buses.sampleclock import SampleClock
 from sensorml.errors import SensorError
 from sensorml.interfaces import I2C
@@ -21,38 +21,57 @@ SILENT_S = 0.5
 periods, belongs to a chip that no longer measures."""
 SILENT_ROWS = 5
 
-log = logging.getLogger(__name__)
+
+def drain_rows(rate_hz: float, rows: int) -> int:
+    """Return how many rows a FIFO is read at: `rows`, or what comes in 50 ms.
+
+    >>> drain_rows(800, 14), drain_rows(25, 14)
+    (14, 1)
+    """
+    return max(1, math.floor(min(rows, 0.05 * rate_hz)))
 
 
-def drain_s(rate_hz: float, rows: int) -> float:
-    """Return how often to read a FIFO: about every `rows` rows, or every 50 ms.
+def drain_s(rate_hz: float, rows: int, *, woken: bool = False) -> float:
+    """Return how often to read a FIFO: about every `drain_rows`.
 
     The fraction of a row makes the reads come at all phases of the sampling,
     from which `SampleClock` learns most: were it a whole number of rows, each
-    read would tell the same.
+    read would tell the same. Where an interrupt line says when (`woken`), the
+    schedule is but a net under it, half as long again as its watermark.
 
-    >>> round(drain_s(800, 14) * 1000, 1)
-    17.0
+    >>> [round(drain_s(rate, 14) * 1000, 1) for rate in (800, 25)]
+    [17.0, 24.7]
+    >>> [round(drain_s(rate, 14, woken=True) * 1000, 1) for rate in (800, 25)]
+    [17.0, 64.7]
     """
-    return (max(1, math.floor(min(rows, 0.05 * rate_hz))) - GOLDEN) / rate_hz
+    at = drain_rows(rate_hz, rows)
+    if woken:
+        at = watermark(rate_hz, rows) * 3 // 2 + 1
+    return (at - GOLDEN) / rate_hz
 
 
-def identify(bus: I2C, register: int, expected: int, length: int = 1) -> None:
-    """Warn when the identity register says that this is another chip.
+def watermark(rate_hz: float, rows: int) -> int:
+    """Return how many rows let the interrupt line rise: two thirds of `drain_rows`.
+
+    >>> watermark(800, 14), watermark(25, 14)
+    (9, 1)
+    """
+    return max(1, drain_rows(rate_hz, rows) * 2 // 3)
+
+
+def identify(bus: I2C, register: int, expected: int, length: int = 1) -> str | None:
+    """Say it when the identity register is that of another chip.
 
     Clones with a foreign identity are common and work, so it is no error. Of a
     register of `length` bytes the first is compared.
     """
     found = bus.read(register, length)[0]
-    if found != expected:
-        log.warning(
-            "%s: identity register %#04x is %#04x, not %#04x: a clone or another "
-            "chip; it is used all the same",
-            bus,
-            register,
-            found,
-            expected,
-        )
+    if found == expected:
+        return None
+    return (
+        f"{bus}: identity register {register:#04x} is {found:#04x}, not "
+        f"{expected:#04x}: a clone or another chip; it is used all the same"
+    )
 
 
 def configure(bus: I2C, settings: Mapping[int, int]) -> None:
@@ -84,13 +103,20 @@ class Rows:
     """Makes the Blocks of one chip, from its start to its stop."""
 
     def __init__(
-        self, bus: I2C, rate_hz: float, full_scale: float, clock: Callable[[], int]
+        self,
+        bus: I2C,
+        rate_hz: float,
+        full_scale: float,
+        clock: Callable[[], int],
+        interrupt: Interrupt,
     ) -> None:
         """`full_scale` is the value from which a sample counts as clipped."""
         self._bus = bus
         self._full_scale = full_scale
         self._clock = clock
+        self._interrupt = interrupt
         self._samples = SampleClock(rate_hz)
+        self._rate_hz = rate_hz
         self._silent_ns = round(max(SILENT_S, SILENT_ROWS / rate_hz) * 1e9)
         self._alive_ns = clock()
 
@@ -120,25 +146,40 @@ class Rows:
                 "no sensor gives that, check its power and the data line"
             )
         samples = decode(raw)
-        began_ns, ended_ns = read_ns
-        stamp = self._samples.stamp(len(samples), began_ns, ended_ns, lost=lost)
+        rows, (began_ns, ended_ns) = len(samples), read_ns
+        edge = self._interrupt.take(rows, began_ns, ended_ns)
+        stamp = self._samples.stamp(rows, began_ns, ended_ns, lost=lost, edge=edge)
         now = self._alive_ns = self._clock()
-        last_ns = stamp.start_ns + round((len(samples) - 1) * 1e9 / stamp.rate_hz)
+        last_ns = stamp.start_ns + round((rows - 1) * 1e9 / stamp.rate_hz)
         return Block(
             samples=samples,
             start_ns=stamp.start_ns,
             rate_hz=stamp.rate_hz,
-            missed=stamp.missed,
+            # One row lost may be within what the times leave open: better a window
+            # too few than one with a hole in it.
+            missed=max(stamp.missed, int(lost)),
             clipped=rows_at(samples, self._full_scale),
             age_ns=max(0, now - last_ns),
+            jitter_ns=stamp.jitter_ns,
         )
 
-    def expect(self) -> None:
-        """Complain when the FIFO has been empty for too long.
+    def meanwhile(self, read_ns: tuple[int, int]) -> int:
+        """Return how many rows may have come while the status was read.
+
+        They are not in its count, and in a FIFO nearly full there is no room for
+        them: a status read that was slow may have cost the oldest rows.
+        """
+        began_ns, ended_ns = read_ns
+        return math.ceil((ended_ns - began_ns) * self._rate_hz / 1e9)
+
+    def empty(self, read_ns: tuple[int, int]) -> None:
+        """Take note of a status read that announced nothing.
 
         Raises:
-            SensorError: the chip no longer measures.
+            SensorError: it has been so for too long: the chip no longer measures.
         """
+        self._samples.empty(read_ns[0])
+        self._interrupt.take(0, *read_ns)
         silent_ns = self._clock() - self._alive_ns
         if silent_ns > self._silent_ns:
             raise SensorError(

@@ -1,9 +1,7 @@
-"""GPIO lines, by gpiozero (and lgpio below it); its only importer.
+"""GPIO lines that are driven or listened to; `gpiopins` says how they are named.
 
-A line is named as gpiozero names it: BCM number (17), header pin ("BOARD11")
-or name ("GPIO17"). The pins of gpiozero are used without its devices, because
-a device gives its line back as a floating input when it is collected, and
-again at exit.
+The pins of gpiozero are used without its devices, because a device gives its
+line back as a floating input when it is collected, and again at exit.
 
 What holds an output, from best to worst:
 
@@ -24,42 +22,21 @@ systemd starts next sets the safe one.
 
 from __future__ import annotations
 
-import os
-import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from functools import cache
-from pathlib import Path
-from typing import Literal, Protocol, cast
+import time
+from collections.abc import Callable
+from typing import Literal
 
+from sensorml.buses import gpiopins
+from sensorml.buses.gpiopins import as_bus_error, find, is_simulated
 from sensorml.errors import BusError
 
-Line = int | str
+Line = gpiopins.Line
 Level = Literal["high", "low"]
 Pull = Literal["up", "down", "none"]
 
-_DEV = Path("/dev")
 _PULLS = {"up": "up", "down": "down", "none": "floating"}
-
-
-class _Pin(Protocol):
-    """The part of `gpiozero.Pin` that is used here; it comes without types."""
-
-    function: str
-    state: bool
-    pull: str
-    bounce: float | None
-    edges: str
-    when_changed: Callable[[float, int], None] | None
-
-    def output_with_state(self, state: bool) -> None: ...
-
-
-class _Factory(Protocol):
-    def pin(self, name: Line) -> _Pin: ...
-    def reserve_pins(self, requester: object, *names: str) -> None: ...
-    def release_pins(self, reserver: object, *names: str) -> None: ...
+_SECOND_NS = 1_000_000_000
+_factory = gpiopins.factory
 
 
 class _Claim:
@@ -68,9 +45,9 @@ class _Claim:
     def __init__(self, line: Line, active: Level) -> None:
         self._line = line
         self._high_is_on = active == "high"
-        self._factory = _factory()
-        with _as_bus_error(line):
-            self._pin = self._factory.pin(line)
+        with as_bus_error(line):
+            self._factory, name = find(line)
+            self._pin = self._factory.pin(name)
             self._factory.reserve_pins(self, repr(self._pin))
         self._open = True
 
@@ -83,7 +60,7 @@ class _Claim:
     @property
     def value(self) -> bool:
         """Whether the line is at its active level just now, bounces and all."""
-        with _as_bus_error(self._line):
+        with as_bus_error(self._line):
             return bool(self._pin.state) == self._high_is_on
 
     def _release(self) -> None:
@@ -97,7 +74,7 @@ class Output(_Claim):
     def __init__(self, line: Line, *, active: Level, initial: bool, safe: bool) -> None:
         super().__init__(line, active)
         try:
-            with _as_bus_error(line):
+            with as_bus_error(line):
                 self._pull_towards(safe)
                 self._pin.output_with_state(self._level(initial))
         except BusError:
@@ -112,7 +89,7 @@ class Output(_Claim):
         """
         if not self._open:
             raise BusError(f"GPIO {self._line}: the output is closed: open it again")
-        with _as_bus_error(self._line):
+        with as_bus_error(self._line):
             self._pin.state = self._level(on)
 
     def close(self, safe: bool) -> None:
@@ -127,38 +104,37 @@ class Output(_Claim):
         return on == self._high_is_on
 
     def _pull_towards(self, safe: bool) -> None:
-        from gpiozero import PinFixedPull
-
         self._pin.function = "input"
-        with suppress(PinFixedPull):  # GPIO2 and 3 have a resistor on the board
+        if not self._pin.info.pull:  # GPIO2 and 3 have a resistor on the board
             self._pin.pull = "up" if self._level(safe) else "down"
 
 
 class Input(_Claim):
-    """A line that is listened to; made by `open_input`."""
+    """A line that is listened to; made by `open_input` and `open_interrupt`."""
 
     def __init__(
         self,
         line: Line,
         *,
-        on_change: Callable[[bool], None],
+        on_edge: Callable[[float, bool], None],
         pull: Pull,
         active: Level,
         bounce_s: float,
+        edges: Literal["both", "rising", "falling"] = "both",
     ) -> None:
         super().__init__(line, active)
 
-        def changed(_ticks: float, state: int) -> None:
-            on_change(bool(state) == self._high_is_on)
+        def changed(ticks: float, state: int) -> None:
+            on_edge(ticks, bool(state) == self._high_is_on)
 
         self._changed = changed  # gpiozero keeps only a weak reference
         try:
-            with _as_bus_error(line):
+            with as_bus_error(line):
                 self._pin.function = "input"
                 if self._pin.pull != _PULLS[pull]:
                     self._pin.pull = _PULLS[pull]
                 self._pin.bounce = bounce_s or None
-                self._pin.edges = "both"
+                self._pin.edges = edges
                 self._pin.when_changed = changed
         except BusError:
             self._release()
@@ -168,8 +144,43 @@ class Input(_Claim):
         """Stop listening. Harmless when repeated."""
         if self._open:
             try:
-                with _as_bus_error(self._line):
+                with as_bus_error(self._line):
                     self._pin.when_changed = None
+            finally:
+                self._release()
+
+
+class Pwm(_Claim):
+    """A line with a duty cycle; made by `open_pwm`."""
+
+    def __init__(self, line: Line, *, frequency_hz: float) -> None:
+        super().__init__(line, "high")
+        try:
+            with as_bus_error(line):
+                self._pin.output_with_state(False)
+                self._pin.frequency = frequency_hz
+        except BusError:
+            self._release()
+            raise
+
+    def set(self, duty: float) -> None:
+        """Be high for this share of every period, from the next one on.
+
+        Raises:
+            BusError: the line cannot be driven, or is closed.
+        """
+        if not self._open:
+            raise BusError(f"GPIO {self._line}: the output is closed: open it again")
+        with as_bus_error(self._line):
+            self._pin.state = duty
+
+    def close(self) -> None:
+        """Leave the line low, driven, and let others open it."""
+        if self._open:
+            try:
+                with as_bus_error(self._line):
+                    self._pin.frequency = None
+                    self._pin.state = False
             finally:
                 self._release()
 
@@ -188,6 +199,15 @@ def open_output(
     return Output(
         line, active=active, initial=initial, safe=initial if safe is None else safe
     )
+
+
+def open_pwm(line: Line, *, frequency_hz: float) -> Pwm:
+    """Make pulses on a line by lgpio's own thread, 0.1 to 10 000 a second.
+
+    Raises:
+        BusError: no access, no such line, or somebody else has it.
+    """
+    return Pwm(line, frequency_hz=frequency_hz)
 
 
 def open_input(
@@ -210,10 +230,63 @@ def open_input(
     """
     return Input(
         line,
-        on_change=on_change,
+        on_edge=lambda _ticks, is_active: on_change(is_active),
         pull=pull,
         active=active or ("low" if pull == "up" else "high"),
         bounce_s=bounce_s,
+    )
+
+
+def open_interrupt(line: Line, on_rise: Callable[[float], None]) -> Input:
+    """Listen to a line that a chip drives, and that rises when it has something.
+
+    `on_rise` is called on a thread of lgpio's and must return at once; it is
+    given the kernel's time of the edge in s. That is CLOCK_MONOTONIC since Linux
+    5.7 (include/uapi/linux/gpio.h), another clock before and with other
+    libraries than lgpio.
+
+    Raises:
+        BusError: no access, no such line, or somebody else has it.
+    """
+    return Input(
+        line,
+        on_edge=lambda ticks, _is_active: on_rise(ticks),
+        pull="down",  # so that a wire that has come off is still, and not an aerial
+        active="high",
+        bounce_s=0,
+        edges="rising",
+    )
+
+
+def open_trigger(
+    line: Line,
+    on_edge: Callable[[int], None],
+    *,
+    edge: Literal["rising", "falling"],
+    pull: Pull,
+    bounce_s: float,
+) -> Input:
+    """Listen for edges of one kind, and for when they were.
+
+    `on_edge` is called on a thread of lgpio's and must return at once; it is
+    given the time of the edge, monotonic, ns: the kernel's if that is the same
+    clock (see `open_interrupt`), else that of the call.
+
+    Raises:
+        BusError: no access, no such line, or somebody else has it.
+    """
+    # lgpio adds the time that it waited (lgPthAlerts.c, xDebWatEvt).
+    bounce_ns = round(bounce_s * 1e9)
+
+    def told(ticks_s: float, _is_active: bool) -> None:
+        now_ns, at_ns = time.monotonic_ns(), round(ticks_s * 1e9)
+        if not now_ns - _SECOND_NS < at_ns <= now_ns:
+            at_ns = now_ns
+        on_edge(at_ns - bounce_ns)
+
+    active: Level = "high" if edge == "rising" else "low"
+    return Input(
+        line, on_edge=told, pull=pull, active=active, bounce_s=bounce_s, edges=edge
     )
 
 
@@ -223,78 +296,4 @@ def simulated() -> bool:
     Raises:
         BusError: there are GPIO chips, but they cannot be opened.
     """
-    from gpiozero.pins.mock import MockFactory
-
-    return isinstance(_factory(), MockFactory)
-
-
-@cache
-def _factory() -> _Factory:
-    return _open_factory(_DEV)
-
-
-def _open_factory(dev: Path) -> _Factory:
-    """Open the GPIO of this machine, whose device nodes are in `dev`.
-
-    lgpio where there is a chip, a simulation where there is none; the
-    environment's GPIOZERO_PIN_FACTORY decides otherwise. gpiozero's own search
-    would go on to libraries that fail later and less clearly.
-    """
-    chips = sorted(dev.glob("gpiochip*"))
-    _give_lgpio_a_folder()
-    try:
-        return _choose(chips)
-    except ImportError as err:
-        raise BusError(
-            f"GPIO: {err}: install it with pip install 'sensorml[gpio]'"
-        ) from err
-    except _failures() as err:
-        denied = [chip for chip in chips if not os.access(chip, os.R_OK | os.W_OK)]
-        cure = (
-            f"no access to {denied[0]}: add this user to the group gpio"
-            if denied
-            else "GPIOZERO_PIN_FACTORY=mock simulates the lines"
-        )
-        raise BusError(f"GPIO cannot be opened: {err}: {cure}") from err
-
-
-def _choose(chips: list[Path]) -> _Factory:
-    if "GPIOZERO_PIN_FACTORY" in os.environ:
-        from gpiozero import Device
-
-        Device.ensure_pin_factory()
-        factory = Device.pin_factory
-        Device.pin_factory = None  # or gpiozero lets go of every line at exit
-        return cast(_Factory, factory)
-    if chips:
-        from gpiozero.pins.lgpio import LGPIOFactory
-
-        return cast(_Factory, LGPIOFactory())
-    from gpiozero.pins.mock import MockFactory
-
-    return cast(_Factory, MockFactory())
-
-
-def _give_lgpio_a_folder() -> None:
-    """Say where lgpio makes its FIFO: by default where it is started from."""
-    runtime = os.environ.get("RUNTIME_DIRECTORY", tempfile.gettempdir())
-    os.environ.setdefault("LG_WD", runtime.split(":")[0])
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    """Name what gpiozero and what is below it raise; lgpio has its own root."""
-    from gpiozero import GPIOZeroError
-
-    error = getattr(sys.modules.get("lgpio"), "error", OSError)
-    return (GPIOZeroError, OSError, cast(type[Exception], error))
-
-
-@contextmanager
-def _as_bus_error(line: Line) -> Iterator[None]:
-    try:
-        yield
-    except _failures() as err:
-        raise BusError(
-            f"GPIO {line}: {err}: name a free line by BCM number (17), header pin "
-            '("BOARD11") or name ("GPIO17"); gpioinfo shows who holds which'
-        ) from err
+    return is_simulated(_factory())

@@ -1,65 +1,58 @@
-"""I2C through the kernel's /dev/i2c-N, or to a simulated chip.
+"""I2C to one chip: through the kernel, behind a multiplexer, or to a simulated one.
 
-The only importer of smbus2. Every transfer is one I2C_RDWR ioctl: the SMBus
-block reads stop at 32 bytes, this does not (kernel documentation,
-Documentation/i2c/dev-interface.rst).
+What failures mean, and what is done about them, is in `faults`.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import importlib
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+from functools import cache
+from typing import Annotated, Final, Protocol
 
 from msgspec import Meta
 
-from sensorml.errors import BusError
+from sensorml.buses import adapters, faults, mux
+from sensorml.buses.i2cdev import MAX_MESSAGES, KernelBus
+from sensorml.errors import BusError, BusReason
 from sensorml.schema import Table
 from sensorml.sim.bus import SimBus
 from sensorml.sim.machine import Machine, MachineOptions
+from sensorml.sim.mux import MuxedSimBus, SimMux
+from sensorml.sim.registers import RegisterChip
 
-if TYPE_CHECKING:
-    from smbus2 import i2c_msg
-
-MAX_MESSAGES = 42
-"""Messages that one ioctl takes: I2C_RDWR_IOCTL_MAX_MSGS of linux/i2c-dev.h."""
-
-_I2C_SLAVE = 0x0703  # linux/i2c-dev.h
-
-_CURES = {
-    errno.ENXIO: "nobody answers there: check the wiring, the power and the address",
-    errno.EREMOTEIO: "nobody answers there: check the wiring, the power and the "
-    "address",
-    errno.EIO: "the transfer broke off: power-cycle the sensor, check the pull-ups, "
-    "lower the bus speed",
-    errno.ETIMEDOUT: "the bus hangs: power-cycle the sensor, check the pull-ups, "
-    "lower the bus speed",
-    errno.EBUSY: "a kernel driver holds that address: remove its dtoverlay from "
-    "config.txt or unbind it",
-    errno.EACCES: "access denied: add the user to the group i2c "
-    "(sudo usermod -aG i2c USER) and log in again",
-    errno.ENOENT: "there is no such bus: enable I2C (raspi-config) or correct bus",
-    errno.ENODEV: "the bus is gone: plug its adapter in again",
-}
-_CURES[errno.EPERM] = _CURES[errno.EACCES]
+BUS_NAMES: Final = r"sim|usb:\d+-\d+(\.\d+)*|/dev/.+"
+"""What `bus` may be when it is not a number, as a regular expression."""
 
 
 class I2cOptions(Table, frozen=True, kw_only=True):
     """The keys that every sensor on I2C has; a driver adds its own."""
 
-    bus: Annotated[int, Meta(ge=0)] | Literal["sim"] = 1
-    """N of /dev/i2c-N, or "sim": the chip is simulated, fixed to a machine."""
+    bus: (
+        Annotated[int, Meta(ge=0)]
+        | Annotated[
+            str,
+            Meta(
+                pattern=rf"^({BUS_NAMES})$",
+                examples=["sim", "usb:1-1.2", "/dev/i2c-motor"],
+            ),
+        ]
+    ) = 1
+    """N of /dev/i2c-N; for an adapter on USB, whose N changes, its port or a link
+    that udev makes; or "sim": the chip is simulated, fixed to a machine. Sensors
+    on one bus all spell it alike."""
     address: Annotated[int, Meta(ge=0x08, le=0x77)]
     """7 bits, without the read/write bit."""
+    mux: mux.MuxOptions | None = None
+    """The multiplexer that the chip is behind, unless the kernel drives it."""
     machine: MachineOptions = MachineOptions()
     """What a simulated chip feels; of no use on a real bus."""
 
     @property
     def thread(self) -> str:
-        return f"i2c-{self.bus}"
+        name = str(self.bus).removeprefix("/dev/")
+        return name if name.startswith("i2c-") else f"i2c-{name}"
 
 
 class Adapter(Protocol):
@@ -89,12 +82,15 @@ def connect(
     if options.bus == "sim":
         module = importlib.import_module(f"sensorml.sim.chips.{chip}")
         simulated = module.Chip(Machine(options.machine), clock)
-        return Device(SimBus({options.address: simulated}), options, chip)
+        return Device(_simulated(options, {options.address: simulated}), options, chip)
+    node = adapters.node(options.bus)
     try:
-        adapter = KernelBus(options.bus, options.address)
+        kernel = KernelBus(node, options.address)
+    except BusError:
+        raise
     except OSError as err:
-        raise _explained(err, chip, options) from err
-    return Device(adapter, options, chip)
+        raise faults.explained(err, _where(options, chip), node=node) from err
+    return Device(_muxed(kernel, options), options, chip)
 
 
 class Device:
@@ -104,9 +100,11 @@ class Device:
         self._adapter = adapter
         self._options = options
         self._chip = chip
+        simulated = options.bus == "sim"  # a bus of its own, every time
+        self._silent = set() if simulated else _timed_out(options.thread)
 
     def __str__(self) -> str:
-        return f"{self._chip} at {self._options.address:#04x} on {self._options.thread}"
+        return _where(self._options, self._chip)
 
     def read(self, register: int, length: int) -> bytes:
         return self._transfer((bytes((register,)), length))
@@ -130,58 +128,87 @@ class Device:
 
     def _transfer(self, messages: Sequence[bytes | int]) -> bytes:
         try:
-            return self._adapter.transfer(self._options.address, messages)
-        except OSError as err:
-            raise _explained(err, self._chip, self._options) from err
-
-
-class KernelBus:
-    """/dev/i2c-N, opened for one address."""
-
-    def __init__(self, bus: int, address: int) -> None:
-        import smbus2
-
-        self._message = smbus2.i2c_msg
-        self._bus = smbus2.SMBus(bus)
-        # The buffers of a burst are made once: the same reads come every time.
-        self._reads: dict[int, list[i2c_msg]] = {}
-        assert self._bus.fd is not None  # noqa: S101 - it has just been opened
-        try:
-            # I2C_RDWR itself does not mind that a kernel driver is bound.
-            fcntl.ioctl(self._bus.fd, _I2C_SLAVE, address)
-        except OSError:
-            self._bus.close()
+            answer = self._adapter.transfer(self._options.address, messages)
+        except BusError as err:  # of the multiplexer
+            self._lose_if_dead(err)
             raise
+        except OSError as err:
+            raise self._failed(err, messages) from err
+        if self._silent:
+            self._silent.clear()
+        return answer
 
-    def transfer(self, address: int, messages: Sequence[bytes | int]) -> bytes:
-        """Run messages in one system call; see `Adapter`."""
-        reads: list[i2c_msg] = []
-        run: list[i2c_msg] = []
-        written: dict[bytes, i2c_msg] = {}
-        for message in messages:
-            if isinstance(message, bytes):
-                if message not in written:
-                    written[message] = self._message.write(address, message)
-                run.append(written[message])
-            else:
-                reads.append(self._buffer(address, message, len(reads)))
-                run.append(reads[-1])
-        self._bus.i2c_rdwr(*run)
-        return b"".join(map(bytes, reads))
+    def _failed(self, err: OSError, messages: Sequence[bytes | int]) -> BusError:
+        """Find out what is behind an errno, which may take another transfer."""
+        where, address = str(self), self._options.address
+        error = faults.explained(err, where)
+        self._lose_if_dead(err)
+        if error.reason is BusReason.TIMED_OUT:
+            self._silent.add(address)
+            if len(self._silent) > 1:
+                return faults.explained(err, where, known=faults.STUCK)
+        if error.reason is BusReason.NOBODY and self._answers(messages[0]):
+            return faults.explained(err, where, known=faults.REFUSED)
+        return error
+
+    def _lose_if_dead(self, err: OSError) -> None:
+        if err.errno in faults.DEAD:
+            self._adapter.close()
+            self._adapter = _Dead(err)
+
+    def _answers(self, message: bytes | int) -> bool:
+        """Ask whether the chip is there by setting its register pointer again.
+
+        A read could take data out of it, and not every adapter can send nothing.
+        """
+        pointer = message[:1] if isinstance(message, bytes) else message
+        try:
+            self._adapter.transfer(self._options.address, (pointer,))
+        except OSError:
+            return False
+        return True
+
+
+class _Dead:
+    """In place of an adapter that a connection has lost."""
+
+    def __init__(self, err: OSError) -> None:
+        self._err = err
+
+    def transfer(self, _address: int, _messages: Sequence[bytes | int]) -> bytes:
+        raise OSError(self._err.errno, self._err.strerror)
 
     def close(self) -> None:
-        self._bus.close()
-
-    def _buffer(self, address: int, length: int, number: int) -> i2c_msg:
-        """Return the `number`-th read buffer of that length."""
-        buffers = self._reads.setdefault(length, [])
-        while len(buffers) <= number:
-            buffers.append(self._message.read(address, length))
-        return buffers[number]
+        """Do nothing: it is closed."""
 
 
-def _explained(err: OSError, chip: str, options: I2cOptions) -> BusError:
-    """Say what an errno means here, and what to do."""
-    where = f"{chip} at {options.address:#04x} on {options.thread}"
-    cure = _CURES.get(err.errno or 0, f"{err.strerror}: check the wiring")
-    return BusError(err.errno, f"{where}: {cure}")
+@cache
+def _timed_out(_bus: str) -> set[int]:
+    """Return the addresses of a bus that timed out since the last one answered."""
+    return set()
+
+
+def _where(options: I2cOptions, chip: str) -> str:
+    behind = f" behind {options.mux}" if options.mux else ""
+    return f"{chip} at {options.address:#04x} on {options.thread}{behind}"
+
+
+def _muxed(kernel: KernelBus, options: I2cOptions) -> Adapter:
+    if options.mux is None:
+        return kernel
+    try:
+        kernel.claim(options.mux.address)
+    except OSError as err:
+        kernel.close()
+        where = f"multiplexer {options.mux.address:#04x} on {options.thread}"
+        raise faults.explained(err, where, mux.MEANINGS) from err
+    shared = mux.muxes(options.thread)
+    return mux.Muxed(kernel, shared, options.mux, options.thread)
+
+
+def _simulated(options: I2cOptions, chips: dict[int, RegisterChip]) -> Adapter:
+    if options.mux is None:
+        return SimBus(chips)
+    simulated = SimMux({options.mux.channel: chips})
+    bus = MuxedSimBus({}, {options.mux.address: simulated})
+    return mux.Muxed(bus, mux.Muxes(), options.mux, options.thread)

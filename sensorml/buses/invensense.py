@@ -2,6 +2,11 @@
 
 The FIFO is a ring of bytes, not of samples: its count is in bytes, one read of
 any length takes that many out, and when it is full the oldest byte makes room.
+
+It has no watermark that is documented, and an interrupt for every sample would
+cost more than it gives. So the pin, where it is wired, is latched at data-ready
+and let go before each status read: it rises with the first sample after that,
+once, and says when that one was taken. When to read, the schedule says.
 """
 
 from __future__ import annotations
@@ -12,6 +17,8 @@ from functools import partial
 import numpy as np
 
 from sensorml.buses.chip import Rows
+from sensorml.buses.faults import read_status
+from sensorml.buses.interrupt import Interrupt
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Float32
 
@@ -19,6 +26,8 @@ ROW_BYTES = 6
 SPARE_BYTES = 10 * ROW_BYTES
 """Left free by a FIFO that is not yet full: so much more may come before the
 burst begins."""
+LATCHED = 0x20
+"""INT_PIN_CFG: active high, push-pull, high until the status is read."""
 
 
 def decode(raw: bytes, range_g: int = 2) -> Float32:
@@ -50,6 +59,8 @@ class Fifo:
         size: int,
         count: int,
         data: int,
+        interrupt: Interrupt,
+        status: int,
     ) -> None:
         """Empty it and let it collect.
 
@@ -62,6 +73,8 @@ class Fifo:
             size: What the FIFO holds, in bytes.
             count: Register with the number of bytes in it, high byte first.
             data: Register that takes bytes out of it.
+            interrupt: The line of the chip's data-ready, latched.
+            status: Register that lets the line go when it is read.
         """
         restart(bus)
         self._bus = bus
@@ -70,14 +83,18 @@ class Fifo:
         self._decode = partial(decode, range_g=range_g)
         self._full = size - SPARE_BYTES
         self._count, self._data = count, data
-        self._rows = Rows(bus, rate_hz, range_g * 32767 / 32768, clock)
+        self._interrupt, self._status = interrupt, status
+        full_scale = range_g * 32767 / 32768
+        self._rows = Rows(bus, rate_hz, full_scale, clock, interrupt)
         self._lost = False
         self._rest = 0
 
     def read(self) -> Block | None:
         """Take out all whole rows; as `interfaces.Driver.read`."""
+        if self._interrupt.wired:
+            self._bus.read(self._status, 1)
         began = self._clock()
-        count = int.from_bytes(self._bus.read(self._count, 2), "big")
+        count = int.from_bytes(read_status(self._bus, self._count, 2), "big")
         ended = self._clock()
         rows, rest = divmod(count, ROW_BYTES)
         if count > self._full or (rest and self._rest):
@@ -89,7 +106,7 @@ class Fifo:
             return None
         self._rest = rest
         if not rows:
-            self._rows.expect()
+            self._rows.empty((began, ended))
             return None
         raw = self._bus.read(self._data, rows * ROW_BYTES)
         lost, self._lost = self._lost, False

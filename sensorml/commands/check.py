@@ -20,6 +20,8 @@ def run(args: argparse.Namespace) -> int:
     except ConfigError as error:
         print(*error.problems, sep="\n")
         return 2
+    for warning in config.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     print(
         f"{args.config}: good: {len(config.sensors)} sensors, "
         f"{len(config.models)} models, {len(config.alarms)} alarms, "

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensorml.commands import selftest
 from sensorml.errors import ConfigError, DelegateError, ModelError
 from sensorml.hardware.descriptors import boards, delegates
 from sensorml.hardware.facts import Facts
@@ -57,10 +58,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR_OR_FILE",
         help="measure the latency of this model folder or .tflite file",
     )
+    parser.add_argument(
+        "--self-test",
+        action="store_true",
+        help="have every accelerometer found move its own proof mass and compare; it "
+        "takes a second each and rewrites the chip's settings: stop the service and "
+        "the machine first",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the report; 1 when the root or the model cannot be used."""
+    """Print the report.
+
+    1 when the root or the model cannot be used, or a sensor fails its self-test.
+    """
     root: Path = args.root
     if not root.is_dir():
         print(f"{root}: no such folder: give one with proc and sys", file=sys.stderr)
@@ -82,11 +93,15 @@ def run(args: argparse.Namespace) -> int:
     except (ModelError, DelegateError) as err:
         print(err, file=sys.stderr)
         return 1
+    tests = tuple(selftest.run(sensors)) if args.self_test else ()
     if args.json:
-        print(json.dumps(_document(report, sensors, latencies), ensure_ascii=False))
+        document = _document(report, sensors, latencies, tests)
+        print(json.dumps(document, ensure_ascii=False))
     else:
         _show(report, sensors, latencies)
-    return 0
+        if args.self_test:
+            _show_tests(tests)
+    return 1 if selftest.failed(tests) else 0
 
 
 def _runtime() -> RuntimeVerdict:
@@ -102,7 +117,7 @@ def _runtime() -> RuntimeVerdict:
 
 def _sensors(facts: Facts) -> Iterator[Sensors]:
     """Ask the sensors, on the running machine only."""
-    from sensorml.buses.i2c import KernelBus
+    from sensorml.buses.i2cdev import KernelBus
 
     for adapter in facts.i2c if facts.live else ():
         if not adapter.node.exists:
@@ -165,7 +180,10 @@ def _measure(file: ModelFile, threads: int) -> Latency:
 
 
 def _document(
-    report: Report, sensors: Sequence[Sensors], latencies: Sequence[Latency]
+    report: Report,
+    sensors: Sequence[Sensors],
+    latencies: Sequence[Latency],
+    tests: Sequence[selftest.Tested],
 ) -> dict[str, object]:
     verdicts = [
         {"usable": verdict.usable, **asdict(verdict)} for verdict in report.delegates
@@ -175,6 +193,7 @@ def _document(
         "delegates": verdicts,
         "sensors": [asdict(each) for each in sensors],
         "latency_us": [asdict(each) for each in latencies],
+        "self_tests": [asdict(each) for each in tests],
     }
 
 
@@ -215,6 +234,14 @@ def _show(
     said = [*report.warnings, *(w for v in report.delegates for w in v.warnings)]
     for warning in said:
         console.print(f"warning: {printable(warning)}")
+
+
+def _show_tests(tests: Sequence[selftest.Tested]) -> None:
+    print()
+    for test in tests:
+        print(printable(str(test)))
+    if not tests:
+        print("self-test: no accelerometer answers that has one")
 
 
 def _table(

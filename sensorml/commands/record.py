@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sensorml import loading, plugins
+from sensorml import loading, plugins, wiring
 from sensorml.commands.progress import Progress
 from sensorml.config import Config, Sensor
 from sensorml.errors import ConfigError, Problem, SourceEndedError
@@ -30,6 +30,7 @@ def run(args: argparse.Namespace) -> int:
     sensor = _sensor(loading.load(args.config), args.sensor)
     module = plugins.driver(sensor.driver)
     channels = module.channels(sensor.options)
+    wiring.use_header()
     utc_ns = time.time_ns() - time.monotonic_ns()
     blocks = _record(sensor.name, module.Driver(sensor.options), args.duration)
     if not blocks:

@@ -16,7 +16,7 @@ from sensorml.interfaces import Outcome, Retry, Sink, Split
 from sensorml.journal import KINDS, Reader
 
 _BATCH_ROWS: Final = 5000  # for a sink without a `batch_rows` of its own
-_URGENT_FIRST: Final = ("alarm", "event", "prediction", "timing")
+_URGENT_FIRST: Final = ("alarm", "event", "prediction", "sensor", "timing")
 
 
 class Report(Protocol):

@@ -1,15 +1,15 @@
 """ADXL343 accelerometer: the registers, the scale and the FIFO of an ADXL345.
 
-Data sheet: Analog Devices ADXL343, sections "FIFO" and "Register
+Data sheet: Analog Devices ADXL343, sections "SPI", "FIFO" and "Register
 Definitions". It even answers with the same identity.
 """
 
 from __future__ import annotations
 
 from sensorml.drivers import adxl345
-from sensorml.drivers.adxl345 import CHANNELS, channels, decode
+from sensorml.drivers.adxl345 import CHANNELS, channels, decode, self_test
 
-__all__ = ["CHANNELS", "Driver", "Options", "channels", "decode"]
+__all__ = ["CHANNELS", "Driver", "Options", "channels", "decode", "self_test"]
 
 
 class Options(adxl345.Options, frozen=True, kw_only=True):

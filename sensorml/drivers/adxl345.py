@@ -1,11 +1,12 @@
-"""ADXL345 accelerometer: three axes, 13 bits, up to 3200 Hz, on I2C.
+"""ADXL345 accelerometer: three axes, 13 bits, up to 3200 Hz, on I2C or SPI.
 
-Data sheet: Analog Devices ADXL345 Rev. G, sections "FIFO" (stream mode) and
-"Register Definitions"; Table 7 for the rates, "Data Formatting of Upper Data
-Rates" for the lowest bit.
+Data sheet: Analog Devices ADXL345 Rev. G, sections "SPI", "FIFO" (stream mode)
+and "Register Definitions"; Table 7 for the rates, "Data Formatting of Upper Data
+Rates" for the lowest bit, "Self-Test" with Tables 14 and 15.
 
 A sample in the FIFO costs a read of its own, 84 bits on the wire: a bus at
-100 kHz carries 800 Hz and at 400 kHz 3200 Hz, and nothing else beside it.
+100 kHz carries 800 Hz and at 400 kHz 3200 Hz, and nothing else beside it; above
+800 Hz SPI is the better choice.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from typing import Annotated, Literal
 import numpy as np
 from msgspec import Meta
 
-from sensorml.buses import i2c
-from sensorml.buses.chip import Rows, configure, drain_s, identify
+from sensorml.buses import selftest, spi
+from sensorml.buses.chip import Rows, configure, drain_s, identify, watermark
+from sensorml.buses.faults import read_status
+from sensorml.buses.interrupt import Interrupt
 from sensorml.errors import BusError
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel, Float32
@@ -28,13 +31,16 @@ CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
 
 FIFO_ROWS = 32
 DRAIN_ROWS = 14
-"""Rows in the FIFO when it is read: fits one system call, leaves half free."""
+"""Rows in the FIFO when it is read: fits one I2C transfer, leaves half free."""
+
+SPI = spi.Framing(mode=3, read=0x80, many=0x40, gap_us=5)
 
 _DEVID = 0x00
 _OFFSETS = (0x1E, 0x1F, 0x20)
 _BW_RATE = 0x2C
 _POWER_CTL = 0x2D
 _INT_ENABLE = 0x2E
+_INT_MAP = 0x2F
 _DATA_FORMAT = 0x31
 _DATAX0 = 0x32
 _FIFO_CTL = 0x38
@@ -43,14 +49,23 @@ _FIFO_STATUS = 0x39
 _IDENTITY = 0xE5
 _STANDBY, _MEASURE = 0x00, 0x08
 _FULL_RES = 0x08
+_PUSH = 0x80  # SELF_TEST of DATA_FORMAT
 _BYPASS, _STREAM = 0x00, 0x80
 _ENTRIES = 0x3F
+_WATERMARK = 0x02  # of INT_ENABLE; INT_MAP 0 is INT1, DATA_FORMAT leaves it active high
 _RATE_CODE = {3200 >> i: 0x0F - i for i in range(8)}  # Table 7
 _RANGE_CODE = {2: 0, 4: 1, 8: 2, 16: 3}
 _SCALE = np.float32(1 / 256)  # g per count at full resolution, whatever the range
+# Table 15, counts at 2.5 V, by Table 14 as wide as 2.0 to 3.6 V make it: which
+# voltage it has the chip cannot tell.
+_PUSHED_G = (
+    (0.64 * 50 / 256, 2.11 * 540 / 256),
+    (-2.11 * 540 / 256, -0.64 * 50 / 256),
+    (0.8 * 75 / 256, 1.69 * 875 / 256),
+)
 
 
-class Options(i2c.I2cOptions, frozen=True, kw_only=True):
+class Options(spi.SpiOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "adxl345"`."""
 
     address: Annotated[int, Meta(ge=0x08, le=0x77)] = 0x53
@@ -82,20 +97,22 @@ class Driver:
     def __init__(
         self,
         options: Options,
-        connect: Callable[[Options, str], I2C] = i2c.connect,
+        connect: Callable[[Options, str], I2C] = SPI.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self.period_s = drain_s(options.rate_hz, DRAIN_ROWS)
+        self._watermark = watermark(options.rate_hz, DRAIN_ROWS)
+        self.interrupt = Interrupt(options.interrupt_gpio, self._watermark, clock)
+        self.period_s = drain_s(options.rate_hz, DRAIN_ROWS, woken=self.interrupt.wakes)
         self._options = options
         self._connect = connect
         self._clock = clock
         self._bus: I2C | None = None
 
-    def start(self) -> None:
+    def start(self) -> str | None:
         self.stop()
         bus = self._bus = self._connect(self._options, self.chip)
         rate_hz = self._options.rate_hz
-        identify(bus, _DEVID, _IDENTITY)
+        remark = identify(bus, _DEVID, _IDENTITY)
         bus.write(_POWER_CTL, bytes((_STANDBY,)))
         bus.write(_FIFO_CTL, bytes((_BYPASS,)))  # empties it
         configure(
@@ -103,32 +120,72 @@ class Driver:
             {
                 **dict.fromkeys(_OFFSETS, 0),
                 _INT_ENABLE: 0,
+                _INT_MAP: 0,
                 _BW_RATE: _RATE_CODE[rate_hz],
                 _DATA_FORMAT: _FULL_RES | _RANGE_CODE[self._options.range_g],
-                _FIFO_CTL: _STREAM,
+                _FIFO_CTL: _STREAM | self._watermark,
                 _POWER_CTL: _MEASURE,
             },
         )
+        if self.interrupt.wired:
+            configure(bus, {_INT_ENABLE: _WATERMARK})
         # The largest count; at the upper rates its lowest bit is always 0.
         full_scale = self._options.range_g - (2 if rate_hz > 800 else 1) / 256
-        self._rows = Rows(bus, rate_hz, full_scale, self._clock)
+        self._rows = Rows(bus, rate_hz, full_scale, self._clock, self.interrupt)
+        self.interrupt.open()
+        return remark
 
     def read(self) -> Block | None:
         if self._bus is None:
             raise BusError(f"{self.chip}: not started")
         began = self._clock()
-        rows = self._bus.read(_FIFO_STATUS, 1)[0] & _ENTRIES
+        rows = read_status(self._bus, _FIFO_STATUS)[0] & _ENTRIES
         ended = self._clock()
         if not rows:
-            self._rows.expect()
+            self._rows.empty((began, ended))
             return None
         raw = self._bus.read_many(_DATAX0, 6, rows)
-        full = rows >= FIFO_ROWS  # the oldest ones may have been overwritten
-        return self._rows.block(raw, decode, (began, ended), lost=full)
+        read_ns = (began, ended)
+        # Then the oldest ones may have been overwritten.
+        full = rows + self._rows.meanwhile(read_ns) >= FIFO_ROWS
+        return self._rows.block(raw, decode, read_ns, lost=full)
 
     def stop(self) -> None:
+        self.interrupt.close()
         if self._bus is None:
             return
         bus, self._bus = self._bus, None
         with contextlib.closing(bus), contextlib.suppress(BusError):
             bus.write(_POWER_CTL, bytes((_STANDBY,)))
+
+
+def self_test(bus: I2C, pause: Callable[[float], None]) -> selftest.SelfTest:
+    """Push the proof mass, at 100 Hz and ±16 g as "Self-Test" wants it.
+
+    The settings are not put back: the chip sleeps until the next `start`.
+    """
+    bus.write(_POWER_CTL, bytes((_STANDBY,)))
+    unpushed = _FULL_RES | _RANGE_CODE[16]
+    configure(
+        bus,
+        {
+            **dict.fromkeys(_OFFSETS, 0),
+            _INT_ENABLE: 0,
+            _FIFO_CTL: _BYPASS,
+            _BW_RATE: _RATE_CODE[100],
+            _DATA_FORMAT: unpushed,
+            _POWER_CTL: _MEASURE,
+        },
+    )
+
+    def rest() -> None:
+        bus.write(_DATA_FORMAT, bytes((unpushed,)))
+        bus.write(_POWER_CTL, bytes((_STANDBY,)))
+
+    return selftest.run(
+        lambda: decode(bus.read(_DATAX0, 6)),
+        lambda: configure(bus, {_DATA_FORMAT: unpushed | _PUSH}),
+        rest,
+        pause=pause,
+        limits=_PUSHED_G,
+    )

@@ -1,12 +1,12 @@
-"""ADXL355 accelerometer: three axes, 20 bits, very little noise, on I2C.
+"""ADXL355 accelerometer: three axes, 20 bits, very little noise, on I2C or SPI.
 
 Data sheet: Analog Devices ADXL354/ADXL355, Table 1 (scale), sections "FIFO",
-"I2C Protocol" and "Register Map" (FIFO_ENTRIES, FIFO_DATA, FILTER, RANGE,
-POWER_CTL).
+"SPI Protocol", "I2C Protocol" and "Register Map" (FIFO_ENTRIES, FIFO_DATA,
+FILTER, RANGE, POWER_CTL, SELF_TEST).
 
 One read takes any number of samples out of the FIFO, 81 bits each on the wire:
-a bus at 100 kHz carries 1000 Hz and at 400 kHz 4000 Hz, and little beside it.
-The filter ends at a quarter of the rate.
+a bus at 100 kHz carries 1000 Hz and at 400 kHz 4000 Hz, and little beside it;
+above 1000 Hz SPI is the better choice. The filter ends at a quarter of the rate.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from typing import Annotated, Literal
 import numpy as np
 from msgspec import Meta
 
-from sensorml.buses import i2c
-from sensorml.buses.chip import Rows, configure, drain_s, identify
+from sensorml.buses import selftest, spi
+from sensorml.buses.chip import Rows, configure, drain_s, identify, watermark
+from sensorml.buses.faults import read_status
+from sensorml.buses.interrupt import Interrupt
 from sensorml.errors import BusError, SensorError
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel, Float32
@@ -34,16 +36,21 @@ FIFO_ENTRIES = 96
 DRAIN_ROWS = 14
 """Rows in the FIFO when it is read, of 32 that it holds."""
 
+SPI = spi.Framing(mode=0, read=0x01, shift=1)
+
 _PARTID = 0x02
 _FIFO_ENTRIES = 0x05
+_XDATA3 = 0x08
 _FIFO_DATA = 0x11
 _OFFSETS = range(0x1E, 0x24)
 _ACT_EN = 0x24
 _FILTER = 0x28
+_FIFO_SAMPLES = 0x29
 _INT_MAP = 0x2A
 _SYNC = 0x2B
 _RANGE = 0x2C
 _POWER_CTL = 0x2D
+_SELF_TEST = 0x2E
 
 _IDENTITY = 0xED
 _MEASURE, _STANDBY = 0x00, 0x01
@@ -52,11 +59,15 @@ _MARKS, _ROW_MARKS = 0x03, (0x01, 0x00, 0x00)  # bit 0: X; bit 1: nothing was th
 _UNMARKED = np.array((0xFF, 0xFF, 0xFF ^ _MARKS), np.uint8)
 _RATE_CODE = {4000 >> i: i for i in range(6)}
 _HIGH_SPEED = 0x80  # of I2C, as after power-on
+_ACTIVE_HIGH = 0x40
+_AT_WATERMARK = 0x02  # FULL_EN1: FIFO_FULL means that FIFO_SAMPLES entries are there
 _RANGE_CODE = {2: 1, 4: 2, 8: 3}
 _LSB_PER_G = {2: 256_000, 4: 128_000, 8: 64_000}
+_READY, _PUSH = 0x01, 0x03  # ST1, and ST2 with it
+_PUSHED_G = ((0.1, 0.6), (0.1, 0.6), (0.5, 3.0))  # "Self Test", typically 0.3, 1.5
 
 
-class Options(i2c.I2cOptions, frozen=True, kw_only=True):
+class Options(spi.SpiOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "adxl355"`."""
 
     address: Annotated[int, Meta(ge=0x08, le=0x77)] = 0x1D
@@ -92,21 +103,23 @@ class Driver:
     def __init__(
         self,
         options: Options,
-        connect: Callable[[Options, str], I2C] = i2c.connect,
+        connect: Callable[[Options, str], I2C] = SPI.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self.period_s = drain_s(options.rate_hz, DRAIN_ROWS)
+        self._watermark = watermark(options.rate_hz, DRAIN_ROWS)
+        self.interrupt = Interrupt(options.interrupt_gpio, self._watermark, clock)
+        self.period_s = drain_s(options.rate_hz, DRAIN_ROWS, woken=self.interrupt.wakes)
         self._options = options
         self._connect = connect
         self._clock = clock
         self._decode = partial(decode, range_g=options.range_g)
         self._bus: I2C | None = None
 
-    def start(self) -> None:
+    def start(self) -> str | None:
         self.stop()
         bus = self._bus = self._connect(self._options, "adxl355")
         range_g = self._options.range_g
-        identify(bus, _PARTID, _IDENTITY)
+        remark = identify(bus, _PARTID, _IDENTITY)
         bus.write(_POWER_CTL, bytes((_STANDBY,)))
         if left := bus.read(_FIFO_ENTRIES, 1)[0] & _ENTRIES:
             bus.read(_FIFO_DATA, left * ENTRY_BYTES)  # only reading empties it
@@ -117,31 +130,39 @@ class Driver:
                 **dict.fromkeys(_OFFSETS, 0),
                 _ACT_EN: 0,
                 _FILTER: _RATE_CODE[self._options.rate_hz],
-                _INT_MAP: 0,
+                _FIFO_SAMPLES: 3 * self._watermark,
+                _INT_MAP: _AT_WATERMARK if self.interrupt.wired else 0,
                 _SYNC: 0,
-                _RANGE: _HIGH_SPEED | _RANGE_CODE[range_g],
+                _RANGE: _HIGH_SPEED | _ACTIVE_HIGH | _RANGE_CODE[range_g],
+                _SELF_TEST: 0,  # if one was cut off
                 _POWER_CTL: _MEASURE,
             },
         )
         full_scale = (2**19 - 1.5) / _LSB_PER_G[range_g]  # between the last two counts
-        self._rows = Rows(bus, self._options.rate_hz, full_scale, self._clock)
+        rate_hz = self._options.rate_hz
+        self._rows = Rows(bus, rate_hz, full_scale, self._clock, self.interrupt)
+        self.interrupt.open()
+        return remark
 
     def read(self) -> Block | None:
         if self._bus is None:
             raise BusError("adxl355: not started")
         began = self._clock()
-        entries = self._bus.read(_FIFO_ENTRIES, 1)[0] & _ENTRIES
+        entries = read_status(self._bus, _FIFO_ENTRIES)[0] & _ENTRIES
         ended = self._clock()
         if not entries:
-            self._rows.expect()
+            self._rows.empty((began, ended))
             return None
         raw = self._whole_rows(self._bus.read(_FIFO_DATA, entries * ENTRY_BYTES))
         if not raw:
             return None
-        full = entries >= FIFO_ENTRIES  # the oldest ones may have been overwritten
-        return self._rows.block(raw, self._decode, (began, ended), lost=full)
+        read_ns = (began, ended)
+        # Then the oldest ones may have been overwritten.
+        full = entries + 3 * self._rows.meanwhile(read_ns) >= FIFO_ENTRIES
+        return self._rows.block(raw, self._decode, read_ns, lost=full)
 
     def stop(self) -> None:
+        self.interrupt.close()
         if self._bus is None:
             return
         bus, self._bus = self._bus, None
@@ -170,3 +191,45 @@ class Driver:
         self._rest = raw[end * ENTRY_BYTES :]
         # So that the zeros of a dead converter are seen to be nothing else.
         return (entries[first:end] & _UNMARKED).tobytes()
+
+
+def self_test(bus: I2C, pause: Callable[[float], None]) -> selftest.SelfTest:
+    """Push the proof mass with ST2, at ±8 g.
+
+    The settings are not put back: the chip sleeps until the next `start`.
+
+    Raises:
+        SensorError: it is another chip of the same family; nothing is written.
+    """
+    if (found := bus.read(_PARTID, 1)[0]) != _IDENTITY:
+        raise SensorError(
+            f"{bus}: identity register {_PARTID:#04x} is {found:#04x}, not "
+            f"{_IDENTITY:#04x}: no ADXL355, its self-test is unknown"
+        )
+    bus.write(_POWER_CTL, bytes((_STANDBY,)))
+    configure(
+        bus,
+        {
+            **dict.fromkeys(_OFFSETS, 0),
+            _ACT_EN: 0,
+            _FILTER: _RATE_CODE[1000],
+            _INT_MAP: 0,
+            _SYNC: 0,
+            _RANGE: _HIGH_SPEED | _RANGE_CODE[8],
+            _SELF_TEST: _READY,
+            _POWER_CTL: _MEASURE,
+        },
+    )
+
+    def rest() -> None:
+        bus.write(_SELF_TEST, b"\0")
+        bus.write(_POWER_CTL, bytes((_STANDBY,)))
+
+    return selftest.run(
+        lambda: decode(bus.read(_XDATA3, 3 * ENTRY_BYTES), 8),
+        lambda: configure(bus, {_SELF_TEST: _PUSH}),
+        rest,
+        pause=pause,
+        limits=_PUSHED_G,
+        sign="any",
+    )

@@ -159,9 +159,9 @@ class Driver:
         self.period_s = 1 / options.rate_hz
         self._chip = PolledChip(options, "bme280", connect, clock)
 
-    def start(self) -> None:
+    def start(self) -> str | None:
         bus = self._chip.open()
-        identify(bus, _ID, _IDENTITY)
+        remark = identify(bus, _ID, _IDENTITY)
         bus.write(_CTRL_MEAS, _SLEEP)  # config may be ignored in normal mode
         self._chip.configure(
             {
@@ -173,6 +173,7 @@ class Driver:
         self._trim = unpack_trim(
             bus.read(_TRIM_1, _TRIM_1_LENGTH), bus.read(_TRIM_2, _TRIM_2_LENGTH)
         )
+        return remark
 
     def read(self) -> Block:
         counts = unpack(self._chip.bus.read(_DATA, _DATA_LENGTH))

@@ -1,7 +1,7 @@
 """ICM-20948 accelerometer (gyroscope and compass, unused): up to 4.5 kHz, on I2C.
 
-Data sheet: InvenSense DS-000189 Rev. 1.3, sections 8 (bank 0: power, FIFO), 10
-(bank 2: ACCEL_SMPLRT_DIV, ACCEL_CONFIG), 4.14 (clock).
+Data sheet: InvenSense DS-000189 Rev. 1.3, sections 8 (bank 0: power, FIFO), 9
+(bank 1: self-test), 10 (bank 2: ACCEL_SMPLRT_DIV, ACCEL_CONFIG), 4.14 (clock).
 
 Registers lie in four banks; bank 0 is left selected. Only the accelerations go
 into the FIFO, 6 bytes a sample. 4.5 kHz are 255 kbit/s on the bus: set it to 400
@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from sensorml.buses import i2c
+from sensorml.buses import i2c, selftest
 from sensorml.buses.chip import configure, drain_s, identify
-from sensorml.buses.invensense import Fifo
+from sensorml.buses.interrupt import Interrupt, InterruptOptions
+from sensorml.buses.invensense import LATCHED, ROW_BYTES, Fifo, decode
 from sensorml.errors import BusError
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel
@@ -32,21 +33,25 @@ DRAIN_ROWS = 30
 """Rows in the FIFO when it is read, of 85 that it holds."""
 
 _BANK_SEL = 0x7F
-_BANK_0, _BANK_2 = 0x00, 0x20
+_BANK_0, _BANK_1, _BANK_2 = 0x00, 0x10, 0x20
 
 # Bank 0
 _WHO_AM_I = 0x00
 _USER_CTRL = 0x03
 _LP_CONFIG = 0x05
 _PWR_MGMT_1, _PWR_MGMT_2 = 0x06, 0x07
+_ACCEL_XOUT_H = 0x2D
+_INT_PIN_CFG, _INT_ENABLE_1, _INT_STATUS_1 = 0x0F, 0x11, 0x1A
 _FIFO_EN_1, _FIFO_EN_2 = 0x66, 0x67
 _FIFO_RST = 0x68
 _FIFO_MODE = 0x69
 _FIFO_COUNT = 0x70
 _FIFO_R_W = 0x72
+# Bank 1
+_SELF_TEST_X_ACCEL = 0x0E
 # Bank 2
 _ACCEL_SMPLRT_DIV_1, _ACCEL_SMPLRT_DIV_2 = 0x10, 0x11
-_ACCEL_CONFIG = 0x14
+_ACCEL_CONFIG, _ACCEL_CONFIG_2 = 0x14, 0x15
 
 _IDENTITY = 0xEA
 _AWAKE, _SLEEP = 0x01, 0x41
@@ -54,9 +59,11 @@ _GYROS_OFF = 0x07
 _NO_DUTY_CYCLE = 0x00
 _STREAM = 0x00
 _ACCELERATION = 0x10
+_DATA_READY = 0x01
 _USE_FIFO = 0x40
 _RESET_ALL = 0x1F
 _RANGE_CODE = {2: 0, 4: 1, 8: 2, 16: 3}
+_PUSH = 0x1C  # the three ST_EN_REG of ACCEL_CONFIG_2
 # The widest filter of section 10.15 that ends below half the rate: ACCEL_DLPFCFG
 # from bit 3 on, with FCHOICE as bit 0; without that there is none.
 _FILTER = {
@@ -71,7 +78,7 @@ _FILTER = {
 }
 
 
-class Options(i2c.I2cOptions, frozen=True, kw_only=True):
+class Options(InterruptOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "icm20948"`."""
 
     address: Annotated[int, Meta(ge=0x08, le=0x77)] = 0x68
@@ -94,24 +101,29 @@ class Driver:
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.period_s = drain_s(options.rate_hz, DRAIN_ROWS)
+        self.interrupt = Interrupt(
+            options.interrupt_gpio, 1, clock, rises="after status"
+        )
         self._options = options
         self._connect = connect
         self._clock = clock
         self._bus: I2C | None = None
 
-    def start(self) -> None:
+    def start(self) -> str | None:
         self.stop()
         bus = self._bus = self._connect(self._options, "icm20948")
         rate_hz = self._options.rate_hz
         bus.write(_BANK_SEL, bytes((_BANK_0,)))
         bus.write(_PWR_MGMT_1, bytes((_AWAKE,)))
-        identify(bus, _WHO_AM_I, _IDENTITY)
+        remark = identify(bus, _WHO_AM_I, _IDENTITY)
         configure(
             bus,
             {
                 _PWR_MGMT_1: _AWAKE,
                 _PWR_MGMT_2: _GYROS_OFF,
                 _LP_CONFIG: _NO_DUTY_CYCLE,
+                _INT_PIN_CFG: LATCHED if self.interrupt.wired else 0,
+                _INT_ENABLE_1: _DATA_READY if self.interrupt.wired else 0,
                 _FIFO_EN_1: 0,
                 _FIFO_MODE: _STREAM,
             },
@@ -122,6 +134,7 @@ class Driver:
             bus,
             {
                 _ACCEL_CONFIG: _FILTER[rate_hz] | range_code << 1,
+                _ACCEL_CONFIG_2: 0,  # no self-test, if one was cut off
                 _ACCEL_SMPLRT_DIV_1: 0,
                 _ACCEL_SMPLRT_DIV_2: max(1125 // rate_hz, 1) - 1,
             },
@@ -136,7 +149,11 @@ class Driver:
             size=FIFO_BYTES,
             count=_FIFO_COUNT,
             data=_FIFO_R_W,
+            interrupt=self.interrupt,
+            status=_INT_STATUS_1,
         )
+        self.interrupt.open()
+        return remark
 
     def read(self) -> Block | None:
         if self._bus is None:
@@ -144,6 +161,7 @@ class Driver:
         return self._fifo.read()
 
     def stop(self) -> None:
+        self.interrupt.close()
         if self._bus is None:
             return
         bus, self._bus = self._bus, None
@@ -157,3 +175,43 @@ def _restart_fifo(bus: I2C) -> None:
     bus.write(_FIFO_EN_2, bytes((0,)))
     bus.write(_FIFO_RST, bytes((_RESET_ALL,)))  # it holds the reset until it is 0
     configure(bus, {_FIFO_RST: 0, _USER_CTRL: _USE_FIFO, _FIFO_EN_2: _ACCELERATION})
+
+
+def self_test(bus: I2C, pause: Callable[[float], None]) -> selftest.SelfTest:
+    """Push the proof mass, at ±2 g, and compare with the factory's own test.
+
+    The settings are not put back: the chip sleeps until the next `start`.
+    """
+
+    def in_bank_2(settings: Mapping[int, int]) -> None:
+        bus.write(_BANK_SEL, bytes((_BANK_2,)))
+        configure(bus, settings)
+        bus.write(_BANK_SEL, bytes((_BANK_0,)))
+
+    def rest() -> None:
+        in_bank_2({_ACCEL_CONFIG_2: 0})
+        bus.write(_PWR_MGMT_1, bytes((_SLEEP,)))
+
+    bus.write(_BANK_SEL, bytes((_BANK_0,)))
+    configure(
+        bus,
+        {_PWR_MGMT_1: _AWAKE, _PWR_MGMT_2: _GYROS_OFF, _LP_CONFIG: _NO_DUTY_CYCLE},
+    )
+    bus.write(_BANK_SEL, bytes((_BANK_1,)))
+    codes = bus.read(_SELF_TEST_X_ACCEL, 3)
+    in_bank_2(
+        {
+            _ACCEL_CONFIG: _FILTER[1125],  # ±2 g
+            _ACCEL_CONFIG_2: 0,
+            _ACCEL_SMPLRT_DIV_1: 0,
+            _ACCEL_SMPLRT_DIV_2: 1125 // 225 - 1,
+        }
+    )
+    return selftest.run(
+        lambda: decode(bus.read(_ACCEL_XOUT_H, ROW_BYTES)),
+        lambda: in_bank_2({_ACCEL_CONFIG_2: _PUSH}),
+        rest,
+        pause=pause,
+        limits=selftest.trimmed_g(codes),
+        sign="any",
+    )

@@ -1,15 +1,19 @@
-"""Any sensor that has a kernel driver of the Industrial I/O kind, polled.
+"""Any sensor that has a kernel driver of the Industrial I/O kind.
 
 Source: Documentation/ABI/testing/sysfs-bus-iio of the kernel: a measurement is
 (raw + offset) × scale in the unit given there, or ready in `…_input`; scale and
 offset may be shared by all channels of a type.
 
-For hundreds of samples a second use a driver that drains a FIFO: here a sample
-is a file that is read, and its time that of the reading.
+Polled, a sample is a file that is read, and its time that of the reading. With
+`buffered = true` the kernel collects at the sensor's own pace, and every scan
+brings its time where the driver gives one.
+
+libiio is not used: for a device of this computer it reads the same files.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +23,10 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta
 
 from sensorml.buses import sysfs
+from sensorml.buses.chip import drain_s
+from sensorml.buses.iiobuffer import Buffer
 from sensorml.buses.polled import PolledRows
+from sensorml.buses.scans import Scaled, Scans, prepare
 from sensorml.errors import BusError
 from sensorml.schema import Table
 from sensorml.types import Block, Channel
@@ -42,6 +49,10 @@ _UNITS = {
 """The unit of a channel, and what one of the kernel's units is in it; a type
 that is not here is passed on as it is."""
 
+MAX_POLLED_HZ = 100
+BACKLOG_S = 2.0
+"""What the kernel keeps for a slow reader."""
+
 Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]*$")]
 
 
@@ -52,7 +63,23 @@ class Options(Table, frozen=True, kw_only=True):
     """What its file `name` says ("bmp280"), or its number."""
     inputs: Annotated[tuple[Name, ...], Meta(min_length=1)] = ("temp",)
     """What is between `in_` and `_raw`: "temp", "accel_x", "voltage0"."""
-    rate_hz: Annotated[float, Meta(gt=0, le=100)] = 1.0
+    rate_hz: Annotated[float, Meta(gt=0, le=100_000)] = 1.0
+    """How often it is asked; buffered, its sampling frequency."""
+    buffered: bool = False
+    trigger: Annotated[str, Meta(min_length=1)] | None = None
+    """Name of what makes the kernel take a scan, where the driver has not chosen
+    itself: "mpu6050-dev0", or one of hrtimer's. Only buffered."""
+
+    def __post_init__(self) -> None:
+        if self.buffered:
+            return
+        if self.rate_hz > MAX_POLLED_HZ:
+            raise ValueError(
+                f"rate_hz = {self.rate_hz:g} is too much for polling: set buffered = "
+                f"true, or rate_hz to {MAX_POLLED_HZ} at most"
+            )
+        if self.trigger is not None:
+            raise ValueError("has a trigger and is not buffered: add buffered = true")
 
     @property
     def thread(self) -> str:
@@ -126,33 +153,57 @@ def _shared(device: Path, name: str, what: str, without: float) -> float:
 
 
 class Driver:
-    """Some channels of one device."""
+    """Some channels of one device, polled or out of its buffer."""
 
     def __init__(
         self,
         options: Options,
         clock: Callable[[], int] = time.monotonic_ns,
         root: Path = sysfs.ROOT,
+        nodes: Path = Path("/dev"),
     ) -> None:
         self.period_s = 1 / options.rate_hz
+        if options.buffered:
+            self.period_s = drain_s(options.rate_hz, round(options.rate_hz))
         self._options = options
         self._clock = clock
         self._devices = root / "bus/iio/devices"
+        self._nodes = nodes
         self._sources: list[Source] = []
+        self._scans: Scans | None = None
 
     def start(self) -> None:
         self.stop()
-        wanted = self._options.device
-        device = sysfs.find(self._devices, "iio:device*", wanted, "name")
-        self._sources = [source(device, each) for each in self._options.inputs]
-        self._rows = PolledRows(self._options.rate_hz, self._clock)
+        options = self._options
+        device = sysfs.find(self._devices, "iio:device*", options.device, "name")
+        sources = [source(device, each) for each in options.inputs]
+        if options.buffered:
+            self._scans = self._collecting(device)
+        self._rows = PolledRows(options.rate_hz, self._clock)
+        self._sources = sources
 
-    def read(self) -> Block:
+    def read(self) -> Block | None:
         if not self._sources:
             raise BusError("iio: not started")
+        if self._scans is not None:
+            named = zip(self._options.inputs, self._sources, strict=True)
+            return self._scans.block([Scaled(n, s.offset, s.scale) for n, s in named])
         return self._rows.row(
             [decode(sysfs.number(s.file), s.offset, s.scale) for s in self._sources]
         )
 
     def stop(self) -> None:
         self._sources = []
+        if self._scans is not None:
+            collecting, self._scans = self._scans, None
+            collecting.close()
+
+    def _collecting(self, device: Path) -> Scans:
+        """Let the kernel collect."""
+        options = self._options
+        names = [f"in_{name}_" for each in options.inputs for name in _names(each)]
+        rate_hz = prepare(device, names, options.rate_hz, options.trigger)
+        kept = math.ceil(BACKLOG_S * rate_hz)
+        node = self._nodes / device.name
+        buffer = Buffer(device, node, options.inputs, scans=kept)
+        return Scans(buffer, rate_hz, kept, self._clock)

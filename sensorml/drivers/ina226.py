@@ -88,9 +88,10 @@ class Driver:
         self._shunt_ohm = options.shunt_ohm
         self._chip = PolledChip(options, "ina226", connect, clock)
 
-    def start(self) -> None:
-        identify(self._chip.open(), _DIE, _DIE_HIGH, length=2)
+    def start(self) -> str | None:
+        remark = identify(self._chip.open(), _DIE, _DIE_HIGH, length=2)
         self._chip.configure({_CONFIGURATION: _RUN})
+        return remark
 
     def read(self) -> Block:
         bus = self._chip.bus

@@ -2,7 +2,7 @@
 
 Data sheet: Kionix KX134-1211, "Mechanical" (scale), and its Technical Reference
 Manual, "Embedded Registers" (CNTL1, ODCNTL, BUF_CNTL2, BUF_STATUS, BUF_CLEAR,
-BUF_READ) and "Sample Buffer Feature Description".
+BUF_READ, SELF_TEST) and "Sample Buffer Feature Description".
 
 One read takes any number of samples out of the buffer, 54 bits each on the
 wire: a bus at 100 kHz carries 1600 Hz and at 400 kHz 6400 Hz, and little beside
@@ -20,8 +20,10 @@ from typing import Annotated, Literal
 import numpy as np
 from msgspec import Meta
 
-from sensorml.buses import i2c
-from sensorml.buses.chip import Rows, configure, drain_s, identify
+from sensorml.buses import i2c, selftest
+from sensorml.buses.chip import Rows, configure, drain_s, identify, watermark
+from sensorml.buses.faults import read_status
+from sensorml.buses.interrupt import Interrupt, InterruptOptions
 from sensorml.errors import BusError
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel, Float32
@@ -34,10 +36,13 @@ FULL_ROWS = 85
 DRAIN_ROWS = 40
 """Rows in the buffer when it is read: leaves half free."""
 
+_XOUT_L = 0x08
 _WHO_AM_I = 0x13
 _CNTL1 = 0x1B
 _ODCNTL = 0x21
-_BUF_CNTL2 = 0x5F
+_INC1, _INC4 = 0x22, 0x25
+_SELF_TEST = 0x5D
+_BUF_CNTL1, _BUF_CNTL2 = 0x5E, 0x5F
 _BUF_STATUS = 0x60
 _BUF_CLEAR = 0x62
 _BUF_READ = 0x63
@@ -46,12 +51,17 @@ _IDENTITY = 0x46
 _STANDBY, _MEASURE, _HIGH_PERFORMANCE = 0x00, 0x80, 0x40
 _FILTER_AT_HALF = 0x40  # of the rate; otherwise it ends at a ninth
 _USE_BUFFER, _16_BITS, _STREAM = 0x80, 0x40, 0x01
+_PIN_HIGH = 0x30  # INT1 is used, active high, for as long as there is a reason
+_WATERMARK = 0x20
 _LEVEL = 0x3FF  # in bytes
 _RATE_CODE = {25 << i: 0x05 + i for i in range(9)}
 _RANGE_CODE = {8: 0, 16: 1, 32: 2, 64: 3}
+_PUSH = 0xCA
+# A half to one and a half of the nominal 0.5 g, as for InvenSense's chips.
+_PUSHED_G = ((0.25, 0.75),) * 3
 
 
-class Options(i2c.I2cOptions, frozen=True, kw_only=True):
+class Options(InterruptOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "kx134"`."""
 
     address: Annotated[int, Meta(ge=0x08, le=0x77)] = 0x1F
@@ -86,48 +96,94 @@ class Driver:
         connect: Callable[[Options, str], I2C] = i2c.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self.period_s = drain_s(options.rate_hz, DRAIN_ROWS)
+        self._watermark = watermark(options.rate_hz, DRAIN_ROWS)
+        self.interrupt = Interrupt(options.interrupt_gpio, self._watermark, clock)
+        self.period_s = drain_s(options.rate_hz, DRAIN_ROWS, woken=self.interrupt.wakes)
         self._options = options
         self._connect = connect
         self._clock = clock
         self._decode = partial(decode, range_g=options.range_g)
         self._bus: I2C | None = None
 
-    def start(self) -> None:
+    def start(self) -> str | None:
         self.stop()
         bus = self._bus = self._connect(self._options, "kx134")
         rate_hz, range_g = self._options.rate_hz, self._options.range_g
-        identify(bus, _WHO_AM_I, _IDENTITY)
+        remark = identify(bus, _WHO_AM_I, _IDENTITY)
         bus.write(_CNTL1, bytes((_STANDBY,)))  # only then the others can be set
+        bus.write(_SELF_TEST, b"\0")  # if one was cut off; it cannot be read back
         bus.write(_BUF_CLEAR, b"\0")
         configure(
             bus,
             {
                 _ODCNTL: _FILTER_AT_HALF | _RATE_CODE[rate_hz],
+                _INC1: _PIN_HIGH if self.interrupt.wired else 0,
+                _INC4: _WATERMARK if self.interrupt.wired else 0,
+                _BUF_CNTL1: self._watermark,
                 _BUF_CNTL2: _USE_BUFFER | _16_BITS | _STREAM,
                 _CNTL1: _MEASURE | _HIGH_PERFORMANCE | _RANGE_CODE[range_g] << 3,
             },
         )
         full_scale = range_g * 32767 / 32768
-        self._rows = Rows(bus, rate_hz, full_scale, self._clock)
+        self._rows = Rows(bus, rate_hz, full_scale, self._clock, self.interrupt)
+        self.interrupt.open()
+        return remark
 
     def read(self) -> Block | None:
         if self._bus is None:
             raise BusError("kx134: not started")
         began = self._clock()
-        level = int.from_bytes(self._bus.read(_BUF_STATUS, 2), "little") & _LEVEL
+        level = (
+            int.from_bytes(read_status(self._bus, _BUF_STATUS, 2), "little") & _LEVEL
+        )
         ended = self._clock()
         rows = level // ROW_BYTES
         if not rows:
-            self._rows.expect()
+            self._rows.empty((began, ended))
             return None
         raw = self._bus.read(_BUF_READ, rows * ROW_BYTES)
-        full = rows >= FULL_ROWS  # the oldest ones may have been overwritten
-        return self._rows.block(raw, self._decode, (began, ended), lost=full)
+        read_ns = (began, ended)
+        # Then the oldest ones may have been overwritten.
+        full = rows + self._rows.meanwhile(read_ns) >= FULL_ROWS
+        return self._rows.block(raw, self._decode, read_ns, lost=full)
 
     def stop(self) -> None:
+        self.interrupt.close()
         if self._bus is None:
             return
         bus, self._bus = self._bus, None
         with contextlib.closing(bus), contextlib.suppress(BusError):
             bus.write(_CNTL1, bytes((_STANDBY,)))
+
+
+def self_test(bus: I2C, pause: Callable[[float], None]) -> selftest.SelfTest:
+    """Push the proof mass, at ±8 g; which way is left as it is (STPOL).
+
+    The settings are not put back: the chip sleeps until the next `start`.
+    """
+
+    def measure(push: int) -> None:
+        bus.write(_CNTL1, bytes((_STANDBY,)))  # only then the others can be set
+        bus.write(_SELF_TEST, bytes((push,)))
+        configure(
+            bus,
+            {
+                _ODCNTL: _FILTER_AT_HALF | _RATE_CODE[200],
+                _BUF_CNTL2: 0,
+                _CNTL1: _MEASURE | _HIGH_PERFORMANCE | _RANGE_CODE[8] << 3,
+            },
+        )
+
+    def rest() -> None:
+        bus.write(_CNTL1, bytes((_STANDBY,)))
+        bus.write(_SELF_TEST, b"\0")
+
+    measure(push=0)
+    return selftest.run(
+        lambda: decode(bus.read(_XOUT_L, ROW_BYTES)),
+        lambda: measure(_PUSH),
+        rest,
+        pause=pause,
+        limits=_PUSHED_G,
+        sign="any",
+    )

@@ -2,7 +2,8 @@
 
 Data sheet: ST LIS3DH (DocID17530), "Mechanical characteristics" (Table 4),
 "High-resolution, normal mode, low-power mode", "I2C operation" and "Register
-description"; application note AN3308, "First-in first-out (FIFO) buffer".
+description"; application note AN3308, "First-in first-out (FIFO) buffer";
+ST's example lis3dh_self_test.c.
 
 One read takes any number of samples out of the FIFO, 54 bits each on the wire:
 the address turns back from the last data register to the first. A bus at 100 kHz
@@ -20,8 +21,10 @@ from typing import Annotated, Literal
 import numpy as np
 from msgspec import Meta
 
-from sensorml.buses import i2c
-from sensorml.buses.chip import Rows, configure, drain_s, identify
+from sensorml.buses import i2c, selftest
+from sensorml.buses.chip import Rows, configure, drain_s, identify, watermark
+from sensorml.buses.faults import read_status
+from sensorml.buses.interrupt import Interrupt, InterruptOptions
 from sensorml.errors import BusError
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel, Float32
@@ -37,7 +40,7 @@ _WHO_AM_I = 0x0F
 _CTRL_REG1 = 0x20
 _CTRL_REG2, _CTRL_REG3 = 0x21, 0x22
 _CTRL_REG4 = 0x23
-_CTRL_REG5 = 0x24
+_CTRL_REG5, _CTRL_REG6 = 0x24, 0x25
 _OUT_X_L = 0x28
 _FIFO_CTRL = 0x2E
 _FIFO_SRC = 0x2F
@@ -48,14 +51,18 @@ _POWER_DOWN, _ALL_AXES = 0x00, 0x07
 _WHOLE_ROWS = 0x80  # BDU: never the halves of two samples
 _BYPASS, _STREAM = 0x00, 0x80
 _USE_FIFO = 0x40
+_WATERMARK = 0x04  # I1_WTM; it is over the watermark that the pin INT1 is high
 _OVERRUN, _ENTRIES = 0x40, 0x1F
 _RATE_CODE = {25: 3, 50: 4, 100: 5, 200: 6, 400: 7, 1344: 9}
 _RANGE_CODE = {2: 0, 4: 1, 8: 2, 16: 3}
 _MODE = {"high_resolution": 0x08, "normal": 0x00}
+_PUSH = 0x02  # ST of CTRL_REG4: self-test 0
 _STEP_G = {2: 0.001, 4: 0.002, 8: 0.004, 16: 0.012}  # Table 4
+# Table 4: 17 to 360 counts of 10 bits at ±2 g, 4 mg each.
+_PUSHED_G = ((17 * 0.004, 360 * 0.004),) * 3
 
 
-class Options(i2c.I2cOptions, frozen=True, kw_only=True):
+class Options(InterruptOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "lis3dh"`."""
 
     address: Annotated[int, Meta(ge=0x08, le=0x77)] = 0x18
@@ -94,55 +101,97 @@ class Driver:
         connect: Callable[[Options, str], I2C] = i2c.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self.period_s = drain_s(options.rate_hz, DRAIN_ROWS)
+        self._watermark = watermark(options.rate_hz, DRAIN_ROWS)
+        self.interrupt = Interrupt(options.interrupt_gpio, self._watermark, clock)
+        self.period_s = drain_s(options.rate_hz, DRAIN_ROWS, woken=self.interrupt.wakes)
         self._options = options
         self._connect = connect
         self._clock = clock
         self._decode = partial(decode, range_g=options.range_g)
         self._bus: I2C | None = None
 
-    def start(self) -> None:
+    def start(self) -> str | None:
         self.stop()
         bus = self._bus = self._connect(self._options, "lis3dh")
         options = self._options
-        identify(bus, _WHO_AM_I, _IDENTITY)
+        remark = identify(bus, _WHO_AM_I, _IDENTITY)
         bus.write(_CTRL_REG1, bytes((_POWER_DOWN,)))
         bus.write(_FIFO_CTRL, bytes((_BYPASS,)))  # empties it
         configure(
             bus,
             {
                 _CTRL_REG2: 0,
-                _CTRL_REG3: 0,
+                _CTRL_REG3: _WATERMARK if self.interrupt.wired else 0,
                 _CTRL_REG4: _WHOLE_ROWS
                 | _RANGE_CODE[options.range_g] << 4
                 | _MODE[options.mode],
                 _CTRL_REG5: _USE_FIFO,
-                _FIFO_CTRL: _STREAM,
+                _CTRL_REG6: 0,  # active high
+                _FIFO_CTRL: _STREAM | (self._watermark - 1),
                 _CTRL_REG1: _RATE_CODE[options.rate_hz] << 4 | _ALL_AXES,
             },
         )
         # Beyond its range the counts go on, by how much is not documented.
         full_scale = options.range_g - _STEP_G[options.range_g] / 2
-        self._rows = Rows(bus, options.rate_hz, full_scale, self._clock)
+        rate_hz = options.rate_hz
+        self._rows = Rows(bus, rate_hz, full_scale, self._clock, self.interrupt)
+        self.interrupt.open()
+        return remark
 
     def read(self) -> Block | None:
         if self._bus is None:
             raise BusError("lis3dh: not started")
         began = self._clock()
-        source = self._bus.read(_FIFO_SRC, 1)[0]
+        source = read_status(self._bus, _FIFO_SRC)[0]
         ended = self._clock()
         # Five bits cannot say 32: of a full FIFO they say 31, and it is overrun.
-        full = bool(source & _OVERRUN)  # the oldest ones may have been overwritten
-        rows = FIFO_ROWS if full else source & _ENTRIES
+        rows = FIFO_ROWS if source & _OVERRUN else source & _ENTRIES
         if not rows:
-            self._rows.expect()
+            self._rows.empty((began, ended))
             return None
         raw = self._bus.read(_OUT_X_L | _NEXT, rows * ROW_BYTES)
-        return self._rows.block(raw, self._decode, (began, ended), lost=full)
+        read_ns = (began, ended)
+        # Then the oldest ones may have been overwritten.
+        full = rows + self._rows.meanwhile(read_ns) >= FIFO_ROWS
+        return self._rows.block(raw, self._decode, read_ns, lost=full)
 
     def stop(self) -> None:
+        self.interrupt.close()
         if self._bus is None:
             return
         bus, self._bus = self._bus, None
         with contextlib.closing(bus), contextlib.suppress(BusError):
             bus.write(_CTRL_REG1, bytes((_POWER_DOWN,)))
+
+
+def self_test(bus: I2C, pause: Callable[[float], None]) -> selftest.SelfTest:
+    """Push the proof mass, at ±2 g in normal mode as ST's example does.
+
+    The settings are not put back: the chip sleeps until the next `start`.
+    """
+    bus.write(_CTRL_REG1, bytes((_POWER_DOWN,)))
+    unpushed = _WHOLE_ROWS | _RANGE_CODE[2] << 4 | _MODE["normal"]
+    configure(
+        bus,
+        {
+            _CTRL_REG2: 0,
+            _CTRL_REG3: 0,
+            _CTRL_REG4: unpushed,
+            _CTRL_REG5: 0,
+            _FIFO_CTRL: _BYPASS,
+            _CTRL_REG1: _RATE_CODE[50] << 4 | _ALL_AXES,
+        },
+    )
+
+    def rest() -> None:
+        bus.write(_CTRL_REG4, bytes((unpushed,)))
+        bus.write(_CTRL_REG1, bytes((_POWER_DOWN,)))
+
+    return selftest.run(
+        lambda: decode(bus.read(_OUT_X_L | _NEXT, ROW_BYTES)),
+        lambda: configure(bus, {_CTRL_REG4: unpushed | _PUSH}),
+        rest,
+        pause=pause,
+        limits=_PUSHED_G,
+        sign="any",
+    )

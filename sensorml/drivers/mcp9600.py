@@ -76,8 +76,8 @@ class Driver:
         self._type = options.thermocouple
         self._chip = PolledChip(options, "mcp9600", connect, clock)
 
-    def start(self) -> None:
-        identify(self._chip.open(), _ID, _IDENTITY, length=2)
+    def start(self) -> str | None:
+        remark = identify(self._chip.open(), _ID, _IDENTITY, length=2)
         self._chip.configure(
             {
                 _SENSOR: bytes((_TYPE[self._type] << 4,)),
@@ -85,6 +85,7 @@ class Driver:
                 _ALERT_1_HYSTERESIS: _MARK,
             }
         )
+        return remark
 
     def read(self) -> Block:
         bus = self._chip.bus

@@ -1,8 +1,8 @@
 """MPU-6050 accelerometer (and gyroscope, unused): three axes, 16 bits, on I2C.
 
 Data sheet: InvenSense MPU-6000/MPU-6050 Register Map and Descriptions Rev. 4.2,
-sections 4.2, 4.3 (rates and filter), 4.5 (range), 4.6, 4.27, 4.30, 4.31 (FIFO),
-4.28, 4.29 (power).
+sections 4.1 (self-test), 4.2, 4.3 (rates and filter), 4.5 (range), 4.6,
+4.27, 4.30, 4.31 (FIFO), 4.28, 4.29 (power).
 
 Only the accelerations go into the FIFO, 6 bytes a sample, and one read of any
 length takes them out.
@@ -17,9 +17,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from sensorml.buses import i2c
+from sensorml.buses import i2c, selftest
 from sensorml.buses.chip import configure, drain_s, identify
-from sensorml.buses.invensense import Fifo
+from sensorml.buses.interrupt import Interrupt, InterruptOptions
+from sensorml.buses.invensense import LATCHED, ROW_BYTES, Fifo, decode
 from sensorml.errors import BusError
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel
@@ -30,11 +31,13 @@ FIFO_BYTES = 1024
 DRAIN_ROWS = 60
 """Rows in the FIFO when it is read, of 170 that it holds."""
 
+_SELF_TEST_X, _SELF_TESTS = 0x0D, 4
 _SMPLRT_DIV = 0x19
 _CONFIG = 0x1A
 _ACCEL_CONFIG = 0x1C
 _FIFO_EN = 0x23
-_INT_ENABLE = 0x38
+_INT_PIN_CFG, _INT_ENABLE, _INT_STATUS = 0x37, 0x38, 0x3A
+_ACCEL_XOUT_H = 0x3B
 _USER_CTRL = 0x6A
 _PWR_MGMT_1, _PWR_MGMT_2 = 0x6B, 0x6C
 _FIFO_COUNT = 0x72
@@ -46,13 +49,16 @@ _AWAKE = 0x01  # on the oscillator of gyroscope X, a better clock than its own
 _SLEEP = 0x40
 _STANDBY_GYRO_Y_Z = 0x03
 _ACCELERATION = 0x08
+_DATA_READY = 0x01
 _USE_FIFO, _FIFO_RESET = 0x40, 0x04
 _RANGE_CODE = {2: 0, 4: 1, 8: 2, 16: 3}
+_PUSH = 0xE0  # XA_ST, YA_ST and ZA_ST of ACCEL_CONFIG
+_TOLERANCE = 0.14  # product specification, "Accelerometer Specifications"
 # The widest filter of section 4.3 that ends below half the rate, as DLPF_CFG.
 _FILTER = {1000: 1, 500: 1, 250: 2, 200: 2, 125: 3, 100: 3, 50: 4, 25: 5}
 
 
-class Options(i2c.I2cOptions, frozen=True, kw_only=True):
+class Options(InterruptOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "mpu6050"`."""
 
     address: Annotated[int, Meta(ge=0x08, le=0x77)] = 0x68
@@ -75,22 +81,26 @@ class Driver:
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.period_s = drain_s(options.rate_hz, DRAIN_ROWS)
+        self.interrupt = Interrupt(
+            options.interrupt_gpio, 1, clock, rises="after status"
+        )
         self._options = options
         self._connect = connect
         self._clock = clock
         self._bus: I2C | None = None
 
-    def start(self) -> None:
+    def start(self) -> str | None:
         self.stop()
         bus = self._bus = self._connect(self._options, "mpu6050")
         bus.write(_PWR_MGMT_1, bytes((_AWAKE,)))
-        identify(bus, _WHO_AM_I, _IDENTITY)
+        remark = identify(bus, _WHO_AM_I, _IDENTITY)
         configure(
             bus,
             {
                 _PWR_MGMT_1: _AWAKE,
                 _PWR_MGMT_2: _STANDBY_GYRO_Y_Z,
-                _INT_ENABLE: 0,
+                _INT_PIN_CFG: LATCHED if self.interrupt.wired else 0,
+                _INT_ENABLE: _DATA_READY if self.interrupt.wired else 0,
                 _SMPLRT_DIV: 1000 // self._options.rate_hz - 1,
                 _CONFIG: _FILTER[self._options.rate_hz],
                 _ACCEL_CONFIG: _RANGE_CODE[self._options.range_g] << 3,
@@ -106,7 +116,11 @@ class Driver:
             size=FIFO_BYTES,
             count=_FIFO_COUNT,
             data=_FIFO_R_W,
+            interrupt=self.interrupt,
+            status=_INT_STATUS,
         )
+        self.interrupt.open()
+        return remark
 
     def read(self) -> Block | None:
         if self._bus is None:
@@ -114,6 +128,7 @@ class Driver:
         return self._fifo.read()
 
     def stop(self) -> None:
+        self.interrupt.close()
         if self._bus is None:
             return
         bus, self._bus = self._bus, None
@@ -125,3 +140,60 @@ def _restart_fifo(bus: I2C) -> None:
     """Empty the FIFO, which works only while it is off, and switch it on."""
     bus.write(_USER_CTRL, bytes((_FIFO_RESET,)))
     configure(bus, {_USER_CTRL: _USE_FIFO})
+
+
+def trim_codes(raw: bytes) -> tuple[int, int, int]:
+    """Return what the factory has written of the axes, 5 bits each (section 4.1).
+
+    The upper three bits are in SELF_TEST_X, _Y and _Z, the lower two together in
+    SELF_TEST_A:
+
+    >>> trim_codes(bytes((0b101_00000, 0b000_11111, 0b111_00000, 0b00_01_10_11)))
+    (21, 2, 31)
+    """
+    x, y, z, low = raw
+    return (
+        x >> 5 << 2 | low >> 4 & 3,
+        y >> 5 << 2 | low >> 2 & 3,
+        z >> 5 << 2 | low & 3,
+    )
+
+
+def self_test(bus: I2C, pause: Callable[[float], None]) -> selftest.SelfTest:
+    """Push the proof mass, at ±8 g, and compare with the factory's own test.
+
+    The settings are not put back: the chip sleeps until the next `start`.
+    """
+    unpushed = _RANGE_CODE[8] << 3
+    configure(
+        bus,
+        {
+            _PWR_MGMT_1: _AWAKE,
+            _PWR_MGMT_2: _STANDBY_GYRO_Y_Z,
+            _INT_ENABLE: 0,
+            _SMPLRT_DIV: 1000 // 200 - 1,
+            _CONFIG: _FILTER[200],
+            _ACCEL_CONFIG: unpushed,
+            _FIFO_EN: 0,
+        },
+    )
+
+    def rest() -> None:
+        bus.write(_ACCEL_CONFIG, bytes((unpushed,)))
+        bus.write(_PWR_MGMT_1, bytes((_SLEEP,)))
+
+    codes = trim_codes(bus.read(_SELF_TEST_X, _SELF_TESTS))
+    if 0 in codes:
+        rest()
+        why = (
+            "it has no factory trim to compare with, as clones do: replace or trust it"
+        )
+        return selftest.SelfTest(selftest.Verdict.UNDECIDED, why=why)
+    trims = [0.34 * (0.92 / 0.34) ** ((code - 1) / 30) for code in codes]
+    return selftest.run(
+        lambda: decode(bus.read(_ACCEL_XOUT_H, ROW_BYTES), 8),
+        lambda: configure(bus, {_ACCEL_CONFIG: unpushed | _PUSH}),
+        rest,
+        pause=pause,
+        limits=[(trim * (1 - _TOLERANCE), trim * (1 + _TOLERANCE)) for trim in trims],
+    )

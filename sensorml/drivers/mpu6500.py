@@ -1,8 +1,8 @@
 """MPU-6500 accelerometer (and gyroscope, unused): three axes, up to 4 kHz, on I2C.
 
 Data sheet: InvenSense MPU-6500 Register Map and Descriptions Rev. 2.1, registers
-25, 26 (rates), 28, 29 (range and filter), 35, 106, 114-116 (FIFO), 107, 108
-(power).
+13-15 (self-test), 25, 26 (rates), 28, 29 (range and filter), 35, 106, 114-116
+(FIFO), 107, 108 (power).
 
 It is an MPU-6050 with half the FIFO and a filter of its own for the
 accelerations, which can be left out: then there are 4000 of them a second. That
@@ -20,9 +20,10 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from sensorml.buses import i2c
+from sensorml.buses import i2c, selftest
 from sensorml.buses.chip import configure, drain_s, identify
-from sensorml.buses.invensense import Fifo
+from sensorml.buses.interrupt import Interrupt, InterruptOptions
+from sensorml.buses.invensense import LATCHED, ROW_BYTES, Fifo, decode
 from sensorml.errors import BusError
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel
@@ -33,11 +34,13 @@ FIFO_BYTES = 512
 DRAIN_ROWS = 30
 """Rows in the FIFO when it is read, of 85 that it holds."""
 
+_SELF_TEST_X_ACCEL = 0x0D
 _SMPLRT_DIV = 0x19
 _CONFIG = 0x1A
 _ACCEL_CONFIG, _ACCEL_CONFIG_2 = 0x1C, 0x1D
 _FIFO_EN = 0x23
-_INT_ENABLE = 0x38
+_INT_PIN_CFG, _INT_ENABLE, _INT_STATUS = 0x37, 0x38, 0x3A
+_ACCEL_XOUT_H = 0x3B
 _USER_CTRL = 0x6A
 _PWR_MGMT_1, _PWR_MGMT_2 = 0x6B, 0x6C
 _FIFO_COUNT = 0x72
@@ -48,14 +51,16 @@ _AWAKE, _SLEEP = 0x01, 0x40
 _GYROS_OFF = 0x07
 _DIVIDER_WORKS = 0x01  # DLPF_CFG between 1 and 6; and the FIFO drops its oldest
 _ACCELERATION = 0x08
+_DATA_READY = 0x01
 _USE_FIFO, _FIFO_RESET = 0x40, 0x04
 _RANGE_CODE = {2: 0, 4: 1, 8: 2, 16: 3}
+_PUSH = 0xE0  # the three ACCEL_ST_EN of ACCEL_CONFIG
 # The widest filter of register 29 that ends below half the rate, as
 # A_DLPF_CFG; 0x08 is ACCEL_FCHOICE_B, no filter.
 _FILTER = {4000: 8, 1000: 7, 500: 1, 250: 2, 200: 2, 125: 3, 100: 3, 50: 4, 25: 5}
 
 
-class Options(i2c.I2cOptions, frozen=True, kw_only=True):
+class Options(InterruptOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "mpu6500"`."""
 
     address: Annotated[int, Meta(ge=0x08, le=0x77)] = 0x68
@@ -81,23 +86,27 @@ class Driver:
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.period_s = drain_s(options.rate_hz, DRAIN_ROWS)
+        self.interrupt = Interrupt(
+            options.interrupt_gpio, 1, clock, rises="after status"
+        )
         self._options = options
         self._connect = connect
         self._clock = clock
         self._bus: I2C | None = None
 
-    def start(self) -> None:
+    def start(self) -> str | None:
         self.stop()
         bus = self._bus = self._connect(self._options, self.NAME)
         rate_hz = self._options.rate_hz
         bus.write(_PWR_MGMT_1, bytes((_AWAKE,)))
-        identify(bus, _WHO_AM_I, self.IDENTITY)
+        remark = identify(bus, _WHO_AM_I, self.IDENTITY)
         configure(
             bus,
             {
                 _PWR_MGMT_1: _AWAKE,
                 _PWR_MGMT_2: _GYROS_OFF,
-                _INT_ENABLE: 0,
+                _INT_PIN_CFG: LATCHED if self.interrupt.wired else 0,
+                _INT_ENABLE: _DATA_READY if self.interrupt.wired else 0,
                 _ACCEL_CONFIG: _RANGE_CODE[self._options.range_g] << 3,
                 _ACCEL_CONFIG_2: _FILTER[rate_hz],
                 _CONFIG: _DIVIDER_WORKS,
@@ -113,7 +122,11 @@ class Driver:
             size=FIFO_BYTES,
             count=_FIFO_COUNT,
             data=_FIFO_R_W,
+            interrupt=self.interrupt,
+            status=_INT_STATUS,
         )
+        self.interrupt.open()
+        return remark
 
     def read(self) -> Block | None:
         if self._bus is None:
@@ -121,6 +134,7 @@ class Driver:
         return self._fifo.read()
 
     def stop(self) -> None:
+        self.interrupt.close()
         if self._bus is None:
             return
         bus, self._bus = self._bus, None
@@ -133,3 +147,36 @@ def _restart_fifo(bus: I2C) -> None:
     bus.write(_FIFO_EN, bytes((0,)))
     bus.write(_USER_CTRL, bytes((_FIFO_RESET,)))
     configure(bus, {_USER_CTRL: _USE_FIFO, _FIFO_EN: _ACCELERATION})
+
+
+def self_test(bus: I2C, pause: Callable[[float], None]) -> selftest.SelfTest:
+    """Push the proof mass, at ±2 g, and compare with the factory's own test.
+
+    The settings are not put back: the chip sleeps until the next `start`.
+    """
+    configure(
+        bus,
+        {
+            _PWR_MGMT_1: _AWAKE,
+            _PWR_MGMT_2: _GYROS_OFF,
+            _INT_ENABLE: 0,
+            _ACCEL_CONFIG: 0,
+            _ACCEL_CONFIG_2: _FILTER[200],
+            _CONFIG: _DIVIDER_WORKS,
+            _SMPLRT_DIV: 0,
+            _FIFO_EN: 0,
+        },
+    )
+
+    def rest() -> None:
+        bus.write(_ACCEL_CONFIG, b"\0")
+        bus.write(_PWR_MGMT_1, bytes((_SLEEP,)))
+
+    return selftest.run(
+        lambda: decode(bus.read(_ACCEL_XOUT_H, ROW_BYTES)),
+        lambda: configure(bus, {_ACCEL_CONFIG: _PUSH}),
+        rest,
+        pause=pause,
+        limits=selftest.trimmed_g(bus.read(_SELF_TEST_X_ACCEL, 3)),
+        sign="any",
+    )

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from sensorml.drivers import mpu6500
-from sensorml.drivers.mpu6500 import channels
+from sensorml.drivers.mpu6500 import channels, self_test
 
-__all__ = ["Driver", "Options", "channels"]
+__all__ = ["Driver", "Options", "channels", "self_test"]
 
 
 class Options(mpu6500.Options, frozen=True, kw_only=True):

@@ -88,8 +88,8 @@ class Driver:
         self._options = options
         self._chip = PolledChip(options, "vcnl4040", connect, clock)
 
-    def start(self) -> None:
-        identify(self._chip.open(), _ID, _ID_LOW, length=2)
+    def start(self) -> str | None:
+        remark = identify(self._chip.open(), _ID, _ID_LOW, length=2)
         self._chip.configure(
             {
                 _ALS_CONF: bytes((_INTEGRATION[self._options.integration_ms] << 6, 0)),
@@ -97,6 +97,7 @@ class Driver:
                 _PS_CONF_1_2: _PROXIMITY_16_BIT,
             }
         )
+        return remark
 
     def read(self) -> Block:
         bus = self._chip.bus

@@ -1,9 +1,10 @@
-"""An engine in a process of its own, for delegates that hang or crash.
+"""Engines in a process of their own, for delegates that hang or crash.
 
 libedgetpu aborts its process when the stick is unplugged, and an `invoke` may
 never return. Here that is a `DelegateError` with the reason in words, and the
-process is gone. Windows and outputs lie in memory that both share; a message
-of a byte says "run it".
+process is gone. Models on one device share a process, since a second one that
+opens the device would reset it under the first. Windows and outputs lie in
+memory that both sides share; a message of a byte says which model to run.
 """
 
 from __future__ import annotations
@@ -12,19 +13,18 @@ import mmap
 import os
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 
-from sensorml.cards import Card
-from sensorml.engines.child_main import FLOAT_BYTES, NANOSECONDS, Job
-from sensorml.engines.modelfile import ModelFile, read, why_not
+from sensorml.engines.child_main import NANOSECONDS, Area, Job
+from sensorml.engines.modelfile import ModelFile
 from sensorml.engines.process import END_S, Child
 from sensorml.engines.tflite import Accelerator
-from sensorml.errors import DelegateError, ModelError
+from sensorml.errors import DelegateError
 from sensorml.interfaces import Inference
 from sensorml.types import Float32
 
@@ -33,58 +33,59 @@ OPEN_S: Final = 20.0
 INVOKE_S: Final = 1.0
 
 
-class ChildEngine:
-    """A model behind an accelerator, in a child process.
+class _Place(NamedTuple):
+    """One model: what is sent to run it, and its part of the shared memory."""
 
-    After a DelegateError it is closed: make another.
+    message: bytes
+    given: Float32
+    made: Float32
+    shape: tuple[int, ...]
+    """Of one output."""
+
+
+class SharedChild:
+    """One process with models behind one accelerator; ends with the last user.
+
+    Its engines may be used by several threads: windows take turns.
     """
 
     def __init__(
         self,
-        file: ModelFile,
+        files: Mapping[int, ModelFile],
         accelerator: Accelerator,
         *,
         threads: int = 1,
-        open_s: float = OPEN_S,
         invoke_s: float = INVOKE_S,
-        cancel: threading.Event | None = None,
     ) -> None:
-        """Start the process and wait until the model has run once.
+        """Start the process; `open` waits for it.
 
         Args:
-            file: verified; its bytes are what the child runs.
+            files: verified, by the number that `engine` knows them by; their
+                bytes are what the child runs.
             accelerator: what the child loads.
             threads: for the operators that stay on the CPU.
-            open_s: deadline for the opening.
             invoke_s: deadline for each window.
-            cancel: set it to give up an opening early.
 
         Raises:
-            DelegateError: the accelerator does not open, or not in time.
+            DelegateError: no process could be started.
         """
         self.delegate = accelerator.name
         self._invoke_s = invoke_s
-        self._shape = file.outputs[0].shape[1:]
-        inputs, outputs = file.inputs[0].size, file.outputs[0].size
+        self._lock = threading.Lock()
+        self._users = 0
+        self._refused: dict[int, str] = {}
         try:
             with ExitStack() as stack:
-                memory = os.memfd_create("sensorml-window")
+                memory = os.memfd_create("sensorml-windows")
                 stack.callback(os.close, memory)
-                os.truncate(memory, (inputs + outputs) * FLOAT_BYTES + len(file.data))
-                shared = mmap.mmap(memory, 0)
-                shared[-len(file.data) :] = file.data
-                self._given = np.frombuffer(shared, np.float32, inputs)
-                self._made = np.frombuffer(
-                    shared, np.float32, outputs, self._given.nbytes
-                )
+                areas = self._lay_out(memory, files)
                 job = Job(
                     delegate=accelerator.name,
                     library=accelerator.library,
                     options=dict(accelerator.options),
                     threads=threads,
                     memory=memory,
-                    inputs=inputs,
-                    outputs=outputs,
+                    models=areas,
                 )
                 self._child = Child(
                     self.delegate,
@@ -97,33 +98,46 @@ class ChildEngine:
                 f"{self.delegate}: no process could be started for it "
                 f"({err.strerror}): free some memory"
             ) from err
-        with ExitStack() as undo:
-            undo.callback(self._child.end, patience_s=0)
-            self._child.answer(open_s, cancel)
-            undo.pop_all()
 
-    @classmethod
-    def load(
-        cls,
-        path: Path,
-        card: Card,
-        accelerator: Accelerator,
-        *,
-        cancel: threading.Event | None = None,
-    ) -> ChildEngine:
-        """Verify a .tflite file against its card and open it in a child.
+    @property
+    def hung(self) -> bool:
+        """Whether it was killed because it did not answer in time."""
+        return self._child.hung
+
+    def open(self, open_s: float, cancel: threading.Event | None = None) -> None:
+        """Wait until every model has run once, or is known not to.
+
+        Args:
+            open_s: deadline.
+            cancel: set it to give up early.
 
         Raises:
-            ModelError: the file is damaged or does not fit the card.
-            DelegateError: the accelerator does not open, or not in time.
+            DelegateError: the accelerator does not open, or not in time, or no
+                model runs on it. The process is gone.
         """
-        file = read(path)
-        if why := why_not(file, card):
-            raise ModelError(f"{path}: {why}")
-        return cls(file, accelerator, cancel=cancel)
+        with ExitStack() as undo:
+            undo.callback(self._child.end, patience_s=0)
+            answer = self._child.answer(open_s, cancel)
+            undo.pop_all()
+        reasons = msgspec.json.decode(answer[1:], type=list[str])
+        self._refused = dict(zip(self._places, reasons, strict=True))
 
-    def infer(self, features: Float32) -> Inference:
-        """Run the model on `features` (n, inputs) float32, one window at a time.
+    def engine(self, number: int) -> ChildEngine | None:
+        """Return an engine for one of the models; None when the process has ended.
+
+        Raises:
+            DelegateError: this model was refused; the others may run.
+        """
+        if why := self._refused.get(number):
+            raise DelegateError(why)
+        with self._lock:
+            if self._child.ended or number not in self._places:
+                return None
+            self._users += 1
+            return ChildEngine(self, number)
+
+    def run(self, number: int, features: Float32) -> Inference:
+        """Run a model on `features` (n, inputs) float32, one window at a time.
 
         `invoke_ns` holds the way to the child and back.
 
@@ -132,18 +146,102 @@ class ChildEngine:
                 it cannot go on.
         """
         begun = time.perf_counter_ns()
-        outputs = np.empty((len(features), len(self._made)), np.float32)
+        message, given, made, shape = self._places[number]
+        outputs = np.empty((len(features), len(made)), np.float32)
         quantise_ns = 0
         for window, output in zip(features, outputs, strict=True):
-            self._given[:] = window
-            self._child.ask(b"?")
-            answer = self._child.answer(self._invoke_s)
+            with self._lock:
+                given[:] = window
+                self._child.ask(message)
+                answer = self._child.answer(self._invoke_s)
+                output[:] = made
             quantise_ns += NANOSECONDS.unpack(answer)[1]
-            output[:] = self._made
         elapsed_ns = time.perf_counter_ns() - begun
-        outputs = outputs.reshape(len(features), *self._shape)
+        outputs = outputs.reshape(len(features), *shape)
         return Inference(outputs, quantise_ns, elapsed_ns - quantise_ns)
 
-    def close(self) -> None:
+    def leave(self) -> None:
+        """Have one user less; without any, end the process."""
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                self._child.end(patience_s=END_S)
+
+    def end(self) -> None:
         """Let the child give the device back and end; after 2 s it is killed."""
-        self._child.end(patience_s=END_S)
+        with self._lock:
+            self._child.end(patience_s=END_S)
+
+    def _lay_out(self, memory: int, files: Mapping[int, ModelFile]) -> tuple[Area, ...]:
+        """Put the files into shared memory, each with room for a window."""
+        areas: list[Area] = []
+        for file in files.values():
+            area = Area(
+                start=areas[-1].end if areas else 0,
+                inputs=file.inputs[0].size,
+                outputs=file.outputs[0].size,
+                file_bytes=len(file.data),
+            )
+            areas.append(area)
+        os.truncate(memory, areas[-1].end)
+        shared = mmap.mmap(memory, 0)
+        self._places: dict[int, _Place] = {}
+        for i, (number, file) in enumerate(files.items()):
+            area = areas[i]
+            shared[area.file] = file.data
+            self._places[number] = _Place(
+                bytes([i]),
+                np.frombuffer(shared, np.float32, area.inputs, area.start),
+                np.frombuffer(shared, np.float32, area.outputs, area.made),
+                file.outputs[0].shape[1:],
+            )
+        return tuple(areas)
+
+
+class ChildEngine:
+    """One model in a child. After a DelegateError it is over: make another."""
+
+    degraded = False
+    why = ""
+
+    def __init__(self, child: SharedChild, number: int) -> None:
+        self.delegate = child.delegate
+        self._child = child
+        self._number = number
+        self._closed = False
+
+    def infer(self, features: Float32) -> Inference:
+        """Run the model on `features` (n, inputs) float32, n >= 1.
+
+        Raises:
+            DelegateError: as `SharedChild.run`, or this engine is closed.
+        """
+        if self._closed:
+            raise DelegateError(f"{self.delegate}: it is closed")
+        return self._child.run(self._number, features)
+
+    def close(self) -> None:
+        """Leave the process, which ends when it has no user any more."""
+        if not self._closed:
+            self._closed = True
+            self._child.leave()
+
+
+def open_child(
+    file: ModelFile,
+    accelerator: Accelerator,
+    *,
+    open_s: float = OPEN_S,
+    invoke_s: float = INVOKE_S,
+    cancel: threading.Event | None = None,
+) -> ChildEngine:
+    """Open one model in a child of its own; arguments as for `SharedChild`.
+
+    Raises:
+        DelegateError: the accelerator does not open, or not in time.
+    """
+    child = SharedChild({0: file}, accelerator, invoke_s=invoke_s)
+    child.open(open_s, cancel)
+    engine = child.engine(0)
+    assert engine is not None  # noqa: S101 - it has just been opened
+    return engine

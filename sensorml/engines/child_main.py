@@ -1,8 +1,9 @@
-"""The child's side of `child.py`: a model behind a delegate, in its own process.
+"""The child's side of `child.py`: models behind a delegate, in their own process.
 
 `python -m sensorml.engines.child_main CHANNEL JOB`: the descriptor of a socket
-that keeps messages apart, and a `Job` as JSON. The child says b"+" when the
-model has run once; from then on it answers each message when it has run the
+that keeps messages apart, and a `Job` as JSON. The child says b"+" and, as JSON,
+why each model cannot run ("" when it has run once); from then on it answers
+each message, the place of a model in the job as one byte, when it has run the
 window that lies in shared memory. An answer b"-" with a sentence is the last.
 Standard output belongs to the delegate's library, which may print what it
 likes.
@@ -17,13 +18,42 @@ import signal
 import socket
 import struct
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
+
+if TYPE_CHECKING:
+    from sensorml.engines.tflite import TfliteEngine
+    from sensorml.types import Float32
 
 FLOAT_BYTES: Final = 4
 NANOSECONDS: Final = struct.Struct("<cq")
 """The answer to a window: b"+", and how long quantising took."""
+
+
+class Area(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a model lies: inputs and outputs of one window (float32), the file."""
+
+    start: int
+    """Bytes from the beginning; on a whole float."""
+    inputs: int
+    outputs: int
+    file_bytes: int
+
+    @property
+    def made(self) -> int:
+        return self.start + self.inputs * FLOAT_BYTES
+
+    @property
+    def file(self) -> slice:
+        begin = self.made + self.outputs * FLOAT_BYTES
+        return slice(begin, begin + self.file_bytes)
+
+    @property
+    def end(self) -> int:
+        """Where the next model may begin."""
+        floats = self.inputs + self.outputs + -(-self.file_bytes // FLOAT_BYTES)
+        return self.start + floats * FLOAT_BYTES
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,14 +64,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, str]
     threads: int
     memory: int
-    """Descriptor of what both share: the inputs of one window, its outputs (both
-    float32), the model file."""
-    inputs: int
-    outputs: int
+    """Descriptor of what both share."""
+    models: tuple[Area, ...]
 
 
 def main() -> None:
-    """Open the model, then run windows until the parent closes the channel."""
+    """Open the models, then run windows until the parent closes the channel."""
     job = msgspec.json.decode(sys.argv[2], type=Job)
     _die_with_parent()
     # The parent ends this process, when it has run what is queued.
@@ -66,29 +94,61 @@ def _die_with_parent() -> None:
     fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
 
 
+class _Place(NamedTuple):
+    """One model and its part of the shared memory."""
+
+    engine: TfliteEngine
+    given: Float32
+    made: Float32
+
+
 def _serve(job: Job, channel: socket.socket) -> None:
+    from sensorml.errors import SensormlError
+
+    memory = mmap.mmap(job.memory, 0)
+    places: list[_Place | None] = []
+    reasons: list[str] = []
+    for area in job.models:
+        try:
+            places.append(_open(job, area, memory))
+            reasons.append("")
+        except SensormlError as err:
+            places.append(None)
+            reasons.append(str(err))
+    if not any(places):
+        channel.send(b"-" + reasons[0].encode())
+        return
+    channel.send(b"+" + msgspec.json.encode(reasons))
+    while message := channel.recv(1):
+        place = places[message[0]]
+        assert place is not None  # noqa: S101 - the parent knows the reason
+        try:
+            done = place.engine.infer(place.given)
+        except SensormlError as err:
+            channel.send(b"-" + str(err).encode())
+            return
+        place.made[:] = done.outputs.reshape(-1)
+        channel.send(NANOSECONDS.pack(b"+", done.quantise_ns))
+
+
+def _open(job: Job, area: Area, memory: mmap.mmap) -> _Place:
+    """Load one model and run it once.
+
+    Raises:
+        SensormlError: it does not open, or does not run.
+    """
     import numpy as np
 
     from sensorml.engines.modelfile import parse
     from sensorml.engines.tflite import Accelerator, TfliteEngine
-    from sensorml.errors import SensormlError
 
-    memory = mmap.mmap(job.memory, 0)
-    given = np.frombuffer(memory, np.float32, job.inputs)[None]
-    made = np.frombuffer(memory, np.float32, job.outputs, given.nbytes)
-    file = parse(memory[given.nbytes + made.nbytes :])
+    given = np.frombuffer(memory, np.float32, area.inputs, area.start)[None]
+    made = np.frombuffer(memory, np.float32, area.outputs, area.made)
     accelerator = Accelerator(job.delegate, job.library, job.options)
-    try:
-        engine = TfliteEngine(file, job.threads, accelerator)
-        # A library that does not fit the runtime may crash only here.
-        engine.infer(given)
-        channel.send(b"+")
-        while channel.recv(1):
-            done = engine.infer(given)
-            made[:] = done.outputs.reshape(-1)
-            channel.send(NANOSECONDS.pack(b"+", done.quantise_ns))
-    except SensormlError as err:
-        channel.send(b"-" + str(err).encode())
+    engine = TfliteEngine(parse(memory[area.file]), job.threads, accelerator)
+    # A library that does not fit the runtime may crash only here.
+    engine.infer(given)
+    return _Place(engine, given, made)
 
 
 if __name__ == "__main__":

@@ -1,31 +1,125 @@
-"""Choose what a model runs on."""
+"""Choose what a model runs on.
+
+What accelerators need is imported only where one may be used: a start on the
+CPU costs what it needs.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from sensorml import cards
 from sensorml.engines.tflite import TfliteEngine
-from sensorml.errors import ModelError
 from sensorml.interfaces import Engine
+from sensorml.resources import folders
+
+if TYPE_CHECKING:
+    from sensorml.engines.accelerators import Accelerators
+    from sensorml.engines.ladder import Ladder, Wanted
+
+Report = Callable[[str, str, str, str], None]
+"""Called with a model's name, the state of its delegate, the one before, and why."""
 
 
-def open_engine(
-    folder: Path,
-    card: cards.Card,
-    *,
-    delegate: str = "auto",
-    fallback: Literal["cpu"] | None = None,
-) -> Engine:
-    """Load a model on the delegate of that name, or on the fallback.
+def open_engine(folder: Path, card: cards.Card, *, delegate: str = "auto") -> Engine:
+    """Load a model for recordings: on that delegate, or fail; "auto" is the CPU.
 
     Raises:
-        ModelError: the file was refused, or the delegate cannot run it.
+        ModelError: the file was refused.
+        DelegateError: the delegate cannot run it.
     """
-    if delegate not in {"auto", "cpu"} and fallback is None:
-        raise ModelError(
-            f"{folder}: this version runs models on the CPU only, not on {delegate}: "
-            'write delegate = "auto", or add fallback = "cpu"'
-        )
-    return TfliteEngine.load(folder / cards.CPU_FILE, card)
+    engines = Engines(lambda _model, _state, _previous, _why: None)
+    cpu = TfliteEngine.load(folder / cards.CPU_FILE, card)
+    if delegate in {"auto", "cpu"}:
+        return cpu
+    with_card = engines.wanted(folder, card, cpu, card.name)
+    return engines.accelerators.alone(with_card, delegate)
+
+
+class Engines:
+    """Opens the models of a service; those on one accelerator share its process."""
+
+    def __init__(self, report: Report, root: Path = Path("/")) -> None:
+        """Prepare; nothing is looked at yet.
+
+        Args:
+            report: hears when a delegate is opened, lost, refused; on any thread.
+            root: where the facts of /proc, /sys and /dev are.
+        """
+        self._report = report
+        self._root = root
+
+    def open(
+        self,
+        folder: Path,
+        card: cards.Card,
+        *,
+        model: str,
+        delegate: str = "auto",
+        device: str | None = None,
+        fallback: Literal["cpu"] | None = None,
+    ) -> Engine:
+        """Load a model; it runs on the CPU until an accelerator has proved itself.
+
+        Args:
+            folder: of the model.
+            card: of the model.
+            model: its name in the configuration.
+            delegate: "cpu", a file of delegates/, or "auto" for the fastest.
+            device: which of several, "usb:1".
+            fallback: "cpu" to run without a delegate that cannot be used.
+
+        Raises:
+            ModelError: the CPU file was refused.
+            DelegateError: the delegate cannot be used; with a table of all.
+        """
+        cpu = TfliteEngine.load(folder / cards.CPU_FILE, card)
+        if delegate == "cpu" or (delegate == "auto" and not _others(card)):
+            return cpu
+        wanted = self.wanted(folder, card, cpu, model)
+        if delegate == "auto":
+            usable = self._ladder.usable(wanted)
+            return self.accelerators.fastest(wanted, usable) if usable else cpu
+        return self.accelerators.named(wanted, delegate, device, fallback)
+
+    @cached_property
+    def accelerators(self) -> Accelerators:
+        from sensorml.engines import cache
+        from sensorml.engines.accelerators import Accelerators
+
+        return Accelerators(self._ladder, cache.Cache(cache.folder()))
+
+    @cached_property
+    def _ladder(self) -> Ladder:
+        from sensorml.engines.ladder import Ladder
+
+        return Ladder(self._root)
+
+    def wanted(
+        self, folder: Path, card: cards.Card, cpu: TfliteEngine, model: str
+    ) -> Wanted:
+        from sensorml.engines.ladder import Wanted
+        from sensorml.engines.modelfile import read
+
+        def report(state: str, previous: str, why: str) -> None:
+            self._report(model, state, previous, why)
+
+        return Wanted(folder, card, cpu, read(folder / cards.CPU_FILE), report)
+
+
+def _others(card: cards.Card) -> bool:
+    """Whether a delegate other than the CPU may run a file that the model has.
+
+    It only looks for words: a start need not pay for more to hear a no.
+    """
+    texts = (
+        path.read_text("utf-8", "replace")
+        for folder in folders("delegates")
+        for path in folder.glob("*.toml")
+    )
+    return any(
+        "library" in text and any(name in text for name in card.files) for text in texts
+    )

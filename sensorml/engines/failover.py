@@ -8,89 +8,57 @@ later, and takes over when it has computed what the CPU did on real windows.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final
+from typing import Final, NamedTuple
 
-import numpy as np
-
+from sensorml.engines.agreement import Recent, Tolerance, Windows
+from sensorml.engines.backoff import BackOff
+from sensorml.engines.ladder import Report
 from sensorml.errors import DelegateError, SensormlError
 from sensorml.interfaces import Engine, Inference
 from sensorml.types import Float32
 
-COMPARED: Final = 8
-"""Windows on which an accelerator has to agree with the CPU."""
+SPOT_CHECK: Final = 1000
+"""Of so many windows on the accelerator, one also runs on the CPU."""
 
 log = logging.getLogger("sensorml")
 
 
-class BackOff:
-    """When to open a delegate again; pure but for the jitter.
+class Opened(NamedTuple):
+    """What came of an opening."""
 
-    The wait doubles with every failure, between half and all of it at random.
-    Failures are forgotten once a delegate has worked for `steady_s`: one that
-    fails again soon waits longer. However it fails, there are no more than
-    `budget` openings in `budget_s`: each resets the stick.
-    """
+    engine: Engine | None
+    """None: the CPU is the better one, for good."""
+    detail: str = ""
 
-    def __init__(
-        self,
-        *,
-        first_s: float = 2.0,
-        longest_s: float = 600.0,
-        steady_s: float = 600.0,
-        budget: int = 10,
-        budget_s: float = 3600.0,
-        jitter: Callable[[], float] = random.random,
-    ) -> None:
-        self._first_s = first_s
-        self._longest_s = longest_s
-        self._steady_s = steady_s
-        self._budget_s = budget_s
-        self._jitter = jitter
-        self._openings: deque[float] = deque(maxlen=budget)
-        self._failures = 0
-        self._working_since_s: float | None = None
-        self.due_s = -float("inf")
-        """When the next opening may begin, on the caller's clock."""
 
-    def opening(self, now_s: float) -> None:
-        """Take in that an opening begins."""
-        self._openings.append(now_s)
-
-    def working(self, now_s: float) -> None:
-        """Take in that the delegate has taken over."""
-        self._working_since_s = now_s
-
-    def failed(self, now_s: float) -> None:
-        """Take in that it did not open, or failed afterwards; sets `due_s`."""
-        since_s, self._working_since_s = self._working_since_s, None
-        if since_s is not None and now_s - since_s >= self._steady_s:
-            self._failures = 0
-        ceiling_s = min(self._first_s * 2.0 ** min(self._failures, 30), self._longest_s)
-        self._failures += 1
-        self.due_s = now_s + ceiling_s * (0.5 + 0.5 * self._jitter())
-        if len(self._openings) == self._openings.maxlen:
-            self.due_s = max(self.due_s, self._openings[0] + self._budget_s)
+Opening = Callable[[Windows, threading.Event], Opened]
+"""Makes the accelerated engine, given windows that the CPU has scored. It gives
+up soon when the event is set."""
 
 
 class FailoverEngine:
     """Two engines for one model: an accelerator when it works, else the CPU.
 
     `infer` waits for an accelerator no longer than that engine's own deadline,
-    and the window that it then held is scored on the CPU.
+    and the window that it then held is scored on the CPU. States, as reported:
+    opening, refused (has not worked yet), accelerated, degraded (works no
+    more), cpu (is not wanted any more).
     """
 
     def __init__(
         self,
         cpu: Engine,
-        open_accelerated: Callable[[threading.Event], Engine],
+        open_accelerated: Opening,
         *,
-        tolerance: float,
+        tolerance: Tolerance,
+        report: Report = lambda _state, _previous, _detail: None,
+        refused: str = "",
+        wanted: bool = True,
+        spot_check: int = SPOT_CHECK,
         back_off: BackOff | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -98,42 +66,57 @@ class FailoverEngine:
 
         Args:
             cpu: always there; closed with this engine.
-            open_accelerated: makes the other engine, on a thread of its own. It
-                gives up soon when the event is set. Its engine is over after a
-                DelegateError, and is then closed.
-            tolerance: how far an output may be from the CPU's, in its unit.
+            open_accelerated: called on a thread of its own. Its engine is over
+                after a DelegateError, and is then closed.
+            tolerance: how far an output may be from the CPU's.
+            report: hears of every change, on the engine's thread.
+            refused: why it is known already that the accelerator will not open.
+            wanted: whether the CPU is second best from the start, or only once
+                an accelerator has been found better.
+            spot_check: windows on the accelerator from one check to the next.
             back_off: when to open again.
             clock: seconds, monotonic.
         """
         self.delegate = cpu.delegate
         """What answered the last call."""
-        self.why = "the accelerator is not open yet"
-        """Why the CPU does the work, or empty."""
         self._cpu = cpu
         self._open_accelerated = open_accelerated
         self._tolerance = tolerance
+        self._report = report
+        self._wanted = wanted
+        self._spot_check = spot_check
         self._back_off = back_off or BackOff()
         self._clock = clock
         self._accelerated: Engine | None = None
-        self._opening: Future[Engine] | None = None
+        self._opening: Future[Opened] | None = None
         self._given_up = threading.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="accelerator")
-        # The last windows on the CPU: features and outputs, (1, ...) each.
-        self._seen: deque[tuple[Float32, Float32]] = deque(maxlen=COMPARED)
+        self._recent = Recent()
+        self._unchecked = 0
+        self._worked = self._settled = False
+        self._state, self._why = "", "the accelerator is not open yet"
+        if refused:
+            self._change("refused", refused)
 
     @property
     def degraded(self) -> bool:
-        """Whether the CPU does the accelerator's work; `why` says the reason."""
-        return self._accelerated is None
+        """Whether the CPU does the accelerator's work."""
+        return self._wanted and self._accelerated is None
+
+    @property
+    def why(self) -> str:
+        """Why the CPU does the work, or empty."""
+        return self._why if self.degraded else ""
 
     def infer(self, features: Float32) -> Inference:
         """Run the model on `features` (n, inputs), n >= 1, on what works."""
         self._promote()
         if self._accelerated is not None:
             try:
-                done = self._accelerated.infer(features)
+                done = self._checked(self._accelerated, features)
             except DelegateError as err:
-                self._accelerated.close()
+                # A process that has to end may take its time.
+                self._thread.submit(self._accelerated.close)
                 self._accelerated = None
                 self._failed(str(err))
             else:
@@ -141,9 +124,9 @@ class FailoverEngine:
                 return done
         done = self._cpu.infer(features)
         self.delegate = self._cpu.delegate
-        for i in range(max(0, len(features) - COMPARED), len(features)):
-            self._seen.append((features[[i]], done.outputs[[i]]))
-        self._reopen()
+        if not self._settled:
+            self._recent.add(features, done.outputs)
+            self._reopen()
         return done
 
     def close(self) -> None:
@@ -152,18 +135,31 @@ class FailoverEngine:
         self._thread.shutdown()
         opening, self._opening = self._opening, None
         if opening is not None and opening.exception() is None:
-            opening.result().close()
+            self._accelerated = opening.result().engine
         if self._accelerated is not None:
             self._accelerated.close()
         self._cpu.close()
 
+    def _checked(self, engine: Engine, features: Float32) -> Inference:
+        """Run the accelerator, and now and then its last window on the CPU too."""
+        done = engine.infer(features)
+        self._unchecked += len(features)
+        if self._unchecked >= self._spot_check:
+            self._unchecked = 0
+            wanted = self._cpu.infer(features[-1:]).outputs
+            if why := self._tolerance.why_not(done.outputs[-1:], wanted):
+                raise DelegateError(f"{engine.delegate}: {why}")
+        return done
+
     def _reopen(self) -> None:
         """Begin an opening when it is due and there are windows to compare."""
         now_s = self._clock()
-        if self._opening or now_s < self._back_off.due_s or len(self._seen) < COMPARED:
+        if self._opening or now_s < self._back_off.due_s or not self._recent.enough:
             return
+        if not self._state:
+            self._change("opening", "")
         self._back_off.opening(now_s)
-        self._opening = self._thread.submit(self._open_checked, tuple(self._seen))
+        self._opening = self._thread.submit(self._open_checked, self._recent.taken())
 
     def _promote(self) -> None:
         """Take what an opening has come to, if it is over."""
@@ -171,44 +167,43 @@ class FailoverEngine:
             return
         opening, self._opening = self._opening, None
         try:
-            self._accelerated = opening.result()
+            opened = opening.result()
         except SensormlError as err:
             self._failed(str(err))
+            return
+        self._accelerated = opened.engine
+        self._unchecked = 0
+        if opened.engine is None:
+            self._settled, self._wanted = True, False
+            self._change("cpu", opened.detail)
         else:
+            self._wanted = self._worked = True
             self._back_off.working(self._clock())
-            self.why = ""
-            log.info("%s has taken over from the CPU", self._accelerated.delegate)
+            detail = opened.detail or f"{opened.engine.delegate} agrees with the CPU"
+            self._change("accelerated", detail)
 
     def _failed(self, why: str) -> None:
         now_s = self._clock()
         self._back_off.failed(now_s)
-        self.why = why
+        self._change("degraded" if self._worked else "refused", why)
         wait_s = self._back_off.due_s - now_s
-        log.warning("%s; the CPU goes on, next try in %.0f s", why, wait_s)
+        log.info("the CPU goes on; next try of the accelerator in %.0f s", wait_s)
 
-    def _open_checked(self, seen: tuple[tuple[Float32, Float32], ...]) -> Engine:
+    def _change(self, state: str, why: str) -> None:
+        """Report what has changed, once; the first reason has nothing before it."""
+        if (state, why) != (self._state, self._why):
+            self._report(state, self._state if state != self._state else "", why)
+        self._state = state
+        self._why = why or self._why
+
+    def _open_checked(self, windows: Windows) -> Opened:
         """Open the accelerator and hold it against the CPU; on the thread."""
-        engine = self._open_accelerated(self._given_up)
-        try:
-            made = engine.infer(np.concatenate([features for features, _ in seen]))
-            outputs = np.concatenate([outputs for _, outputs in seen])
-            if why := _why_not(made.outputs, outputs, self._tolerance):
-                raise DelegateError(f"{engine.delegate}: {why}")
-        except SensormlError:
-            engine.close()
-            raise
-        return engine
-
-
-def _why_not(made: Float32, wanted: Float32, tolerance: float) -> str | None:
-    """Say how an accelerator's outputs differ, or return None if they do not."""
-    cure = "compile its model again from the CPU's"
-    if made.shape != wanted.shape:
-        return f"its outputs are {made.shape[1:]}, the CPU's {wanted.shape[1:]}: {cure}"
-    largest = float(np.abs(made - wanted).max())
-    if largest <= tolerance:  # not so when it is NaN
-        return None
-    return (
-        f"its outputs are up to {largest:.3g} away from the CPU's, where "
-        f"{tolerance:.3g} is allowed: {cure}"
-    )
+        opened = self._open_accelerated(windows, self._given_up)
+        engine = opened.engine
+        if engine is not None:
+            try:
+                self._tolerance.check(engine, windows)
+            except SensormlError:
+                engine.close()
+                raise
+        return opened

@@ -43,8 +43,11 @@ class Child:
         Raises:
             OSError: no process could be started.
         """
+        self.ended = ""
+        """The reason, once there is one."""
+        self.hung = False
+        """Whether it was killed because it did not answer in time."""
         self._name = name
-        self._ended = ""  # the reason, once there is one
         self._answered = False
         self._tail = b""
         with ExitStack() as undo, ExitStack() as theirs:
@@ -77,8 +80,8 @@ class Child:
         Raises:
             DelegateError: the child has ended; the reason is the first one.
         """
-        if self._ended:
-            raise DelegateError(self._ended)
+        if self.ended:
+            raise DelegateError(self.ended)
         with suppress(OSError):  # it has just died: `answer` says of what
             self._channel.send(message)
 
@@ -100,6 +103,7 @@ class Child:
             left_s = until_s - time.monotonic()
             if left_s <= 0:
                 self._listen()
+                self.hung = True
                 raise self._failure(
                     f"no answer {self._doing()} for {deadline_s:g} s"
                     f"{self._last_words()}: it was killed"
@@ -115,7 +119,7 @@ class Child:
 
     def end(self, *, patience_s: float) -> None:
         """Let it end by itself, kill it when that takes too long, free the rest."""
-        self._ended = self._ended or f"{self._name}: it is closed"
+        self.ended = self.ended or f"{self._name}: it is closed"
         if self._channel.fileno() < 0:
             return
         if patience_s:
@@ -146,8 +150,8 @@ class Child:
     def _failure(self, why: str) -> DelegateError:
         """End the child, if it has not ended yet; return the reason to raise."""
         self.end(patience_s=0)
-        self._ended = why if why.startswith(self._name) else f"{self._name}: {why}"
-        return DelegateError(self._ended)
+        self.ended = why if why.startswith(self._name) else f"{self._name}: {why}"
+        return DelegateError(self.ended)
 
     def _refusal(self, answer: bytes) -> str:
         why = answer[1:].decode()

@@ -181,6 +181,8 @@ class TfliteEngine:
         self, file: ModelFile, threads: int, accelerator: Accelerator | None
     ) -> None:
         self.delegate = accelerator.name if accelerator else "cpu"
+        self.degraded = False
+        self.why = ""
         self._file = file
         self._threads = threads
         self._accelerator = accelerator

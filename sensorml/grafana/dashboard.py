@@ -19,17 +19,29 @@ from sensorml.grafana.panels import (
     timeline,
 )
 from sensorml.schema import Json
-from sensorml.types import AlarmState, State
+from sensorml.types import AlarmState, SensorState, State
 
 UID = "sensorml"
 
 _STREAM = ("device", "sensor", "model")
+_SENSOR = ("device", "sensor")
 _COLOURS: dict[str, str] = {
     State.NORMAL: "green",
     State.ANOMALY: "red",
     State.BASELINE_MISMATCH: "orange",
     State.UNKNOWN: "purple",
     AlarmState.ALARM: "red",
+    AlarmState.DISARMED: "blue",
+    SensorState.STARTING: "blue",
+    SensorState.OK: "green",
+    SensorState.OVERRUN: "yellow",
+    SensorState.CLIPPED: "yellow",
+    SensorState.STALE: "orange",
+    SensorState.FROZEN: "orange",
+    SensorState.ABSENT: "red",
+    SensorState.WRONG_CHIP: "red",
+    SensorState.DENIED: "red",
+    SensorState.ENDED: "text",
 }
 
 
@@ -49,8 +61,8 @@ def dashboard() -> Json:
         "timezone": "browser",
         "templating": {
             "list": [
-                _variable("device", measurement="prediction"),
-                _variable("sensor", measurement="prediction", chosen=["device"]),
+                _variable("device", measurement="sensor"),
+                _variable("sensor", measurement="sensor", chosen=["device"]),
                 _variable(
                     "model", measurement="prediction", chosen=["device", "sensor"]
                 ),
@@ -64,6 +76,7 @@ def dashboard() -> Json:
                 [_alarms(), _events()],
                 [_sample_to_result(), _stages()],
                 [_quality(), _windows_per_minute()],
+                [_sensor_state(), _missed(), _rate()],
             ]
         ),
     }
@@ -186,6 +199,49 @@ def _windows_per_minute() -> Panel:
             alias="$tag_device $tag_sensor $tag_model",
         ),
         unit="short",
+    )
+
+
+def _sensor_state() -> Panel:
+    return timeline(
+        "Sensor state",
+        query(
+            queries.series(
+                "sensor", 'last("state") AS "state"', by=_SENSOR, chosen=_SENSOR
+            ),
+            alias="$tag_device $tag_sensor",
+        ),
+        description="At the end of each interval; what was shorter is an event.",
+        colours=_COLOURS,
+    )
+
+
+def _missed() -> Panel:
+    return time_series(
+        "Samples missed",
+        query(
+            queries.series(
+                "sensor", 'sum("missed") AS "missed"', by=_SENSOR, chosen=_SENSOR
+            ),
+            alias="$tag_device $tag_sensor",
+        ),
+        description="How many were lost in each interval.",
+        unit="short",
+    )
+
+
+def _rate() -> Panel:
+    return time_series(
+        "True rate",
+        query(
+            queries.series(
+                "sensor", 'mean("rate_hz") AS "rate"', by=_SENSOR, chosen=_SENSOR
+            ),
+            alias="$tag_device $tag_sensor",
+        ),
+        description="Samples a second as the sensor's own clock takes them; "
+        "none while no sample comes.",
+        unit="hertz",
     )
 
 

@@ -14,9 +14,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from sensorml.hardware import libraries
+from sensorml.hardware import libraries, selection
 from sensorml.hardware.descriptors import Board, Delegate, identify
-from sensorml.hardware.devices import Apex, Node, UsbDevice
+from sensorml.hardware.devices import Apex, Node
 from sensorml.hardware.facts import Facts
 from sensorml.hardware.software import Software
 
@@ -36,6 +36,7 @@ class Rung(StrEnum):
     LINK = "link"
     OWNER = "owner"
     LIBRARY = "library"
+    MODEL = "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +122,23 @@ class _Fall:
     cure: str
 
 
-def judge(facts: Facts, delegate: Delegate, runtime: RuntimeVerdict) -> Verdict:
-    """Climb the ladder for one delegate until a rung breaks."""
-    library, fall = _climb(facts, delegate, runtime)
+def judge(
+    facts: Facts,
+    delegate: Delegate,
+    runtime: RuntimeVerdict,
+    *,
+    device: str | None = None,
+) -> Verdict:
+    """Climb the ladder for one delegate until a rung breaks.
+
+    With `device` ("usb:1") only that one counts.
+    """
+    library: str | None = None
+    if (why := selection.why_not(facts, delegate, device)) is not None:
+        fall: _Fall | None = _Fall(Rung.DEVICE, why, "name another, or leave it out")
+    else:
+        facts = selection.only(facts, delegate, device)
+        library, fall = _climb(facts, delegate, runtime)
     return Verdict(
         delegate=delegate.name,
         title=delegate.title,
@@ -166,7 +181,7 @@ def _system(facts: Facts, delegate: Delegate) -> _Fall | None:
 
 def _device(facts: Facts, delegate: Delegate) -> _Fall | None:
     """Say what keeps this process from every one of the delegate's devices."""
-    sticks, chips = _sticks(facts, delegate), _chips(facts, delegate)
+    sticks, chips = selection.sticks(facts, delegate), selection.chips(facts, delegate)
     if delegate.match.pci and not chips:
         return _Fall(
             Rung.ACCESS,
@@ -222,22 +237,14 @@ def _library(facts: Facts, delegate: Delegate) -> tuple[str | None, _Fall | None
     return str(found), None
 
 
-def _sticks(facts: Facts, delegate: Delegate) -> list[UsbDevice]:
-    return [device for device in facts.usb if device.id in delegate.match.usb]
-
-
-def _chips(facts: Facts, delegate: Delegate) -> tuple[Apex, ...]:
-    return facts.apex if delegate.match.pci else ()
-
-
 def _device_warnings(facts: Facts, delegate: Delegate) -> Iterator[str]:
-    for stick in _sticks(facts, delegate):
+    for stick in selection.sticks(facts, delegate):
         if stick.speed_mbps is not None and stick.speed_mbps <= USB2_MBPS:
             yield (
                 f"{delegate.title} at port {stick.port} runs at USB 2 speed: a model "
                 "takes about 4 ms longer there; use a blue USB 3 port and its own cable"
             )
-    for chip in _chips(facts, delegate):
+    for chip in selection.chips(facts, delegate):
         passed = [t for t in chip.trip_points_c if (chip.temp_c or 0) >= t]
         if passed:
             yield (

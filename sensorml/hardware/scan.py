@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, Protocol
 
 
 class Bus(Protocol):
-    """What is needed of `buses.i2c.KernelBus`."""
+    """What is needed of `buses.i2cdev.KernelBus`."""
 
     def transfer(self, address: int, messages: Sequence[bytes | int]) -> bytes: ...
     def close(self) -> None: ...
@@ -51,7 +51,7 @@ KNOWN: Final[dict[int, tuple[_Identity, ...]]] = {
 """Address to the registers that name the chips it may have."""
 
 _NOBODY = {errno.ENXIO, errno.EREMOTEIO}
-_HUNG = {errno.ETIMEDOUT, errno.EIO, errno.ENODEV}
+_HUNG = {errno.ETIMEDOUT, errno.EIO, errno.EAGAIN, errno.ENODEV}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def scan(number: int, connect: Callable[[int, int], Bus]) -> tuple[Answer, ...]:
     """Ask the known addresses of one bus who they are.
 
     `connect(bus, address)` opens the bus. A bus that hangs is left at once:
-    every further address would take a second.
+    every further address would wait for a time-out too.
 
     Raises:
         OSError: the bus cannot be opened.

@@ -1,8 +1,8 @@
 """Keeping the journal under its cap: what goes first when the disk is to last.
 
-Old predictions are thinned, then the oldest are dropped, then timings; events
-and alarms go last. Everything works in chunks of ids, oldest first, so that
-one step stays short however large the file is.
+Old predictions are thinned, then the oldest are dropped, then timings and the
+counts of sensors; events and alarms go last. Everything works in chunks of ids,
+oldest first, so that one step stays short however large the file is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 from sensorml.types import State
 
-_DROP_ORDER: Final = ("prediction", "timing", "event", "alarm")
+_DROP_ORDER: Final = ("prediction", "timing", "sensor", "event", "alarm")
 _CHUNK_IDS: Final = 20_000
 _KEEP_EVERY: Final = 3
 """SQLite merges a page with its neighbours only when it is two thirds empty:
@@ -66,12 +66,12 @@ class Cap:
         >>> cap = Cap(512)
         >>> cap.thinned, cap.dropped["timing"] = 20, 3
         >>> print(cap)
-        full (512 MB): thinned old predictions by 20 rows; dropped the oldest 3 timings
+        full (512 MB): thinned old predictions by 20 rows; dropped 3 old timing rows
         """
         parts = []
         if self.thinned:
             parts.append(f"thinned old predictions by {self.thinned} rows")
-        parts += [f"dropped the oldest {n} {k}s" for k, n in self.dropped.items() if n]
+        parts += [f"dropped {n} old {k} rows" for k, n in self.dropped.items() if n]
         return f"full ({self._max_bytes / 1e6:g} MB): {'; '.join(parts)}"
 
 

@@ -9,7 +9,13 @@ from typing import NamedTuple, cast
 
 from sensorml.errors import StoreError
 from sensorml.interfaces import Row, Select
-from sensorml.journal.tables import APPLICATION_ID, COLUMNS, VERSION
+from sensorml.journal.tables import (
+    APPLICATION_ID,
+    COLUMNS,
+    KINDS,
+    VERSION,
+    create_statement,
+)
 
 
 class Batch(NamedTuple):
@@ -26,12 +32,14 @@ class Reader:
 
     Every method raises StoreError when the file cannot be read just now. A
     journal that was replaced (put aside as corrupt, deleted) is opened again.
+    One that an older sensorml wrote has no rows of the kinds that it lacks.
     """
 
     def __init__(self, path: Path, select: Select | None = None) -> None:
         self._path = path
         self._select = select
         self._inode = 0
+        self._lacking = False
         self._db: sqlite3.Connection | None = None
 
     @classmethod
@@ -42,7 +50,7 @@ class Reader:
             StoreError: it is missing, not a journal, or of a newer version.
         """
         reader = cls(path, select)
-        reader._connection()
+        reader._all("PRAGMA user_version", ())
         return reader
 
     def read(self, kind: str, after_id: int, limit: int) -> list[tuple[int, Row]]:
@@ -117,13 +125,26 @@ class Reader:
                 f"{self._path}: {err.strerror}: give the journal of a service that "
                 "has run"
             ) from err
-        if self._db is None or inode != self._inode:
+        # What an older journal lacks may have been made meanwhile.
+        if self._db is None or inode != self._inode or self._lacking:
             self.close()
             self._db, self._inode = _connect(self._path), inode
+            self._lacking = _stand_in(self._db)
             functions = {} if self._select is None else self._select.functions
             for name, (arguments, function) in functions.items():
                 self._db.create_function(name, arguments, function, deterministic=True)
         return self._db
+
+
+def _stand_in(db: sqlite3.Connection) -> bool:
+    """Make tables that the file lacks, empty and in memory; say if there are any."""
+    there = {name for (name,) in db.execute("SELECT name FROM sqlite_schema")}
+    lacking = [kind for kind in KINDS if kind not in there]
+    if lacking:
+        db.execute("PRAGMA temp_store = MEMORY")
+    for kind in lacking:
+        db.execute(create_statement(kind, "temp"))
+    return bool(lacking)
 
 
 def _numbered(row: Row) -> tuple[int, Row]:

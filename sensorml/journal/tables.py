@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal
 
-KINDS: Final = ("prediction", "alarm", "event", "timing")
+KINDS: Final = ("prediction", "alarm", "event", "timing", "sensor")
 
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -67,6 +67,20 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "p99_ns",
             "max_ns",
         ),
+        "sensor": (
+            "start_ns",
+            "time_ns",
+            "sensor",
+            "state",
+            "rate_hz",
+            "rows",
+            "missed",
+            "overrun",
+            "duplicated",
+            "clipped",
+            "jitter_ns",
+            "failures",
+        ),
     }
 )
 """The columns of every kind of row, in the order of `interfaces.Row`."""
@@ -74,12 +88,20 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 INSTANTS: Final = frozenset({"start_ns", "end_ns", "time_ns"})
 """Columns that are UTC times; every other `_ns` is a duration."""
 
-_REALS: Final = frozenset({"score", "threshold", "quality", "probability", "value"})
-_COUNTS: Final = frozenset({"count", "degraded"})
+_REALS: Final = frozenset(
+    {"score", "threshold", "quality", "probability", "value", "rate_hz"}
+)
+_COUNTS: Final = frozenset(
+    {
+        *("count", "degraded"),
+        *("rows", "missed", "overrun", "duplicated", "clipped", "failures"),
+    }
+)
 
 APPLICATION_ID: Final = 0x736D6C6A
 """'smlj' in the file's header: how `file` and we know a journal."""
-VERSION: Final = 1
+VERSION: Final = 2
+"""2 has the table `sensor`; 1 is brought up by making what is missing."""
 
 
 def storage(column: str) -> Literal["INTEGER", "REAL", "TEXT"]:
@@ -93,27 +115,29 @@ def storage(column: str) -> Literal["INTEGER", "REAL", "TEXT"]:
 
 
 def create_statements() -> list[str]:
-    """Return the SQL that makes an empty journal.
+    """Return the SQL that makes an empty journal, or what an older one lacks.
 
     Ids are given by the writer and never used again: a sink's offset must stay
     true after the rows behind it are gone. AUTOINCREMENT would see to that as
     well, for another page written in every commit.
     """
-    tables = []
-    for kind, columns in COLUMNS.items():
-        typed = ", ".join(
-            f"{c} {storage(c)}{' NOT NULL' if storage(c) == 'INTEGER' else ''}"
-            for c in columns
-        )
-        tables.append(
-            f"CREATE TABLE IF NOT EXISTS {kind} "
-            f"(id INTEGER PRIMARY KEY, {typed}) STRICT"
-        )
-    tables.append(
+    offsets = (
         "CREATE TABLE IF NOT EXISTS offset (sink TEXT NOT NULL, kind TEXT NOT NULL, "
         "id INTEGER NOT NULL, PRIMARY KEY (sink, kind)) STRICT, WITHOUT ROWID"
     )
-    return tables
+    return [*(create_statement(kind) for kind in KINDS), offsets]
+
+
+def create_statement(kind: str, schema: str = "main") -> str:
+    """Return the SQL that makes the table of one kind, unless it is there."""
+    typed = ", ".join(
+        f"{c} {storage(c)}{' NOT NULL' if storage(c) == 'INTEGER' else ''}"
+        for c in COLUMNS[kind]
+    )
+    return (
+        f"CREATE TABLE IF NOT EXISTS {schema}.{kind} "
+        f"(id INTEGER PRIMARY KEY, {typed}) STRICT"
+    )
 
 
 def insert_statement(kind: str) -> str:

@@ -234,7 +234,7 @@ class Journal:
         return db
 
     def _prepare(self, db: sqlite3.Connection) -> None:
-        """Make the tables, or see that they are ours."""
+        """Make the tables that are missing, or see that they are ours."""
         [application] = db.execute("PRAGMA application_id").fetchone()
         [version] = db.execute("PRAGMA user_version").fetchone()
         [tables] = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -250,7 +250,7 @@ class Journal:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA journal_size_limit = 16000000")
-        if not tables:
+        if not tables or version < VERSION:
             db.execute("BEGIN IMMEDIATE")
             for statement in create_statements():
                 db.execute(statement)

@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from sensorml.sim.machine import Machine
 
 Int32: TypeAlias = NDArray[np.int32]
+Push: TypeAlias = tuple[float, float, float]
+"""By how many g a self-test moves the three axes."""
 
+NO_PUSH: Push = (0.0, 0.0, 0.0)
 _NONE = np.empty((0, 3), np.int32)
 
 
@@ -35,16 +38,17 @@ class Converter:
         self.born_ns = clock()
         """When the machine was switched on."""
         self._started_ns = 0
-        self._rate_hz = 0.0
+        self.rate_hz = 0.0
+        """By the true clock: the rate it was started with, and its own error."""
         self._next_ns = math.inf
         self._last = np.zeros((1, 3))
 
     def start(self, rate_hz: float) -> None:
         """Begin at `rate_hz` by its own clock; the first sample a period later."""
         self._started_ns = self._clock()
-        self._rate_hz = rate_hz * self._speed
+        self.rate_hz = rate_hz * self._speed
         self.taken = 0
-        self._next_ns = self._started_ns + 1e9 / self._rate_hz
+        self._next_ns = self._started_ns + 1e9 / self.rate_hz
 
     def stop(self) -> None:
         self._next_ns = math.inf
@@ -53,13 +57,28 @@ class Converter:
         """Say whether a sample has become due."""
         return self._clock() >= self._next_ns
 
+    def reaches_ns(self, more: int) -> int | None:
+        """Return when `more` further samples will have been taken; None: not."""
+        if more <= 0 or self._next_ns == math.inf:
+            return None
+        last = self.taken + more
+        return int(self.times_ns(last - 1, last)[0])
+
     def times_ns(self, first: int, last: int) -> NDArray[np.int64]:
         """Return when samples `first` to `last` - 1 are taken, by the clock."""
-        since_ns = np.rint(np.arange(first + 1, last + 1) * (1e9 / self._rate_hz))
+        since_ns = np.rint(np.arange(first + 1, last + 1) * (1e9 / self.rate_hz))
         times: NDArray[np.int64] = since_ns.astype(np.int64) + self._started_ns
         return times
 
-    def due(self, depth: int, lsb_per_g: float, limit: int, *, frozen: bool) -> Int32:
+    def due(
+        self,
+        depth: int,
+        lsb_per_g: float,
+        limit: int,
+        *,
+        frozen: bool,
+        push_g: Push = NO_PUSH,
+    ) -> Int32:
         """Return the newest of the samples that are waiting, counts (n, 3).
 
         Args:
@@ -67,19 +86,20 @@ class Converter:
             lsb_per_g: Counts per g.
             limit: Counts are clipped to -limit … limit - 1.
             frozen: Repeat the last sample instead.
+            push_g: What a self-test adds.
         """
         elapsed_s = (self._clock() - self._started_ns) / 1e9
-        last = int(elapsed_s * self._rate_hz)
+        last = int(elapsed_s * self.rate_hz)
         first = max(self.taken, last - depth)
         if last <= first:
             return _NONE
         self.taken = last
-        self._next_ns = self._started_ns + (last + 1) * 1e9 / self._rate_hz
+        self._next_ns = self._started_ns + (last + 1) * 1e9 / self.rate_hz
         if frozen:
             values = np.repeat(self._last, last - first, axis=0)
         else:
             since_ns = self.times_ns(first, last) - self.born_ns
-            values = self._machine.acceleration(since_ns / 1e9)
+            values = self._machine.acceleration(since_ns / 1e9) + push_g
             self._last = values[-1:]
         counts = np.rint(values * lsb_per_g)
         return np.clip(counts, -limit, limit - 1).astype(np.int32)

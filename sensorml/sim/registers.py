@@ -34,6 +34,8 @@ class RegisterChip:
         """Every byte that is read is this one: a data line shorted or open."""
         self.frozen = False
         """The converter repeats its last sample; everything else works."""
+        self.self_test_fails = False
+        """The proof mass is stuck: no self-test moves it."""
         self.brown_out()
 
     def brown_out(self) -> None:

@@ -6,7 +6,6 @@ whose Options are `PolledOptions`, in test_polled_chips.py.
 
 import errno
 import importlib
-import logging
 from itertools import pairwise
 from pathlib import Path
 from typing import get_args
@@ -204,17 +203,14 @@ def test_rows_at_full_scale_are_named(name):
         np.testing.assert_array_equal(block.clipped, full)
 
 
-def test_a_clone_with_another_identity_is_warned_of_and_used(name, caplog):
+def test_a_clone_with_another_identity_is_remarked_and_used(name):
     bench = Bench(name, identity=0x42)
-    with caplog.at_level(logging.WARNING):
-        bench.driver.start()
-    assert "0x42" in caplog.text
+    assert "0x42" in bench.driver.start()
     assert bench.run(0.5)
 
 
-def test_a_known_identity_says_nothing(name, caplog):
-    Bench(name).driver.start()
-    assert not caplog.records
+def test_a_known_identity_says_nothing(name):
+    assert Bench(name).driver.start() is None
 
 
 def test_an_absent_chip_is_a_bus_error_and_works_once_it_is_there(name):
@@ -316,3 +312,77 @@ def test_its_options_come_from_a_table_and_lie_on_a_bus(name):
 def test_its_channels_are_known_without_hardware(name):
     found = module(name).channels(module(name).Options())
     assert [*found] == [Channel(axis, "g") for axis in "xyz"]
+
+
+SELF_TESTING = [name for name in CHIPS if hasattr(module(name), "self_test")]
+STILL = MachineOptions(harmonics=())
+
+
+def self_test(bench):
+    bus = bench.connect(bench.options, bench.name)
+    return module(bench.name).self_test(bus, bench.clock.wait)
+
+
+@pytest.mark.parametrize("name", SELF_TESTING)
+@pytest.mark.parametrize("gravity", [(0.0, 0.0, 1.0), (0.0, -1.0, 0.0)])
+def test_a_healthy_chip_passes_its_self_test_however_it_is_mounted(name, gravity):
+    bench = Bench(name, MachineOptions(harmonics=(), gravity=gravity))
+    result = self_test(bench)
+    assert result.verdict == "passed", result
+    assert [each.axis for each in result.axes] == ["x", "y", "z"]
+    assert all(abs(each.change_g) > 0.1 for each in result.axes)
+    assert bench.chip.asleep
+
+
+@pytest.mark.parametrize("name", SELF_TESTING)
+def test_a_chip_whose_proof_mass_is_stuck_fails_its_self_test(name):
+    bench = Bench(name, STILL)
+    bench.chip.self_test_fails = True
+    result = self_test(bench)
+    assert result.verdict == "failed"
+    assert "x and y and z" in result.why
+    assert all(abs(each.change_g) < 0.02 for each in result.axes)
+
+
+@pytest.mark.parametrize("name", SELF_TESTING)
+def test_a_chip_that_repeats_its_last_sample_fails_its_self_test(name):
+    bench = Bench(name, STILL)
+    bench.chip.frozen = True
+    assert self_test(bench).verdict == "failed"
+
+
+@pytest.mark.parametrize("name", SELF_TESTING)
+def test_on_a_running_machine_a_self_test_is_undecided(name):
+    bench = Bench(name)
+    bench.chip.self_test_fails = True
+    result = self_test(bench)
+    assert result.verdict == "undecided"
+    assert "stop the machine" in result.why
+
+
+@pytest.mark.parametrize("name", SELF_TESTING)
+def test_a_self_test_leaves_nothing_behind_for_the_next_start(name):
+    bench = Bench(name, STILL)
+    bench.driver.start()
+    bench.driver.stop()
+    self_test(bench)
+    bench.driver.start()
+    level = bench.run(0.5)[-1].samples.mean(axis=0)
+    np.testing.assert_allclose(level, (0, 0, 1), atol=0.02)
+
+
+@pytest.mark.parametrize("name", SELF_TESTING)
+def test_a_self_test_that_was_cut_off_is_ended_by_the_next_start(name):
+    bench = Bench(name, STILL)
+    waits = iter(range(40))
+
+    def unplug(seconds):
+        bench.clock.wait(seconds)
+        bench.chip.absent = next(waits, None) is None  # in the second half
+
+    with pytest.raises(BusError):
+        module(name).self_test(bench.connect(bench.options, name), unplug)
+    bench.chip.absent = False
+    bench.driver.start()
+    level = bench.run(0.5)[-1].samples.mean(axis=0)
+    np.testing.assert_allclose(level, (0, 0, 1), atol=0.02)

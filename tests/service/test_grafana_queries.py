@@ -106,11 +106,23 @@ def journal_rows() -> dict[str, list[tuple]]:
         for n, stage in enumerate(STAGES)
         for t in (11, 18)
     ]  # fmt: skip
+    sensors = [
+        row("sensor", {"sensor": name}, start_ns=START_NS + (t - 5) * S,
+            time_ns=START_NS + t * S, state=state, rate_hz=rate_hz, rows=4000,
+            missed=missed, overrun=1 if missed else 0, duplicated=0, clipped=0,
+            jitter_ns=40_000, failures=0)
+        for name, t, state, rate_hz, missed in (
+            ("motor", 5, "ok", 800.0, 0), ("motor", 9, "overrun", 802.0, 7),
+            ("motor", 15, "ok", 801.0, 30), ("motor", 25, "absent", None, 0),
+            ("door", 5, "ok", 10.0, 0),
+        )
+    ]  # fmt: skip
     return {
         "prediction": predictions,
         "alarm": alarms,
         "event": events,
         "timing": timings,
+        "sensor": sensors,
     }
 
 
@@ -243,6 +255,24 @@ def test_windows_are_counted_by_the_minute(influx: Influx) -> None:
     assert values(series, tag="sensor", is_="motor") == [WINDOWS]
 
 
+def test_missed_samples_add_up_in_their_interval(influx: Influx) -> None:
+    series = answers(influx, "Samples missed")
+    assert values(series, tag="sensor", is_="motor") == [7, 30, 0]
+
+
+def test_the_true_rate_is_not_drawn_while_no_sample_comes(influx: Influx) -> None:
+    series = answers(influx, "True rate")
+    assert values(series, tag="sensor", is_="motor") == [801.0, 801.0]
+
+
+def test_the_sensor_state_is_shown_also_of_one_without_a_model(influx: Influx) -> None:
+    series = answers(influx, "Sensor state")
+    assert values(series, tag="sensor", is_="motor") == ["overrun", "ok", "absent"]
+    assert values(series, tag="sensor", is_="door") == ["ok"]
+    [chosen_one] = answers(influx, "Sensor state", sensor=["door"])
+    assert chosen_one["tags"]["sensor"] == "door"
+
+
 @pytest.mark.parametrize("sensor", [MOTOR["sensor"], FAN["sensor"]])
 def test_a_chosen_sensor_is_the_only_one_shown(influx: Influx, sensor: str) -> None:
     [series] = answers(influx, "Score against threshold", sensor=[sensor])
@@ -267,7 +297,7 @@ def test_a_device_that_is_not_there_shows_nothing(influx: Influx) -> None:
     ("name", "choice", "offered"),
     [
         ("device", {}, {"pi 4"}),
-        ("sensor", {}, {MOTOR["sensor"], FAN["sensor"]}),
+        ("sensor", {}, {MOTOR["sensor"], "door"}),
         ("sensor", {"device": ["pi 5"]}, set()),
         ("model", {"sensor": [FAN["sensor"]]}, {"fan"}),
         ("stage", {"model": ["motor-anomaly"]}, set(STAGES)),

@@ -33,6 +33,7 @@ ROWS = {
     "alarm": (T0, "bad, very", "motor", "m", "alarm", "normal", "3 of 5", 1e-7, 2.5),
     "event": (T0, "sensor", "motor", "stale", "ok", "no data\nfor 2 s – µ", 2.0),
     "timing": (T0, T0 + 1, "motor", "m", "cpu", "invoke", 31, 1, 2, 3, 4),
+    "sensor": (T0, T0 + 1, "motor", "ok", 801.5, 8015, 3, 1, 7, 2, 55_000, 0),
 }
 
 

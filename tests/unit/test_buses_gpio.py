@@ -9,18 +9,18 @@ from collections.abc import Iterator
 
 import pytest
 from gpiozero import Device
-from gpiozero.pins.mock import MockFactory, MockPin
+from gpiozero.pins.mock import MockFactory, MockPWMPin
 
-from sensorml.buses import gpio
+from sensorml.buses import gpio, gpiopins
 from sensorml.errors import BusError
 
 
 @pytest.fixture(autouse=True)
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockFactory]:
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")
-    gpio._factory.cache_clear()
-    yield gpio._factory()
-    gpio._factory.cache_clear()
+    gpiopins.factory.cache_clear()
+    yield gpiopins.factory()
+    gpiopins.factory.cache_clear()
 
 
 def listen(line: gpio.Line = 22, **options: object) -> tuple[gpio.Input, list[bool]]:
@@ -154,7 +154,7 @@ def test_a_closed_input_hears_nothing_and_gives_the_line_back(
     assert heard_by_the_next == [True]
 
 
-class BrokenPin(MockPin):
+class BrokenPin(MockPWMPin):
     """A line that the kernel no longer lets anyone read or drive."""
 
     broken = False
@@ -196,8 +196,8 @@ def test_a_machine_without_chips_simulates_and_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path
 ) -> None:
     monkeypatch.delenv("GPIOZERO_PIN_FACTORY")
-    monkeypatch.setattr(gpio, "_DEV", tmp_path)
-    gpio._factory.cache_clear()
+    monkeypatch.setattr(gpiopins, "DEV", tmp_path)
+    gpiopins.factory.cache_clear()
     assert gpio.simulated() is True
     assert gpio.open_output(17, active="high", initial=True).value is True
 
@@ -211,10 +211,11 @@ def test_a_chip_without_its_library_names_what_to_install(
 ) -> None:
     monkeypatch.delenv("GPIOZERO_PIN_FACTORY")
     monkeypatch.setitem(sys.modules, "lgpio", None)  # as if it were not installed
-    monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)
+    for module in ("gpiozero.pins.lgpio", "sensorml.buses.gpiochip"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
     (tmp_path / "gpiochip0").touch()
     with pytest.raises(BusError, match=r"lgpio.*pip install 'sensorml\[gpio\]'"):
-        gpio._open_factory(tmp_path)
+        gpiopins.open_factory(tmp_path)
 
 
 def test_a_factory_that_is_none_is_named(
@@ -222,7 +223,7 @@ def test_a_factory_that_is_none_is_named(
 ) -> None:
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "abacus")
     with pytest.raises(BusError, match="abacus"):
-        gpio._open_factory(tmp_path)
+        gpiopins.open_factory(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -239,8 +240,39 @@ def test_lgpio_gets_a_folder_it_may_write_to(
     monkeypatch.delenv("LG_WD")
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    gpio._give_lgpio_a_folder()
+    gpiopins._give_lgpio_a_folder()
     assert os.environ["LG_WD"] == folder
+
+
+def test_a_label_on_a_machine_without_chips_is_no_line() -> None:
+    with pytest.raises(BusError, match="no line has this label: use a number"):
+        gpio.open_output("label:P9_12", active="high", initial=True)
+
+
+def test_pulses_are_of_the_frequency_and_the_share_that_they_are_told(
+    lines: MockFactory,
+) -> None:
+    pulses = gpio.open_pwm("BOARD12", frequency_hz=1000.0)
+    pulses.set(0.25)
+    assert (lines.pin(18).frequency, lines.pin(18).state) == (1000.0, 0.25)
+    pulses.close()
+    pulses.close()
+    assert (lines.pin(18).frequency, lines.pin(18).function) == (None, "output")
+    with pytest.raises(BusError, match="closed"):
+        pulses.set(0.5)
+    gpio.open_pwm(18, frequency_hz=50.0)
+
+
+@pytest.mark.parametrize("bounce_s", [0.0, 0.02])
+def test_a_trigger_is_debounced_as_told_and_hears_one_kind_of_edge(
+    lines: MockFactory, bounce_s: float
+) -> None:
+    line = gpio.open_trigger(
+        22, lambda _: None, edge="falling", pull="up", bounce_s=bounce_s
+    )
+    pin = lines.pin(22)
+    assert (pin.pull, pin.bounce, pin.edges) == ("up", bounce_s or None, "falling")
+    line.close()
 
 
 def test_importing_the_module_does_not_import_gpiozero() -> None:

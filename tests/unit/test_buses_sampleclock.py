@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensorml.buses.chip import drain_s
-from sensorml.buses.sampleclock import SLEW, SampleClock
+from sensorml.buses.chip import drain_s, watermark
+from sensorml.buses.sampleclock import SLEW, Edge, SampleClock
 
 BEGIN_NS = 10**15
 
@@ -27,6 +27,7 @@ class Read:
     rate_ppm: float
     missed: int
     truly_missed: int
+    jitter_ns: int
 
 
 class Bench:
@@ -52,7 +53,7 @@ class Bench:
             x = (math.sqrt(1 + 2 * self.wander * x) - 1) / self.wander
         return BEGIN_NS + x * 1e9
 
-    def read(self, wait_s, took_s=0.0003, *, fifo=10**9):
+    def read(self, wait_s, took_s=0.0003, *, fifo=10**9, edge=None):
         """Wait, then read the status within `took_s`; None when it is empty."""
         self.now_ns += round(wait_s * 1e9)
         took_ns = round(took_s * 1e9)
@@ -61,10 +62,13 @@ class Bench:
         waiting = total - self.taken
         began_ns, self.now_ns = self.now_ns, self.now_ns + took_ns
         if waiting == 0:
+            self.clock.empty(began_ns)
             return None
         rows = min(waiting, fifo)
         first, self.taken = total - rows, total
-        stamp = self.clock.stamp(rows, began_ns, self.now_ns, lost=rows == fifo)
+        stamp = self.clock.stamp(
+            rows, began_ns, self.now_ns, lost=rows == fifo, edge=edge
+        )
         period = 1e9 / self.rate_hz
         last_ns = stamp.start_ns + (rows - 1) * 1e9 / stamp.rate_hz
         rate_now = self.rate_hz * (1 + self.wander * (began_ns - BEGIN_NS) / 1e9)
@@ -77,6 +81,7 @@ class Bench:
             rate_ppm=(stamp.rate_hz / rate_now - 1) * 1e6,
             missed=stamp.missed,
             truly_missed=waiting - rows,
+            jitter_ns=stamp.jitter_ns,
         )
 
     def run(self, seconds, *, jitter_s=0.0005, took_s=0.0003, slow_share=0.0, rows=14):
@@ -90,6 +95,35 @@ class Bench:
             if (read := self.read(wait_s + late, took)) is not None:
                 reads.append(read)
         return reads
+
+    def run_woken(self, seconds, late_s, *, lost_share=0.0, took_s=0.0003, rows=14):
+        """Read when the count reaches the watermark, as soon as told of it."""
+        at = watermark(self.nominal_hz, rows)
+        end_ns = self.now_ns + seconds * 1e9
+        reads = []
+        while self.now_ns < end_ns:
+            rises_ns = self.time_ns(self.taken + at - 1)
+            if self.random.random() < lost_share:
+                edge, wakes_ns = None, rises_ns + 0.7e9 * at / self.nominal_hz
+            else:
+                told_ns = math.ceil(rises_ns + self.random.uniform(*late_s) * 1e9)
+                edge = Edge(at, told_ns)
+                wakes_ns = told_ns + abs(self.random.gauss(0, 500_000))
+            took = took_s * (1 + 0.3 * self.random.random())
+            reads.append(
+                self.read(max(0, wakes_ns - self.now_ns) / 1e9, took, edge=edge)
+            )
+        return reads
+
+
+def worst(reads, rate, *, since_s):
+    """The largest error in ms of all but one in a hundred rows since then."""
+    offs = sorted(
+        max(abs(read.first_off), abs(read.last_off))
+        for read in reads
+        if read.at_s > since_s
+    )
+    return offs[int(0.99 * len(offs))] * 1e3 / rate
 
 
 RATES = st.sampled_from([25.0, 100.0, 400.0, 800.0, 1000.0, 3200.0])
@@ -183,3 +217,96 @@ def test_the_first_block_is_timed_by_the_nominal_rate_back_from_now():
     assert stamp.rate_hz == pytest.approx(100.0)
     assert stamp.start_ns == 10**9 - 5_000_000 - 100_000_000
     assert stamp.missed == 0
+
+
+BUSY = (0.00005, 0.002)
+"""From the edge to the callback's own look at the clock, in s."""
+PROMPT = (0.000005, 0.0001)
+"""From the edge to the kernel's."""
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    rate=RATES,
+    error=ERRORS,
+    late_s=st.sampled_from([PROMPT, BUSY]),
+    lost=st.sampled_from([0.0, 0.3, 1.0]),
+    seed=st.integers(0, 999),
+)
+def test_an_interrupt_line_makes_times_no_worse(rate, error, late_s, lost, seed):
+    plain = Bench(rate, error, seed=seed).run(20)
+    woken = Bench(rate, error, seed=seed).run_woken(20, late_s, lost_share=lost)
+    if lost < 1:
+        limit_ms = 0.1 if late_s is PROMPT else 0.5
+        # What is left is the rate, over the longest block.
+        assert worst(woken, rate, since_s=5) < max(
+            limit_ms, worst(plain, rate, since_s=5)
+        )
+    assert all(read.missed == 0 for read in woken)
+    assert abs(woken[-1].rate_ppm) < 500
+
+
+@settings(max_examples=25, deadline=None)
+@given(rate=RATES, error=ERRORS, seed=st.integers(0, 999))
+def test_with_edges_the_rate_is_right_within_50_ppm_after_a_minute(rate, error, seed):
+    reads = Bench(rate, error, seed=seed).run_woken(61, BUSY, lost_share=0.1)
+    assert abs(reads[-1].rate_ppm) < 50
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    rate=RATES,
+    error=ERRORS,
+    steps=st.lists(
+        st.tuples(
+            st.floats(0.0, 0.2),
+            st.floats(0.0, 0.05),
+            st.none() | st.tuples(st.integers(1, 40), st.floats(0, 0.1)),
+        ),
+        min_size=2,
+        max_size=60,
+    ),
+)
+def test_times_never_jump_whatever_the_line_tells(rate, error, steps):
+    bench = Bench(rate, error)
+    reads = []
+    for wait_s, took_s, told in steps:
+        edge = None
+        if told is not None:
+            edge = Edge(told[0], bench.now_ns + round(told[1] * 1e9))
+        if (read := bench.read(wait_s, took_s, edge=edge)) is not None:
+            reads.append(read)
+    for before, after in pairwise(reads):
+        jump = (after.start_ns - before.next_ns) * rate / 1e9
+        # In periods as told, which nonsense at the start may well mislead.
+        assert abs(jump) <= SLEW * 1.5
+        last_ns = before.next_ns - 1e9 / rate / 0.9
+        assert after.start_ns > last_ns
+        assert after.missed == 0
+
+
+def test_one_wrong_edge_is_forgotten_after_some_hundred_right_ones():
+    bench = Bench(25.0, 0.01)
+    bench.run_woken(10, PROMPT)
+    true_ns = bench.time_ns(bench.taken)
+    bench.read(0.05, edge=Edge(1, round(true_ns - 5e6)))
+    reads = bench.run_woken(60, PROMPT)
+    assert worst(reads, 25.0, since_s=50) < 0.1
+
+
+def test_a_read_that_finds_nothing_tells_that_the_next_row_is_still_to_come():
+    """At 25 Hz two of five reads find nothing; the others come at some phases only."""
+    reads = Bench(25.0, 0.013).run(30, took_s=0.0001)
+    assert worst(reads, 25.0, since_s=10) < 4
+
+
+def test_jitter_is_how_far_the_newest_row_moved():
+    bench = Bench(800.0, 0.02)
+    first, *others = bench.run(30)
+    assert first.jitter_ns == 0
+    period_ns = 1e9 / 800
+    for before, after in pairwise(others):
+        moved_ns = after.start_ns - before.next_ns
+        assert after.jitter_ns == pytest.approx(moved_ns, abs=0.05 * period_ns)
+    settled = [abs(read.jitter_ns) for read in others if read.at_s > 20]
+    assert 0 < max(settled) < 0.1 * period_ns

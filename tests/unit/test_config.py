@@ -101,3 +101,27 @@ def test_a_model_is_looked_for_beside_the_configuration(tmp_path: Path) -> None:
         Model(name="m", path="models/m", sensor="s")
     )
     assert found == tmp_path / "models" / "m"
+
+
+@pytest.mark.parametrize("device", ["usb", "usb:1", "pci", "pci:0", ":2"])
+def test_a_delegates_device_is_written_as_its_library_wants_it(device: str) -> None:
+    model = Model(name="m", path="m", sensor="s", delegate="edgetpu-usb", device=device)
+    assert model.device == device
+
+
+@pytest.mark.parametrize(
+    ("delegate", "device", "said"),
+    [
+        ("edgetpu-usb", "usb1", 'write "usb", "usb:1"'),
+        ("edgetpu-usb", "usb:", 'write "usb"'),
+        ("edgetpu-usb", "", 'write "usb"'),
+        ("edgetpu-usb", "/dev/apex_0", 'write "usb"'),
+        ("auto", "usb:1", "name the delegate"),
+        ("cpu", "usb:1", "name the delegate"),
+    ],
+)
+def test_a_device_that_says_nothing_is_refused(
+    delegate: str, device: str, said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        Model(name="m", path="m", sensor="s", delegate=delegate, device=device)

@@ -21,6 +21,7 @@ from sensorml.config import Alarm, When
 from sensorml.decision import (
     AlarmLogic,
     Judge,
+    Signal,
     Vote,
     tilt_deg,
     vote_of_value,
@@ -208,6 +209,47 @@ class TestAlarm:
         assert logic.vote(9, Vote.OVER, "bad") == (9, "normal", "alarm", "bad")
 
 
+class TestArming:
+    def test_disarmed_nothing_brings_it_on_and_armed_it_begins_anew(self) -> None:
+        logic = alarm(of=(2, 3))
+        feed(logic, "co")
+        logic.arm(2 * SECOND, armed=False)
+        assert set(feed(logic, "oooo", at_s=3)) == {"disarmed"}
+        change = logic.arm(9 * SECOND, armed=True)
+        assert change == (9 * SECOND, "disarmed", "normal", "armed")
+        assert feed(logic, "oo", at_s=10) == ["normal", "alarm"]
+
+    def test_disarming_ends_an_alarm_even_a_latched_one(self) -> None:
+        logic = alarm(latch=True)
+        feed(logic, "o")
+        change = logic.arm(2 * SECOND, armed=False)
+        assert change == (2 * SECOND, "alarm", "disarmed", "disarmed")
+        assert logic.signal is Signal.OFF
+        logic.arm(3 * SECOND, armed=True)
+        assert not logic.on
+
+    def test_disarmed_its_line_is_off_though_it_cannot_see(self) -> None:
+        logic = alarm(fail_safe="on")
+        logic.arm(0, armed=False)
+        assert logic.blind(SECOND, "gone") is None
+        assert logic.signal is Signal.OFF
+        logic.arm(2 * SECOND, armed=True)
+        assert (logic.state, logic.signal) == (AlarmState.UNKNOWN, Signal.SAFE)
+
+    def test_to_arm_what_is_armed_changes_nothing(self) -> None:
+        logic = alarm(of=(2, 3))
+        feed(logic, "co")
+        assert logic.arm(2 * SECOND, armed=True) is None
+        assert feed(logic, "o", at_s=3) == ["alarm"]
+
+    def test_an_alarm_that_was_on_shows_so_though_it_cannot_see(self) -> None:
+        logic = alarm(fail_safe="on")
+        assert logic.signal is Signal.SAFE
+        feed(logic, "o")
+        logic.blind(2 * SECOND, "gone")
+        assert logic.signal is Signal.ALARM
+
+
 class Told:
     """What the rules say of a whole history, without any state but the history."""
 
@@ -296,6 +338,22 @@ class AlarmMachine(RuleBasedStateMachine):
             self.vote(each, 1)
         assert self.logic.on
         assert self.logic.state is AlarmState.ALARM
+
+    @rule(votes=st.lists(st.sampled_from(Vote), max_size=6))
+    def disarm_for_a_while(self, votes: list[Vote]) -> None:
+        before = self.logic.state
+        self.step(self.logic.arm(self.now_ns, armed=False), before)
+        for each in votes:
+            assert self.logic.vote(self.now_ns, each, "vote") is None
+            assert self.logic.state is AlarmState.DISARMED
+            assert self.logic.signal is Signal.OFF
+        self.told.recent, self.told.on, self.told.clear_since = [], False, None
+        if votes:
+            self.told.seeing = votes[-1] is not Vote.BLIND
+        self.last_not_clear_ns = self.now_ns
+        change = self.logic.arm(self.now_ns, armed=True)
+        assert change is not None
+        self.step(change, AlarmState.DISARMED)
 
     @rule()
     def silence(self) -> None:

@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from delegate import pair
-from support import card
 
-from sensorml.cards import CPU_FILE
-from sensorml.engines.child import ChildEngine
-from sensorml.engines.failover import BackOff, FailoverEngine
+from sensorml.engines.agreement import Tolerance
+from sensorml.engines.backoff import BackOff
+from sensorml.engines.child import SharedChild, open_child
+from sensorml.engines.failover import FailoverEngine, Opened
 from sensorml.engines.modelfile import parse
 from sensorml.engines.tflite import Accelerator, TfliteEngine
-from sensorml.errors import DelegateError, ModelError
+from sensorml.errors import DelegateError
 
 F = 4
 PATIENCE_S = 60.0  # where nothing is to be late
@@ -37,13 +37,13 @@ def library(tmp_path_factory):
 
 
 @pytest.fixture
-def open_child(library):
+def opened_child(library):
     """Return what opens a child whose delegate misbehaves as the options say."""
     engines = []
 
     def opened(*, model=None, open_s=PATIENCE_S, invoke_s=PATIENCE_S, **options):
         accelerator = Accelerator("edgetpu", str(library), options)
-        engine = ChildEngine(
+        engine = open_child(
             parse(model or pair.compiled_model(F)),
             accelerator,
             open_s=open_s,
@@ -81,9 +81,9 @@ def rows(n):
     return np.random.default_rng(3).standard_normal((n, F)).astype(np.float32)
 
 
-def test_a_child_computes_what_the_cpu_computes(open_child):
+def test_a_child_computes_what_the_cpu_computes(opened_child):
     cpu = TfliteEngine(parse(pair.cpu_model(F)), 1, None)
-    child = open_child()
+    child = opened_child()
     assert child.delegate == "edgetpu"
     for n in (1, 3, 70):
         done = child.infer(rows(n))
@@ -93,8 +93,8 @@ def test_a_child_computes_what_the_cpu_computes(open_child):
         assert done.invoke_ns > 0
 
 
-def test_results_stay_when_the_next_come(open_child):
-    child = open_child()
+def test_results_stay_when_the_next_come(opened_child):
+    child = opened_child()
     first = child.infer(rows(2)[:1]).outputs
     kept = first.copy()
     child.infer(rows(2)[1:])
@@ -112,14 +112,14 @@ def test_results_stay_when_the_next_come(open_child):
         ({"invoke": "segv"}, "SIGSEGV while it opened.*: its library may be too old"),
     ],
 )
-def test_an_opening_that_fails_says_of_what(open_child, options, reason):
+def test_an_opening_that_fails_says_of_what(opened_child, options, reason):
     with pytest.raises(DelegateError, match=f"^edgetpu: .*{reason}"):
-        open_child(**options)
+        opened_child(**options)
 
 
-def test_an_opening_that_hangs_ends_at_its_deadline(open_child):
+def test_an_opening_that_hangs_ends_at_its_deadline(opened_child):
     with pytest.raises(DelegateError, match=r"no answer while it opened for 0\.05 s"):
-        open_child(open_s=IMPATIENCE_S, create="hang")
+        opened_child(open_s=IMPATIENCE_S, create="hang")
 
 
 def test_an_opening_can_be_given_up(library):
@@ -127,15 +127,15 @@ def test_an_opening_can_be_given_up(library):
     cancel.set()
     accelerator = Accelerator("edgetpu", str(library), {"create": "hang"})
     with pytest.raises(DelegateError, match="given up"):
-        ChildEngine(
+        open_child(
             parse(pair.compiled_model(F)), accelerator, open_s=1e6, cancel=cancel
         )
 
 
-def test_a_library_that_does_not_know_the_operator_is_a_reason(open_child):
+def test_a_library_that_does_not_know_the_operator_is_a_reason(opened_child):
     other = pair.compiled_model(F, custom_op="other-op")
     with pytest.raises(DelegateError, match=r"custom op: other-op.*: its library may"):
-        open_child(model=other)
+        opened_child(model=other)
 
 
 @pytest.mark.parametrize(
@@ -148,9 +148,9 @@ def test_a_library_that_does_not_know_the_operator_is_a_reason(open_child):
     ],
 )
 def test_a_window_that_fails_says_of_what_and_the_engine_is_over(
-    open_child, how, reason
+    opened_child, how, reason
 ):
-    child = open_child(invoke=how, after="3")  # the opening is the first
+    child = opened_child(invoke=how, after="3")  # the opening is the first
     child.infer(rows(2))
     with pytest.raises(DelegateError, match=f"^edgetpu: .*{reason}"):
         child.infer(rows(1))
@@ -159,66 +159,66 @@ def test_a_window_that_fails_says_of_what_and_the_engine_is_over(
 
 
 def test_the_last_words_of_the_library_are_in_the_reason_and_on_stderr(
-    open_child, capfd
+    opened_child, capfd
 ):
-    child = open_child(invoke="abort", after="1")
+    child = opened_child(invoke="abort", after="1")
     with pytest.raises(DelegateError, match=r'it said "F driver\.cc:857\] transfer'):
         child.infer(rows(1))
     assert "transfer on tag 1 failed" in capfd.readouterr().err
 
 
-def test_a_window_that_hangs_ends_at_its_deadline(open_child):
-    child = open_child(invoke="hang", after="1", invoke_s=IMPATIENCE_S)
+def test_a_window_that_hangs_ends_at_its_deadline(opened_child):
+    child = opened_child(invoke="hang", after="1", invoke_s=IMPATIENCE_S)
     with pytest.raises(DelegateError, match="no answer on a window"):
         child.infer(rows(1))
 
 
-def test_a_child_that_is_stopped_is_killed_at_the_deadline(open_child):
-    child = open_child(invoke_s=IMPATIENCE_S)
+def test_a_child_that_is_stopped_is_killed_at_the_deadline(opened_child):
+    child = opened_child(invoke_s=IMPATIENCE_S)
     os.kill(pid_of(child), signal.SIGSTOP)
     with pytest.raises(DelegateError, match="no answer on a window"):
         child.infer(rows(1))
 
 
-def test_a_child_that_is_killed_between_two_windows_is_noticed(open_child):
-    child = open_child()
+def test_a_child_that_is_killed_between_two_windows_is_noticed(opened_child):
+    child = opened_child()
     os.kill(pid_of(child), signal.SIGKILL)
     with pytest.raises(DelegateError, match="SIGKILL on a window"):
         child.infer(rows(1))
 
 
 @pytest.mark.parametrize("how", ["print", "slow"])
-def test_a_library_may_print_and_take_its_time(open_child, how, capfd):
-    child = open_child(invoke=how, after="1")
+def test_a_library_may_print_and_take_its_time(opened_child, how, capfd):
+    child = opened_child(invoke=how, after="1")
     x = rows(3)
-    assert (child.infer(x).outputs == open_child().infer(x).outputs).all()
+    assert (child.infer(x).outputs == opened_child().infer(x).outputs).all()
     assert ("garbage" in capfd.readouterr().err) == (how == "print")
 
 
-def test_signals_of_the_terminal_and_of_systemd_are_for_the_parent(open_child):
-    child = open_child()
+def test_signals_of_the_terminal_and_of_systemd_are_for_the_parent(opened_child):
+    child = opened_child()
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(pid_of(child), number)
     assert len(child.infer(rows(1)).outputs) == 1
 
 
-def test_a_closed_engine_says_so_and_closes_again(open_child):
-    child = open_child()
+def test_a_closed_engine_says_so_and_closes_again(opened_child):
+    child = opened_child()
     child.close()
     child.close()
     with pytest.raises(DelegateError, match="closed"):
         child.infer(rows(1))
 
 
-def test_closing_lets_the_child_end_by_itself(open_child):
-    child = open_child()
+def test_closing_lets_the_child_end_by_itself(opened_child):
+    child = opened_child()
     child.close()
-    assert child._child._process.returncode == 0
+    assert child._child._child._process.returncode == 0
 
 
-def test_a_thread_that_opened_a_child_may_end_before_it(open_child):
+def test_a_thread_that_opened_a_child_may_end_before_it(opened_child):
     made = []
-    thread = threading.Thread(target=lambda: made.append(open_child()))
+    thread = threading.Thread(target=lambda: made.append(opened_child()))
     thread.start()
     thread.join()
     assert len(made[0].infer(rows(1)).outputs) == 1
@@ -232,8 +232,8 @@ def test_windows_are_scored_through_the_death_and_return_of_a_delegate(library):
     )
     engine = FailoverEngine(
         TfliteEngine(parse(pair.cpu_model(F)), 1, None),
-        lambda cancel: ChildEngine(model, accelerator, cancel=cancel),
-        tolerance=pair.SCALE.scale,
+        lambda _, cancel: Opened(open_child(model, accelerator, cancel=cancel)),
+        tolerance=Tolerance(pair.SCALE.scale),
         back_off=BackOff(first_s=0.0, budget=1000),
     )
     expected = TfliteEngine(parse(pair.cpu_model(F)), 1, None)
@@ -250,11 +250,11 @@ def test_windows_are_scored_through_the_death_and_return_of_a_delegate(library):
 PARENT = """
 import sys
 from pathlib import Path
-from sensorml.engines.child import ChildEngine
+from sensorml.engines.child import open_child
 from sensorml.engines.modelfile import parse
 from sensorml.engines.tflite import Accelerator
 model, library, create = sys.argv[1:]
-engine = ChildEngine(
+engine = open_child(
     parse(Path(model).read_bytes()), Accelerator("edgetpu", library, {"create": create})
 )
 print("open", flush=True)
@@ -288,12 +288,95 @@ def wait_for_child_of(pid, library):
                 return os.pidfd_open(int(child))
 
 
-def test_a_file_is_held_against_its_card(library, tmp_path):
-    path = tmp_path / CPU_FILE
-    path.write_bytes(pair.compiled_model(F + 1))
-    with pytest.raises(ModelError, match="takes 5 values"):
-        ChildEngine.load(path, card(), Accelerator("edgetpu", str(library), {}))
+@pytest.fixture
+def shared(library):
+    """Return a process with two models, of F and of 2 F values."""
+    files = {n: parse(pair.compiled_model(n * F)) for n in (1, 2)}
+    child = SharedChild(files, Accelerator("edgetpu", str(library), {}))
+    child.open(PATIENCE_S)
+    return child
+
+
+def test_two_models_share_one_process_and_do_not_mix(shared):
+    small, large = shared.engine(1), shared.engine(2)
+    with closing(small), closing(large):
+        for _ in range(3):
+            for engine, x in ((small, rows(2)), (large, rows(4).reshape(2, 2 * F))):
+                cpu = TfliteEngine(parse(pair.cpu_model(x.shape[1])), 1, None)
+                assert (engine.infer(x).outputs == cpu.infer(x).outputs).all()
+
+
+def test_a_process_ends_with_its_last_user(shared):
+    small, large = shared.engine(1), shared.engine(2)
+    small.close()
+    small.close()
+    assert len(large.infer(rows(4).reshape(2, 2 * F)).outputs) == 2
+    with pytest.raises(DelegateError, match="closed"):
+        small.infer(rows(1))
+    large.close()
+    assert shared._child._process.returncode == 0
+    assert shared.engine(1) is None
+
+
+def test_a_process_that_dies_is_lost_to_all_its_users(shared):
+    small, large = shared.engine(1), shared.engine(2)
+    os.kill(shared._child._process.pid, signal.SIGKILL)
+    for engine in (small, large):
+        with pytest.raises(DelegateError, match="SIGKILL on a window"):
+            engine.infer(rows(engine._number).reshape(1, -1))
+    assert not shared.hung
+    small.close()
+    large.close()
+
+
+def test_a_model_that_is_refused_does_not_keep_the_others_from_running(library):
+    files = {
+        7: parse(pair.compiled_model(F, custom_op="other-op")),
+        8: parse(pair.compiled_model(F)),
+    }
+    child = SharedChild(files, Accelerator("edgetpu", str(library), {}))
+    child.open(PATIENCE_S)
+    with closing(child.engine(8)) as engine:
+        assert len(engine.infer(rows(1)).outputs) == 1
+        with pytest.raises(DelegateError, match="other-op"):
+            child.engine(7)
+
+
+def test_threads_take_turns_in_a_process(shared):
+    """Each thread gets the outputs of its own windows."""
+    small, large = shared.engine(1), shared.engine(2)
+    wrong = []
+
+    def use(engine, size):
+        x = np.full((200, size), np.float32(size), np.float32) / 4
+        made = engine.infer(x).outputs
+        wrong.extend(made[np.abs(made - x) > pair.SCALE.scale])
+
+    threads = [
+        threading.Thread(target=use, args=(engine, n * F))
+        for n, engine in ((1, small), (2, large))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    small.close()
+    large.close()
+
+
+def test_a_process_that_was_killed_for_its_silence_is_known(library):
+    options = {"invoke": "hang", "after": "1"}
+    accelerator = Accelerator("edgetpu", str(library), options)
+    files = {0: parse(pair.compiled_model(F))}
+    child = SharedChild(files, accelerator, invoke_s=IMPATIENCE_S)
+    child.open(PATIENCE_S)
+    with closing(child.engine(0)) as engine:
+        assert not child.hung
+        with pytest.raises(DelegateError, match="no answer"):
+            engine.infer(rows(1))
+    assert child.hung
 
 
 def pid_of(child):
-    return child._child._process.pid
+    return child._child._child._process.pid

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import SECOND, Clock, FakeEngine
 
-from sensorml.engines.failover import COMPARED, BackOff, FailoverEngine
+from sensorml.engines.agreement import COMPARED, Tolerance
+from sensorml.engines.backoff import BackOff
+from sensorml.engines.failover import FailoverEngine, Opened
 from sensorml.errors import DelegateError
 
 WAIT_S = 4.0
@@ -27,7 +29,7 @@ class Accelerated(FakeEngine):
 class House:
     """A failover engine over fakes; `engines` are what next openings yield."""
 
-    def __init__(self, *engines, tolerance=0.01):
+    def __init__(self, *engines, **options):
         self.clock = Clock()
         self.cpu = FakeEngine()
         self.cpu.delegate = "cpu"
@@ -35,15 +37,18 @@ class House:
         self.openings = 0
         self.may_open = threading.Event()
         self.may_open.set()
+        self.changes = []
         self.engine = FailoverEngine(
             self.cpu,
             self.open,
-            tolerance=tolerance,
+            tolerance=Tolerance(0.01),
+            report=lambda *change: self.changes.append(change),
             back_off=BackOff(first_s=WAIT_S, jitter=lambda: 1.0),
             clock=lambda: self.clock() / SECOND,
+            **options,
         )
 
-    def open(self, given_up):
+    def open(self, windows, given_up):
         self.openings += 1
         while not (self.may_open.is_set() or given_up.is_set()):
             given_up.wait(0.001)
@@ -52,7 +57,7 @@ class House:
         engine = self.engines.pop(0)
         if isinstance(engine, Exception):
             raise engine
-        return engine
+        return engine if isinstance(engine, Opened) else Opened(engine)
 
     def score(self, n=1):
         x = rows(n)
@@ -114,6 +119,7 @@ def test_the_window_that_the_accelerator_held_is_scored_on_the_cpu(house):
     assert here.score(3) == "cpu"
     assert here.engine.degraded
     assert here.engine.why == "the fake engine was told to fail"
+    here.engine.close()
     assert failing.closed
 
 
@@ -208,6 +214,88 @@ def test_what_is_not_expected_crashes(house):
     here = house(KeyError("a mistake"))
     with pytest.raises(KeyError):
         here.settle()
+
+
+def test_every_change_is_told_once_with_its_reason(house):
+    failing = Accelerated()
+    here = house(failing, *[DelegateError("no device")] * 3, Accelerated())
+    here.settle()
+    failing.failing = True
+    for _ in range(4):
+        here.settle()
+        here.clock.advance(100.0)
+    here.settle()
+    assert here.changes == [
+        ("opening", "", ""),
+        ("accelerated", "opening", "edgetpu agrees with the CPU"),
+        ("degraded", "accelerated", "the fake engine was told to fail"),
+        ("degraded", "", "no device"),
+        ("accelerated", "degraded", "edgetpu agrees with the CPU"),
+    ]
+
+
+def test_one_that_was_refused_before_it_was_opened_is_tried_all_the_same(house):
+    here = house(Accelerated(), refused="no USB device")
+    assert here.changes == [("refused", "", "no USB device")]
+    assert here.score() == "cpu"
+    assert here.engine.why == "no USB device"
+    assert here.settle() == "edgetpu"
+    assert here.changes[1][:2] == ("accelerated", "refused")
+
+
+def test_one_that_keeps_refusing_for_the_same_reason_is_told_once(house):
+    here = house(*[DelegateError("no device")] * 3, refused="no device")
+    for _ in range(3):
+        here.settle()
+        here.clock.advance(100.0)
+    assert here.openings == 3
+    assert here.changes == [("refused", "", "no device")]
+
+
+def test_when_the_cpu_is_better_nothing_is_opened_again(house):
+    here = house(Opened(None, "cpu 12 µs, edgetpu 1400 µs"), wanted=False)
+    for _ in range(3):
+        assert here.settle() == "cpu"
+        assert not here.engine.degraded
+        here.clock.advance(1e6)
+    assert here.openings == 1
+    assert here.changes[1:] == [("cpu", "opening", "cpu 12 µs, edgetpu 1400 µs")]
+
+
+def test_an_accelerator_is_missed_only_once_it_is_known_to_be_better(house):
+    better = Accelerated()
+    here = house(DelegateError("no device"), better, wanted=False)
+    assert here.settle() == "cpu"
+    assert not here.engine.degraded
+    assert here.engine.why == ""
+    here.clock.advance(WAIT_S)
+    assert here.settle() == "edgetpu"
+    better.failing = True
+    here.score()
+    assert here.engine.degraded
+
+
+def test_now_and_then_a_window_is_also_run_on_the_cpu(house):
+    engine = Accelerated()
+    here = house(engine, spot_check=10)
+    here.settle()
+    shown = here.cpu.windows
+    for _ in range(27):
+        here.score()
+    assert here.cpu.windows - shown == 2
+
+
+def test_an_accelerator_that_begins_to_lie_is_found_out(house):
+    liar = Accelerated()
+    here = house(liar, spot_check=10)
+    here.settle()
+    liar.rule = lambda x: x.max(axis=1, keepdims=True) + 1
+    x = rows(1)
+    for _ in range(10):
+        done = here.engine.infer(x)
+    assert here.engine.degraded
+    assert (done.outputs == x.max(axis=1, keepdims=True)).all()
+    assert re.search("something else than the CPU", here.engine.why)
 
 
 # What a delegate does: how long until it fails, from a moment to hours.

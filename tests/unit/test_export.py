@@ -22,6 +22,7 @@ PREDICTION = (
     *(1, 2, "motor", "m", "1", "cpu", math.nan, 1.0, "unknown", 0.5),
     *(1, 2, 3, 4, 5, 0, "", math.nan),
 )
+SENSOR = (1, 2, "motor", "absent", math.nan, 0, 0, 0, 0, 0, 0, 3)
 
 
 @pytest.fixture
@@ -29,7 +30,12 @@ def store(tmp_path):
     path = tmp_path / "journal.db"
     journal = Journal.open(path)
     journal.append(
-        {"event": [EVENT], "alarm": [ALARM], "prediction": [PREDICTION] * 12_000}
+        {
+            "event": [EVENT],
+            "alarm": [ALARM],
+            "prediction": [PREDICTION] * 12_000,
+            "sensor": [SENSOR],
+        }
     )
     yield path
     journal.close()
@@ -45,6 +51,13 @@ def test_predictions_as_csv_are_the_default_and_the_service_may_go_on(store, cap
     assert header == ["id", *COLUMNS["prediction"]]
     assert [int(row[0]) for row in rows] == list(range(1, 12_001))
     assert dict(zip(header, rows[0], strict=True))["score"] == ""
+
+
+def test_the_counts_of_sensors_are_a_kind(store, capsys):
+    assert run("--store", store, "--kind", "sensors") == 0
+    [row] = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert (row["sensor"], row["state"], row["rate_hz"]) == ("motor", "absent", "")
+    assert (row["missed"], row["failures"]) == ("0", "3")
 
 
 def test_text_with_quotes_and_line_breaks_comes_through_csv(store, capsys):

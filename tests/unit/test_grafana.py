@@ -17,7 +17,7 @@ from sensorml.grafana.dashboard import dashboard
 from sensorml.grafana.panels import laid_out
 from sensorml.grafana.yaml import to_yaml
 from sensorml.journal import COLUMNS
-from sensorml.types import AlarmState, State
+from sensorml.types import AlarmState, SensorState, State
 
 APIS = ("v1", "v2", "v3")
 DATA_SOURCE = "provisioning/datasources/sensorml.yaml"
@@ -152,7 +152,7 @@ def test_every_state_there_is_has_a_colour() -> None:
     for panel in dashboard()["panels"]:
         if panel["type"] == "state-timeline":
             [mapping] = panel["fieldConfig"]["defaults"]["mappings"]
-            assert {*State, *AlarmState} <= set(mapping["options"])
+            assert {*State, *AlarmState, *SensorState} <= set(mapping["options"])
 
 
 @settings(max_examples=50, deadline=None)

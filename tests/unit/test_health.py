@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import errno
+import math
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support import SECOND, block
 
 from sensorml.errors import BusError, SensorError
-from sensorml.health import SETTLE_NS, SensorHealth
+from sensorml.health import NEWS_AT_ONCE, NEWS_EVERY_NS, SETTLE_NS, SensorHealth
+from sensorml.journal import COLUMNS
 from sensorml.types import SensorState
 
 ROWS = [0.0] * 10
@@ -29,7 +35,7 @@ def running() -> SensorHealth:
 def test_the_first_block_makes_it_ok() -> None:
     health = sensor()
     assert health.state is SensorState.STARTING
-    assert health.started(NOW) is None
+    assert not health.started(NOW)
     change = health.block(NOW, block(ROWS), frozen=None)
     assert change == (NOW, "starting", "ok", "")
     assert health.block(NOW + 1, block(ROWS), frozen=None) is None
@@ -87,7 +93,7 @@ def test_nonsense_from_a_chip_that_has_worked_is_no_wrong_chip() -> None:
 def test_a_sensor_that_answers_again_is_ok_again() -> None:
     health = running()
     health.failure(NOW, BusError("unplugged"))
-    assert health.started(NOW) is None
+    assert not health.started(NOW)
     assert health.blind
     change = health.block(NOW, block(ROWS), frozen=None)
     assert change is not None
@@ -142,3 +148,122 @@ def test_an_ended_recording_is_never_stale() -> None:
     assert change.after is SensorState.ENDED
     assert health.blind
     assert health.tick(NOW + 99 * SECOND) is None
+
+
+def test_what_was_missed_while_it_was_away_is_no_overrun() -> None:
+    health = running()
+    health.failure(NOW, BusError("unplugged"))
+    change = health.block(NOW, block(ROWS, missed=700), frozen=None)
+    assert change is not None
+    assert change.after is SensorState.OK
+    assert (health.missed, health.overruns) == (700, 0)
+
+
+def test_rows_lost_after_a_silence_are_an_overrun() -> None:
+    health = running()
+    health.tick(NOW + 3 * SECOND)
+    health.block(NOW + 4 * SECOND, block(ROWS, missed=3000), frozen=None)
+    assert health.state is SensorState.OVERRUN
+    assert health.overruns == 1
+
+
+def test_the_same_failure_again_is_no_change_and_another_kind_is_one() -> None:
+    health = running()
+    assert health.failure(NOW, BusError(errno.ENXIO, "nobody")) is not None
+    assert health.failure(NOW, BusError(errno.ENXIO, "nobody, 2nd time")) is None
+    change = health.failure(NOW, BusError(errno.EBUSY, "somebody else"))
+    assert change == (NOW, "absent", "absent", "somebody else")
+    assert health.failures == 3
+
+
+def test_news_is_told_once_with_what_was_lost_since_the_last() -> None:
+    health = running()
+    assert health.news(NOW) == (NOW, "ok", "starting", "", 0)
+    assert health.news(NOW) is None
+    health.block(NOW + 1, block(ROWS, missed=7), frozen=None)
+    news = health.news(NOW + 1)
+    assert news == (NOW + 1, "overrun", "ok", "7 samples were lost", 7)
+    health.block(NOW + 2, block(ROWS, missed=5), frozen=None)
+    assert health.news(NOW + 2) is None
+    health.block(NOW + 2 * SETTLE_NS, block(ROWS), frozen=None)
+    assert health.news(NOW + 2 * SETTLE_NS) == (
+        *(NOW + 2 * SETTLE_NS, "ok", "overrun", "", 5),
+    )
+
+
+def test_changes_that_come_too_fast_are_told_together_and_late() -> None:
+    health = running()
+    times = [NOW + n for n in range(2 * NEWS_AT_ONCE + 1)]
+    told = []
+    for i, now_ns in enumerate(times):
+        if i % 2:
+            health.block(now_ns, block(ROWS, missed=10), frozen=None)
+        else:
+            health.failure(now_ns, BusError("a loose wire"))
+        told.append(health.news(now_ns) is not None)
+    assert told == [True] * NEWS_AT_ONCE + [False] * (NEWS_AT_ONCE + 1)
+    news = health.news(NOW + 2 * NEWS_EVERY_NS)
+    assert news is not None
+    assert (news.at_ns, news.state) == (times[-1], SensorState.ABSENT)
+    assert news.detail == (
+        f"a loose wire; {NEWS_AT_ONCE + 1} changes since the last event"
+    )
+    assert news.lost == 10 * NEWS_AT_ONCE // 2
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 30 * SECOND), st.sampled_from(["rows", "hole", "gone"])
+        ),
+        max_size=200,
+    )
+)
+def test_events_are_few_and_end_with_the_truth_whatever_happens(happenings) -> None:
+    health, now_ns, told = sensor(), NOW, []
+    for after_ns, what in [*happenings, (5 * NEWS_EVERY_NS, "rows")]:
+        now_ns += after_ns
+        if what == "gone":
+            health.failure(now_ns, BusError("a loose wire"))
+        else:
+            missed = 3 if what == "hole" else 0
+            health.block(now_ns, block(ROWS, missed=missed), frozen=None)
+        told.append(health.news(now_ns))
+    news = [each for each in told if each is not None]
+    assert len(news) <= NEWS_AT_ONCE + (now_ns - NOW) // NEWS_EVERY_NS
+    assert all(a.state is b.previous for a, b in pairwise(news))
+    assert news[-1].state is health.state is SensorState.OK
+    assert sum(each.lost for each in news) == health.missed
+
+
+def test_a_row_counts_what_happened_since_the_last_one() -> None:
+    health = running()
+    health.block(
+        NOW,
+        replace(
+            block(ROWS, missed=7, clipped=[1, 2], rate_hz=801.5),
+            duplicated=3,
+            jitter_ns=-9_000,
+        ),
+        frozen=None,
+    )
+    health.block(NOW, replace(block(ROWS, rate_hz=802), jitter_ns=4_000), frozen=None)
+    row = dict(zip(COLUMNS["sensor"], health.row(1, 2), strict=True))
+    assert row == {
+        "start_ns": 1,
+        "time_ns": 2,
+        "sensor": "motor",
+        "state": "overrun",
+        "rate_hz": 802,
+        "rows": 30,
+        "missed": 7,
+        "overrun": 1,
+        "duplicated": 3,
+        "clipped": 2,
+        "jitter_ns": 9_000,
+        "failures": 0,
+    }
+    health.failure(NOW, BusError("gone"))
+    row = dict(zip(COLUMNS["sensor"], health.row(2, 3), strict=True))
+    assert math.isnan(row.pop("rate_hz"))
+    assert list(row.values()) == [2, 3, "motor", "absent", *[0] * 6, 1]

@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -63,14 +63,21 @@ def stored(path, kind):
 def test_rows_of_every_kind_come_back_in_order_with_their_ids(journal, path):
     alarm = (5, "bad", "motor", "m", "alarm", "normal", "3 of 5", 2.0, 1.0)
     timing = (1, 2, "motor", "m", "cpu", "invoke", 9, 1, 2, 3, 4)
-    rows = {"event": [EVENT, EVENT], "alarm": [alarm], "timing": [timing]}
+    sensor = (1, 2, "motor", "ok", 801.5, 9, 8, 1, 7, 6, 55_000, 2)
+    rows = {
+        "event": [EVENT, EVENT],
+        "alarm": [alarm],
+        "timing": [timing],
+        "sensor": [sensor],
+    }
     journal.append(rows)
     assert {k: stored(path, k) for k in rows} == {
         "event": [(1, EVENT), (2, EVENT)],
         "alarm": [(1, alarm)],
         "timing": [(1, timing)],
+        "sensor": [(1, sensor)],
     }
-    assert journal.last_ids() == {"prediction": 0, "alarm": 1, "event": 2, "timing": 1}
+    assert journal.last_ids() == {kind: len(rows.get(kind, ())) for kind in KINDS}
 
 
 def test_nan_becomes_null_and_numpy_scalars_become_numbers(journal, path):
@@ -236,6 +243,63 @@ def test_a_newer_journal_is_refused_in_words(path):
         Journal.open(path)
     with pytest.raises(StoreError, match="newer sensorml"):
         Reader.open(path)
+
+
+SENSOR = (1, 2, "motor", "ok", math.nan, 0, 0, 0, 0, 0, 0, 3)
+
+
+def made_by_version_1(path: Path) -> None:
+    """Write a journal as it was before there was a table of sensors."""
+    with closing(Journal.open(path)) as journal:
+        journal.append({"event": [EVENT] * 3})
+        journal.acknowledge("plant", "event", 2)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("DROP TABLE sensor")
+        db.execute("PRAGMA user_version = 1")
+        db.commit()
+
+
+def test_an_older_journal_goes_on_with_its_rows_offsets_and_the_new_kind(path):
+    made_by_version_1(path)
+    with closing(Journal.open(path)) as journal:
+        assert journal.incidents == []
+        journal.append({"event": [EVENT], "sensor": [SENSOR]})
+    assert [id_ for id_, _ in stored(path, "event")] == [1, 2, 3, 4]
+    [(id_, row)] = stored(path, "sensor")
+    assert (id_, row[2], row[4], row[-1]) == (1, "motor", None, 3)
+    with reading(path) as reader:
+        assert reader.offset("plant", "event") == 2
+    Journal.open(path).close()  # and a second time there is nothing to do
+
+
+def test_an_older_journal_reads_as_one_without_sensors(path):
+    made_by_version_1(path)
+    before = path.read_bytes()
+    with reading(path) as reader:
+        assert reader.read("sensor", 0, 10) == []
+        assert reader.batch("sensor", 0, 10) is None
+        assert reader.last_id("sensor") == 0
+        assert len(reader.latest("event", 10)) == 3
+    assert path.read_bytes() == before
+
+
+def test_a_reader_that_was_there_first_sees_the_kind_once_it_is_made(path):
+    made_by_version_1(path)
+    with reading(path) as reader:
+        assert reader.last_id("sensor") == 0
+        with closing(Journal.open(path)) as journal:
+            journal.append({"sensor": [SENSOR]})
+            assert reader.last_id("sensor") == 1
+
+
+def test_counts_of_sensors_go_before_events_when_the_disk_is_to_last(path):
+    journal = Journal.open(path, max_mb=1)
+    journal.append({"event": [EVENT] * 50})
+    for _ in range(40):
+        journal.append({"sensor": [SENSOR] * 2000})
+    journal.close()
+    assert journal.cap.dropped["sensor"] == 80_000 - len(stored(path, "sensor")) > 0
+    assert len(stored(path, "event")) == 50
 
 
 def test_another_programs_database_is_refused_and_not_touched(tmp_path):

@@ -9,15 +9,16 @@ import pytest
 from support import MS, SECOND, Clock, FakeEngine, block, card
 
 from sensorml.clock import WallClock
-from sensorml.config import Alarm, When
-from sensorml.decision import AlarmLogic
+from sensorml.config import Alarm, Meter, When
+from sensorml.decision import AlarmLogic, Signal
 from sensorml.errors import BusError, SensorError, SourceEndedError
-from sensorml.health import SensorHealth
+from sensorml.health import NEWS_AT_ONCE, SensorHealth
 from sensorml.journal import COLUMNS
+from sensorml.meters import Pointer
 from sensorml.monitor import Monitor
 from sensorml.outbox import Outbox
 from sensorml.pipeline import Pipeline
-from sensorml.sampling import Acknowledge, Inbox, Reading
+from sensorml.sampling import Acknowledge, Arm, Inbox, Reading, Started, Trigger
 from sensorml.streams import STAGES, Stream, Watch
 from sensorml.types import AlarmState, SensorState
 
@@ -51,14 +52,17 @@ class FakeLine:
 
     def __init__(self, pages: list[str]) -> None:
         self.levels: list[bool] = []
+        self.signals: list[Signal] = []
         self.failing = False
         self._pages = pages
 
-    def set(self, on: bool) -> None:
+    def set(self, signal: Signal) -> None:
         if self.failing:
             raise BusError("GPIO 17: no access")
+        on = signal is not Signal.OFF
         self._pages.append(f"line {'on' if on else 'off'}")
         self.levels.append(on)
+        self.signals.append(signal)
 
 
 class Bench:
@@ -244,7 +248,7 @@ def test_whatever_became_of_a_sensor_is_an_event(what, state) -> None:
 
 def test_a_sensor_that_only_started_can_go_stale() -> None:
     bench = Bench()
-    bench.tell("motor", None)
+    bench.tell("motor", Started())
     bench.clock.advance(3)
     bench.monitor.tick(bench.clock())
     assert bench.monitor.sensors["motor"].state is SensorState.STALE
@@ -369,6 +373,50 @@ def test_delays_become_rows_of_percentiles_for_every_stage() -> None:
     assert bench.rows("timing", "stage") == []
 
 
+def test_the_counts_of_every_sensor_become_a_row_of_every_period() -> None:
+    bench = Bench()
+    since_ns = bench.clock()
+    for _ in range(4):
+        bench.read("motor", QUIET)
+    bench.read("door", [0])
+    bench.clock.advance(1)
+    bench.monitor.tick(bench.clock())
+    assert bench.rows("sensor", "sensor") == []
+    bench.clock.advance(9.1)
+    bench.tell("door", BusError("gone"))
+    bench.monitor.tick(bench.clock())
+    columns = ("start_ns", "time_ns", "sensor", "state", "rate_hz", "rows", "failures")
+    now_ns = EPOCH + bench.clock()
+    assert bench.rows("sensor", *columns) == [
+        (EPOCH + since_ns, now_ns, "motor", "stale", 1000.0, 16, 0),
+        (EPOCH + since_ns, now_ns, "door", "absent", 1000.0, 1, 1),
+    ]
+    bench.read("motor", QUIET)
+    bench.clock.advance(10)
+    bench.monitor.tick(bench.clock())
+    assert bench.rows("sensor", "start_ns", "sensor", "rows") == [
+        (now_ns, "motor", 4),
+        (now_ns, "door", 0),
+    ]
+
+
+def test_the_event_of_an_overrun_says_how_many_samples_it_cost() -> None:
+    bench = Bench()
+    bench.read("motor", QUIET)
+    bench.tell("motor", block(QUIET, start_ns=bench.clock(), missed=42))
+    assert bench.rows("event", "state", "value") == [("ok", None), ("overrun", 42)]
+
+
+def test_a_sensor_that_comes_and_goes_blinds_its_alarm_though_the_log_is_spared():
+    bench = Bench()
+    for _ in range(30):
+        bench.read("motor", QUIET)
+        assert bench.bad.logic.state is AlarmState.NORMAL
+        bench.tell("motor", BusError("a loose wire"))
+        assert bench.bad.logic.state is AlarmState.UNKNOWN
+    assert len(bench.rows("event", "state")) == NEWS_AT_ONCE
+
+
 def test_windows_that_were_withheld_have_no_delays() -> None:
     bench = Bench()
     bench.read("motor", QUIET, rate_hz=500.0)
@@ -399,6 +447,136 @@ def test_a_backlog_is_no_silence() -> None:
     assert bench.monitor.sensors["motor"].state is SensorState.OK
     assert bench.stream.latest is not None
     assert bench.stream.latest.delay_ns >= 60 * SECOND - 3 * MS
+
+
+def test_disarmed_an_alarm_is_off_and_armed_again_it_works() -> None:
+    bench = Bench(fail_safe="on")
+    bench.read("motor", LOUD)
+    bench.tell("", Arm("bad", armed=False))
+    assert bench.bad.line.levels == [True, False]
+    bench.read("motor", LOUD)
+    bench.monitor.tick(bench.clock())
+    assert bench.bad.line.levels == [True, False]
+    bench.tell("", Arm("bad", armed=True))
+    bench.read("motor", LOUD)
+    assert bench.bad.line.signals == [Signal.ALARM, Signal.OFF, Signal.ALARM]
+    assert bench.rows("alarm", "previous", "state", "reason") == [
+        ("unknown", "alarm", "score 5 over 1"),
+        ("alarm", "disarmed", "disarmed"),
+        ("disarmed", "normal", "armed"),
+        ("normal", "alarm", "score 5 over 1"),
+    ]
+
+
+def test_a_line_shows_whether_it_is_on_by_an_alarm_or_for_safety() -> None:
+    bench = Bench(fail_safe="on")
+    bench.monitor.tick(bench.clock())
+    bench.read("motor", QUIET)
+    bench.read("motor", LOUD)
+    assert bench.bad.line.signals == [Signal.SAFE, Signal.OFF, Signal.ALARM]
+
+
+def triggered() -> Bench:
+    bench = Bench()
+    bench.stream.pipeline = Pipeline(
+        card(hop=4), bench.engine, triggered=True, clock=bench.clock
+    )
+    return bench
+
+
+def trigger(bench: Bench, *, ago_ms: int = 0) -> None:
+    at_ns = bench.clock() - ago_ms * MS
+    bench.monitor.handle(Reading("motor", at_ns, Trigger("wear")))
+
+
+def test_between_triggers_nothing_is_scored_and_nothing_is_wrong() -> None:
+    bench = triggered()
+    for _ in range(20):
+        bench.clock.advance(0.004)
+        bench.read("motor", LOUD)
+        bench.monitor.tick(bench.clock())
+    assert bench.engine.windows == 0
+    assert bench.monitor.sensors["motor"].state is SensorState.OK
+    assert bench.bad.logic.state is AlarmState.UNKNOWN
+    assert bench.first_results == 1  # there is nothing more to wait for
+
+
+def test_a_trigger_scores_its_window_whenever_it_is_told() -> None:
+    bench = triggered()
+    bench.read("motor", LOUD)
+    trigger(bench, ago_ms=3)  # its samples are there already
+    assert bench.bad.line.levels == [True]
+    bench.clock.advance(0.010)
+    trigger(bench)
+    bench.clock.advance(0.003)
+    bench.read("motor", QUIET)
+    assert bench.bad.line.levels == [True, False]
+    assert bench.rows("prediction", "state", "quality") == [
+        ("anomaly", 1.0),
+        ("normal", 1.0),
+    ]
+    assert bench.stream.windows == 2
+
+
+def test_the_delay_of_a_window_counts_from_its_last_sample() -> None:
+    bench = triggered()
+    bench.read("motor", QUIET)
+    bench.clock.advance(0.5)
+    trigger(bench, ago_ms=503)
+    assert bench.stream.latest is not None
+    assert 500 * MS <= bench.stream.latest.delay_ns < 501 * MS
+
+
+def test_triggers_within_a_window_are_an_event_with_their_number() -> None:
+    bench = triggered()
+    bench.read("motor", QUIET)
+    for ago_ms in (3, 2, 1):
+        trigger(bench, ago_ms=ago_ms)
+    for _ in range(2):
+        bench.clock.advance(11)
+        bench.monitor.tick(bench.clock())
+    events = bench.rows("event", "kind", "subject", "state", "value")
+    told = [event for event in events if event[0] == "trigger"]
+    assert told == [("trigger", "wear", "ignored", 2)]
+
+
+class FakePulses:
+    """A line that remembers its duty cycles and can be told to fail."""
+
+    def __init__(self) -> None:
+        self.duties: list[float] = []
+        self.failing = False
+
+    def set(self, duty: float) -> None:
+        if self.failing:
+            raise BusError("GPIO 18: no access")
+        self.duties.append(duty)
+
+
+def test_a_pointer_follows_the_score_and_falls_when_the_sensor_is_silent() -> None:
+    bench, line = Bench(), FakePulses()
+    rule = Meter(name="needle", model="wear", gpio=18, full_scale=10.0)
+    bench.stream.pointers = [Pointer(rule, line, threshold=1.0)]
+    bench.read("motor", LOUD)
+    bench.tell("motor", BusError("nobody answers"))
+    assert line.duties == [0.5, 0.0]
+
+
+def test_a_pointer_that_fails_is_told_once_and_stops_nothing() -> None:
+    bench, line = Bench(), FakePulses()
+    rule = Meter(name="needle", model="wear", gpio=18)
+    bench.stream.pointers = [Pointer(rule, line, threshold=1.0)]
+    line.failing = True
+    for rows in (LOUD, QUIET, LOUD):
+        bench.read("motor", rows)
+    line.failing = False
+    bench.read("motor", LOUD)
+    events = bench.rows("event", "kind", "subject", "state", "detail")
+    assert [event for event in events if event[0] == "gpio"] == [
+        ("gpio", "needle", "failed", "GPIO 18: no access"),
+        ("gpio", "needle", "ok", ""),
+    ]
+    assert bench.stream.windows == 4
 
 
 def running(bench: Bench, readings: Iterable[Reading]) -> Monitor:

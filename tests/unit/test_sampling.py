@@ -19,7 +19,9 @@ from sensorml.sampling import (
     Acknowledge,
     Inbox,
     Reading,
+    Started,
     Station,
+    Wake,
     run_bus,
 )
 from sensorml.types import Block
@@ -47,7 +49,11 @@ def blocks(readings: list[Reading], sensor: str) -> list[Block]:
 class TestInbox:
     def test_readings_come_out_in_the_order_they_went_in(self) -> None:
         inbox = Inbox()
-        given = [reading(), Reading("b", 1, BusError("gone")), Reading("a", 2, None)]
+        given = [
+            reading(),
+            Reading("b", 1, BusError("gone")),
+            Reading("a", 2, Started("odd")),
+        ]
         for each in given:
             inbox.put(each)
         assert drained(inbox) == given
@@ -149,12 +155,14 @@ class Script:
         start: Callable[[], None] = lambda: None,
         otherwise: object = 1,
         rate_hz: float = 1000.0,
+        interrupt: Line | None = None,
     ) -> None:
         self.period_s = period_s
         self.rate_hz = rate_hz
         self.starts: list[int] = []
         self.reads: list[int] = []
         self.running = False
+        self.interrupt = interrupt
         self._clock = clock
         self._plays: Iterator[object] = iter(plays)
         self._start = start
@@ -182,28 +190,53 @@ class Script:
         self.running = False
 
 
-class Deadline(threading.Event):
-    """A stop that comes at a time; waiting for it moves the clock."""
+class Line:
+    """An interrupt line that rises at given seconds from now on."""
 
-    def __init__(self, clock: Clock, seconds: float) -> None:
+    def __init__(self, clock: Clock, *rises_s: float) -> None:
+        self.rises_ns = [clock() + round(each * 1e9) for each in rises_s]
+        self.wake: Callable[[], None] = lambda: None
+
+    def listen(self, wake: Callable[[], None]) -> None:
+        self.wake = wake
+
+
+class Deadline(Wake):
+    """A stop that comes at a time; waiting for it moves the clock, and lines."""
+
+    def __init__(self, clock: Clock, seconds: float, *lines: Line) -> None:
         super().__init__()
+        self.waits = 0
         self._clock = clock
         self._end_ns = clock() + round(seconds * 1e9)
+        self._lines = lines
 
     def is_set(self) -> bool:
         return super().is_set() or self._clock() >= self._end_ns
 
-    def wait(self, timeout: float | None = None) -> bool:
-        assert timeout is not None
-        self._clock.advance(timeout)
-        return self.is_set()
+    def wait(self, timeout_s: float, rung: Callable[[], bool]) -> None:
+        self.waits += 1
+        assert not rung(), "a ring that is not heard would never let it wait"
+        until_ns = self._clock() + round(timeout_s * 1e9)
+        while self._clock() < until_ns and not rung():
+            following = min(
+                (line for line in self._lines if line.rises_ns),
+                key=lambda line: line.rises_ns[0],
+                default=None,
+            )
+            if following is None or following.rises_ns[0] > until_ns:
+                self._clock.now_ns = until_ns
+                return
+            self._clock.now_ns = max(self._clock(), following.rises_ns.pop(0))
+            following.wake()
 
 
 def run(clock: Clock, seconds: float, **drivers: Script) -> list[Reading]:
     """Run one bus for so long; return what came of it."""
     inbox = Inbox(100_000)
     stations = [Station(name, driver) for name, driver in drivers.items()]
-    run_bus(stations, inbox, Deadline(clock, seconds), clock)
+    lines = [d.interrupt for d in drivers.values() if d.interrupt is not None]
+    run_bus(stations, inbox, Deadline(clock, seconds, *lines), clock)
     assert not any(driver.running for driver in drivers.values())
     return drained(inbox)
 
@@ -218,7 +251,7 @@ class TestBus:
         clock = Clock()
         driver = Script(clock)
         readings = run(clock, 0.35, a=driver)
-        assert [type(r.what) for r in readings] == [type(None), Block, Block, Block]
+        assert [type(r.what) for r in readings] == [Started, Block, Block, Block]
         assert seconds(clock, driver.reads) == [0.1, 0.2, 0.3]
 
     def test_the_schedule_does_not_drift_with_the_time_that_reads_take(self) -> None:
@@ -332,7 +365,7 @@ class TestBus:
     def test_nothing_new_is_no_reading(self) -> None:
         clock = Clock()
         readings = run(clock, 0.35, a=Script(clock, None, 2, None))
-        assert [len(r.what.samples) for r in readings if r.what is not None] == [2]
+        assert [type(r.what) for r in readings] == [Started, Block]
 
     def test_a_bug_in_a_driver_stops_the_whole_bus(self) -> None:
         clock = Clock()
@@ -342,6 +375,74 @@ class TestBus:
             run_bus(stations, Inbox(), Deadline(clock, 1), clock)
         assert not driver.running
         assert not other.running
+
+
+class TestInterrupts:
+    def test_a_ring_brings_the_visit_forward_and_the_schedule_counts_from_it(
+        self,
+    ) -> None:
+        clock = Clock()
+        driver = Script(clock, interrupt=Line(clock, 0.06, 0.13))
+        run(clock, 0.35, a=driver)
+        assert seconds(clock, driver.reads) == [0.06, 0.13, 0.23, 0.33]
+
+    def test_regular_rings_leave_the_schedule_nothing_to_do(self) -> None:
+        clock = Clock()
+        rises = [round(0.07 * n, 6) for n in range(1, 40)]
+        driver = Script(clock, interrupt=Line(clock, *rises))
+        run(clock, 0.07 * 39.5, a=driver)
+        assert seconds(clock, driver.reads) == rises
+
+    def test_a_silent_line_leaves_the_schedule(self) -> None:
+        clock = Clock()
+        driver = Script(clock, interrupt=Line(clock))
+        run(clock, 0.35, a=driver)
+        assert seconds(clock, driver.reads) == [0.1, 0.2, 0.3]
+
+    def test_a_line_that_chatters_does_not_starve_its_neighbours(self) -> None:
+        clock = Clock()
+        line = Line(clock, *[0.001 + n * 0.0001 for n in range(10_000)])
+        wild, calm = Script(clock, interrupt=line), Script(clock)
+        stations = [Station("wild", wild), Station("calm", calm)]
+        stop = Deadline(clock, 1.05, line)
+        run_bus(stations, Inbox(100_000), stop, clock)
+        assert seconds(clock, calm.reads) == [round(n * 0.1, 6) for n in range(1, 11)]
+        assert 10 < len(wild.reads) <= 42, "four times as often as by schedule"
+
+    def test_a_ring_during_a_read_is_about_what_was_just_read(self) -> None:
+        clock = Clock()
+        line = Line(clock)
+
+        class Wobbling(Script):
+            def read(self) -> Block | None:
+                line.wake()
+                return super().read()
+
+        driver = Wobbling(clock, interrupt=line)
+        run(clock, 0.35, a=driver)
+        assert seconds(clock, driver.reads) == [0.1, 0.2, 0.3]
+
+    def test_a_ring_wakes_only_the_sensor_it_is_for(self) -> None:
+        clock = Clock()
+        other = Script(clock)
+        run(clock, 0.35, a=Script(clock, interrupt=Line(clock, 0.06)), other=other)
+        assert seconds(clock, other.reads) == [0.1, 0.2, 0.3]
+
+    def test_a_ring_from_another_thread_ends_a_wait_and_so_does_a_stop(self) -> None:
+        wake, rung = Wake(), threading.Event()
+
+        def ring() -> None:
+            rung.set()
+            wake.ring()
+
+        for end in (ring, wake.set):
+            rung.clear()
+            waiting = threading.Thread(target=wake.wait, args=(60, rung.is_set))
+            waiting.start()
+            end()
+            waiting.join(10)
+            assert not waiting.is_alive()
+        assert wake.is_set()
 
 
 def _consume(inbox: Inbox) -> None:

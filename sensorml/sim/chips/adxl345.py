@@ -5,9 +5,9 @@ Data sheet: Analog Devices ADXL345 Rev. G, sections "Register Map" and
 POWER_CTL 0x2D, INT_SOURCE 0x30, DATA_FORMAT 0x31, data 0x32-0x37, FIFO_CTL
 0x38, FIFO_STATUS 0x39) and "FIFO".
 
-Left out: tap, activity and free-fall detection, self test, offsets, trigger
-mode, the low-power bit's noise, and the one sample that may wait in the output
-filter behind a full FIFO.
+Left out: tap, activity and free-fall detection, offsets, trigger mode, the
+low-power bit's noise, and the one sample that may wait in the output filter
+behind a full FIFO.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import ClassVar
 
-from sensorml.sim.converter import Converter
+from sensorml.sim.converter import NO_PUSH, Converter, Push
 from sensorml.sim.machine import Machine
 from sensorml.sim.registers import RegisterChip
 
@@ -28,15 +28,17 @@ LSB_PER_G = 256
 _DEVID = 0x00
 _BW_RATE = 0x2C
 _POWER_CTL = 0x2D
-_INT_SOURCE = 0x30
+_INT_ENABLE, _INT_MAP, _INT_SOURCE = 0x2E, 0x2F, 0x30
 _DATA_FORMAT = 0x31
 _DATAX0, _DATAZ1 = 0x32, 0x37
 _FIFO_CTL = 0x38
 _FIFO_STATUS = 0x39
 
 _MEASURE = 0x08
-_FULL_RES = 0x08
+_FULL_RES, _SELF_TEST = 0x08, 0x80
+_PUSH_G: Push = (0.9, -0.9, 1.6)  # "Self-Test", about as at 3.3 V
 _BYPASS, _FIFO = 0, 1
+_WATERMARK = 0x02
 _READ_ONLY = {_DEVID, _INT_SOURCE, _FIFO_STATUS, *range(_DATAX0, _DATAZ1 + 1)}
 
 
@@ -62,6 +64,15 @@ class Chip(RegisterChip):
     def asleep(self) -> bool:
         return not self._registers[_POWER_CTL] & _MEASURE
 
+    def interrupt_ns(self) -> int | None:
+        """Return when the pin INT1 rises if nobody reads; None: it does not."""
+        self._catch_up()
+        enabled = self._registers[_INT_ENABLE] & ~self._registers[_INT_MAP]
+        if not enabled & _WATERMARK:
+            return None
+        watermark = self._registers[_FIFO_CTL] & 0x1F
+        return self.converter.reaches_ns(watermark - len(self._fifo))
+
     def brown_out(self) -> None:
         super().brown_out()
         self.converter.stop()
@@ -74,9 +85,19 @@ class Chip(RegisterChip):
         if not self.converter.waiting():
             return
         scale, limit, step = self._format()
-        counts = self.converter.due(DEPTH, LSB_PER_G / scale, limit, frozen=self.frozen)
+        counts = self.converter.due(
+            DEPTH,
+            LSB_PER_G / scale,
+            limit,
+            frozen=self.frozen,
+            push_g=self._push_g(),
+        )
         for row in (counts & -step).tolist():
             self._store(struct.pack("<3h", *row))
+
+    def _push_g(self) -> Push:
+        pushes = self._registers[_DATA_FORMAT] & _SELF_TEST
+        return _PUSH_G if pushes and not self.self_test_fails else NO_PUSH
 
     def _format(self) -> tuple[int, int, int]:
         """Return LSB_PER_G's divisor, the full scale and the step in counts."""
@@ -107,7 +128,7 @@ class Chip(RegisterChip):
         if register == _INT_SOURCE:
             watermark = self._registers[_FIFO_CTL] & 0x1F
             reached = len(self._fifo) >= watermark
-            return 0x80 * bool(self._fifo) | 0x02 * reached | self._overrun
+            return 0x80 * bool(self._fifo) | _WATERMARK * reached | self._overrun
         if _DATAX0 <= register <= _DATAZ1:
             # Reading X takes the oldest entry into the data registers, so that
             # a burst of six bytes is one sample.

@@ -2,10 +2,10 @@
 
 Data sheet: Analog Devices ADXL354/ADXL355, sections "FIFO" and "Register Map"
 (identities 0x00-0x02, FIFO_ENTRIES 0x05, data 0x08-0x10, FIFO_DATA 0x11, FILTER
-0x28, RANGE 0x2C, POWER_CTL 0x2D, RESET 0x2F).
+0x28, RANGE 0x2C, POWER_CTL 0x2D, SELF_TEST 0x2E, RESET 0x2F).
 
-Left out: STATUS and the interrupts, temperature, activity detection, offsets,
-the high-pass filter, external synchronisation, self test.
+Left out: STATUS and the interrupts but that at the watermark, temperature,
+activity detection, offsets, the high-pass filter, external synchronisation.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import ClassVar
 
-from sensorml.sim.converter import Converter
+from sensorml.sim.converter import NO_PUSH, Converter, Push
 from sensorml.sim.machine import Machine
 from sensorml.sim.registers import RegisterChip
 
@@ -26,11 +26,16 @@ _FIFO_ENTRIES = 0x05
 _XDATA3, _ZDATA1 = 0x08, 0x10
 _FIFO_DATA = 0x11
 _FILTER = 0x28
+_FIFO_SAMPLES, _INT_MAP = 0x29, 0x2A
 _RANGE = 0x2C
 _POWER_CTL = 0x2D
+_SELF_TEST = 0x2E
 _RESET = 0x2F
 
 _STANDBY = 0x01
+_FULL_EN1, _ACTIVE_HIGH = 0x02, 0x40
+_ST1_AND_ST2 = 0x03
+_PUSH_G: Push = (0.3, 0.3, 1.5)  # Table 1, "Self Test"
 _RESET_CODE = 0x52
 _X_MARK, _EMPTY = 0x01, 0x02
 
@@ -42,7 +47,7 @@ class Chip(RegisterChip):
         0x00: 0xAD,
         0x01: 0x1D,
         0x03: 0x01,
-        0x29: 0x60,
+        _FIFO_SAMPLES: 0x60,
         _RANGE: 0x81,
         _POWER_CTL: _STANDBY,
     }
@@ -63,6 +68,15 @@ class Chip(RegisterChip):
     def asleep(self) -> bool:
         return bool(self._registers[_POWER_CTL] & _STANDBY)
 
+    def interrupt_ns(self) -> int | None:
+        """Return when the pin INT1 rises if nobody reads; None: it does not."""
+        self._catch_up()
+        rises = self._registers[_RANGE] & _ACTIVE_HIGH
+        if not rises or not self._registers[_INT_MAP] & _FULL_EN1:
+            return None
+        more = self._registers[_FIFO_SAMPLES] - len(self._fifo)
+        return self.converter.reaches_ns(-(-more // 3))
+
     def brown_out(self) -> None:
         super().brown_out()
         self.converter.stop()
@@ -76,7 +90,9 @@ class Chip(RegisterChip):
             return
         code = self._registers[_RANGE] & 3 or 1
         lsb_per_g = 512_000 >> code
-        counts = self.converter.due(ROWS, lsb_per_g, 1 << 19, frozen=self.frozen)
+        counts = self.converter.due(
+            ROWS, lsb_per_g, 1 << 19, frozen=self.frozen, push_g=self._push_g()
+        )
         for row in (counts << 4).tolist():
             axes = [count.to_bytes(4, "big", signed=True)[1:] for count in row]
             self._registers[_XDATA3 : _ZDATA1 + 1] = b"".join(axes)
@@ -85,6 +101,10 @@ class Chip(RegisterChip):
                 for _ in axes:
                     self._fifo.popleft()
             self._fifo.extend(axes)
+
+    def _push_g(self) -> Push:
+        pushes = self._registers[_SELF_TEST] & _ST1_AND_ST2 == _ST1_AND_ST2
+        return _PUSH_G if pushes and not self.self_test_fails else NO_PUSH
 
     def _get(self, register: int) -> int:
         if register == _FIFO_ENTRIES:

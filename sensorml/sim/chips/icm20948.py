@@ -2,12 +2,13 @@
 
 Data sheet: InvenSense DS-000189 Rev. 1.3. Bank 0, section 8: WHO_AM_I 0x00,
 USER_CTRL 0x03, PWR_MGMT_1 and 2 0x06, INT_STATUS_1 and 2 0x1A, accelerations
-0x2D-0x32, FIFO_EN_2 0x67, FIFO_RST 0x68, FIFO_COUNT 0x70, FIFO_R_W 0x72. Bank 2,
-section 10: ACCEL_SMPLRT_DIV 0x10, ACCEL_CONFIG 0x14. REG_BANK_SEL 0x7F is in all
+0x2D-0x32, FIFO_EN_2 0x67, FIFO_RST 0x68, FIFO_COUNT 0x70, FIFO_R_W 0x72. Bank 1,
+section 9: SELF_TEST_X_ACCEL 0x0E. Bank 2, section 10: ACCEL_SMPLRT_DIV 0x10,
+ACCEL_CONFIG 0x14, ACCEL_CONFIG_2 0x15. REG_BANK_SEL 0x7F is in all
 banks.
 
-Left out: gyroscopes, compass and temperature, low-power modes, self test, the
-motion processor, the FIFO that stops when it is full (FIFO_MODE).
+Left out: gyroscopes, compass and temperature, low-power modes, the motion
+processor, the FIFO that stops when it is full (FIFO_MODE).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from sensorml.sim.bytefifo import ByteFifo
-from sensorml.sim.converter import Converter
+from sensorml.sim.converter import NO_PUSH, Converter, Push
 from sensorml.sim.machine import Machine
 from sensorml.sim.registers import RegisterChip
 
@@ -28,22 +29,29 @@ _WHO_AM_I = 0x00
 _USER_CTRL = 0x03
 _LP_CONFIG = 0x05
 _PWR_MGMT_1, _PWR_MGMT_2 = 0x06, 0x07
+_INT_PIN_CFG, _INT_ENABLE_1 = 0x0F, 0x11
 _INT_STATUS, _INT_STATUS_1, _INT_STATUS_2 = 0x19, 0x1A, 0x1B
 _ACCEL_XOUT_H, _TEMP_OUT_L = 0x2D, 0x3A
 _FIFO_EN_2 = 0x67
 _FIFO_RST = 0x68
 _FIFO_COUNTH, _FIFO_COUNTL = 0x70, 0x71
 _FIFO_R_W = 0x72
+# Bank 1
+_SELF_TEST_X_ACCEL, _SELF_TEST_Z_ACCEL = 0x0E, 0x10
 # Bank 2
 _ACCEL_SMPLRT_DIV_1, _ACCEL_SMPLRT_DIV_2 = 0x10, 0x11
-_ACCEL_CONFIG = 0x14
+_ACCEL_CONFIG, _ACCEL_CONFIG_2 = 0x14, 0x15
 
 _DEVICE_RESET, _SLEEP = 0x80, 0x40
 _ACCEL_OFF = 0x38
 _ACCELERATION = 0x10
 _USE_FIFO = 0x40
 _FCHOICE = 0x01
+_PUSH = 0x1C
+_PUSH_G: Push = (0.47, 0.52, 0.5)
+_TRIM = bytes((113, 115, 121))  # what the factory has measured: 0.49, 0.50, 0.53 g
 _READY, _OVERFLOW = 0x01, 0x01
+_PIN, _LATCHED = 0xF0, 0x20
 _CLEARED_BY_READING = {_INT_STATUS, _INT_STATUS_1, _INT_STATUS_2}
 _READ_ONLY = {
     _WHO_AM_I,
@@ -76,14 +84,25 @@ class Chip(RegisterChip):
     def asleep(self) -> bool:
         return bool(self._bank_0[_PWR_MGMT_1] & _SLEEP)
 
+    def interrupt_ns(self) -> int | None:
+        """Return when the pin INT rises, latched; None: it does not."""
+        self._catch_up()
+        latched = self._bank_0[_INT_PIN_CFG] & _PIN == _LATCHED
+        if not latched or not self._bank_0[_INT_ENABLE_1] & _READY:
+            return None
+        ready = self._bank_0[_INT_STATUS_1] & _READY
+        return None if ready else self.converter.reaches_ns(1)
+
     def brown_out(self) -> None:
         super().brown_out()
         self.converter.stop()
         self._bank_0 = self._registers  # `_registers` is the bank that is selected
+        self._bank_1 = bytearray(self.SIZE)
+        self._bank_1[_SELF_TEST_X_ACCEL : _SELF_TEST_Z_ACCEL + 1] = _TRIM
         self._bank_2 = bytearray(self.SIZE)
         self._banks = (
             self._bank_0,
-            bytearray(self.SIZE),
+            self._bank_1,
             self._bank_2,
             bytearray(self.SIZE),
         )
@@ -96,7 +115,11 @@ class Chip(RegisterChip):
             return
         full_scale = self._bank_2[_ACCEL_CONFIG] >> 1 & 3
         counts = self.converter.due(
-            self._fifo.enough, 16384 >> full_scale, 32768, frozen=self.frozen
+            self._fifo.enough,
+            16384 >> full_scale,
+            32768,
+            frozen=self.frozen,
+            push_g=self._push_g(),
         )
         chosen = self._bank_0[_FIFO_EN_2] & _ACCELERATION
         collecting = chosen and not self._bank_0[_FIFO_RST]
@@ -106,6 +129,10 @@ class Chip(RegisterChip):
             self._bank_0[_INT_STATUS_1] |= _READY
             if collecting and not self._fifo.push(sample):
                 self._bank_0[_INT_STATUS_2] |= _OVERFLOW
+
+    def _push_g(self) -> Push:
+        pushes = self._bank_2[_ACCEL_CONFIG_2] & _PUSH == _PUSH
+        return _PUSH_G if pushes and not self.self_test_fails else NO_PUSH
 
     def _get(self, register: int) -> int:
         if not self._in_bank_0:

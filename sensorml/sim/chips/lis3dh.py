@@ -5,9 +5,9 @@ description" (WHO_AM_I 0x0F, CTRL_REG1 0x20, CTRL_REG4 0x23, CTRL_REG5 0x24,
 data 0x28-0x2D, FIFO_CTRL_REG 0x2E, FIFO_SRC_REG 0x2F), "I2C operation" for the
 auto-increment; application note AN3308, "First-in first-out (FIFO) buffer".
 
-Left out: low-power mode, interrupts, the high-pass filter, self test, the
-auxiliary converter, stream-to-FIFO mode. What it gives beyond its range is
-nowhere documented: here the counts stop at full scale.
+Left out: low-power mode, interrupts but that of the watermark, the high-pass
+filter, the auxiliary converter, stream-to-FIFO mode. What it gives beyond its
+range is nowhere documented: here the counts stop at full scale.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import ClassVar
 
-from sensorml.sim.converter import Converter
+from sensorml.sim.converter import NO_PUSH, Converter, Push
 from sensorml.sim.machine import Machine
 from sensorml.sim.registers import RegisterChip
 
@@ -26,8 +26,8 @@ DEPTH = 32
 
 _STATUS_AUX, _WHO_AM_I = 0x07, 0x0F
 _CTRL_REG1 = 0x20
-_CTRL_REG4 = 0x23
-_CTRL_REG5 = 0x24
+_CTRL_REG3, _CTRL_REG4 = 0x22, 0x23
+_CTRL_REG5, _CTRL_REG6 = 0x24, 0x25
 _STATUS = 0x27
 _OUT_X_L, _OUT_Z_H = 0x28, 0x2D
 _FIFO_CTRL = 0x2E
@@ -37,6 +37,9 @@ _READ_ONLY |= {_FIFO_SRC}
 
 _BOOT, _USE_FIFO = 0x80, 0x40
 _HIGH_RESOLUTION = 0x08
+_I1_WTM, _ACTIVE_LOW = 0x04, 0x02
+_PUSH_G: dict[int, Push] = {1: (0.5, 0.5, 0.5), 2: (-0.5, -0.5, -0.5)}
+"""By ST of CTRL_REG4."""
 _BYPASS, _FIFO = 0, 1
 _WATERMARK, _OVERRUN, _EMPTY = 0x80, 0x40, 0x20
 _RATES_HZ = {1: 1, 2: 10, 3: 25, 4: 50, 5: 100, 6: 200, 7: 400, 9: 1344}
@@ -64,6 +67,15 @@ class Chip(RegisterChip):
     def asleep(self) -> bool:
         return self._registers[_CTRL_REG1] >> 4 not in _RATES_HZ
 
+    def interrupt_ns(self) -> int | None:
+        """Return when the pin INT1 rises if nobody reads; None: it does not."""
+        self._catch_up()
+        falls = self._registers[_CTRL_REG6] & _ACTIVE_LOW
+        if falls or not self._registers[_CTRL_REG3] & _I1_WTM:
+            return None
+        over = self._registers[_FIFO_CTRL] & 0x1F
+        return self.converter.reaches_ns(over + 1 - len(self._fifo))
+
     def brown_out(self) -> None:
         super().brown_out()
         self.converter.stop()
@@ -79,12 +91,19 @@ class Chip(RegisterChip):
         range_g, step_mg = _RANGES[control >> 4 & 3]
         top = range_g * 1000 // step_mg
         counts = self.converter.due(
-            DEPTH, 1000 / step_mg, top + 1, frozen=self.frozen
+            DEPTH,
+            1000 / step_mg,
+            top + 1,
+            frozen=self.frozen,
+            push_g=self._push_g(control >> 1 & 3),
         ).clip(-top, top)
         if not control & _HIGH_RESOLUTION:
             counts &= -4  # 10 bits
         for row in (counts << 4).tolist():
             self._store(struct.pack("<3h", *row))
+
+    def _push_g(self, mode: int) -> Push:
+        return NO_PUSH if self.self_test_fails else _PUSH_G.get(mode, NO_PUSH)
 
     def _store(self, sample: bytes) -> None:
         mode = self._registers[_FIFO_CTRL] >> 6

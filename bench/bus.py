@@ -1,0 +1,104 @@
+"""The I2C bus: what reading a FIFO costs on the wire, and on the CPU.
+
+On the wire the reference is the least that the chip's data sheet allows: the
+bytes of the rows themselves, with the addresses in between where a FIFO gives out
+one entry a read and no more. On the CPU it is a bare loop that does the same
+reads, on the same simulated bus, and has no times, gaps or checks. Most of the
+time on both sides is the simulated chip's: a real bus takes none of the CPU's.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from bench.figures import Figure, Pair, paired
+from sensorml import busload, plugins
+from sensorml.buses.i2c import Device, I2cOptions
+from sensorml.drivers import adxl345
+from sensorml.interfaces import I2C
+from sensorml.sim.bus import SimBus
+from sensorml.sim.chips import adxl345 as simulated
+from sensorml.sim.machine import Machine, MachineOptions
+
+ROW_BYTES = {
+    "adxl343": 3 + 6,  # the address, the register, the address again, one entry
+    "adxl345": 3 + 6,
+    "adxl355": 9,
+    "icm20948": 6,
+    "kx134": 6,
+    "lis3dh": 6,
+    "mpu6050": 6,
+    "mpu6500": 6,
+    "mpu9250": 6,
+}
+"""The least bytes on the wire that a row takes."""
+
+RATE_HZ: Final = 800
+SECONDS: Final = 5
+
+
+def measure(_folder: Path, rounds: int = 15) -> list[Figure]:
+    named = "the rows alone, as the data sheet lets them be read"
+    wire = [
+        Figure(f"{driver}, bytes on the wire a row", _wire(driver), "B", 1.1, named)
+        for driver in ROW_BYTES
+    ]
+    pair = paired(_ours, _bare, rounds)
+    what = f"{SECONDS} s of 3 × {RATE_HZ} Hz off a FIFO, CPU, simulated bus"
+    return [*wire, Figure(what, pair, "ms", 2.0, "bare loop of the same reads")]
+
+
+def _wire(driver: str) -> Pair:
+    options = plugins.driver(driver).Options()
+    assert isinstance(options, I2cOptions)
+    traffic = busload.measure(driver, options, visits=200)
+    assert traffic is not None
+    ours, least = traffic.bytes / traffic.rows, ROW_BYTES[driver]
+    return Pair(ours, least, ours / least)
+
+
+def _bus(clock: busload.Clock) -> SimBus:
+    chip = simulated.Chip(Machine(MachineOptions()), clock)
+    return SimBus({adxl345.Options().address: chip})
+
+
+def _ours() -> float:
+    """Return ms of CPU that the driver takes."""
+    clock = busload.Clock()
+    bus = _bus(clock)
+
+    def connect(options: adxl345.Options, chip: str) -> I2C:
+        return Device(bus, options, chip)
+
+    options = adxl345.Options(bus="sim", rate_hz=RATE_HZ)
+    driver = adxl345.Driver(options, connect, clock)
+    driver.start()
+    period_ns = round(driver.period_s * 1e9)
+    begun = time.process_time()
+    for _ in range(SECONDS * 10**9 // period_ns):
+        clock.now_ns += period_ns
+        driver.read()
+    spent = time.process_time() - begun
+    driver.stop()
+    return spent * 1e3
+
+
+def _bare() -> float:
+    """Return ms of CPU that the loop takes."""
+    clock = busload.Clock()
+    bus, address = _bus(clock), adxl345.Options().address
+    for setting in (b"\x2c\x0d", b"\x31\x0b", b"\x38\x80", b"\x2d\x08"):
+        bus.transfer(address, (setting,))
+    period_ns = round(adxl345.Driver(adxl345.Options()).period_s * 1e9)
+    scale = np.float32(1 / 256)
+    begun = time.process_time()
+    for _ in range(SECONDS * 10**9 // period_ns):
+        clock.now_ns += period_ns
+        rows = bus.transfer(address, (b"\x39", 1))[0] & 0x3F
+        raw = bus.transfer(address, (b"\x32", 6) * rows)
+        np.frombuffer(raw, "<i2").reshape(-1, 3) * scale
+    return (time.process_time() - begun) * 1e3

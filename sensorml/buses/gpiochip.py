@@ -1,0 +1,120 @@
+"""lgpio's pins below gpiozero, on any chip of any board.
+
+gpiozero knows Raspberry Pis: it has the names of their lines, and on a Pi 5 it
+takes gpiochip4 if there is one, else gpiochip0. Here the chip is told, and a
+board that is no Raspberry Pi has its lines by number alone.
+
+Importing this imports lgpio, which makes its FIFO at once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import lgpio
+from gpiozero import PinUnknownPi
+from gpiozero.pins import PinInfo
+from gpiozero.pins.lgpio import LGPIOFactory, LGPIOPin
+
+
+class _Pin(LGPIOPin):  # type: ignore[misc]  # gpiozero comes without types
+    """A pin whose duty cycle is not rounded to whole per cent.
+
+    A servo's whole way is 5 % of its 20 ms.
+    """
+
+    _pwm: tuple[float, float] | None  # Hz, per cent; its parent's
+
+    def _set_state(self, value: float) -> None:
+        if self._pwm:
+            self._pwm = (self._pwm[0], 100 * value)
+            lgpio.tx_pwm(self.factory.handle, self._number, *self._pwm)
+        else:
+            super()._set_state(value)
+
+
+class PiChip(LGPIOFactory):  # type: ignore[misc]  # gpiozero comes without types
+    """The chip of a Raspberry Pi's header; None: the one that gpiozero takes."""
+
+    def __init__(self, chip: int | None = None) -> None:
+        super().__init__(chip=chip)
+        self.pin_class = _Pin
+
+    @property
+    def handle(self) -> int:
+        return int(self._handle)
+
+
+class PlainChip(PiChip):
+    """A chip whose lines have numbers and nothing more."""
+
+    def __init__(self, chip: int) -> None:
+        super().__init__(chip)
+        # gpiozero's local factories share these, and a line's number is only
+        # unique on its chip.
+        self.pins: dict[PinInfo, _Pin] = {}
+        self._reservations: dict[PinInfo, list[object]] = defaultdict(list)
+        self._lines = _Lines(int(lgpio.gpio_get_chip_info(self.handle)[1]))
+
+    def _get_board_info(self) -> _Lines:
+        return self._lines
+
+
+class _Lines:
+    """Stands where gpiozero has a board: finds pins by number or "GPIO<number>"."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def find_pin(self, name: int | str) -> Iterator[tuple[None, PinInfo]]:
+        digits = str(name).removeprefix("GPIO")
+        if digits.isdecimal() and int(digits) < self._count:
+            number = int(digits)
+            label = f"GPIO{number}"
+            names = frozenset({number, str(number), label})
+            yield None, PinInfo(number, label, names, "", 1, 1, frozenset({"gpio"}))
+
+
+def open_chip(chip: int | None) -> PiChip:
+    """Open the header's chip; None: whichever a Raspberry Pi has.
+
+    Raises:
+        PinUnknownPi: no chip is named and this is no Raspberry Pi.
+        lgpio.error: it cannot be opened.
+    """
+    found = PiChip(chip)
+    try:
+        _ = found.board_info
+    except PinUnknownPi:
+        found.close()
+        if chip is None:
+            raise
+        return PlainChip(chip)
+    return found
+
+
+def labelled(chips: Iterable[int]) -> dict[str, list[tuple[int, int]]]:
+    """Return where every label that the kernel gives a line is: (chip, number).
+
+    A chip that may not be opened is left out.
+    """
+    places: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for chip in chips:
+        try:
+            handle = lgpio.gpiochip_open(chip)
+        except lgpio.error:
+            continue
+        try:
+            for number in range(lgpio.gpio_get_chip_info(handle)[1]):
+                label = lgpio.gpio_get_line_info(handle, number)[_NAME]
+                if label:
+                    places[str(label)].append((chip, number))
+        finally:
+            lgpio.gpiochip_close(handle)
+    return places
+
+
+_NAME: Final = 3
+"""lgpio returns status, number, flags, name and user of a line."""

@@ -1,0 +1,133 @@
+"""I2C through a device node of the kernel's i2c-dev, /dev/i2c-N.
+
+The only importer of smbus2. A transfer is one I2C_RDWR ioctl where the adapter
+can: the SMBus block reads stop at 32 bytes, this does not (kernel documentation,
+Documentation/i2c/dev-interface.rst).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from sensorml.errors import BusError, BusReason
+
+if TYPE_CHECKING:
+    from smbus2 import i2c_msg
+
+MAX_MESSAGES: Final = 42
+"""Messages that one ioctl takes: I2C_RDWR_IOCTL_MAX_MSGS of linux/i2c-dev.h."""
+TIMEOUT_S: Final = 0.2
+"""Of one transfer. A chip that hangs costs its neighbours so much; the longest
+burst, a full FIFO of 1024 bytes, takes 93 ms at 100 kHz."""
+
+# linux/i2c-dev.h
+_I2C_RETRIES = 0x0701
+_I2C_TIMEOUT = 0x0702  # in 10 ms
+_I2C_SLAVE = 0x0703
+_I2C_M_RD = 0x0001  # linux/i2c.h
+
+
+class KernelBus:
+    """A device node of i2c-dev, opened for one address."""
+
+    def __init__(self, bus: int | str, address: int) -> None:
+        """Open /dev/i2c-N, or the node of that name.
+
+        Raises:
+            BusError: the adapter can only SMBus.
+            OSError: as the kernel gave it; EBUSY: a driver of it has the address.
+        """
+        import smbus2
+
+        self._message = smbus2.i2c_msg
+        self._node = f"/dev/i2c-{bus}" if isinstance(bus, int) else bus
+        self._bus = smbus2.SMBus(self._node)
+        # The buffers of a burst are made once: the same reads come every time.
+        self._reads: dict[int, list[i2c_msg]] = {}
+        self._combines = True  # as far as is known
+        try:
+            if not self._bus.funcs & smbus2.I2cFunc.I2C:
+                raise BusError(
+                    errno.EOPNOTSUPP,
+                    f"{self._node}: this adapter can SMBus only, which has no long "
+                    "reads: connect the sensor to another one",
+                    reason=BusReason.UNSUPPORTED,
+                )
+            self.claim(address)
+            # Both hold for the adapter, whoever uses it. A transfer that the
+            # kernel repeats by itself would lose what its first try had read.
+            self._control(_I2C_TIMEOUT, round(TIMEOUT_S * 100))
+            self._control(_I2C_RETRIES, 0)
+        except OSError:
+            self._bus.close()
+            raise
+
+    def claim(self, address: int) -> None:
+        """Find out whether an address is free: I2C_RDWR itself does not mind.
+
+        Raises:
+            OSError: EBUSY: a kernel driver has it.
+        """
+        self._control(_I2C_SLAVE, address)
+
+    def transfer(self, address: int, messages: Sequence[bytes | int]) -> bytes:
+        """Run messages in one system call; see `Adapter`.
+
+        The adapter of a Raspberry Pi up to 4 takes one read a transfer (i2c-bcm2835:
+        EOPNOTSUPP, before it sends anything): then it is one system call a read.
+
+        Raises:
+            OSError: as the kernel gave it; ENODEV when the node is gone.
+        """
+        reads: list[i2c_msg] = []
+        run: list[i2c_msg] = []
+        written: dict[bytes, i2c_msg] = {}
+        for message in messages:
+            if isinstance(message, bytes):
+                if message not in written:
+                    written[message] = self._message.write(address, message)
+                run.append(written[message])
+            else:
+                reads.append(self._buffer(address, message, len(reads)))
+                run.append(reads[-1])
+        try:
+            self._run(run, len(reads))
+        except OSError as err:
+            if err.errno == errno.EIO and not os.path.exists(self._node):  # noqa: PTH110
+                raise OSError(errno.ENODEV, os.strerror(errno.ENODEV)) from err
+            raise
+        return b"".join(map(bytes, reads))
+
+    def close(self) -> None:
+        self._bus.close()
+
+    def _run(self, run: Sequence[i2c_msg], reads: int) -> None:
+        if self._combines or reads < 2:
+            try:
+                self._bus.i2c_rdwr(*run)
+            except OSError as err:
+                if err.errno != errno.EOPNOTSUPP or reads < 2:
+                    raise
+                self._combines = False
+            else:
+                return
+        start = 0
+        for end, message in enumerate(run, 1):
+            if message.flags & _I2C_M_RD or end == len(run):
+                self._bus.i2c_rdwr(*run[start:end])
+                start = end
+
+    def _control(self, request: int, value: int) -> None:
+        assert self._bus.fd is not None  # noqa: S101 - it is open
+        fcntl.ioctl(self._bus.fd, request, value)
+
+    def _buffer(self, address: int, length: int, number: int) -> i2c_msg:
+        """Return the `number`-th read buffer of that length."""
+        buffers = self._reads.setdefault(length, [])
+        while len(buffers) <= number:
+            buffers.append(self._message.read(address, length))
+        return buffers[number]

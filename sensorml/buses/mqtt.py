@@ -1,0 +1,210 @@
+"""One topic of an MQTT broker. The only importer of paho-mqtt.
+
+The client is connected, served and disconnected on one thread, which belongs to
+the subscription; what it receives waits here until it is taken.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
+
+from msgspec import Meta
+
+from sensorml.buses.textrows import TextOptions
+from sensorml.errors import BusError
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+    from paho.mqtt.properties import Properties
+    from paho.mqtt.reasoncodes import ReasonCode
+
+MAX_MESSAGES: Final = 4096
+"""Messages that wait to be taken; of more, the newest."""
+
+_CONNECT_S: Final = 4.0
+_KEEP_ALIVE_S: Final = 30
+_TURN_S: Final = 0.25  # how soon it sees that it shall stop
+_END_S: Final = 5.0
+
+
+class MqttOptions(TextOptions, frozen=True, kw_only=True):
+    """The keys that say where the messages come from."""
+
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535)] | None = None
+    """Omitted: 1883, with TLS 8883."""
+    topic: Annotated[str, Meta(pattern="^[^#+\0]+$", max_length=1000)]
+    """One topic: the messages of several would be one sensor's rows."""
+    qos: Literal[0, 1] = 1
+    username: str | None = None
+    password_file: str | None = None
+    tls: bool = False
+    ca_file: str | None = None
+    """Trust this authority only, and use TLS; omitted: those of the system."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.password_file is not None and self.username is None:
+            raise ValueError("has a password_file and no username: add username")
+
+    @property
+    def encrypted(self) -> bool:
+        return self.tls or self.ca_file is not None
+
+    @property
+    def broker(self) -> str:
+        """Where it is, for people."""
+        return f"{self.host}:{self.port or (8883 if self.encrypted else 1883)}"
+
+
+class Message(NamedTuple):
+    """What came, and when, by the clock."""
+
+    at_ns: int
+    payload: bytes
+
+
+class Subscription:
+    """One topic, from the connection to the broker to its end."""
+
+    def __init__(self, options: MqttOptions, clock: Callable[[], int]) -> None:
+        """Begin to connect; whether that works, `take` says.
+
+        Raises:
+            BusError: paho-mqtt is not installed, or a file cannot be read.
+        """
+        self._options = options
+        self._clock = clock
+        self._messages: deque[Message] = deque(maxlen=MAX_MESSAGES)
+        self._failure = ""
+        self._stop = threading.Event()
+        # Only the thread holds the client: with its end the client's sockets close.
+        self._thread = threading.Thread(
+            target=self._run,
+            args=(self._configured(),),
+            name=f"mqtt {options.topic}",
+            daemon=True,
+        )
+        self._thread.start()
+
+    def take(self) -> list[Message]:
+        """Return what has come since the last call, oldest first.
+
+        Raises:
+            BusError: the broker refused or went away, and all it sent is taken.
+        """
+        failure = self._failure  # before the messages: none comes after it
+        taken = [self._messages.popleft() for _ in range(len(self._messages))]
+        if failure and not taken:
+            raise BusError(f"{self._options.broker}: {failure}")
+        return taken
+
+    def close(self) -> None:
+        """Disconnect; a name server that does not answer is not waited for."""
+        self._stop.set()
+        self._thread.join(_END_S)
+
+    def _configured(self) -> Client:
+        try:
+            from paho.mqtt.client import Client
+            from paho.mqtt.enums import CallbackAPIVersion
+        except ImportError as err:
+            raise BusError(
+                errno.ENOENT,
+                "mqtt needs paho-mqtt 2: pip install 'sensorml[mqtt]'",
+            ) from err
+        options = self._options
+        client = Client(CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
+        client.connect_timeout = _CONNECT_S
+        client.on_connect = self._connected
+        client.on_subscribe = self._subscribed
+        client.on_disconnect = self._disconnected
+        client.on_message = self._received
+        if options.username is not None:
+            client.username_pw_set(options.username, _secret(options.password_file))
+        if options.encrypted:
+            try:
+                client.tls_set(options.ca_file)
+            except OSError as err:  # also what is no certificate
+                raise BusError(
+                    err.errno, f"{options.ca_file}: no certificate: correct ca_file"
+                ) from err
+        return client
+
+    def _run(self, client: Client) -> None:
+        """Serve the client until it shall stop or has failed."""
+        host, port = self._options.broker.rsplit(":", 1)
+        try:
+            client.connect(host, int(port), _KEEP_ALIVE_S)
+        except (OSError, UnicodeError) as err:
+            why = getattr(err, "strerror", None) or err
+            self._fail(f"no connection ({why}): check host, port, tls and the broker")
+            return
+        while not self._stop.is_set():
+            if client.loop(_TURN_S):
+                self._fail("the connection is lost: check the broker and the network")
+                break
+        client.disconnect()
+
+    def _fail(self, why: str) -> None:
+        self._failure = self._failure or why  # the first reason is the reason
+
+    def _connected(
+        self,
+        client: Client,
+        _userdata: object,
+        _flags: ConnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if reason.is_failure:
+            self._fail(f"refused ({reason}): check username and password_file")
+        else:
+            client.subscribe(self._options.topic, self._options.qos)
+
+    def _subscribed(
+        self,
+        _client: Client,
+        _userdata: object,
+        _mid: int,
+        reasons: list[ReasonCode],
+        _properties: Properties | None,
+    ) -> None:
+        if any(reason.is_failure for reason in reasons):
+            topic = self._options.topic
+            self._fail(f"refused to send {topic!r}: check the user's rights")
+
+    def _disconnected(
+        self,
+        _client: Client,
+        _userdata: object,
+        _flags: DisconnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        self._fail(f"the connection ended ({reason}): check the broker and the network")
+
+    def _received(
+        self, _client: Client, _userdata: object, message: MQTTMessage
+    ) -> None:
+        # What the broker kept from before is of unknown age, and seen already.
+        if not message.retain:
+            self._messages.append(Message(self._clock(), bytes(message.payload)))
+
+
+def _secret(file: str | None) -> str | None:
+    if file is None:
+        return None
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as err:
+        raise BusError(
+            errno.EACCES,
+            f"{file}: the password cannot be read: correct password_file or the "
+            "file's permissions",
+        ) from err

@@ -1,0 +1,273 @@
+"""SPI to one chip, through a device node of the kernel's spidev, /dev/spidevB.C.
+
+Kernel documentation: Documentation/spi/spidev.rst; linux/spi/spidev.h for the
+numbers. However many frames there are, with the chip deselected in between, they
+are one system call.
+
+Nobody acknowledges anything on SPI: a chip that is not there reads as nothing
+but ones or zeros, which the drivers notice.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import struct
+from collections.abc import Sequence
+from typing import Annotated, Final, NamedTuple, Protocol
+
+import msgspec
+from msgspec import Meta
+
+from sensorml.buses import faults, i2c
+from sensorml.buses.interrupt import InterruptOptions
+from sensorml.errors import BusReason
+from sensorml.interfaces import I2C
+
+SPEED_HZ: Final = 2_000_000
+"""The clock: slow enough for wires on a bench, and 32 rows of 9 bytes take 1.2 ms."""
+
+# linux/spi/spidev.h, with the ioctl numbers of asm-generic (ARM, x86, RISC-V)
+_WR_MODE = 0x40016B01
+_WR_BITS_PER_WORD = 0x40016B03
+_WR_MAX_SPEED_HZ = 0x40046B04
+_TRANSFER = struct.Struct("=QQIIHBBBBBB")  # struct spi_ioc_transfer
+"""tx_buf, rx_buf, len, speed_hz, delay_usecs, bits_per_word, cs_change, 4 unused."""
+
+_GONE = faults.Meaning(
+    BusReason.NO_ADAPTER,
+    "the bus is gone: the kernel has let go of it (dmesg says why)",
+)
+_DENIED = faults.Meaning(
+    BusReason.DENIED,
+    "access denied: add the user to the group spi (sudo usermod -aG spi USER) and "
+    "log in again",
+)
+_MEANINGS: Final[faults.Meanings] = {
+    errno.ENOENT: faults.Meaning(
+        BusReason.NO_ADAPTER,
+        "there is no such bus: enable SPI (raspi-config, or dtparam=spi=on in "
+        "config.txt), or correct bus",
+    ),
+    errno.ENODEV: _GONE,
+    errno.ENXIO: _GONE,
+    errno.ESHUTDOWN: _GONE,
+    errno.EACCES: _DENIED,
+    errno.EPERM: _DENIED,
+    errno.EINVAL: faults.Meaning(
+        BusReason.UNSUPPORTED,
+        "the SPI controller cannot do this chip's mode: connect it by I2C",
+    ),
+    errno.EMSGSIZE: faults.Meaning(
+        BusReason.UNSUPPORTED,
+        "the transfer is longer than spidev allows: load spidev with bufsiz=65536",
+    ),
+}
+
+
+class SpiOptions(InterruptOptions, frozen=True, kw_only=True):
+    """The keys of a chip that is connected by I2C or by SPI."""
+
+    bus: (
+        Annotated[int, Meta(ge=0)]
+        | Annotated[
+            str,
+            Meta(
+                pattern=rf"^({i2c.BUS_NAMES}|spi\d+\.\d+)$",
+                examples=["spi0.0", "sim", "usb:1-1.2", "/dev/i2c-motor"],
+            ),
+        ]
+    ) = 1
+    """As for every sensor on I2C; or "spiB.C" for /dev/spidevB.C: bus B, chip
+    select C. Then there is no `address`."""
+
+    def __post_init__(self) -> None:
+        InterruptOptions.__post_init__(self)
+        if self.spi is None:
+            return
+        given = {
+            field.name
+            for field in msgspec.structs.fields(type(self))
+            if field.name in {"address", "mux"}
+            if getattr(self, field.name) != field.default
+        }
+        if given:
+            names = " and ".join(sorted(given))
+            raise ValueError(f"{names} with SPI: the bus names the chip, leave it out")
+
+    @property
+    def spi(self) -> str | None:
+        """B.C of /dev/spidevB.C, or None on I2C."""
+        name = str(self.bus)
+        return name.removeprefix("spi") if name.startswith("spi") else None
+
+    @property
+    def thread(self) -> str:
+        # Both chip selects are on the wires of one controller.
+        return f"spi-{self.spi.split('.')[0]}" if self.spi else super().thread
+
+
+class Framing(NamedTuple):
+    """How a chip wants the bytes on its wires, from its data sheet.
+
+    The first byte of a frame names the register and what to do with it.
+    """
+
+    mode: int
+    """0 to 3: CPOL × 2 + CPHA."""
+    read: int
+    """The bit that says: read."""
+    many: int = 0
+    """The bit that says: go on with the next register, if there is one."""
+    shift: int = 0
+    """How far left the register's number is."""
+    gap_us: int = 0
+    """From one frame of a burst to the next, at least."""
+
+    def command(self, register: int, length: int) -> int:
+        """Return the first byte of a frame that writes `length` bytes.
+
+        >>> hex(Framing(mode=3, read=0x80, many=0x40).command(0x32, 6))
+        '0x72'
+        """
+        return register << self.shift | (self.many if length > 1 else 0)
+
+    def connect(self, options: SpiOptions, chip: str) -> I2C:
+        """Open the bus to one chip, by SPI or by I2C, as `bus` says.
+
+        Raises:
+            BusError: it cannot be opened.
+        """
+        if options.spi is None:
+            return i2c.connect(options, chip)
+        where = f"{chip} on {options.bus}"
+        node = f"/dev/spidev{options.spi}"
+        try:
+            return Device(SpiDev(node, self), self, where)
+        except OSError as err:
+            raise faults.explained(err, where, _MEANINGS, node=node) from err
+
+
+class Wire(Protocol):
+    """One chip select; `transfer` is the one thing that it does."""
+
+    def transfer(self, frames: Sequence[bytes]) -> bytes:
+        """Send frames, the chip deselected after each; return what came meanwhile.
+
+        Raises:
+            OSError: as the kernel gave it.
+        """
+
+    def close(self) -> None: ...
+
+
+class Device:
+    """One chip: the `interfaces.I2C` that a driver talks to."""
+
+    def __init__(self, wire: Wire, framing: Framing, where: str) -> None:
+        self._wire = wire
+        self._framing = framing
+        self._where = where
+
+    def __str__(self) -> str:
+        return self._where
+
+    def read(self, register: int, length: int) -> bytes:
+        return self._transfer((self._to_read(register, length),))[1:]
+
+    def read_many(self, register: int, length: int, times: int) -> bytes:
+        """Do the same read `times` times with one system call; bytes joined."""
+        frame = self._to_read(register, length)
+        answer = self._transfer((frame,) * times)
+        starts = range(0, len(answer), len(frame))
+        return b"".join(answer[i + 1 : i + len(frame)] for i in starts)
+
+    def write(self, register: int, data: bytes) -> None:
+        command = self._framing.command(register, len(data))
+        self._transfer((bytes((command,)) + data,))
+
+    def close(self) -> None:
+        self._wire.close()
+
+    def _to_read(self, register: int, length: int) -> bytes:
+        command = self._framing.command(register, length) | self._framing.read
+        return bytes((command,)) + bytes(length)
+
+    def _transfer(self, frames: Sequence[bytes]) -> bytes:
+        try:
+            return self._wire.transfer(frames)
+        except OSError as err:
+            raise faults.explained(err, self._where, _MEANINGS) from err
+
+
+class _Burst(NamedTuple):
+    """Frames as the kernel wants them."""
+
+    request: int
+    transfers: bytearray
+    sent: ctypes.Array[ctypes.c_char]
+    received: ctypes.Array[ctypes.c_char]
+
+
+class SpiDev:
+    """A device node of spidev, set to one chip's mode."""
+
+    def __init__(self, node: str, framing: Framing) -> None:
+        """Open it.
+
+        Raises:
+            OSError: as the kernel gave it.
+        """
+        self._gap_us = framing.gap_us
+        # The same reads come every time.
+        self._bursts: dict[Sequence[bytes], _Burst] = {}
+        self._fd = os.open(node, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.ioctl(self._fd, _WR_MODE, struct.pack("=B", framing.mode))
+            fcntl.ioctl(self._fd, _WR_BITS_PER_WORD, struct.pack("=B", 8))
+            fcntl.ioctl(self._fd, _WR_MAX_SPEED_HZ, struct.pack("=I", SPEED_HZ))
+        except OSError:
+            self.close()
+            raise
+
+    def transfer(self, frames: Sequence[bytes]) -> bytes:
+        """Run frames in one system call; see `Wire`."""
+        burst = self._bursts.get(frames)
+        if burst is None:
+            burst = self._bursts[frames] = _burst(frames, self._gap_us)
+        # A bytearray, so that other threads run meanwhile: bytes hold the lock.
+        fcntl.ioctl(self._fd, burst.request, burst.transfers)
+        return burst.received.raw
+
+    def close(self) -> None:
+        """Close it. Harmless when repeated."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _burst(frames: Sequence[bytes], gap_us: int) -> _Burst:
+    """Lay frames out in memory, each with an answer of its own length."""
+    size = sum(map(len, frames))
+    sent = ctypes.create_string_buffer(b"".join(frames), size)
+    received = ctypes.create_string_buffer(size)
+    transfers = bytearray()
+    done = 0
+    for number, frame in enumerate(frames, 1):
+        tx, rx = ctypes.addressof(sent) + done, ctypes.addressof(received) + done
+        more = number < len(frames)  # after the last one it is deselected anyhow
+        gap = gap_us if more else 0
+        transfers += _TRANSFER.pack(tx, rx, len(frame), 0, gap, 0, more, 0, 0, 0, 0)
+        done += len(frame)
+    return _Burst(_message(len(frames)), transfers, sent, received)
+
+
+def _message(transfers: int) -> int:
+    """Return SPI_IOC_MESSAGE(n), a write of n structs.
+
+    >>> hex(_message(1))
+    '0x40206b00'
+    """
+    return 0x40006B00 | transfers * _TRANSFER.size << 16

@@ -1,0 +1,94 @@
+"""Another program as a sensor: every line that it prints is a row.
+
+    command = ["rtl_433", "-F", "json"]
+    fields = ["temperature_C", "humidity"]
+
+What a line may be is in `buses/textrows.py`. The program is started without a
+shell, ended with the sensor, and started again when it ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+from msgspec import Meta
+
+from sensorml.buses import textrows
+from sensorml.buses.arrivals import Arrivals
+from sensorml.buses.program import Program
+from sensorml.errors import BusError
+from sensorml.types import Block, Channel
+
+log = logging.getLogger(__name__)
+
+
+class Options(textrows.TextOptions, frozen=True, kw_only=True):
+    """The keys of a `[[sensor]]` with `driver = "command"`."""
+
+    command: Annotated[tuple[textrows.Name, ...], Meta(min_length=1)]
+    """The program and its arguments."""
+
+    @property
+    def thread(self) -> str:
+        return f"command {shlex.join(self.command)}"
+
+
+def channels(options: Options) -> Sequence[Channel]:
+    return textrows.channels(options)
+
+
+class Driver:
+    """One program, read as its lines come."""
+
+    def __init__(
+        self, options: Options, clock: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        self.period_s = options.period_s
+        self._options = options
+        self._clock = clock
+        self._program: Program | None = None
+
+    def start(self) -> None:
+        self.stop()
+        self.bad = 0
+        """Lines that were no row; they are missed like ones that did not come."""
+        self._arrivals = Arrivals(self._options.rate_hz)
+        self._program = Program(self._options.command)
+
+    def read(self) -> Block | None:
+        if self._program is None:
+            raise BusError(f"{self._options.command[0]}: not started")
+        now = self._clock()
+        too_long = self._program.too_long
+        rows = [row for line in self._program.lines() for row in self._rows(line)]
+        for _ in range(self._program.too_long - too_long):
+            self._complain(f"a line of more than {textrows.MAX_BYTES} bytes")
+        if not rows:
+            return None
+        return self._arrivals.block([row.values for row in rows], now, now)
+
+    def stop(self) -> None:
+        if self._program is not None:
+            program, self._program = self._program, None
+            program.end()
+
+    def _rows(self, line: bytes) -> Sequence[textrows.TextRow]:
+        try:
+            return textrows.parse(line, self._options)
+        except ValueError as err:
+            self._complain(str(err))
+            return ()
+
+    def _complain(self, what: str) -> None:
+        """Count a line that is no row, and tell of the first."""
+        if not self.bad:
+            log.warning(
+                "%s: no row: %s; such lines are left out",
+                self._options.command[0],
+                what,
+            )
+        self.bad += 1

@@ -1,0 +1,109 @@
+"""Another box as a sensor: every message on an MQTT topic is a row, or several.
+
+    host = "192.168.1.5"
+    topic = "zigbee2mqtt/pump"
+    fields = ["temperature"]
+
+What a message may be is in `buses/textrows.py`. It needs paho-mqtt: pip install
+'sensorml[mqtt]'.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from sensorml.buses import mqtt, textrows
+from sensorml.buses.arrivals import Arrivals
+from sensorml.clock import WallClock
+from sensorml.errors import BusError
+from sensorml.types import Block, Channel
+
+log = logging.getLogger(__name__)
+
+
+class Options(mqtt.MqttOptions, frozen=True, kw_only=True):
+    """The keys of a `[[sensor]]` with `driver = "mqtt"`."""
+
+    time_field: str = ""
+    """Member that says when a row was taken: ISO 8601, or s, ms, µs or ns since
+    1970. Omitted: rows are taken when they come. Both clocks must be right."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.time_field and self.fields is None:
+            raise ValueError("has time_field and no fields: name those of the values")
+
+    @property
+    def thread(self) -> str:
+        return f"mqtt-{self.broker}"
+
+
+def channels(options: Options) -> Sequence[Channel]:
+    return textrows.channels(options)
+
+
+class Driver:
+    """One topic, subscribed to from start to stop."""
+
+    def __init__(
+        self,
+        options: Options,
+        clock: Callable[[], int] = time.monotonic_ns,
+        utc_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.period_s = options.period_s
+        self._options = options
+        self._clock = clock
+        self._wall = WallClock(monotonic_ns=clock, utc_ns=utc_ns)
+        self._subscription: mqtt.Subscription | None = None
+
+    def start(self) -> None:
+        self.stop()
+        self.bad = 0
+        """Messages that were no row; they are missed like ones that did not come."""
+        self._arrivals = Arrivals(self._options.rate_hz)
+        self._subscription = mqtt.Subscription(self._options, self._clock)
+
+    def read(self) -> Block | None:
+        if self._subscription is None:
+            raise BusError(f"mqtt {self._options.topic}: not started")
+        rows: list[textrows.TextRow] = []
+        newest_ns = 0
+        for message in self._subscription.take():
+            if some := self._rows(message.payload):
+                rows += some
+                newest_ns = self._taken_ns(some[-1], message.at_ns)
+        if not rows:
+            return None
+        values = [row.values for row in rows]
+        return self._arrivals.block(values, newest_ns, self._clock())
+
+    def stop(self) -> None:
+        if self._subscription is not None:
+            subscription, self._subscription = self._subscription, None
+            subscription.close()
+
+    def _taken_ns(self, row: textrows.TextRow, at_ns: int) -> int:
+        """Return when a row was taken; a sender's clock that is fast is not obeyed."""
+        if row.utc_ns is None:
+            return at_ns
+        self._wall.check()
+        return min(at_ns, row.utc_ns - self._wall.offset_ns)
+
+    def _rows(self, payload: bytes) -> Sequence[textrows.TextRow]:
+        """Return a message's rows; count one that is none, tell of the first."""
+        options = self._options
+        try:
+            return textrows.parse(payload, options, options.time_field)
+        except ValueError as err:
+            if not self.bad:
+                log.warning(
+                    "%s %s: no row: %s; such messages are left out",
+                    options.broker,
+                    options.topic,
+                    err,
+                )
+            self.bad += 1
+            return ()

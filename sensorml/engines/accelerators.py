@@ -1,0 +1,136 @@
+"""The accelerators of one service, and the engines that use them."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from sensorml.cards import CPU_FILE
+from sensorml.engines.agreement import Tolerance
+from sensorml.engines.cache import Cache
+from sensorml.engines.contest import Contest
+from sensorml.engines.device import Device, Place
+from sensorml.engines.failover import FailoverEngine, Opened, Opening
+from sensorml.engines.ladder import Ladder, Wanted
+from sensorml.engines.modelfile import ModelFile
+from sensorml.engines.tflite import TfliteEngine
+from sensorml.errors import DelegateError
+from sensorml.hardware import selection
+from sensorml.interfaces import Engine
+
+
+class Accelerators:
+    """Devices, each with the models that live on it."""
+
+    def __init__(self, ladder: Ladder, cache: Cache) -> None:
+        self._ladder = ladder
+        self._cache = cache
+        self._devices: dict[tuple[str, str], Device] = {}
+
+    def named(
+        self,
+        wanted: Wanted,
+        name: str,
+        device: str | None,
+        fallback: Literal["cpu"] | None,
+    ) -> Engine:
+        """Return an engine that runs on this delegate, and on the CPU meanwhile.
+
+        Raises:
+            DelegateError: it cannot be used and there is no fallback; with a
+                table of all delegates.
+        """
+        verdict, file = self._ladder.judge(wanted, name, device)
+        if verdict.why_not is None and file is not None:
+            return _failover(wanted, _first(self._place(name, device, file)))
+        if fallback is None:
+            raise DelegateError(self._ladder.refusal(wanted, name, device))
+        why = f"{name}: {verdict.why_not}: {verdict.cure}"
+        if file is None:  # nothing that is plugged in later can mend that
+            wanted.cpu.degraded, wanted.cpu.why = True, why
+            wanted.report("refused", "", why)
+            return wanted.cpu
+        place = self._place(name, device, file)
+        return _failover(wanted, _first(place), refused=why)
+
+    def alone(self, wanted: Wanted, name: str) -> Engine:
+        """Return an engine on this delegate and on nothing else, open.
+
+        Raises:
+            DelegateError: it cannot be used, or does not open.
+        """
+        verdict, file = self._ladder.judge(wanted, name)
+        if verdict.why_not is not None or file is None:
+            raise DelegateError(self._ladder.refusal(wanted, name, None))
+        return self._place(name, None, file).open(threading.Event())
+
+    def fastest(self, wanted: Wanted, usable: Mapping[str, ModelFile]) -> Engine:
+        """Return an engine that finds out in the background what is fastest.
+
+        `usable` is what the ladder found, n >= 1.
+        """
+        key = self._key(wanted, usable)
+        known = self._cache.get(key)
+        if known is not None and known.winner == "cpu":
+            wanted.report("cpu", "", f"{known.said()}, as measured earlier")
+            return wanted.cpu
+        if known is not None and known.winner in usable:
+            place = self._place(known.winner, None, usable[known.winner])
+            return _failover(wanted, _first(place))
+        contest = Contest(
+            [self._place(name, None, file) for name, file in usable.items()],
+            partial(TfliteEngine.load, wanted.folder / CPU_FILE, wanted.card),
+            tolerance=Tolerance.of(wanted.cpu_file.outputs[0]),
+            remember=partial(self._cache.put, key),
+        )
+        return _failover(wanted, contest, better=False)
+
+    def _place(self, name: str, device: str | None, file: ModelFile) -> Place:
+        delegate = self._ladder.delegates[name]
+        key = name, selection.spelled(delegate, device)
+        if key not in self._devices:
+            options = dict(delegate.library.options) if delegate.library else {}
+            if device is not None:
+                options["device"] = key[1]
+            look = partial(self._ladder.look, name, device)
+            self._devices[key] = Device(name, options, look)
+        return self._devices[key].add(file)
+
+    def _key(self, wanted: Wanted, usable: Mapping[str, ModelFile]) -> str:
+        """Return a digest of everything that a measured time depends on."""
+        facts = self._ladder.facts
+        sources: list[object] = [facts.kernel, facts.model, self._ladder.runtime]
+        sources += [wanted.card.files, sorted(usable)]
+        for name in sorted(usable):
+            delegate = self._ladder.delegates[name]
+            library = self._ladder.judge(wanted, name).verdict.library
+            found = Path(library).stat() if library else None
+            sources += [library, found and (found.st_mtime_ns, found.st_size)]
+            # A stick has another id before its firmware is loaded.
+            sticks = selection.sticks(facts, delegate)
+            sources += [(stick.port, stick.speed_mbps) for stick in sticks]
+            sources += [chip.name for chip in selection.chips(facts, delegate)]
+        return hashlib.sha256(msgspec.json.encode(sources)).hexdigest()
+
+
+def _first(place: Place) -> Opening:
+    return lambda _windows, cancel: Opened(place.open(cancel))
+
+
+def _failover(
+    wanted: Wanted, opening: Opening, *, refused: str = "", better: bool = True
+) -> FailoverEngine:
+    return FailoverEngine(
+        wanted.cpu,
+        opening,
+        tolerance=Tolerance.of(wanted.cpu_file.outputs[0]),
+        report=wanted.report,
+        refused=refused,
+        wanted=better,
+    )

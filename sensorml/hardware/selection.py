@@ -1,0 +1,64 @@
+"""Which of several devices of one kind: "usb:1" is the second Edge TPU on USB.
+
+Numbers count as `probe` lists the devices. The same words are the `device`
+option of libedgetpu.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sensorml.hardware.descriptors import Delegate
+from sensorml.hardware.devices import Apex, UsbDevice
+from sensorml.hardware.facts import Facts
+
+
+def spelled(delegate: Delegate, device: str | None) -> str:
+    """Return the device as the library's option, number and all, or "".
+
+    None is the first. A delegate that matches neither USB nor PCI has its own
+    words for its devices.
+    """
+    usual = delegate.library.options.get("device", "") if delegate.library else ""
+    device = device or usual
+    if not (delegate.match.usb or delegate.match.pci):
+        return device
+    kind, _, number = device.partition(":")
+    return f"{kind or usual.partition(':')[0]}:{number or 0}"
+
+
+def why_not(facts: Facts, delegate: Delegate, device: str | None) -> str | None:
+    """Say why there is no such device of this delegate, or return None."""
+    match = delegate.match
+    if device is None or not (match.usb or match.pci):
+        return None
+    kind, _, number = spelled(delegate, device).partition(":")
+    own = "usb" if match.usb else "pci"
+    if kind != own:
+        return f"device {device} is not one of its own, which are {own}, {own}:1, …"
+    found = len(sticks(facts, delegate)) or len(chips(facts, delegate))
+    if found and int(number) >= found:
+        return f"device {device} is not there: {found} found, counted from 0"
+    return None
+
+
+def only(facts: Facts, delegate: Delegate, device: str | None) -> Facts:
+    """Leave out the delegate's other devices; None leaves all in."""
+    if device is None or not (delegate.match.usb or delegate.match.pci):
+        return facts
+    number = int(spelled(delegate, device).partition(":")[2])
+    wanted = (*sticks(facts, delegate), *chips(facts, delegate))[number : number + 1]
+    others = {*sticks(facts, delegate), *chips(facts, delegate)} - {*wanted}
+    return replace(
+        facts,
+        usb=tuple(each for each in facts.usb if each not in others),
+        apex=tuple(each for each in facts.apex if each not in others),
+    )
+
+
+def sticks(facts: Facts, delegate: Delegate) -> tuple[UsbDevice, ...]:
+    return tuple(each for each in facts.usb if each.id in delegate.match.usb)
+
+
+def chips(facts: Facts, delegate: Delegate) -> tuple[Apex, ...]:
+    return facts.apex if delegate.match.pci else ()

@@ -1,0 +1,215 @@
+"""Lines that change with time: an alarm's pattern, and the heartbeat.
+
+The engine's thread sets what an alarm's line shows, and the line has changed
+when it returns. What comes after, by the clock, is done on a thread of its own:
+a model that takes long makes no lamp stutter.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from sensorml.decision import Signal
+from sensorml.errors import BusError
+from sensorml.patterns import Pattern, Step
+
+RETRY_NS: Final = 1_000_000_000
+"""Between attempts at a line that cannot be driven."""
+
+
+class Drivable(Protocol):
+    """An output, as `buses.gpio` opens them."""
+
+    def set(self, on: bool) -> None: ...
+
+
+class Timed(Protocol):
+    """A line that changes by itself."""
+
+    name: str
+
+    def advance(self, now_ns: int) -> int | None:
+        """Do what is due; return when to come back, None: when told.
+
+        Raises:
+            BusError: the line cannot be driven.
+        """
+        ...
+
+
+class AlarmLine:
+    """An alarm's output, which shows a signal by the alarm's pattern."""
+
+    def __init__(
+        self,
+        name: str,
+        output: Drivable,
+        pattern: Pattern,
+        *,
+        wake: Callable[[], None] = lambda: None,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        """Make it.
+
+        Args:
+            name: the alarm's.
+            output: the line.
+            pattern: what it does while the alarm is on.
+            wake: called when the time of the next change is another.
+            clock: monotonic, ns.
+        """
+        self.name = name
+        self._output = output
+        self._pattern = pattern
+        self._wake = wake
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._signal: Signal | None = None
+        self._since_ns = 0
+        self._level: bool | None = None
+
+    def set(self, signal: Signal) -> None:
+        """Show it from now on.
+
+        Raises:
+            BusError: the line cannot be driven.
+        """
+        with self._lock:
+            self._signal, self._since_ns = signal, self._clock()
+            self._level = None
+            self._apply(self._since_ns)
+        self._wake()
+
+    def advance(self, now_ns: int) -> int | None:
+        """Do what is due; return when to come back, None: when told."""
+        with self._lock:
+            return self._apply(now_ns)
+
+    def _apply(self, now_ns: int) -> int | None:
+        if self._signal is None:
+            return None
+        if self._signal is Signal.ALARM:
+            step = self._pattern.at(now_ns - self._since_ns)
+        else:
+            step = Step(self._signal is Signal.SAFE, None)
+        if step.on is not self._level:
+            self._level = None  # should it fail
+            self._output.set(step.on)
+            self._level = step.on
+        return None if step.until_ns is None else self._since_ns + step.until_ns
+
+
+class Heartbeat:
+    """Toggles a line as long as data moves; then the line is still, high or low.
+
+    Wire it through a capacitor to a retriggerable monostable (or to a watchdog
+    relay's input), whose relay holds the machine's release: it drops out when
+    the beat stops, however the line stopped, and when the power goes.
+    """
+
+    def __init__(
+        self,
+        output: Drivable,
+        progress: Callable[[], int],
+        *,
+        period_s: float,
+        timeout_s: float,
+    ) -> None:
+        """Make it.
+
+        Args:
+            output: the line.
+            progress: a count that moves when the engine has taken in a block.
+            period_s: of high and low together.
+            timeout_s: so long without progress, and the line is still.
+        """
+        self.name = "heartbeat"
+        self._output = output
+        self._progress = progress
+        self._half_ns = round(period_s * 1e9 / 2)
+        self._timeout_ns = round(timeout_s * 1e9)
+        self._seen = progress()
+        self._moved_ns: int | None = None
+        self._due_ns = 0
+        self._level = False
+
+    def advance(self, now_ns: int) -> int:
+        """Toggle when it is due and data has moved; return when to come back."""
+        if now_ns < self._due_ns:
+            return self._due_ns
+        progress = self._progress()
+        if progress != self._seen:
+            self._seen, self._moved_ns = progress, now_ns
+        moved_ns = self._moved_ns
+        if moved_ns is not None and now_ns - moved_ns <= self._timeout_ns:
+            self._output.set(not self._level)
+            self._level = not self._level
+        self._due_ns = now_ns + self._half_ns
+        return self._due_ns
+
+
+class LineTimer:
+    """Comes back to lines when it is time; owns its thread while it runs."""
+
+    def __init__(self, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self._clock = clock
+        self._lines: list[Timed] = []
+        self._failing: set[str] = set()
+        self._changed = threading.Event()
+        self._stopped = False
+
+    @property
+    def needed(self) -> bool:
+        """Whether there is a line to come back to."""
+        return bool(self._lines)
+
+    def add(self, line: Timed) -> None:
+        """Take a line in, before it runs."""
+        self._lines.append(line)
+
+    def wake(self) -> None:
+        """Look at the lines now: one has something else to show."""
+        self._changed.set()
+
+    def stop(self) -> None:
+        """Let `run` return. The lines stay as they are."""
+        self._stopped = True
+        self._changed.set()
+
+    def run(self, report: Callable[[str, str, str], None]) -> None:
+        """Drive the lines until `stop`. Blocks.
+
+        Args:
+            report: called with a line's name, "failed" or "ok", and why, when
+                the one becomes the other.
+        """
+        while not self._stopped:
+            self._changed.clear()  # first: what changes from here on is seen
+            due_ns = self.advance(report)
+            wait_ns = None if due_ns is None else max(0, due_ns - self._clock())
+            if not self._stopped:
+                self._changed.wait(None if wait_ns is None else wait_ns / 1e9)
+
+    def advance(self, report: Callable[[str, str, str], None]) -> int | None:
+        """Do what is due on every line; return when the next is, None: never."""
+        due_ns = [self._advance(line, report) for line in self._lines]
+        return min((at_ns for at_ns in due_ns if at_ns is not None), default=None)
+
+    def _advance(
+        self, line: Timed, report: Callable[[str, str, str], None]
+    ) -> int | None:
+        now_ns = self._clock()
+        try:
+            due_ns = line.advance(now_ns)
+        except BusError as error:
+            if line.name not in self._failing:
+                self._failing.add(line.name)
+                report(line.name, "failed", str(error))
+            return now_ns + RETRY_NS
+        if line.name in self._failing:
+            self._failing.discard(line.name)
+            report(line.name, "ok", "")
+        return due_ns

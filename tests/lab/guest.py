@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Run a command on a Linux kernel of its own, with I2C, GPIO and USB.
+
+    guest.py [--time virtual] -- COMMAND …
+
+User-mode Linux boots this machine's root file system, read-only under a
+throw-away layer, as an ordinary process: no privileges, no KVM, no network. The
+command's output is passed on and its exit status becomes this one's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+HERE = Path(__file__).resolve().parent
+KERNEL = "SENSORML_LAB_KERNEL"
+"""Names the folder with `linux` and `modules`; see kernel.sh."""
+
+KEPT = ("PATH", "VIRTUAL_ENV", "PYTHONPATH", "LANG", "SENSORML_CI", KERNEL)
+SAME_EVERY_TIME = {
+    "HOME": "/root",
+    "SENSORML_LAB": "1",  # how a test knows that it is inside
+    "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    # Every mapping is a system call to the host, some 0.1 ms: keep the heap.
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "-1",
+    "MALLOC_TOP_PAD_": "67108864",
+}
+
+TIME = {
+    "real": [],
+    "skip-idle": ["time-travel"],
+    "virtual": ["time-travel=inf-cpu"],
+}
+
+PI_4 = """\
+processor\t: 0
+BogoMIPS\t: 108.00
+CPU implementer\t: 0x41
+CPU architecture: 8
+
+Revision\t: c03115
+Serial\t\t: 10000000deadbeef
+Model\t\t: Raspberry Pi 4 Model B Rev 1.5
+"""
+"""What gpiozero reads to learn which header it has; a Pi 4's, in short."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--time",
+        choices=sorted(TIME),
+        default="real",
+        help="skip-idle: sleeping costs nothing; virtual: computing takes no time "
+        "either, and every run is the same",
+    )
+    parser.add_argument("--mem", default="768M")
+    parser.add_argument("--timeout", type=float, default=900, metavar="S")
+    parser.add_argument("--dmesg", action="store_true", help="print the kernel's log")
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    args = parser.parse_args()
+    command = args.command[1:] if args.command[:1] == ["--"] else args.command
+    kernel = Path(os.environ.get(KERNEL, HERE / "kernel")) / "linux"
+    if not kernel.is_file():
+        print(f"{kernel} is not there: make it with kernel.sh", file=sys.stderr)
+        return 125
+    share = Path(tempfile.mkdtemp(prefix="sensorml-lab-"))
+    try:
+        return _run(command, share, kernel, args)
+    finally:
+        shutil.rmtree(share, ignore_errors=True)
+
+
+def _run(
+    command: list[str], share: Path, kernel: Path, args: argparse.Namespace
+) -> int:
+    """Boot, pass the output on, and return the command's exit status."""
+    (share / "cpuinfo").write_text(PI_4)
+    (share / "command.sh").write_text(_script(command))
+    (share / "output").touch()
+    output = share / "output"
+    with (share / "console").open("wb") as console, output.open("rb") as out:
+        guest = subprocess.Popen(
+            [
+                str(kernel),
+                *TIME[args.time],
+                f"mem={args.mem}",
+                "rootfstype=hostfs",
+                "rootflags=/",
+                "ro",
+                "quiet",
+                f"uml_dir={share}",
+                f"LAB_SHARE={share}",
+                f"init={HERE / 'init.sh'}",
+                "con=null",
+                "con0=null,fd:1",
+                "panic=-1",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=subprocess.STDOUT,
+            # Without this glibc registers rseq, a mapping that the processes of
+            # the guest lose, and the host kills them at their first page fault.
+            env={**os.environ, "GLIBC_TUNABLES": "glibc.pthread.rseq=0"},
+            start_new_session=True,
+        )
+        end = time.monotonic() + args.timeout
+        try:
+            while guest.poll() is None:
+                _pass_on(out)
+                if time.monotonic() > end:
+                    print(f"the guest took over {args.timeout:g} s", file=sys.stderr)
+                    return 124
+                time.sleep(0.02)
+        finally:
+            if guest.poll() is None:
+                os.killpg(guest.pid, signal.SIGKILL)
+                guest.wait()
+        _pass_on(out)
+    status = share / "status"
+    if args.dmesg or not status.exists():
+        sys.stderr.write((share / "console").read_text(errors="replace"))
+    return int(status.read_text()) if status.exists() else 125
+
+
+def _script(command: list[str]) -> str:
+    """Return the shell script that the guest runs, here and with our environment."""
+    environ = {k: os.environ[k] for k in KEPT if k in os.environ} | SAME_EVERY_TIME
+    exports = [f"export {k}={shlex.quote(v)}" for k, v in environ.items()]
+    folder = shlex.quote(str(Path.cwd()))
+    return "\n".join([*exports, f"cd {folder}", f"exec {shlex.join(command)}", ""])
+
+
+def _pass_on(out: BinaryIO) -> None:
+    if chunk := out.read():
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

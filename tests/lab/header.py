@@ -1,0 +1,48 @@
+"""The GPIO header of a Raspberry Pi, by the kernel's gpio-sim.
+
+Documentation/admin-guide/gpio/gpio-sim.rst: the chip is made in configfs; its
+inputs are driven, and its outputs read, in sysfs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_CONFIGFS = Path("/sys/kernel/config/gpio-sim")
+_PLATFORM = Path("/sys/devices/platform")
+_HEADER_LINES = 28
+
+
+class Header:
+    """A GPIO chip that exists from `__init__` to `close`."""
+
+    def __init__(self, *, lines: int = 58, label: str = "pinctrl-bcm2711") -> None:
+        self._dir = _CONFIGFS / label
+        bank = self._dir / "bank0"
+        bank.mkdir(parents=True)
+        (bank / "num_lines").write_text(str(lines))
+        (bank / "label").write_text(label)
+        for line in range(_HEADER_LINES):
+            (bank / f"line{line}").mkdir()
+            (bank / f"line{line}" / "name").write_text(f"GPIO{line}")
+        (self._dir / "live").write_text("1")
+        self.chip = (bank / "chip_name").read_text().strip()
+        """gpiochipN"""
+        device = (self._dir / "dev_name").read_text().strip()
+        self._lines = _PLATFORM / device / self.chip
+
+    def drive(self, line: int, *, high: bool) -> None:
+        """Set the level of an input."""
+        pull = "pull-up" if high else "pull-down"
+        (self._lines / f"sim_gpio{line}" / "pull").write_text(pull)
+
+    def level(self, line: int) -> bool:
+        """Return the level of a line, driven by whomever."""
+        return (self._lines / f"sim_gpio{line}" / "value").read_text().strip() == "1"
+
+    def close(self) -> None:
+        (self._dir / "live").write_text("0")
+        for line in self._dir.glob("bank0/line*"):
+            line.rmdir()
+        (self._dir / "bank0").rmdir()
+        self._dir.rmdir()

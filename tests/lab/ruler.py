@@ -1,0 +1,31 @@
+"""A signal that says when it was sampled: the truth that is in the samples."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+TICK_NS = 10_000
+"""One step of the signal."""
+_DIGIT = 512
+_COUNTS_PER_G = 256
+
+
+class Ruler:
+    """In the place of a `sim.machine.Machine`: the time since it was switched on.
+
+    Three digits of nine bits, z the lowest, one a channel, in counts of 1/256 g
+    around 0: they fit any accelerometer at ±2 g, and come round after 22 minutes.
+    """
+
+    def acceleration(self, at_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        ticks = np.floor(at_s * 1e9 / TICK_NS).astype(np.int64)
+        digits = [ticks // _DIGIT**2, ticks // _DIGIT, ticks]
+        return np.stack([d % _DIGIT - _DIGIT // 2 for d in digits], 1) / _COUNTS_PER_G
+
+
+def sampled_ns(samples: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return when rows (n, 3) in g were sampled, since the ruler was switched on."""
+    digits = np.rint(samples * np.float64(_COUNTS_PER_G)).astype(np.int64)
+    x, y, z = (digits + _DIGIT // 2).T
+    return ((x * _DIGIT + y) * _DIGIT + z) * TICK_NS + TICK_NS // 2

@@ -1,0 +1,336 @@
+"""The whole service with an accelerator: a library that does what it is told.
+
+The library is built from tests/delegate; a file of delegates/ in a site's own
+folder names it, as a plant would name a device that sensorml does not know.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import select
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing, suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from delegate import pair
+from running import sensorml, start, stop, wait_for_line
+from support import CARD_TEXT
+
+from sensorml.cards import CPU_FILE, EDGETPU_FILE, sha256
+from sensorml.recordings import write_npz
+
+RATE_HZ = 800
+WINDOW = 16
+CARD = (
+    CARD_TEXT.replace("rate_hz = 1000.0", f"rate_hz = {RATE_HZ}.0")
+    .replace("window = 4", f"window = {WINDOW}")
+    .replace("hop = 2", f"hop = {WINDOW}")
+)
+DELEGATE = """
+title = "A library for tests"
+tried = false
+[match]
+{match}
+[library]
+names = ["libdelegate.so"]
+options = {{ {options} }}
+cure = "build it"
+[model]
+file = "model_edgetpu.tflite"
+dtypes = ["int8"]
+"""
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory):
+    if shutil.which("gcc") is None:
+        pytest.skip("needs gcc")
+    return pair.build(tmp_path_factory.mktemp("delegate"))
+
+
+class Plant:
+    """A folder with a configuration, a model for both sides, and a delegate."""
+
+    def __init__(self, folder: Path, library: Path) -> None:
+        self.folder = folder
+        self.environ = {
+            "CONFIGURATION_DIRECTORY": str(folder / "etc"),
+            "CACHE_DIRECTORY": str(folder / "cache"),
+            "LD_LIBRARY_PATH": str(library.parent),
+        }
+        t_s = np.arange(60 * RATE_HZ) / RATE_HZ
+        samples = np.random.default_rng(1).standard_normal(len(t_s)) / 4
+        write_npz(
+            folder / "healthy.npz",
+            samples=samples.astype(np.float32)[:, None],
+            rate_hz=RATE_HZ,
+            channels=["x"],
+            unit="g",
+            start_ns=1_700_000_000_000_000_000,
+        )
+
+    def delegate(self, match: str = "always = true", **options: str) -> None:
+        given = ", ".join(f'{key} = "{value}"' for key, value in options.items())
+        path = self.folder / "etc" / "delegates" / "stick.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(DELEGATE.format(match=match, options=given))
+
+    def model(self, name: str = "m", more: str = 'delegate = "stick"') -> str:
+        folder = self.folder / name
+        folder.mkdir()
+        (folder / CPU_FILE).write_bytes(pair.cpu_model(WINDOW))
+        (folder / EDGETPU_FILE).write_bytes(pair.compiled_model(WINDOW))
+        card = CARD.replace("{sha256}", sha256(folder / CPU_FILE))
+        card += f'"{EDGETPU_FILE}" = "{sha256(folder / EDGETPU_FILE)}"\n'
+        (folder / "model.toml").write_text(card)
+        table = f'name = "{name}"\npath = "{name}"\nsensor = "motor"\n{more}\n'
+        return "[[model]]\n" + table
+
+    def config(self, *models: str, pace: str = "real") -> Path:
+        path = self.folder / "plant.toml"
+        path.write_text(
+            f"""
+            device = "plant"
+            [[sensor]]
+            name = "motor"
+            driver = "file"
+            path = "healthy.npz"
+            pace = "{pace}"
+            [store]
+            path = "journal.db"
+            timing_s = 1
+            """
+            + "\n".join(models)
+        )
+        return path
+
+    def rows(self, kind: str) -> list[dict[str, object]]:
+        store = self.folder / "journal.db"
+        got = sensorml("export", "--store", store, "--kind", kind, "--format", "jsonl")
+        assert got.returncode == 0, got.stderr
+        return [json.loads(line) for line in got.stdout.splitlines()]
+
+    def runs(self, model: str = "m") -> list[tuple[object, object]]:
+        """Return what the model ran on, one after the other, and if degraded."""
+        windows = [r for r in self.rows("predictions") if r["model"] == model]
+        period_ns = WINDOW / RATE_HZ * 1e9
+        steps = [b["start_ns"] - a["start_ns"] for a, b in itertools.pairwise(windows)]
+        # A step of the wall clock by a microsecond is no window.
+        assert {round(step / period_ns, 2) for step in steps} == {1.0}
+        used = [(row["delegate"], row["degraded"]) for row in windows]
+        return [each for each, _ in itertools.groupby(used)]
+
+    def states(self, model: str = "m") -> list[object]:
+        return [
+            row["state"]
+            for row in self.rows("events")
+            if (row["event"], row["subject"]) == ("delegate", model)
+        ]
+
+
+@pytest.fixture
+def plant(tmp_path, library):
+    return Plant(tmp_path, library)
+
+
+def children(process) -> list[int]:
+    """Return the service's children: the processes of its accelerators."""
+    return [
+        int(child)
+        for task in Path(f"/proc/{process.pid}/task").glob("*")
+        for child in (task / "children").read_text().split()
+    ]
+
+
+def wait_for_rows(plant: Plant, delegate: str, models: int = 1) -> None:
+    """Wait until every model has been run on a delegate, and that is committed."""
+    query = "SELECT count(DISTINCT model) FROM prediction WHERE delegate = ?"
+    while True:
+        with suppress(sqlite3.OperationalError):  # it is just being made
+            address = f"file:{plant.folder}/journal.db?mode=ro"
+            with closing(sqlite3.connect(address, uri=True)) as journal:
+                [(found,)] = journal.execute(query, (delegate,))
+                if found == models:
+                    return
+
+
+def test_a_child_that_is_killed_costs_no_window_and_comes_back(plant):
+    plant.delegate()
+    process = start("run", plant.config(plant.model()), **plant.environ)
+    wait_for_line(process, "opening → accelerated: stick agrees with the CPU")
+    wait_for_rows(plant, "stick")
+    [child] = children(process)
+    os.kill(child, signal.SIGKILL)
+    lost = wait_for_line(process, "accelerated → degraded")[-1]
+    assert "its process died of SIGKILL" in lost
+    wait_for_line(process, "degraded → accelerated")
+    code, log = stop(process)
+    assert code == 0, log
+    assert plant.runs() == [("cpu", 1), ("stick", 0)] * 2
+    expected = ["opening", "accelerated", "degraded", "accelerated"]
+    assert plant.states() == expected
+
+
+def test_a_library_that_hangs_when_it_opens_delays_nothing(plant):
+    plant.delegate(create="hang")
+    process = start("run", plant.config(plant.model()), **plant.environ)
+    wait_for_line(process, "delegate m: opening")
+    while not children(process):
+        pass
+    wait_for_rows(plant, "cpu")
+    code, log = stop(process)
+    assert code == 0, log
+    assert plant.runs() == [("cpu", 1)]
+    assert plant.states() == ["opening"]
+
+
+def test_a_window_that_hangs_is_scored_on_the_cpu(plant):
+    plant.delegate(invoke="hang", after="30")
+    process = start("run", plant.config(plant.model()), **plant.environ)
+    lost = wait_for_line(process, "accelerated → degraded")[-1]
+    assert "no answer on a window for 1 s" in lost
+    code, log = stop(process)
+    assert code == 0, log
+    assert plant.runs() == [("cpu", 1), ("stick", 0), ("cpu", 1)]
+
+
+def test_a_library_that_computes_something_else_never_takes_over(plant):
+    plant.delegate(invoke="wrong")
+    process = start("run", plant.config(plant.model()), **plant.environ)
+    refused = wait_for_line(process, "opening → refused")[-1]
+    assert "something else than the CPU" in refused
+    assert stop(process)[0] == 0
+    assert plant.runs() == [("cpu", 1)]
+
+
+@pytest.mark.parametrize("fallback", [False, True])
+def test_a_delegate_that_cannot_be_used_stops_the_start_unless_told_otherwise(
+    plant, fallback
+):
+    plant.delegate('usb = ["ffff:0001"]')
+    more = 'delegate = "stick"' + ('\nfallback = "cpu"' if fallback else "")
+    config = plant.config(plant.model(more=more), pace="fast")
+    ran = sensorml("run", config, **plant.environ)
+    if fallback:
+        assert ran.returncode == 0, ran.stderr
+        assert plant.runs() == [("cpu", 1)]
+        assert plant.states() == ["refused"]
+        [said] = [r for r in plant.rows("events") if r["state"] == "refused"]
+        assert "stick: no USB device ffff:0001" in said["detail"]
+        return
+    assert ran.returncode == 1
+    assert "Traceback" not in ran.stderr
+    assert "cannot run on stick" in ran.stderr
+    lines = {line.split()[0]: line for line in ran.stderr.splitlines()[1:]}
+    assert {"cpu", "edgetpu-usb", "edgetpu-pci", "stick"} <= lines.keys()
+    assert "device   no USB device ffff:0001: plug it in" in lines["stick"]
+    assert "usable" in lines["cpu"]
+    assert not (plant.folder / "journal.db").exists()
+
+
+def test_a_compiled_file_of_another_model_is_refused_before_it_is_opened(plant):
+    plant.delegate(create="hang")
+    model = plant.model()
+    other = plant.folder / "m" / EDGETPU_FILE
+    before = sha256(other)
+    other.write_bytes(pair.compiled_model(WINDOW + 1))
+    card = plant.folder / "m" / "model.toml"
+    card.write_text(card.read_text().replace(before, sha256(other)))
+    ran = sensorml("run", plant.config(model, pace="fast"), **plant.environ)
+    assert ran.returncode == 1
+    assert "takes 17 values" in ran.stderr
+    assert "model    " in ran.stderr
+
+
+def test_two_models_on_one_device_share_a_process_and_its_fate(plant):
+    plant.delegate()
+    config = plant.config(plant.model("m"), plant.model("n"))
+    process = start("run", config, **plant.environ)
+    waited = wait_for_line(process, "opening → accelerated")
+    first = "m" if "delegate m:" in waited[-1] else "n"
+    wait_for_line(process, f"delegate {'n' if first == 'm' else 'm'}: opening → acc")
+    wait_for_rows(plant, "stick", models=2)
+    [child] = children(process)
+    os.kill(child, signal.SIGKILL)
+    for _ in "mn":
+        wait_for_line(process, "accelerated → degraded")
+    for _ in "mn":
+        wait_for_line(process, "degraded → accelerated")
+    assert len(children(process)) == 1
+    assert stop(process)[0] == 0
+    for name in "mn":
+        assert plant.runs(name) == [("cpu", 1), ("stick", 0)] * 2
+
+
+def test_auto_measures_once_and_remembers(plant):
+    plant.delegate(invoke="slow")  # 20 ms a window: the CPU is faster
+    config = plant.config(plant.model(more='delegate = "auto"'))
+    process = start("run", config, **plant.environ)
+    said = wait_for_line(process, "opening → cpu: auto: cpu p95")[-1]
+    assert "stick p95" in said
+    assert stop(process)[0] == 0
+    assert plant.runs() == [("cpu", 0)]
+    process = start("run", config, **plant.environ)
+    wait_for_line(process, "as measured earlier")
+    assert children(process) == []
+    assert stop(process)[0] == 0
+
+
+def test_a_service_that_is_killed_takes_its_children_along(plant):
+    plant.delegate()
+    process = start("run", plant.config(plant.model()), **plant.environ)
+    wait_for_line(process, "opening → accelerated")
+    child = os.pidfd_open(children(process)[0])
+    process.kill()
+    process.communicate()
+    with os.fdopen(child):
+        assert select.select([child], [], [], 60)[0], "it still runs"
+
+
+IMPORTS = """
+import sys
+from sensorml.cli import main
+sys.argv = ["sensorml", *sys.argv[1:]]
+assert main() == 0
+unwanted = ("child", "child_main", "failover", "contest", "device", "process")
+print(*(n for n in unwanted if f"sensorml.engines.{n}" in sys.modules))
+"""
+
+
+@pytest.mark.parametrize("more", ['delegate = "auto"', 'delegate = "cpu"'])
+def test_a_start_on_the_cpu_does_not_pay_for_accelerators(plant, more):
+    plant.delegate('usb = ["ffff:0001"]')
+    config = plant.config(plant.model(more=more), pace="fast")
+    ran = subprocess.run(
+        [sys.executable, "-c", IMPORTS, "run", config],
+        env=os.environ | plant.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.strip() == ""
+    assert plant.runs() == [("cpu", 0)]
+
+
+def test_recordings_are_scored_on_the_delegate_that_was_named(plant):
+    plant.delegate()
+    plant.model()
+    score = ("score", "--model", plant.folder / "m", plant.folder / "healthy.npz")
+    on_cpu = sensorml(*score, **plant.environ)
+    on_stick = sensorml(*score, "--delegate", "stick", **plant.environ)
+    assert on_stick.returncode == 0, on_stick.stderr
+    assert on_stick.stdout == on_cpu.stdout
+    summary = sensorml(*score, "--delegate", "stick", "--json", **plant.environ)
+    assert json.loads(summary.stdout)["delegate"] == "stick"
+    wrong = sensorml(*score, "--delegate", "stik", **plant.environ)
+    assert wrong.returncode == 1
+    assert "did you mean stick?" in wrong.stderr

@@ -1,0 +1,192 @@
+"""The lines of a configuration, opened on gpiozero's simulated pins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from gpiozero.pins.mock import MockFactory, MockPWMPin
+
+from sensorml import wiring
+from sensorml.buses import gpiopins
+from sensorml.config import Alarm, Config, Heartbeat, Meter, Model, Store, Trigger, Web
+from sensorml.decision import Signal
+from sensorml.errors import BusError
+from sensorml.lines import LineTimer
+from sensorml.sampling import Acknowledge, Arm, Reading
+from sensorml.sampling import Trigger as Triggered
+
+
+@pytest.fixture(autouse=True)
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockFactory]:
+    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")
+    gpiopins.factory.cache_clear()
+    yield gpiopins.factory()
+    gpiopins.factory.cache_clear()
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as opened:
+        yield opened
+
+
+def alarm(**keys: object) -> Alarm:
+    return Alarm(name="bad", model="wear", **keys)
+
+
+def config(**keys: object) -> Config:
+    return Config(Path("box.toml"), "box", (), (), (), (), Store(), Web(), **keys)
+
+
+@pytest.mark.parametrize(("fail_safe", "level"), [("on", True), ("off", False)])
+def test_a_line_that_blinked_is_left_at_its_safe_level(
+    lines: MockFactory, fail_safe: str, level: bool
+) -> None:
+    timer = LineTimer()
+    with ExitStack() as opened:
+        rule = alarm(gpio=17, pattern="blink", fail_safe=fail_safe)
+        line = wiring.alarm_line(rule, opened, timer)
+        assert line is not None
+        line.set(Signal.SAFE if not level else Signal.OFF)
+        assert lines.pin(17).state != level
+    assert (lines.pin(17).function, bool(lines.pin(17).state)) == ("output", level)
+
+
+@pytest.mark.parametrize(("pattern", "timed"), [("level", False), ("pulse", True)])
+def test_only_a_line_that_changes_by_itself_is_come_back_to(
+    stack: ExitStack, pattern: str, timed: bool
+) -> None:
+    timer = LineTimer()
+    wiring.alarm_line(alarm(gpio=17, pattern=pattern), stack, timer)
+    assert timer.needed is timed
+
+
+def test_an_alarm_without_a_line_has_none(stack: ExitStack) -> None:
+    assert wiring.alarm_line(alarm(), stack, LineTimer()) is None
+
+
+def test_a_closed_contact_arms_and_an_open_one_disarms(
+    lines: MockFactory, stack: ExitStack
+) -> None:
+    told: list[Reading] = []
+    wiring.listen(alarm(arm_gpio=5), stack, told.append)
+    assert [reading.what for reading in told] == [Arm("bad", False)]
+    lines.pin(5).drive_low()
+    lines.pin(5).drive_high()
+    assert [reading.what for reading in told[1:]] == [
+        Arm("bad", True),
+        Arm("bad", False),
+    ]
+
+
+class Grounded(MockPWMPin):
+    """A line with a closed contact to ground."""
+
+    def _get_state(self) -> bool:
+        return False
+
+
+def test_a_contact_that_is_closed_at_the_start_leaves_it_armed(
+    lines: MockFactory, stack: ExitStack
+) -> None:
+    lines.pin(5, pin_class=Grounded)
+    told: list[Reading] = []
+    wiring.listen(alarm(arm_gpio=5), stack, told.append)
+    assert told == []
+
+
+def test_a_button_is_told_when_it_is_pressed_and_not_when_it_is_let_go(
+    lines: MockFactory, stack: ExitStack
+) -> None:
+    told: list[Reading] = []
+    wiring.listen(alarm(acknowledge_gpio=27), stack, told.append)
+    lines.pin(27).drive_low()
+    lines.pin(27).drive_high()
+    assert [reading.what for reading in told] == [Acknowledge("bad")]
+
+
+def test_an_input_that_somebody_has_is_an_error_at_the_start(stack: ExitStack) -> None:
+    wiring.listen(alarm(arm_gpio=5), stack, lambda _: None)
+    with pytest.raises(BusError, match="GPIO BOARD29"):
+        wiring.listen(alarm(arm_gpio="BOARD29"), stack, lambda _: None)
+
+
+@pytest.mark.parametrize(("edge", "levels"), [("rising", "hlh"), ("falling", "hl")])
+def test_a_trigger_hears_its_own_edges_only(
+    lines: MockFactory, stack: ExitStack, edge: str, levels: str
+) -> None:
+    told: list[Reading] = []
+    rule = Trigger(gpio=6, edge=edge)
+    wiring.trigger(_model(rule), stack, told.append)
+    for level in levels:
+        (lines.pin(6).drive_high if level == "h" else lines.pin(6).drive_low)()
+    assert len(told) == levels.count("h" if edge == "rising" else "l")
+    assert {reading.what for reading in told} == {Triggered("wear")}
+    assert {reading.sensor for reading in told} == {"motor"}
+
+
+def test_a_trigger_is_of_the_edges_time_and_the_delay_after_it(
+    lines: MockFactory, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Reading] = []
+    rule = Trigger(gpio=6, delay_s=0.25, bounce_s=0.01)
+    wiring.trigger(_model(rule), stack, told.append)
+    monkeypatch.setattr("gpiozero.pins.mock.monotonic", lambda: 99.995)
+    monkeypatch.setattr("time.monotonic_ns", lambda: 100_000_000_000)
+    lines.pin(6).drive_high()
+    assert [reading.at_ns for reading in told] == [100_235_000_000]
+
+
+def test_an_edge_by_another_clock_has_the_time_at_which_it_was_told(
+    lines: MockFactory, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Reading] = []
+    wiring.trigger(_model(Trigger(gpio=6)), stack, told.append)
+    monkeypatch.setattr("gpiozero.pins.mock.monotonic", lambda: 1.7e9)
+    monkeypatch.setattr("time.monotonic_ns", lambda: 100_000_000_000)
+    lines.pin(6).drive_high()
+    assert [reading.at_ns for reading in told] == [100_000_000_000]
+
+
+def _model(trigger: Trigger) -> Model:
+    return Model(name="wear", path="wear", sensor="motor", trigger=trigger)
+
+
+def test_a_meter_points_and_is_off_when_it_is_closed(lines: MockFactory) -> None:
+    meters = (
+        Meter(name="needle", model="wear", gpio=18, frequency_hz=500.0),
+        Meter(name="other", model="heat", gpio=19),
+    )
+    with ExitStack() as opened:
+        [pointer] = wiring.pointers(config(meters=meters), _model(None), 1.0, opened)
+        pointer.show(1.0)
+        assert (lines.pin(18).frequency, lines.pin(18).state) == (500.0, 0.5)
+    assert (lines.pin(18).frequency, lines.pin(18).state) == (None, 0.0)
+    assert lines.pin(18).function == "output"
+
+
+def test_a_heart_that_beat_is_low_when_it_is_closed(lines: MockFactory) -> None:
+    timer, blocks = LineTimer(lambda: 0), [0]
+    with ExitStack() as opened:
+        rule = config(heartbeat=Heartbeat(gpio=24))
+        wiring.heartbeat(rule, opened, timer, lambda: blocks[0])
+        blocks[0] += 1
+        timer.advance(lambda *_: None)
+        assert lines.pin(24).state
+    assert not lines.pin(24).state
+
+
+def test_a_configuration_without_lines_opens_none(stack: ExitStack) -> None:
+    timer = LineTimer()
+    wiring.heartbeat(config(), stack, timer, lambda: 0)
+    wiring.trigger(_model(None), stack, lambda _: None)
+    assert wiring.pointers(config(), _model(None), 1.0, stack) == []
+    assert not wiring.simulated(config())
+    assert not timer.needed
+
+
+def test_lines_that_are_driven_on_paper_are_told_of() -> None:
+    assert wiring.simulated(config(heartbeat=Heartbeat(gpio=24)))
