@@ -21,6 +21,11 @@ T = TypeVar("T", bound=Table)
 Id = Annotated[str, Meta(pattern="^[0-9a-f]{4}:[0-9a-f]{4}$")]
 """vendor:product, four small hexadecimal digits each."""
 
+NodePath = Annotated[
+    str, Meta(pattern=r"^/dev/(galcore|(ethosu|mali|accel/accel|dri/renderD)\d+)$")
+]
+"""A node that `devices.accelerators` looks for."""
+
 NO_MATCH = (-1, 0)
 
 
@@ -32,12 +37,13 @@ class Match(Table, frozen=True, kw_only=True):
     machine: tuple[str, ...] = ()
     usb: tuple[Id, ...] = ()
     pci: tuple[Id, ...] = ()
+    node: tuple[NodePath, ...] = ()
 
     def __post_init__(self) -> None:
         given = self.always or self.dt_compatible or self.machine
-        if not (given or self.usb or self.pci):
+        if not (given or self.usb or self.pci or self.node):
             raise ValueError(
-                "is empty: give always, dt_compatible, machine, usb or pci"
+                "is empty: give always, dt_compatible, machine, usb, pci or node"
             )
 
     def why_not(self, facts: Facts) -> str | None:
@@ -50,6 +56,8 @@ class Match(Table, frozen=True, kw_only=True):
             return f"no USB device {_either(self.usb)}"
         if self.pci and not set(self.pci) & {device.id for device in facts.pci}:
             return f"no PCI device {_either(self.pci)}"
+        if self.node and not set(self.node) & {n.path for n in facts.accelerators}:
+            return f"no device file {_either(self.node)}"
         return None
 
     def rank(self, facts: Facts) -> tuple[int, int]:
@@ -67,7 +75,7 @@ class Match(Table, frozen=True, kw_only=True):
         ]
         if places:
             return 3, max(places)
-        if self.usb or self.pci:
+        if self.usb or self.pci or self.node:
             return 2, 0
         return (1, 0) if self.machine else (0, 0)
 
@@ -145,6 +153,8 @@ class DelegateTable(Table, frozen=True, kw_only=True):
     title: str
     tried: bool
     """Whether its authors ran it on the real device."""
+    auto: bool = True
+    """Whether `delegate = "auto"` tries it; else only who names it gets it."""
     match: Match
     model: ModelNeeds
     library: Library | None = None

@@ -1,4 +1,4 @@
-"""Devices on USB, PCI and I2C, and the Edge TPUs among them.
+"""Devices on USB, PCI, I2C and SPI, and the accelerators among them.
 
 Sources: Documentation/ABI of the Linux kernel for sysfs; the gasket driver for
 /sys/class/apex, which gives temperatures in thousandths of a degree.
@@ -9,8 +9,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from sensorml.hardware.files import Tree, parse_int
+
+
+ACCELERATORS: Final = {
+    "dev": ("galcore", "ethosu", "mali"),
+    "dev/accel": ("accel",),
+    "dev/dri": ("renderD",),
+}
+"""Folders of /dev and how the names of accelerators' nodes begin there: Vivante's
+and Arm's own drivers, the kernel's accel and DRM subsystems."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,8 @@ class UsbDevice:
     """480 is USB 2, 5000 and up USB 3."""
     product: str
     node: Node
+    claimed: bool = False
+    """Whether a process uses it, through libusb: to open it now would reset it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +93,15 @@ class I2cAdapter:
 
 
 def usb(tree: Tree) -> Iterator[UsbDevice]:
-    for port in tree.names("sys/bus/usb/devices"):
+    ports = tree.names("sys/bus/usb/devices")
+    # usb/core/devio.c: whoever claims an interface there binds it to "usbfs".
+    claimed = {
+        interface.partition(":")[0]
+        for interface in ports
+        if ":" in interface
+        and tree.target(f"sys/bus/usb/devices/{interface}/driver") == "usbfs"
+    }
+    for port in ports:
         at = f"sys/bus/usb/devices/{port}"
         ids = [tree.text(f"{at}/{name}").lower() for name in ("idVendor", "idProduct")]
         bus, device = (tree.integer(f"{at}/{name}") for name in ("busnum", "devnum"))
@@ -96,6 +116,7 @@ def usb(tree: Tree) -> Iterator[UsbDevice]:
             speed_mbps=float(speed) if speed.replace(".", "", 1).isdecimal() else None,
             product=tree.text(f"{at}/product"),
             node=Node.at(tree, f"dev/bus/usb/{bus:03d}/{device:03d}"),
+            claimed=port in claimed,
         )
 
 
@@ -128,6 +149,20 @@ def i2c(tree: Tree) -> Iterator[I2cAdapter]:
         if bus is not None and adapter == f"i2c-{bus}":
             name = tree.text(f"sys/bus/i2c/devices/{adapter}/name")
             yield I2cAdapter(bus, name, Node.at(tree, f"dev/{adapter}"))
+
+
+def spi(tree: Tree) -> Iterator[Node]:
+    """Find what the kernel lets a process use: a device bound to spidev."""
+    for name in tree.names("sys/class/spidev"):
+        yield Node.at(tree, f"dev/{name}")
+
+
+def accelerators(tree: Tree) -> Iterator[Node]:
+    """Find the nodes of accelerators that are on neither USB nor PCI."""
+    for folder, beginnings in ACCELERATORS.items():
+        for name in tree.names(folder):
+            if name.rstrip("0123456789") in beginnings:
+                yield Node.at(tree, f"{folder}/{name}")
 
 
 def celsius(tree: Tree, path: str) -> float | None:

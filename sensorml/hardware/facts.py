@@ -59,6 +59,9 @@ class Facts:
     pci: tuple[devices.PciDevice, ...]
     apex: tuple[devices.Apex, ...]
     i2c: tuple[devices.I2cAdapter, ...]
+    spi: tuple[devices.Node, ...]
+    accelerators: tuple[devices.Node, ...]
+    """Nodes of those that are part of the SoC."""
     gpio: tuple[GpioChip, ...]
     temperatures: tuple[Temperature, ...]
     throttled: tuple[str, ...]
@@ -87,6 +90,8 @@ class Facts:
             pci=tuple(devices.pci(tree)),
             apex=tuple(devices.apex(tree)),
             i2c=tuple(devices.i2c(tree)),
+            spi=tuple(devices.spi(tree)),
+            accelerators=tuple(devices.accelerators(tree)),
             gpio=tuple(gpio_chips(tree)),
             temperatures=tuple(_temperatures(tree)),
             throttled=_throttled(tree),

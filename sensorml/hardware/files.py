@@ -95,6 +95,18 @@ class Tree:
             return False
         return all(have & bits for how, bits in _ANYBODY.items() if mode & how)
 
+    def target(self, path: str) -> str:
+        """Return the last word of where a link points to; "" if it is no link.
+
+        The link is not followed: sysfs names a device's driver so.
+        """
+        name, _, last = path.rpartition("/")
+        place = self.inside(name)
+        try:
+            return Path(os.readlink(f"{place}/{last}")).name if place else ""
+        except OSError:
+            return ""
+
     def inside(self, path: str) -> str | None:
         """Return the real path, or None when a link leads out of the root.
 

@@ -6,11 +6,22 @@ inputs are driven, and its outputs read, in sysfs.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 _CONFIGFS = Path("/sys/kernel/config/gpio-sim")
 _PLATFORM = Path("/sys/devices/platform")
 _HEADER_LINES = 28
+
+
+class Edge(NamedTuple):
+    """A line has changed, seen by looking at it again and again."""
+
+    at_s: float
+    """Monotonic."""
+    high: bool
 
 
 class Header:
@@ -39,6 +50,20 @@ class Header:
     def level(self, line: int) -> bool:
         """Return the level of a line, driven by whomever."""
         return (self._lines / f"sim_gpio{line}" / "value").read_text().strip() == "1"
+
+    def watch(
+        self, lines: Iterable[int], for_s: float, every_s: float = 0.01
+    ) -> dict[int, list[Edge]]:
+        """Return how lines were at first, as an edge, and all their changes since."""
+        seen: dict[int, list[Edge]] = {line: [] for line in lines}
+        end = time.monotonic() + for_s
+        while (now := time.monotonic()) < end:
+            for line, edges in seen.items():
+                high = self.level(line)
+                if not edges or edges[-1].high is not high:
+                    edges.append(Edge(now, high))
+            time.sleep(every_s)
+        return seen
 
     def close(self) -> None:
         (self._dir / "live").write_text("0")

@@ -23,7 +23,7 @@ if [ -n "$ready" ]; then
   cp "$ready"/modules/*.ko "$out/modules/"
   chmod -R u+w "$out"
   chmod +x "$out/linux"
-  touch "$out/linux"
+  touch "$out" "$out/linux"
   exit 0
 fi
 
