@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -222,24 +223,42 @@ class Card(Table, frozen=True, kw_only=True):
         return _USUAL_SCORE[self.kind]
 
 
+def read(folder: Path) -> Card:
+    """Read a model folder's card; its files may be others than it says.
+
+    Raises:
+        ModelError: naming the key and the reason.
+    """
+    try:
+        return decode_file(folder / CARD, Card)
+    except ConfigError as err:
+        raise ModelError(str(err)) from err
+
+
 def load(folder: Path) -> Card:
     """Read a model folder's card and check the hash of every file it names.
 
     Raises:
         ModelError: naming the file and the reason.
     """
-    try:
-        card = decode_file(folder / CARD, Card)
-    except ConfigError as err:
-        raise ModelError(str(err)) from err
-    for name, expected in card.files.items():
+    card = read(folder)
+    verify(folder, card.files)
+    return card
+
+
+def verify(folder: Path, files: Mapping[str, str]) -> None:
+    """Check the hashes of some of a folder's files, sha256 by name.
+
+    Raises:
+        ModelError: naming the file and the reason.
+    """
+    for name, expected in files.items():
         if Path(name).name != name or not name.endswith(".tflite"):
             raise ModelError(
                 f"{folder / CARD}: files names {name!r}: only .tflite files of the "
                 "same folder can be listed"
             )
         _verify(folder / name, expected)
-    return card
 
 
 def problems(folder: Path) -> tuple[Problem, ...]:

@@ -18,6 +18,7 @@ from sensorml.errors import BusError, SourceEndedError
 from sensorml.health import SensorHealth
 from sensorml.meters import Pointer
 from sensorml.outbox import Outbox
+from sensorml.period import Period
 from sensorml.pipeline import FROZEN
 from sensorml.sampling import Acknowledge, Arm, Inbox, Reading, Started, Trigger
 from sensorml.streams import Stream, Watch
@@ -66,8 +67,9 @@ class Monitor:
         self._by_sensor = {
             name: [s for s in self.streams if s.sensor == name] for name in self.sensors
         }
-        self._timing_ns = round(timing_s * 1e9)
-        self._timed_ns = clock()
+        self._period = Period(
+            tuple(self.sensors.values()), self.streams, outbox, timing_s, clock()
+        )
 
     @property
     def watches(self) -> list[Watch]:
@@ -88,7 +90,7 @@ class Monitor:
             if (now_ns := self._clock()) >= next_tick_ns:
                 self.tick(now_ns)
                 next_tick_ns = now_ns + round(TICK_S * 1e9)
-        self._write_period(self._clock())
+        self._period.write(self._clock())
 
     def handle(self, reading: Reading) -> None:
         """Take one reading all the way to lines and rows."""
@@ -127,8 +129,8 @@ class Monitor:
             self._tell(sensor, now_ns)
         for watch in self.watches:
             self._drive(watch)
-        if now_ns - self._timed_ns >= self._timing_ns:
-            self._write_period(now_ns)
+        if self._period.over(now_ns):
+            self._period.write(now_ns)
 
     def _told(self, what: Acknowledge | Arm, at_ns: int) -> None:
         """Do what a person has told an alarm."""
@@ -281,32 +283,6 @@ class Monitor:
                 detail=detail,
             )
         return driven.line_state == "ok"
-
-    def _write_period(self, now_ns: int) -> None:
-        """Turn delays and counts since the last call into rows."""
-        since_ns, self._timed_ns = self._timed_ns, now_ns
-        for stream in self.streams:
-            if ignored := stream.take_ignored():
-                self._outbox.event(
-                    kind="trigger",
-                    subject=stream.model,
-                    state="ignored",
-                    detail="triggers came within the window of another",
-                    value=ignored,
-                )
-        self._outbox.timing(
-            lambda offset_ns: [
-                row
-                for stream in self.streams
-                for row in stream.timing_rows(since_ns + offset_ns, now_ns + offset_ns)
-            ]
-        )
-        self._outbox.sensors(
-            lambda offset_ns: [
-                sensor.row(since_ns + offset_ns, now_ns + offset_ns)
-                for sensor in self.sensors.values()
-            ]
-        )
 
 
 def _compared(prediction: Prediction) -> str:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import sensorml
 from sensorml import plugins, wiring
@@ -28,11 +28,11 @@ from sensorml.assembly import assemble
 from sensorml.clock import WallClock
 from sensorml.config import Config, Sink
 from sensorml.keeper import Keeper
-from sensorml.lines import LineTimer
 from sensorml.monitor import Monitor
 from sensorml.notify import Notifier
 from sensorml.outbox import Outbox
-from sensorml.sampling import Inbox, Station, Wake, run_bus
+from sensorml.running import Running, status
+from sensorml.sampling import Inbox, Wake, run_bus
 from sensorml.worker import Worker
 
 if TYPE_CHECKING:
@@ -42,22 +42,6 @@ PULSE_S: Final = 1.0
 """Between looks at progress, for systemd."""
 SINKS_S: Final = 1.2
 """How long the sinks may take at a stop; what is left waits in the journal."""
-
-
-class Running(NamedTuple):
-    """The parts of a running service, for those who look at it."""
-
-    config: Config
-    stations: dict[str, list[Station]]
-    monitor: Monitor
-    inbox: Inbox
-    timer: LineTimer
-    outbox: Outbox
-    keeper: Keeper
-    deliveries: Sequence[Delivery]
-    ready: asyncio.Event
-    """Set with the first result."""
-    started_ns: int
 
 
 Viewer = Callable[[Running], Coroutine[None, None, None]]
@@ -274,26 +258,6 @@ async def _pulse(running: Running, notifier: Notifier) -> None:
             notifier.watchdog()
         notifier.status(status(running))
         await asyncio.sleep(PULSE_S)
-
-
-def status(running: Running) -> str:
-    """Say in one line how the service is."""
-    monitor = running.monitor
-    parts = [f"{sensor.name} {sensor.state}" for sensor in monitor.sensors.values()]
-    parts += [f"{watch.name} {watch.logic.state}" for watch in monitor.watches]
-    parts += [
-        f"{stream.model} degraded: {stream.pipeline.engine.why}"
-        for stream in monitor.streams
-        if stream.pipeline.engine.degraded
-    ]
-    if running.keeper.trouble:
-        parts.append(f"store: {running.keeper.trouble}")
-    parts += [
-        f"{delivery.name} {delivery.status.state}"
-        for delivery in running.deliveries
-        if delivery.status.state != "ok"
-    ]
-    return ", ".join(parts)
 
 
 def _take_signals(stop: asyncio.Event, stack: ExitStack) -> None:

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from sensorml.service import Running
+from sensorml.running import Running
 from sensorml.streams import Stream
 from sensorml.types import SensorState
 

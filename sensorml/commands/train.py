@@ -16,14 +16,20 @@ _ARCHITECTURES: Final = ("dense", "small", "wide")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
         "--normal",
         type=Path,
         nargs="+",
         action="extend",
-        required=True,
         metavar="FILE",
         help="recordings of the healthy machine, one or more for each operating state",
+    )
+    source.add_argument(
+        "--pair",
+        type=Path,
+        metavar="FILE",
+        help="train nothing: add what edgetpu_compiler made of the folder's model",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="the model folder"
@@ -48,6 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.pair is not None:
+        return _pair(args.pair, args.out)
     from sensorml.training.train import steps, train
 
     with Progress("train", steps(len(args.normal))) as progress:
@@ -69,8 +77,19 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _pair(compiled: Path, folder: Path) -> int:
+    from sensorml.cards import EDGETPU_FILE
+    from sensorml.training.pair import pair
+
+    pair(compiled, folder)
+    print(f"{folder / EDGETPU_FILE} is listed in the card")
+    return 0
+
+
 def _show(trained: Trained, files: int) -> None:
     from sensorml.cards import CPU_FILE
+    from sensorml.engines.modelfile import read
+    from sensorml.training import edgetpu
 
     card = trained.card
     wants, threshold = card.input, card.threshold
@@ -85,6 +104,10 @@ def _show(trained: Trained, files: int) -> None:
     print(f"false alarms at most {expected:.1%} of windows, at 95 % confidence")
     print(f"size         {size / 1024:.1f} kB")
     print(f"folder       {trained.folder}")
+    print(f"Edge TPU     {edgetpu.report(read(trained.folder / CPU_FILE))}")
+    compiling, adding = edgetpu.commands(trained.folder)
+    print(f"  on x86-64  {compiling}")
+    print(f"  then       {adding}")
 
 
 def _count(text: str) -> int:

@@ -16,7 +16,7 @@ from sensorml.engines.modelfile import ModelFile, Tensor, read, why_not
 from sensorml.engines.tflite import TfliteEngine
 from sensorml.errors import DelegateError, ModelError
 from sensorml.hardware import selection
-from sensorml.hardware.descriptors import Delegate, delegates
+from sensorml.hardware.descriptors import Delegate, ModelNeeds, delegates
 from sensorml.hardware.facts import Facts
 from sensorml.hardware.probe import Rung, RuntimeVerdict, Verdict, judge
 from sensorml.resources import folders
@@ -131,24 +131,32 @@ def paired(wanted: Wanted, delegate: Delegate) -> ModelFile:
     Raises:
         ModelError: it is not there, damaged, or not of the same model.
     """
-    folder, card, _, cpu, _ = wanted
     name = delegate.model.file
-    path = folder / name
-    if name not in card.files:
-        cure = "compile model.tflite for it and list the file in the card"
-        raise ModelError(f"{folder} has no {name}: {cure}")
+    if name not in wanted.card.files:
+        cure = "compile model.tflite for it and add it with sensorml train --pair"
+        raise ModelError(f"{wanted.folder} has no {name}: {cure}")
+    path = wanted.folder / name
+    return twin(path, delegate.model, wanted.card, wanted.cpu_file)
+
+
+def twin(path: Path, model: ModelNeeds, card: Card, cpu_file: ModelFile) -> ModelFile:
+    """Read a compiled file, wherever it is, and hold it against card and CPU file.
+
+    Raises:
+        ModelError: it is damaged, or not of the same model.
+    """
     file = read(path)
-    if name == EDGETPU_FILE and not file.edgetpu:
+    if model.file == EDGETPU_FILE and not file.edgetpu:
         cure = "compile it with edgetpu_compiler"
         raise ModelError(f"{path} holds nothing for the Edge TPU: {cure}")
     if why := why_not(file, card):
         raise ModelError(f"{path} does not fit its card, {why}: compile it again")
     for role, ours, theirs in (
-        ("input", file.inputs[0], cpu.inputs[0]),
-        ("output", file.outputs[0], cpu.outputs[0]),
+        ("input", file.inputs[0], cpu_file.inputs[0]),
+        ("output", file.outputs[0], cpu_file.outputs[0]),
     ):
-        if ours.dtype not in delegate.model.dtypes:
-            cure = f"use {' or '.join(delegate.model.dtypes)}"
+        if ours.dtype not in model.dtypes:
+            cure = f"use {' or '.join(model.dtypes)}"
             raise ModelError(f"{path} has {ours.dtype} as its {role}: {cure}")
         if _kind(ours) != _kind(theirs):
             cure = "compile it again from model.tflite"

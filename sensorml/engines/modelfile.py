@@ -20,6 +20,8 @@ from sensorml.errors import ModelError
 from sensorml.features import extractor
 
 EDGETPU_OP: Final = "edgetpu-custom-op"
+CUSTOM: Final = 32
+"""BuiltinOperator: the operator is known by its name."""
 DTYPES: Final = ("float32", "int8", "uint8")
 """What an engine can feed and read."""
 
@@ -46,10 +48,12 @@ class Op(NamedTuple):
     """One operator, as it is run."""
 
     builtin: int
-    """Number in BuiltinOperator; 32 for a custom operator."""
+    """Number in BuiltinOperator."""
     custom: str
     """Name of the custom operator, or empty."""
     version: int
+    dtypes: tuple[str, ...] = ()
+    """Data types of all that it takes and makes."""
 
 
 class Tensor(NamedTuple):
@@ -60,6 +64,8 @@ class Tensor(NamedTuple):
     dtype: str
     scale: tuple[float, ...]
     zero_point: tuple[int, ...]
+    dynamic: bool = False
+    """Whether a dimension is known only when it runs."""
 
     @property
     def size(self) -> int:
@@ -160,9 +166,11 @@ def _graph(table: Table, codes: Sequence[Op], buffers: Sequence[int]) -> _Graph:
 
     ops: list[Op] = []
     for op in table.tables(3):
-        ops.append(_pick(codes, op.number(0, "I"), "operator"))
+        code = _pick(codes, op.number(0, "I"), "operator")
+        used: list[Tensor] = []
         for slot in (1, 2, 8):  # inputs, outputs, intermediates; -1: left out
-            pick([i for i in op.vector(slot, "i") if i != -1])
+            used += pick([i for i in op.vector(slot, "i") if i != -1])
+        ops.append(code._replace(dtypes=tuple(tensor.dtype for tensor in used)))
         _options(op)
     table.text(4)
     return _Graph(
@@ -189,7 +197,7 @@ def _tensor(table: Table, buffers: Sequence[int]) -> Tensor:
     sparsity = table.table(6)
     if sparsity:
         _sparsity(sparsity)
-    table.vector(7, "i")
+    dynamic = -1 in table.vector(7, "i")
     for variant in table.tables(9):
         variant.vector(0, "i")
     held = _pick(buffers, table.number(2, "I"), "buffer")
@@ -197,7 +205,7 @@ def _tensor(table: Table, buffers: Sequence[int]) -> Tensor:
         raise ModelError(f"is damaged, tensor {name!r} has shape {shape}")
     if held and bits and not sparsity and held * 8 < math.prod(shape) * bits:
         raise ModelError(f"is damaged, tensor {name!r} lacks data: copy the file again")
-    return Tensor(name, shape, dtype, scale, zero_point)
+    return Tensor(name, shape, dtype, scale, zero_point, dynamic)
 
 
 def _quantisation(table: Table | None) -> tuple[tuple[float, ...], tuple[int, ...]]:

@@ -13,7 +13,6 @@ from typing import Final
 
 from sensorml.hardware.files import Tree, parse_int
 
-
 ACCELERATORS: Final = {
     "dev": ("galcore", "ethosu", "mali"),
     "dev/accel": ("accel",),

@@ -1,13 +1,17 @@
-"""Where a shared library is, without loading it (ld.so(8))."""
+"""Where a shared library is (ld.so(8)), and whether it loads."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
+from sensorml.hardware import outside
 from sensorml.hardware.files import Tree
+from sensorml.hardware.outside import Said
 
+_LOADER = Path(__file__).with_name("library_main.py")
 _DEFAULT = ("lib", "usr/lib", "lib64", "usr/lib64", "usr/local/lib")
 _MULTIARCH = {
     ("aarch64", 64): "aarch64-linux-gnu",
@@ -38,6 +42,23 @@ def find(
             if place is not None and Path(place).is_file():
                 return Path(place)
     return None
+
+
+def load(path: Path) -> Said:
+    """Load a library in a process of its own; return its version, if it has one.
+
+    The same file is loaded once: a service asks before every opening.
+    """
+    try:
+        state = path.stat()
+    except OSError as err:
+        return Said(why_not=str(err.strerror))
+    return _load(str(path), state.st_mtime_ns, state.st_size)
+
+
+@lru_cache
+def _load(path: str, _changed_ns: int, _size: int) -> Said:
+    return outside.ask(_LOADER, path, options=outside.LONE)
 
 
 def _folders(tree: Tree, multiarch: list[str]) -> Iterator[str]:

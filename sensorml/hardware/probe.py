@@ -7,22 +7,22 @@ permission blocks for 25 s. What only an open device can tell comes after these.
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from sensorml.hardware import libraries, selection
-from sensorml.hardware.descriptors import Board, Delegate, identify
-from sensorml.hardware.devices import Apex, Node
+from msgspec import structs
+
+from sensorml.hardware import libraries, selection, traps
+from sensorml.hardware.descriptors import Board, Delegate, Match, identify
+from sensorml.hardware.devices import Apex, Node, UsbDevice
 from sensorml.hardware.facts import Facts
 from sensorml.hardware.software import Software
 
 DEAD_LINK_C: Final = -89.0
 """All bits of the temperature register set read as -89.7 °C: nobody answers."""
-USB2_MBPS: Final = 480
 
 
 class Rung(StrEnum):
@@ -37,6 +37,9 @@ class Rung(StrEnum):
     OWNER = "owner"
     LIBRARY = "library"
     MODEL = "model"
+    OPEN = "open"
+    OUTPUT = "output"
+    LATENCY = "latency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +54,21 @@ class RuntimeVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is known about one delegate before it is opened."""
+    """What is known about one delegate: before it is opened, or with a model."""
 
     delegate: str
     title: str
     rung: Rung
     why_not: str | None
-    """None: nothing that can be seen from outside keeps it from being used."""
+    """None: nothing that was looked at keeps it from being used."""
     cure: str
     library: str | None
     tried: bool
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What looks like a fault and is none."""
+    library_version: str = ""
+    """As libedgetpu says it; other libraries do not say."""
 
     @property
     def usable(self) -> bool:
@@ -109,7 +116,7 @@ def probe(
         software=software,
         runtime=runtime,
         delegates=tuple(judge(facts, d, runtime) for d in delegates.values()),
-        warnings=tuple(_warnings(facts, software)),
+        warnings=tuple(traps.of_machine(facts, software)),
     )
 
 
@@ -133,12 +140,12 @@ def judge(
 
     With `device` ("usb:1") only that one counts.
     """
-    library: str | None = None
+    library, version = None, ""
     if (why := selection.why_not(facts, delegate, device)) is not None:
         fall: _Fall | None = _Fall(Rung.DEVICE, why, "name another, or leave it out")
     else:
         facts = selection.only(facts, delegate, device)
-        library, fall = _climb(facts, delegate, runtime)
+        library, version, fall = _climb(facts, delegate, runtime)
     return Verdict(
         delegate=delegate.name,
         title=delegate.title,
@@ -147,24 +154,40 @@ def judge(
         cure=fall.cure if fall else "",
         library=library,
         tried=delegate.tried,
-        warnings=tuple(_device_warnings(facts, delegate)),
+        warnings=(
+            *traps.of_device(facts, delegate),
+            *traps.of_library(version, delegate),
+        ),
+        notes=tuple(traps.of_firmware(facts, delegate)),
+        library_version=version,
     )
 
 
 def _climb(
     facts: Facts, delegate: Delegate, runtime: RuntimeVerdict
-) -> tuple[str | None, _Fall | None]:
+) -> tuple[str | None, str, _Fall | None]:
+    """Return the library, its version, and where the climb ended."""
     why = delegate.match.why_not(facts)
     if why is not None:
-        return None, _Fall(Rung.DEVICE, why, "plug it in, or look at lsusb and lspci")
-    fall = _system(facts, delegate) or _device(facts, delegate)
-    if fall is not None:
-        return None, fall
-    if runtime.why_not is not None:
-        return None, _Fall(Rung.RUNTIME, runtime.why_not, runtime.cure)
-    if delegate.library is None:
-        return None, None
+        fall: _Fall | None = _Fall(Rung.DEVICE, why, _finding(facts, delegate.match))
+    else:
+        fall = _system(facts, delegate) or _device(facts, delegate)
+    if fall is None and runtime.why_not is not None:
+        fall = _Fall(Rung.RUNTIME, runtime.why_not, runtime.cure)
+    if fall is not None or delegate.library is None:
+        return None, "", fall
     return _library(facts, delegate)
+
+
+def _finding(facts: Facts, match: Match) -> str:
+    """Say how a device that is not seen comes to be."""
+    if match.usb or match.pci:
+        return "plug it in, or look at lsusb and lspci"
+    if match.node and structs.replace(match, node=(), always=True).why_not(facts):
+        return "it is part of another board: choose another delegate"
+    if match.node:
+        return "load its kernel driver, or start a kernel that has it"
+    return "it is for another machine: choose another delegate"
 
 
 def _system(facts: Facts, delegate: Delegate) -> _Fall | None:
@@ -188,8 +211,13 @@ def _device(facts: Facts, delegate: Delegate) -> _Fall | None:
             "the card is there, its driver is not (no /sys/class/apex)",
             "install gasket-dkms and start again",
         )
+    for stick in sticks:
+        # The library picks the stick, and resets one that is at work.
+        if fall := _claimed(stick, one_of=len(sticks)):
+            return fall
     falls = [_access(stick.node, delegate) for stick in sticks]
     falls += [_access(c.node, delegate) or _link(c) or _owner(c) for c in chips]
+    falls += [_access(n, delegate) for n in selection.nodes(facts, delegate)]
     return None if None in falls else next(iter(falls), None)
 
 
@@ -199,9 +227,21 @@ def _access(node: Node, delegate: Delegate) -> _Fall | None:
         return _Fall(Rung.ACCESS, f"{node.path} does not exist", cure)
     if node.readable and node.writable:
         return None
-    group = delegate.access.group if delegate.access else "its group"
-    cure = f"join the group: sudo usermod -aG {group} $USER, then log in again"
+    cure = "give it a group with a udev rule, and join that"
+    if delegate.access:
+        group = delegate.access.group
+        cure = f"join the group: sudo usermod -aG {group} $USER, then log in again"
     return _Fall(Rung.ACCESS, f"{node.path} may not be written", cure)
+
+
+def _claimed(stick: UsbDevice, *, one_of: int) -> _Fall | None:
+    if not stick.claimed:
+        return None
+    why = f"the stick at port {stick.port} is in use by another process"
+    cure = f"sudo fuser {stick.node.path} names that process: stop it, or use it there"
+    if one_of > 1:
+        cure += ', or name the free one: device = "usb:1"'
+    return _Fall(Rung.OWNER, why, cure)
 
 
 def _link(chip: Apex) -> _Fall | None:
@@ -219,7 +259,7 @@ def _owner(chip: Apex) -> _Fall | None:
     return _Fall(Rung.OWNER, why, "stop that process, or use it there")
 
 
-def _library(facts: Facts, delegate: Delegate) -> tuple[str | None, _Fall | None]:
+def _library(facts: Facts, delegate: Delegate) -> tuple[str | None, str, _Fall | None]:
     assert delegate.library is not None  # noqa: S101 - the caller looked
     names = delegate.library.names
     found = libraries.find(
@@ -227,39 +267,11 @@ def _library(facts: Facts, delegate: Delegate) -> tuple[str | None, _Fall | None
     )
     if found is None:
         why = f"the library {names[0]} is not installed"
-        return None, _Fall(Rung.LIBRARY, why, delegate.library.cure)
-    if facts.live:
-        try:
-            ctypes.CDLL(str(found))
-        except OSError as err:
-            why = f"{found} does not load: {err}"
-            return str(found), _Fall(Rung.LIBRARY, why, delegate.library.cure)
-    return str(found), None
-
-
-def _device_warnings(facts: Facts, delegate: Delegate) -> Iterator[str]:
-    for stick in selection.sticks(facts, delegate):
-        if stick.speed_mbps is not None and stick.speed_mbps <= USB2_MBPS:
-            yield (
-                f"{delegate.title} at port {stick.port} runs at USB 2 speed: a model "
-                "takes about 4 ms longer there; use a blue USB 3 port and its own cable"
-            )
-    for chip in selection.chips(facts, delegate):
-        passed = [t for t in chip.trip_points_c if (chip.temp_c or 0) >= t]
-        if passed:
-            yield (
-                f"{chip.name} is at {chip.temp_c} °C, over {max(passed):g} °C: "
-                f"its clock is divided by {2 ** len(passed)}; cool it"
-            )
-
-
-def _warnings(facts: Facts, software: Software) -> Iterator[str]:
-    if facts.bits == 32:
-        yield (
-            "this is a 32-bit system: only the old tflite-runtime exists for it; "
-            "install the 64-bit Raspberry Pi OS where the board can run it"
-        )
-    if facts.live:  # the packages are those of the machine that looks
-        yield from software.warnings(facts.machine)
-    for what in facts.throttled:
-        yield f"the Raspberry Pi firmware says {what}: check the supply and the cooling"
+        return None, "", _Fall(Rung.LIBRARY, why, delegate.library.cure)
+    if not facts.live:
+        return str(found), "", None
+    said = libraries.load(found)
+    if said.why_not is not None:
+        why = f"{found} does not load: {said.why_not}"
+        return str(found), "", _Fall(Rung.LIBRARY, why, delegate.library.cure)
+    return str(found), said.text, None

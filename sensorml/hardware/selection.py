@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sensorml.hardware.descriptors import Delegate
-from sensorml.hardware.devices import Apex, UsbDevice
+from sensorml.hardware.devices import Apex, Node, UsbDevice
 from sensorml.hardware.facts import Facts
 
 
@@ -58,6 +58,12 @@ def only(facts: Facts, delegate: Delegate, device: str | None) -> Facts:
 
 def sticks(facts: Facts, delegate: Delegate) -> tuple[UsbDevice, ...]:
     return tuple(each for each in facts.usb if each.id in delegate.match.usb)
+
+
+def nodes(facts: Facts, delegate: Delegate) -> tuple[Node, ...]:
+    """Return the nodes that the delegate is recognised by."""
+    wanted = delegate.match.node
+    return tuple(each for each in facts.accelerators if each.path in wanted)
 
 
 def chips(facts: Facts, delegate: Delegate) -> tuple[Apex, ...]:

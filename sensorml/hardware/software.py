@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from sensorml.hardware import outside
+
+_PYCORAL = Path(__file__).with_name("pycoral_main.py")
 _PACKAGES = ("numpy", "ai-edge-litert", "tflite-runtime", "pycoral")
 
 
@@ -19,11 +22,15 @@ class Software:
     """Name to version, of those that are installed."""
     pycoral_is_google: bool = False
     """The package of that name on PyPI is an unrelated tool for maps."""
+    pycoral_sees: tuple[str, ...] = ()
+    """Edge TPUs by Google's pycoral, if that is there; sensorml needs it for nothing."""
 
     @classmethod
     def gather(cls) -> Software:
         packages = {name: v for name in _PACKAGES if (v := _version(name))}
-        return cls(platform.python_version(), packages, _has_edgetpu("pycoral"))
+        googles = _has_edgetpu("pycoral")
+        sees = _pycoral_sees() if googles else ()
+        return cls(platform.python_version(), packages, googles, sees)
 
     def warnings(self, machine: str) -> list[str]:
         """Say which packages do not go together, each with its cure."""
@@ -53,6 +60,11 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return ""
+
+
+def _pycoral_sees() -> tuple[str, ...]:
+    said = outside.ask(_PYCORAL)
+    return tuple(said.text.splitlines()) if said.why_not is None else (said.why_not,)
 
 
 def _has_edgetpu(package: str) -> bool:

@@ -44,6 +44,11 @@ def machine(report: Report, sensors: Sequence[Sensors]) -> Iterator[tuple[str, s
         lines = f"{chip.lines} lines" if chip.lines else ""
         usable = "" if chip.usable else "access denied: join the group gpio"
         yield chip.name, _list(chip.label, lines, header, usable)
+    for node in (*facts.spi, *facts.accelerators):
+        name = node.path.removeprefix("/dev/")
+        yield name, "" if node.writable else "access denied: join its group"
+    for seen in software.pycoral_sees if facts.live else ():
+        yield "pycoral sees", seen
     for apex in facts.apex:
         temp = "" if apex.temp_c is None else f"{apex.temp_c} °C"
         yield apex.name, _list("Edge TPU", temp, apex.status)
@@ -61,7 +66,8 @@ def _answers(sensors: Sensors | None) -> str:
 def reason(verdict: Verdict) -> str:
     if verdict.why_not is not None:
         return f"{verdict.why_not}: {verdict.cure}"
-    return "" if verdict.tried else "written from sources, not tried on the device"
+    tried = "" if verdict.tried else "written from sources, not tried on the device"
+    return "; ".join(filter(None, (*verdict.notes, tried)))
 
 
 def _list(*parts: str) -> str:

@@ -98,6 +98,7 @@ class Service:
         self.config.write_text(CONFIG + tables)
         self.store = folder / "journal.db"
         self._log = folder / "log"
+        self._heard = 0
         self._environ = os.environ | environ
 
     def start(self) -> None:
@@ -116,9 +117,10 @@ class Service:
     def tell(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def wait_until_it_says(self, text: str, within_s: float = 60.0) -> None:
-        said = self.log.count(text)
-        wait_for(lambda: self.log.count(text) > said, within_s)
+    def says(self, text: str, within_s: float = 60.0) -> None:
+        """Wait for the next line of its log with this text."""
+        wait_for(lambda: text in self.log[self._heard :], within_s)
+        self._heard = self.log.index(text, self._heard) + len(text)
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal that ends it; return its exit status."""

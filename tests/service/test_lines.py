@@ -15,7 +15,7 @@ from gpiozero.pins.mock import MockFactory
 from sensorml import loading, service
 from sensorml.buses import gpiopins
 from sensorml.journal import Reader
-from sensorml.service import Running
+from sensorml.running import Running
 from sensorml.types import AlarmState
 
 BOX = """

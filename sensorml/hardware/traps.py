@@ -1,0 +1,90 @@
+"""What is known to go wrong although a delegate can be used, each with its cure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from sensorml.hardware import selection
+from sensorml.hardware.descriptors import Delegate
+from sensorml.hardware.facts import Facts
+from sensorml.hardware.software import Software
+
+USB2_MBPS: Final = 480
+NO_FIRMWARE: Final = "1a6e:089a"
+"""An Edge TPU on USB until it is opened for the first time since it has power."""
+
+EDGETPU_RUNTIME: Final = 14
+"""That of libedgetpu 14 to 16 and of everything built since."""
+OLDEST_GCC: Final = 8
+"""TensorFlow 2.13 wants C++17 whole; Google built libedgetpu with GCC 5 and 6."""
+
+_RUNTIME = re.compile(r"RuntimeVersion\((\d+)\)")
+_COMPILER = re.compile(r"COMPILER=(\d+)\.")
+
+
+def of_device(facts: Facts, delegate: Delegate) -> Iterator[str]:
+    """Yield what slows the devices of this delegate down."""
+    for stick in selection.sticks(facts, delegate):
+        if stick.speed_mbps is not None and stick.speed_mbps <= USB2_MBPS:
+            yield (
+                f"{delegate.title} at port {stick.port} runs at USB 2 speed: a model "
+                "takes about 4 ms longer there; use a blue USB 3 port and its own cable"
+            )
+    for chip in selection.chips(facts, delegate):
+        passed = [t for t in chip.trip_points_c if (chip.temp_c or 0) >= t]
+        if passed:
+            yield (
+                f"{chip.name} is at {chip.temp_c} °C, over {max(passed):g} °C: "
+                f"its clock is divided by {2 ** len(passed)}; cool it"
+            )
+
+
+def of_firmware(facts: Facts, delegate: Delegate) -> Iterator[str]:
+    """Yield what looks like a fault and is none."""
+    for stick in selection.sticks(facts, delegate):
+        if stick.id == NO_FIRMWARE:
+            yield (
+                f"at port {stick.port} without firmware yet ({stick.id}), which is "
+                "normal: its first opening changes the id and the node, so give a "
+                "container all of /dev/bus/usb"
+            )
+
+
+def of_library(version: str, delegate: Delegate) -> Iterator[str]:
+    """Yield why a library by this version is too old, if it is.
+
+    >>> from sensorml.hardware.descriptors import delegates
+    >>> from sensorml.resources import folders
+    >>> stick = delegates(folders("delegates"))["edgetpu-usb"]
+    >>> label = "BuildLabel(COMPILER={},DATE=redacted), RuntimeVersion({})"
+    >>> next(of_library(label.format("6.3.0 20170516", 14), stick)).split(":")[0]
+    'libedgetpu.so.1 was built by GCC 6, as Google built it for TensorFlow 2.5'
+    >>> list(of_library(label.format("12.2.0", 14), stick))
+    []
+    """
+    if delegate.library is None:
+        return
+    name, cure = delegate.library.names[0], delegate.library.cure
+    runtime, compiler = _RUNTIME.search(version), _COMPILER.search(version)
+    if runtime and int(runtime[1]) < EDGETPU_RUNTIME:
+        yield f"{name} is of runtime version {runtime[1]}, too old: {cure}"
+    elif compiler and int(compiler[1]) < OLDEST_GCC:
+        yield (
+            f"{name} was built by GCC {compiler[1]}, as Google built it for "
+            f"TensorFlow 2.5: that crashes in newer runtimes: {cure}"
+        )
+
+
+def of_machine(facts: Facts, software: Software) -> Iterator[str]:
+    """Yield what is wrong with the system and the packages."""
+    if facts.bits == 32:
+        yield (
+            "this is a 32-bit system: only the old tflite-runtime exists for it; "
+            "install the 64-bit Raspberry Pi OS where the board can run it"
+        )
+    if facts.live:  # the packages are those of the machine that looks
+        yield from software.warnings(facts.machine)
+    for what in facts.throttled:
+        yield f"the Raspberry Pi firmware says {what}: check the supply and the cooling"

@@ -1,0 +1,95 @@
+"""Whether edgetpu_compiler will map a model to the Edge TPU, all of it.
+
+The compiler runs on x86-64 only, is not part of this program and tells only
+afterwards; it has the last word, since some operators have limits of their own.
+Sources: Coral, "TensorFlow models on the Edge TPU", model requirements and
+supported operations; versions: TensorFlow, `lite/tools/versioning/op_version.cc`,
+that of the plain 8-bit form. Of FULLY_CONNECTED version 4 is known to be mapped
+and version 9 not to be.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+from sensorml.cards import CPU_FILE
+from sensorml.engines.modelfile import ModelFile, Op
+from sensorml.engines.operators import name
+
+DTYPES: Final = ("int8", "uint8")
+ON_CHIP_BYTES: Final = 8_000_000
+"""What the chip keeps of a model; the rest travels with every window."""
+
+_INSIDE: Final = {*DTYPES, "int32"}  # biases, shapes, axes
+_NEWEST: Final = {
+    **dict.fromkeys(("EXPAND_DIMS", "PRELU", "QUANTIZE", "RELU_N1_TO_1"), 1),
+    **dict.fromkeys(("RESHAPE", "SQUEEZE", "UNIDIRECTIONAL_SEQUENCE_LSTM"), 1),
+    **dict.fromkeys(("ADD", "AVERAGE_POOL_2D", "CONCATENATION"), 2),
+    **dict.fromkeys(("L2_NORMALIZATION", "LOGISTIC", "MAXIMUM", "MAX_POOL_2D"), 2),
+    **dict.fromkeys(("MEAN", "MINIMUM", "MUL", "PACK", "PAD", "REDUCE_MAX"), 2),
+    **dict.fromkeys(("REDUCE_MIN", "RELU", "RELU6", "RESIZE_BILINEAR"), 2),
+    **dict.fromkeys(("RESIZE_NEAREST_NEIGHBOR", "RSQRT", "SLICE", "SOFTMAX"), 2),
+    **dict.fromkeys(("SPACE_TO_DEPTH", "SPLIT", "SQUARED_DIFFERENCE"), 2),
+    **dict.fromkeys(("STRIDED_SLICE", "SUB", "SUM", "TANH", "TRANSPOSE"), 2),
+    **dict.fromkeys(("TRANSPOSE_CONV",), 2),
+    **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D"), 3),
+    "FULLY_CONNECTED": 4,
+}
+
+
+def why_not(file: ModelFile) -> str | None:
+    """Say what keeps some of a model on the CPU, or return None.
+
+    The first operator that is not mapped ends the part for the Edge TPU.
+    """
+    for role, tensors in (("input", file.inputs), ("output", file.outputs)):
+        for tensor in tensors:
+            if tensor.dtype not in DTYPES:
+                return f"its {role} is {tensor.dtype}: quantise it fully to int8"
+    for tensor in file.tensors:
+        if tensor.dynamic:
+            return f"tensor {tensor.name} has no fixed shape: give it a batch of 1"
+    for i, op in enumerate(file.ops):
+        if why := _why_not(op):
+            after = len(file.ops) - i - 1
+            rest = f", and {after} after it" if after else ""
+            return f"{why}: operator {i + 1} of {len(file.ops)} stays on the CPU{rest}"
+    return None
+
+
+def report(file: ModelFile) -> str:
+    """Say in a line what the compiler will make of a model."""
+    if why := why_not(file):
+        return f"not all of it, {why}"
+    counted = Counter(f"{name(op)} v{op.version}" for op in file.ops)
+    ops = ", ".join(f"{op} × {count}" for op, count in counted.items())
+    size = sum(file.buffers)
+    held = f"{size / 1e3:.0f} kB of {ON_CHIP_BYTES / 1e6:.0f} MB of parameters"
+    slow = "" if size <= ON_CHIP_BYTES else ", the rest travels with every window"
+    return f"{len(file.ops)} operators, all supported: {ops}; {held}{slow}"
+
+
+def commands(folder: Path) -> tuple[str, str]:
+    """Return what compiles a folder's model, on x86-64, and what adds the result."""
+    path, place = shlex.quote(str(folder / CPU_FILE)), shlex.quote(str(folder))
+    made = f"{Path(CPU_FILE).stem}_edgetpu.tflite"  # where the compiler is started
+    return (
+        f"edgetpu_compiler {path}",
+        f"sensorml train --pair {made} --out {place}",
+    )
+
+
+def _why_not(op: Op) -> str | None:
+    called = name(op)
+    newest = _NEWEST.get(called)
+    if newest is None:
+        return f"{called} is not supported"
+    if op.version > newest:
+        return f"{called} is v{op.version}, known to be supported is v{newest}"
+    for dtype in op.dtypes:
+        if dtype not in _INSIDE:
+            return f"{called} works on {dtype}"
+    return None
