@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeVar
 
 import msgspec
 
-from sensorml import busload, cards, plugins, uses
+from sensorml import cards, plugins, uses
 from sensorml.config import (
     Alarm,
     Bus,
@@ -27,7 +27,7 @@ from sensorml.config import (
     Store,
     Web,
 )
-from sensorml.errors import RecordingError
+from sensorml.errors import Problem, RecordingError
 from sensorml.resources import folders, model_folder
 from sensorml.schema import Decoder, Json, nearest, read_toml
 from sensorml.types import Channel
@@ -102,8 +102,7 @@ class _Loading:
         lines = uses.lines_of(sensors, models, alarms, meters, heartbeat)
         uses.report(decoder, lines, uses.addresses_of(sensors))
         self._fits(sensors, models)
-        wrong, warnings = busload.report(sensors, self._buses(), str(self.path))
-        decoder.problems += wrong
+        warnings = self._bus_load(sensors)
         decoder.raise_if_any()
         return Config(
             path=self.path,
@@ -118,6 +117,20 @@ class _Loading:
             heartbeat=heartbeat,
             warnings=tuple(warnings),
         )
+
+    def _bus_load(self, sensors: dict[str, Sensor]) -> Sequence[Problem]:
+        """Check that the buses carry their sensors; return what to warn of."""
+        buses = self._buses()
+        real = [
+            s for s in sensors.values() if getattr(s.options, "bus", "sim") != "sim"
+        ]
+        if not real and not buses:
+            return ()
+        from sensorml import busload
+
+        wrong, warnings = busload.report(sensors, buses, str(self.path))
+        self.decoder.problems += wrong
+        return warnings
 
     def _places(self, key: str) -> Iterator[tuple[str, Json]]:
         """Yield the place and the table of every `[[key]]`."""

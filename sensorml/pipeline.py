@@ -10,17 +10,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from sensorml.capture import Capture
 from sensorml.cards import Card
 from sensorml.decision import Judge
 from sensorml.features import extractor
 from sensorml.interfaces import Engine
 from sensorml.ring import Ring, Windows
 from sensorml.types import Block, Float32, Prediction, State
+
+if TYPE_CHECKING:
+    from sensorml.capture import Capture
 
 FROZEN: Final = "frozen: the sensor repeats the same sample"
 """The reason of a prediction whose window shows a frozen sensor."""
@@ -78,6 +80,8 @@ class Pipeline:
         channels = len(wants.channels)
         self._capture: Capture | None = None
         if triggered:
+            from sensorml.capture import Capture
+
             self._ring: Ring = Capture(
                 channels=channels,
                 window=wants.window,

@@ -20,6 +20,10 @@ SILENT_S = 0.5
 """A FIFO that has got nothing for so long, and at least for SILENT_ROWS
 periods, belongs to a chip that no longer measures."""
 SILENT_ROWS = 5
+FLOODED_S = 1.0
+"""So long without a row that was not overwritten, and the bus is too slow."""
+_FASTEST = 1.05
+"""How much faster than its nominal rate a sensor may sample."""
 
 
 def drain_rows(rate_hz: float, rows: int) -> int:
@@ -109,16 +113,94 @@ class Rows:
         full_scale: float,
         clock: Callable[[], int],
         interrupt: Interrupt,
+        *,
+        depth: int,
+        per_row: int = 1,
     ) -> None:
-        """`full_scale` is the value from which a sample counts as clipped."""
+        """Begin with the first row.
+
+        Args:
+            bus: The chip.
+            rate_hz: Nominal rate of the samples.
+            full_scale: The value from which a sample counts as clipped.
+            clock: Monotonic, in ns.
+            interrupt: The chip's line.
+            depth: What the count of a full FIFO is.
+            per_row: How many of these are a row.
+        """
         self._bus = bus
         self._full_scale = full_scale
         self._clock = clock
         self._interrupt = interrupt
+        self._depth = depth
         self._samples = SampleClock(rate_hz)
-        self._rate_hz = rate_hz
+        self._per_row = per_row
+        self._per_ns = rate_hz * _FASTEST / 1e9
         self._silent_ns = round(max(SILENT_S, SILENT_ROWS / rate_hz) * 1e9)
         self._alive_ns = clock()
+        self._quickest_ns = 0.0  # to take out one of what is counted; 0: not known
+        self._lost_ns: int | None = None  # since when rows are lost
+
+    def read(
+        self,
+        count: Callable[[], int],
+        take: Callable[[int], bytes],
+        decode: Callable[[bytes], Float32],
+    ) -> Block | None:
+        """Count what is in the FIFO, take it out, and make a Block of it.
+
+        If rows may have been overwritten in between, nobody knows where in those that
+        came one is missing, nor when they were taken: all are dropped. The FIFO has
+        room after that, and is read once more.
+
+        Args:
+            count: Reads how much there is.
+            take: Takes so much out; returns whole rows.
+            decode: Turns them into samples.
+
+        Raises:
+            SensorError: as `block` and `empty`, or the bus is too slow.
+        """
+        for _ in range(2):
+            began = self._clock()
+            found = count()
+            read_ns = (began, self._clock())
+            if not found:
+                self.empty(read_ns)
+                return None
+            raw = take(found)
+            if not raw:
+                return None
+            self._refuse_nonsense(raw)
+            late = self.late_rows(found, read_ns)
+            full = found + late * self._per_row >= self._depth
+            if not full or late <= 1:
+                lost = full or self._lost_ns is not None
+                self._lost_ns = None
+                return self.block(raw, decode, read_ns, lost=lost)
+            self._lost_ns = self._lost_ns or began
+        flooded_ns = self._clock() - (self._lost_ns or began)
+        if flooded_ns > FLOODED_S * 1e9:
+            raise SensorError(
+                f"{self._bus}: samples are overwritten faster than they can be read, "
+                f"for {flooded_ns / 1e9:.1f} s: raise the bus speed or lower rate_hz"
+            )
+        return None
+
+    def late_rows(self, count: int, read_ns: tuple[int, int]) -> int:
+        """Return for how many rows more than were counted there had to be room.
+
+        To be asked when what was counted has been taken out. The FIFO was fullest
+        when that began, which may have been late, or is now. How late it began is
+        told by how quickly it has gone before.
+        """
+        began_ns, ended_ns = read_ns
+        now_ns = self._clock()
+        took_ns = now_ns - ended_ns
+        late_ns = now_ns - began_ns - count * self._quickest_ns
+        self._quickest_ns = min(self._quickest_ns or math.inf, took_ns / count)
+        late = math.ceil(max(0.0, late_ns) * self._per_ns)
+        return max(late, math.ceil(took_ns * self._per_ns) - count // self._per_row)
 
     def block(
         self,
@@ -139,12 +221,7 @@ class Rows:
         Raises:
             SensorError: every byte is 0x00 or every byte is 0xFF.
         """
-        size = len(raw)
-        if raw.count(0) == size or raw.count(0xFF) == size:
-            raise SensorError(
-                f"{self._bus}: nothing but {raw[0]:#04x} in {size} bytes of samples: "
-                "no sensor gives that, check its power and the data line"
-            )
+        self._refuse_nonsense(raw)
         samples = decode(raw)
         rows, (began_ns, ended_ns) = len(samples), read_ns
         edge = self._interrupt.take(rows, began_ns, ended_ns)
@@ -163,15 +240,6 @@ class Rows:
             jitter_ns=stamp.jitter_ns,
         )
 
-    def meanwhile(self, read_ns: tuple[int, int]) -> int:
-        """Return how many rows may have come while the status was read.
-
-        They are not in its count, and in a FIFO nearly full there is no room for
-        them: a status read that was slow may have cost the oldest rows.
-        """
-        began_ns, ended_ns = read_ns
-        return math.ceil((ended_ns - began_ns) * self._rate_hz / 1e9)
-
     def empty(self, read_ns: tuple[int, int]) -> None:
         """Take note of a status read that announced nothing.
 
@@ -185,4 +253,12 @@ class Rows:
             raise SensorError(
                 f"{self._bus}: no sample for {silent_ns / 1e9:.1f} s: it has lost its "
                 "configuration, check its power supply for dips"
+            )
+
+    def _refuse_nonsense(self, raw: bytes) -> None:
+        size = len(raw)
+        if raw.count(0) == size or raw.count(0xFF) == size:
+            raise SensorError(
+                f"{self._bus}: nothing but {raw[0]:#04x} in {size} bytes of samples: "
+                "no sensor gives that, check its power and the data line"
             )

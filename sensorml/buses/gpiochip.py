@@ -25,7 +25,17 @@ class _Pin(LGPIOPin):  # type: ignore[misc]  # gpiozero comes without types
     A servo's whole way is 5 % of its 20 ms.
     """
 
+    _number: int
     _pwm: tuple[float, float] | None  # Hz, per cent; its parent's
+
+    def __init__(self, factory: PiChip, info: PinInfo) -> None:
+        try:
+            super().__init__(factory, info)
+        except lgpio.error as err:
+            user = lgpio.gpio_get_line_info(factory.handle, self._number)[_USER]
+            if not user:
+                raise
+            raise lgpio.error(f'{err.value}, "{user}" has it') from err
 
     def _set_state(self, value: float) -> None:
         if self._pwm:
@@ -117,4 +127,5 @@ def labelled(chips: Iterable[int]) -> dict[str, list[tuple[int, int]]]:
 
 
 _NAME: Final = 3
+_USER: Final = 4
 """lgpio returns status, number, flags, name and user of a line."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, Protocol, cast
 
 from sensorml.errors import BusError
@@ -191,26 +191,28 @@ def open_factory(dev: Path) -> Factory:
     Raises:
         BusError: lgpio is missing, or the chip cannot be opened.
     """
-    chips = _numbers(dev)
-    _give_lgpio_a_folder()
+    chips = [] if "GPIOZERO_PIN_FACTORY" in os.environ else _numbers(dev)
+    header = _Header.find() if chips else None
     try:
-        return _choose(chips)
+        with _room_for_lgpio():
+            return _choose(chips, header)
     except ImportError as err:
         raise BusError(
             f"GPIO: {err}: install it with pip install 'sensorml[gpio]'"
         ) from err
     except failures() as err:
-        nodes = [dev / f"gpiochip{number}" for number in chips]
+        wanted = chips if header is None else [header]
+        nodes = [dev / f"gpiochip{number}" for number in wanted]
         denied = [node for node in nodes if not os.access(node, os.R_OK | os.W_OK)]
         cure = (
             f"no access to {denied[0]}: add this user to the group gpio"
             if denied
             else "GPIOZERO_PIN_FACTORY=mock simulates the lines"
         )
-        raise BusError(f"GPIO cannot be opened: {err}: {cure}") from err
+        raise BusError(f"GPIO cannot be opened: {_words_of(err)}: {cure}") from err
 
 
-def _choose(chips: list[int]) -> Factory:
+def _choose(chips: list[int], header: int | None) -> Factory:
     from gpiozero.pins.mock import MockFactory, MockPWMPin
 
     if "GPIOZERO_PIN_FACTORY" in os.environ:
@@ -224,16 +226,28 @@ def _choose(chips: list[int]) -> Factory:
     else:
         from sensorml.buses.gpiochip import open_chip
 
-        chosen = open_chip(_Header.find())
+        chosen = open_chip(header)
     if isinstance(chosen, MockFactory):
         chosen.pin_class = MockPWMPin
     return cast(Factory, chosen)
 
 
-def _give_lgpio_a_folder() -> None:
-    """Say where lgpio makes its FIFO: by default where it is started from."""
-    runtime = os.environ.get("RUNTIME_DIRECTORY", tempfile.gettempdir())
-    os.environ.setdefault("LG_WD", runtime.split(":")[0])
+@contextmanager
+def _room_for_lgpio() -> Iterator[None]:
+    """Give lgpio a folder of its own while it is imported, and stay where we are.
+
+    It makes a FIFO in $LG_WD, opens it and leaves it there, where another user's
+    would keep it from being imported; and it takes the process along, to whom
+    every relative path would then mean something else.
+    """
+    with ExitStack() as stack:
+        stack.callback(os.chdir, Path.cwd())
+        if "LG_WD" not in os.environ:
+            runtime = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
+            folder = TemporaryDirectory(prefix="lgpio-", dir=runtime or None)
+            os.environ["LG_WD"] = stack.enter_context(folder)
+            stack.callback(os.environ.pop, "LG_WD")
+        yield
 
 
 def failures() -> tuple[type[Exception], ...]:
@@ -259,6 +273,11 @@ def as_bus_error(line: Line) -> Iterator[None]:
 
 def _told(line: Line, err: Exception) -> BusError:
     return BusError(
-        f"GPIO {line}: {err}: name a free line by BCM number (17), header pin "
+        f"GPIO {line}: {_words_of(err)}: name a free line by BCM number (17), header pin "
         '("BOARD11") or name ("GPIO17"); gpioinfo shows who holds which'
     )
+
+
+def _words_of(err: Exception) -> str:
+    """Return what an error says; lgpio's puts it in quotes."""
+    return str(getattr(err, "value", err))

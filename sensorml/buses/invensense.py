@@ -85,7 +85,9 @@ class Fifo:
         self._count, self._data = count, data
         self._interrupt, self._status = interrupt, status
         full_scale = range_g * 32767 / 32768
-        self._rows = Rows(bus, rate_hz, full_scale, clock, interrupt)
+        self._rows = Rows(
+            bus, rate_hz, full_scale, clock, interrupt, depth=size // ROW_BYTES
+        )
         self._lost = False
         self._rest = 0
 
@@ -101,13 +103,19 @@ class Fifo:
             # It drops its oldest bytes, and nobody knows where a row begins. A
             # remainder that stays shows an overflow after the last count; one
             # that goes was a row being written.
-            self._restart(self._bus)
-            self._lost, self._rest = True, 0
+            self._start_anew()
             return None
         self._rest = rest
         if not rows:
             self._rows.empty((began, ended))
             return None
         raw = self._bus.read(self._data, rows * ROW_BYTES)
+        if rows + self._rows.late_rows(rows, (began, ended)) > self._full // ROW_BYTES:
+            self._start_anew()
+            return None
         lost, self._lost = self._lost, False
         return self._rows.block(raw, self._decode, (began, ended), lost=lost)
+
+    def _start_anew(self) -> None:
+        self._restart(self._bus)
+        self._lost, self._rest = True, 0

@@ -4,43 +4,35 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensorml.commands import selftest
 from sensorml.errors import ConfigError, DelegateError, ModelError
-from sensorml.hardware.descriptors import boards, delegates
+from sensorml.hardware.descriptors import Delegate, boards, delegates
 from sensorml.hardware.facts import Facts
 from sensorml.hardware.probe import Report, RuntimeVerdict, probe
 from sensorml.hardware.scan import Sensors, scan
 from sensorml.hardware.software import Software
-from sensorml.hardware.words import machine, printable, reason
+from sensorml.hardware.words import machine, printable, reason, table
 from sensorml.resources import folders
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from sensorml.engines.modelfile import ModelFile
-
-_WARM_UP = 20
-_RUNS = 500
-_LONGEST_S = 1.0  # for each thread count: a big model is run less often
+    from sensorml.commands.selftest import Tested
+    from sensorml.engines.trial import Choice, Latency
 
 
 @dataclass(frozen=True, slots=True)
-class Latency:
-    """One window through one delegate, in µs."""
+class Tried:
+    """What came of a model, if one was given."""
 
-    delegate: str
-    threads: int
-    runs: int
-    p50_us: float
-    p95_us: float
-    p99_us: float
+    latencies: tuple[Latency, ...] = ()
+    auto: Choice | None = None
+    why_not: str = ""
+    """Why nothing can run it here."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         type=Path,
         metavar="DIR_OR_FILE",
-        help="measure the latency of this model folder or .tflite file",
+        help="run this model folder or .tflite file on every delegate that can be "
+        "used, compare and time it; an accelerator is opened, one in use is not",
     )
     parser.add_argument(
         "--self-test",
@@ -77,31 +70,43 @@ def run(args: argparse.Namespace) -> int:
         print(f"{root}: no such folder: give one with proc and sys", file=sys.stderr)
         return 1
     try:
+        known = delegates(folders("delegates"))
         report = probe(
             Facts.gather(root),
             software=Software.gather(),
             runtime=_runtime(),
-            delegates=delegates(folders("delegates")),
+            delegates=known,
             boards=boards(folders("boards")),
         )
     except ConfigError as err:
         print(err, file=sys.stderr)
         return 2
     sensors = tuple(_sensors(report.facts))
-    try:
-        latencies = tuple(_latencies(args.model, report.facts) if args.model else ())
-    except (ModelError, DelegateError) as err:
-        print(err, file=sys.stderr)
-        return 1
-    tests = tuple(selftest.run(sensors)) if args.self_test else ()
+    tried = Tried()
+    if args.model:
+        try:
+            report, tried = _try(args.model, report, known)
+        except (ModelError, DelegateError) as err:
+            print(err, file=sys.stderr)
+            return 1
+    tests, failed = _self_tests(sensors) if args.self_test else ((), False)
     if args.json:
-        document = _document(report, sensors, latencies, tests)
+        document = _document(report, sensors, tried, tests)
         print(json.dumps(document, ensure_ascii=False))
     else:
-        _show(report, sensors, latencies)
+        _show(report, sensors, tried)
         if args.self_test:
             _show_tests(tests)
-    return 1 if selftest.failed(tests) else 0
+    if tried.why_not:
+        print(tried.why_not, file=sys.stderr)
+    return 1 if tried.why_not or failed else 0
+
+
+def _self_tests(sensors: Sequence[Sensors]) -> tuple[tuple[Tested, ...], bool]:
+    from sensorml.commands import selftest
+
+    tests = tuple(selftest.run(sensors))
+    return tests, selftest.failed(tests)
 
 
 def _runtime() -> RuntimeVerdict:
@@ -132,58 +137,46 @@ def _sensors(facts: Facts) -> Iterator[Sensors]:
             yield Sensors(adapter.bus, why_not=str(err.strerror))
 
 
-def _latencies(model: Path, facts: Facts) -> Iterator[Latency]:
-    """Measure the model on the CPU with 1, 2 and 4 threads, as cores allow.
+def _try(
+    model: Path, report: Report, known: Mapping[str, Delegate]
+) -> tuple[Report, Tried]:
+    """Run a model on every delegate that can be used; return the report with that.
+
+    Of a captured tree only the CPU is tried, which is this machine's.
 
     Raises:
         ModelError: the folder or file cannot be used.
+        DelegateError: there is no TFLite runtime.
     """
-    from sensorml import cards
-    from sensorml.engines import modelfile
+    from sensorml.engines import subject, trial
 
-    path = model / cards.CPU_FILE if model.is_dir() else model
-    file = modelfile.read(path)
-    if file.edgetpu:
-        cure = "give the file it was compiled from"
-        raise ModelError(f"{path}: it is compiled for the Edge TPU: {cure}")
-    if model.is_dir():
-        if why := modelfile.why_not(file, cards.load(model)):
-            raise ModelError(f"{path}: {why}")
-    elif len(file.inputs) != 1 or not file.outputs:
-        raise ModelError(f"{path}: it has not one input and one output: convert it")
-    for threads in (1, 2, 4):
-        if threads <= max(1, facts.cpu.cores):
-            yield _measure(file, threads)
-
-
-def _measure(file: ModelFile, threads: int) -> Latency:
-    import numpy as np
-
-    from sensorml.engines.tflite import TfliteEngine
-
-    engine = TfliteEngine(file, threads, None)
-    inputs = file.inputs[0].size
-    window = np.random.default_rng(0).standard_normal((1, inputs), np.float32)
-    try:
-        for _ in range(_WARM_UP):
-            engine.infer(window)
-        took_ns: list[int] = []
-        end_ns = time.perf_counter_ns() + int(_LONGEST_S * 1e9)
-        while len(took_ns) < _RUNS and time.perf_counter_ns() < end_ns:
-            before = time.perf_counter_ns()
-            engine.infer(window)
-            took_ns.append(time.perf_counter_ns() - before)
-    finally:
-        engine.close()
-    p50, p95, p99 = (float(p) / 1e3 for p in np.percentile(took_ns, (50, 95, 99)))
-    return Latency("cpu", threads, len(took_ns), p50, p95, p99)
+    given = subject.load(model)
+    here = [
+        verdict
+        for verdict in report.delegates
+        if report.facts.live or known[verdict.delegate].library is None
+    ]
+    trials = list(trial.trials(given, here, known, report.facts.cpu.cores))
+    verdicts = {each.verdict.delegate: each.verdict for each in trials}
+    latencies = tuple(us for each in trials for us in each.latencies)
+    why_not = ""
+    if not latencies:
+        why_not = f"{model}: no delegate can run it here: see the reason of each"
+        if given.cpu is None:
+            why_not = (
+                f"{model}: it is compiled for the Edge TPU, and none can be used: "
+                "see why, or give the file it was compiled from"
+            )
+    judged = tuple(verdicts.get(each.delegate, each) for each in report.delegates)
+    auto = trial.choice(trials, known)
+    return replace(report, delegates=judged), Tried(latencies, auto, why_not)
 
 
 def _document(
     report: Report,
     sensors: Sequence[Sensors],
-    latencies: Sequence[Latency],
-    tests: Sequence[selftest.Tested],
+    tried: Tried,
+    tests: Sequence[Tested],
 ) -> dict[str, object]:
     verdicts = [
         {"usable": verdict.usable, **asdict(verdict)} for verdict in report.delegates
@@ -192,65 +185,47 @@ def _document(
         **asdict(report),
         "delegates": verdicts,
         "sensors": [asdict(each) for each in sensors],
-        "latency_us": [asdict(each) for each in latencies],
+        "latency_us": [asdict(each) for each in tried.latencies],
+        "auto": asdict(tried.auto) if tried.auto else None,
         "self_tests": [asdict(each) for each in tests],
     }
 
 
-def _show(
-    report: Report, sensors: Sequence[Sensors], latencies: Sequence[Latency]
-) -> None:
-    """Print for people: tables on a terminal, the same as plain text elsewhere."""
-    from rich.console import Console
-
+def _show(report: Report, sensors: Sequence[Sensors], tried: Tried) -> None:
+    """Print for people."""
     # In a file or a pipe no line is folded: it may be searched.
-    width = None if sys.stdout.isatty() else 1000
-    console = Console(highlight=False, markup=False, width=width)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for name, value in machine(report, sensors):
-        console.print(f"{name:<13}{printable(value)}")
-    console.print()
-    _table(
-        console,
-        ("delegate", "state", "why not, and what to do"),
-        [
-            (v.delegate, "usable" if v.usable else "-", reason(v))
-            for v in report.delegates
-        ],
-    )
-    if latencies:
-        console.print()
-        _table(
-            console,
-            ("delegate", "threads", "p50 µs", "p95 µs", "p99 µs"),
-            [
-                (
-                    each.delegate,
-                    str(each.threads),
-                    *(f"{v:.1f}" for v in (each.p50_us, each.p95_us, each.p99_us)),
-                )
-                for each in latencies
-            ],
-        )
+        print(f"{name:<13}{printable(value)}".rstrip())
+    rows = [
+        (v.delegate, "usable" if v.usable else "-", reason(v)) for v in report.delegates
+    ]
+    print()
+    for line in table(("delegate", "state", "why not, and what to do"), rows, width):
+        print(line)
+    if tried.latencies:
+        print()
+        times = [
+            (
+                each.delegate,
+                str(each.threads),
+                *(f"{us:.1f}" for us in (each.p50_us, each.p95_us, each.p99_us)),
+            )
+            for each in tried.latencies
+        ]
+        heads = ("delegate", "threads", "p50 µs", "p95 µs", "p99 µs")
+        for line in table(heads, times, width):
+            print(line)
+    if tried.auto:
+        print(printable(tried.auto.said))
     said = [*report.warnings, *(w for v in report.delegates for w in v.warnings)]
     for warning in said:
-        console.print(f"warning: {printable(warning)}")
+        print(f"warning: {printable(warning)}")
 
 
-def _show_tests(tests: Sequence[selftest.Tested]) -> None:
+def _show_tests(tests: Sequence[Tested]) -> None:
     print()
     for test in tests:
         print(printable(str(test)))
     if not tests:
         print("self-test: no accelerometer answers that has one")
-
-
-def _table(
-    console: Console, headings: Sequence[str], rows: Sequence[Sequence[str]]
-) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*headings, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    console.print(table)

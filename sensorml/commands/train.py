@@ -78,11 +78,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _pair(compiled: Path, folder: Path) -> int:
-    from sensorml.cards import EDGETPU_FILE
+    from sensorml.cards import CPU_FILE, EDGETPU_FILE
+    from sensorml.engines.modelfile import read
+    from sensorml.training import edgetpu
     from sensorml.training.pair import pair
 
     pair(compiled, folder)
-    print(f"{folder / EDGETPU_FILE} is listed in the card")
+    print(f"added        {folder / EDGETPU_FILE}")
+    print(f"Edge TPU     {edgetpu.report(read(folder / CPU_FILE))}")
     return 0
 
 

@@ -14,18 +14,21 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from msgspec import Meta
 
-from sensorml.buses import selftest, spi
+from sensorml.buses import spi
 from sensorml.buses.chip import Rows, configure, drain_s, identify, watermark
 from sensorml.buses.faults import read_status
 from sensorml.buses.interrupt import Interrupt
 from sensorml.errors import BusError
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel, Float32
+
+if TYPE_CHECKING:
+    from sensorml.buses.selftest import SelfTest
 
 CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
 
@@ -131,24 +134,25 @@ class Driver:
             configure(bus, {_INT_ENABLE: _WATERMARK})
         # The largest count; at the upper rates its lowest bit is always 0.
         full_scale = self._options.range_g - (2 if rate_hz > 800 else 1) / 256
-        self._rows = Rows(bus, rate_hz, full_scale, self._clock, self.interrupt)
+        self._rows = Rows(
+            bus,
+            rate_hz,
+            full_scale,
+            self._clock,
+            self.interrupt,
+            depth=FIFO_ROWS,
+        )
         self.interrupt.open()
         return remark
 
     def read(self) -> Block | None:
-        if self._bus is None:
+        if (bus := self._bus) is None:
             raise BusError(f"{self.chip}: not started")
-        began = self._clock()
-        rows = read_status(self._bus, _FIFO_STATUS)[0] & _ENTRIES
-        ended = self._clock()
-        if not rows:
-            self._rows.empty((began, ended))
-            return None
-        raw = self._bus.read_many(_DATAX0, 6, rows)
-        read_ns = (began, ended)
-        # Then the oldest ones may have been overwritten.
-        full = rows + self._rows.meanwhile(read_ns) >= FIFO_ROWS
-        return self._rows.block(raw, decode, read_ns, lost=full)
+        return self._rows.read(
+            lambda: read_status(bus, _FIFO_STATUS)[0] & _ENTRIES,
+            lambda rows: bus.read_many(_DATAX0, 6, rows),
+            decode,
+        )
 
     def stop(self) -> None:
         self.interrupt.close()
@@ -159,11 +163,13 @@ class Driver:
             bus.write(_POWER_CTL, bytes((_STANDBY,)))
 
 
-def self_test(bus: I2C, pause: Callable[[float], None]) -> selftest.SelfTest:
+def self_test(bus: I2C, pause: Callable[[float], None]) -> SelfTest:
     """Push the proof mass, at 100 Hz and ±16 g as "Self-Test" wants it.
 
     The settings are not put back: the chip sleeps until the next `start`.
     """
+    from sensorml.buses import selftest
+
     bus.write(_POWER_CTL, bytes((_STANDBY,)))
     unpushed = _FULL_RES | _RANGE_CODE[16]
     configure(

@@ -15,18 +15,21 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from msgspec import Meta
 
-from sensorml.buses import selftest, spi
+from sensorml.buses import spi
 from sensorml.buses.chip import Rows, configure, drain_s, identify, watermark
 from sensorml.buses.faults import read_status
 from sensorml.buses.interrupt import Interrupt
 from sensorml.errors import BusError, SensorError
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel, Float32
+
+if TYPE_CHECKING:
+    from sensorml.buses.selftest import SelfTest
 
 CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
 
@@ -140,26 +143,28 @@ class Driver:
         )
         full_scale = (2**19 - 1.5) / _LSB_PER_G[range_g]  # between the last two counts
         rate_hz = self._options.rate_hz
-        self._rows = Rows(bus, rate_hz, full_scale, self._clock, self.interrupt)
+        self._rows = Rows(
+            bus,
+            rate_hz,
+            full_scale,
+            self._clock,
+            self.interrupt,
+            depth=FIFO_ENTRIES,
+            per_row=3,
+        )
         self.interrupt.open()
         return remark
 
     def read(self) -> Block | None:
-        if self._bus is None:
+        if (bus := self._bus) is None:
             raise BusError("adxl355: not started")
-        began = self._clock()
-        entries = read_status(self._bus, _FIFO_ENTRIES)[0] & _ENTRIES
-        ended = self._clock()
-        if not entries:
-            self._rows.empty((began, ended))
-            return None
-        raw = self._whole_rows(self._bus.read(_FIFO_DATA, entries * ENTRY_BYTES))
-        if not raw:
-            return None
-        read_ns = (began, ended)
-        # Then the oldest ones may have been overwritten.
-        full = entries + 3 * self._rows.meanwhile(read_ns) >= FIFO_ENTRIES
-        return self._rows.block(raw, self._decode, read_ns, lost=full)
+        return self._rows.read(
+            lambda: read_status(bus, _FIFO_ENTRIES)[0] & _ENTRIES,
+            lambda entries: self._whole_rows(
+                bus.read(_FIFO_DATA, entries * ENTRY_BYTES)
+            ),
+            self._decode,
+        )
 
     def stop(self) -> None:
         self.interrupt.close()
@@ -193,7 +198,7 @@ class Driver:
         return (entries[first:end] & _UNMARKED).tobytes()
 
 
-def self_test(bus: I2C, pause: Callable[[float], None]) -> selftest.SelfTest:
+def self_test(bus: I2C, pause: Callable[[float], None]) -> SelfTest:
     """Push the proof mass with ST2, at ±8 g.
 
     The settings are not put back: the chip sleeps until the next `start`.
@@ -201,6 +206,8 @@ def self_test(bus: I2C, pause: Callable[[float], None]) -> selftest.SelfTest:
     Raises:
         SensorError: it is another chip of the same family; nothing is written.
     """
+    from sensorml.buses import selftest
+
     if (found := bus.read(_PARTID, 1)[0]) != _IDENTITY:
         raise SensorError(
             f"{bus}: identity register {_PARTID:#04x} is {found:#04x}, not "

@@ -14,17 +14,20 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
-from sensorml.buses import i2c, selftest
+from sensorml.buses import i2c
 from sensorml.buses.chip import configure, drain_s, identify
 from sensorml.buses.interrupt import Interrupt, InterruptOptions
 from sensorml.buses.invensense import LATCHED, ROW_BYTES, Fifo, decode
 from sensorml.errors import BusError
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel
+
+if TYPE_CHECKING:
+    from sensorml.buses.selftest import SelfTest
 
 CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
 
@@ -177,11 +180,12 @@ def _restart_fifo(bus: I2C) -> None:
     configure(bus, {_FIFO_RST: 0, _USER_CTRL: _USE_FIFO, _FIFO_EN_2: _ACCELERATION})
 
 
-def self_test(bus: I2C, pause: Callable[[float], None]) -> selftest.SelfTest:
+def self_test(bus: I2C, pause: Callable[[float], None]) -> SelfTest:
     """Push the proof mass, at ±2 g, and compare with the factory's own test.
 
     The settings are not put back: the chip sleeps until the next `start`.
     """
+    from sensorml.buses import selftest
 
     def in_bank_2(settings: Mapping[int, int]) -> None:
         bus.write(_BANK_SEL, bytes((_BANK_2,)))

@@ -15,18 +15,21 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from msgspec import Meta
 
-from sensorml.buses import i2c, selftest
+from sensorml.buses import i2c
 from sensorml.buses.chip import Rows, configure, drain_s, identify, watermark
 from sensorml.buses.faults import read_status
 from sensorml.buses.interrupt import Interrupt, InterruptOptions
 from sensorml.errors import BusError
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel, Float32
+
+if TYPE_CHECKING:
+    from sensorml.buses.selftest import SelfTest
 
 CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
 
@@ -125,27 +128,28 @@ class Driver:
             },
         )
         full_scale = range_g * 32767 / 32768
-        self._rows = Rows(bus, rate_hz, full_scale, self._clock, self.interrupt)
+        self._rows = Rows(
+            bus,
+            rate_hz,
+            full_scale,
+            self._clock,
+            self.interrupt,
+            depth=FULL_ROWS,
+        )
         self.interrupt.open()
         return remark
 
     def read(self) -> Block | None:
-        if self._bus is None:
+        if (bus := self._bus) is None:
             raise BusError("kx134: not started")
-        began = self._clock()
-        level = (
-            int.from_bytes(read_status(self._bus, _BUF_STATUS, 2), "little") & _LEVEL
+
+        def count() -> int:
+            status = int.from_bytes(read_status(bus, _BUF_STATUS, 2), "little")
+            return (status & _LEVEL) // ROW_BYTES
+
+        return self._rows.read(
+            count, lambda rows: bus.read(_BUF_READ, rows * ROW_BYTES), self._decode
         )
-        ended = self._clock()
-        rows = level // ROW_BYTES
-        if not rows:
-            self._rows.empty((began, ended))
-            return None
-        raw = self._bus.read(_BUF_READ, rows * ROW_BYTES)
-        read_ns = (began, ended)
-        # Then the oldest ones may have been overwritten.
-        full = rows + self._rows.meanwhile(read_ns) >= FULL_ROWS
-        return self._rows.block(raw, self._decode, read_ns, lost=full)
 
     def stop(self) -> None:
         self.interrupt.close()
@@ -156,11 +160,12 @@ class Driver:
             bus.write(_CNTL1, bytes((_STANDBY,)))
 
 
-def self_test(bus: I2C, pause: Callable[[float], None]) -> selftest.SelfTest:
+def self_test(bus: I2C, pause: Callable[[float], None]) -> SelfTest:
     """Push the proof mass, at ±8 g; which way is left as it is (STPOL).
 
     The settings are not put back: the chip sleeps until the next `start`.
     """
+    from sensorml.buses import selftest
 
     def measure(push: int) -> None:
         bus.write(_CNTL1, bytes((_STANDBY,)))  # only then the others can be set

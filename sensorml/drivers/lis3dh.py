@@ -16,18 +16,21 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from msgspec import Meta
 
-from sensorml.buses import i2c, selftest
+from sensorml.buses import i2c
 from sensorml.buses.chip import Rows, configure, drain_s, identify, watermark
 from sensorml.buses.faults import read_status
 from sensorml.buses.interrupt import Interrupt, InterruptOptions
 from sensorml.errors import BusError
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel, Float32
+
+if TYPE_CHECKING:
+    from sensorml.buses.selftest import SelfTest
 
 CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
 
@@ -92,6 +95,17 @@ def decode(raw: bytes, range_g: int = 2) -> Float32:
     return np.frombuffer(raw, "<i2").reshape(-1, 3) * scale
 
 
+def rows_in(source: int) -> int:
+    """Return how many rows are in the FIFO by FIFO_SRC_REG.
+
+    Five bits cannot say 32: of a full FIFO they say 31, and it is overrun.
+
+    >>> rows_in(0x8E), rows_in(0xDF)
+    (14, 32)
+    """
+    return FIFO_ROWS if source & _OVERRUN else source & _ENTRIES
+
+
 class Driver:
     """One LIS3DH, drained from its FIFO in stream mode."""
 
@@ -134,26 +148,25 @@ class Driver:
         # Beyond its range the counts go on, by how much is not documented.
         full_scale = options.range_g - _STEP_G[options.range_g] / 2
         rate_hz = options.rate_hz
-        self._rows = Rows(bus, rate_hz, full_scale, self._clock, self.interrupt)
+        self._rows = Rows(
+            bus,
+            rate_hz,
+            full_scale,
+            self._clock,
+            self.interrupt,
+            depth=FIFO_ROWS,
+        )
         self.interrupt.open()
         return remark
 
     def read(self) -> Block | None:
-        if self._bus is None:
+        if (bus := self._bus) is None:
             raise BusError("lis3dh: not started")
-        began = self._clock()
-        source = read_status(self._bus, _FIFO_SRC)[0]
-        ended = self._clock()
-        # Five bits cannot say 32: of a full FIFO they say 31, and it is overrun.
-        rows = FIFO_ROWS if source & _OVERRUN else source & _ENTRIES
-        if not rows:
-            self._rows.empty((began, ended))
-            return None
-        raw = self._bus.read(_OUT_X_L | _NEXT, rows * ROW_BYTES)
-        read_ns = (began, ended)
-        # Then the oldest ones may have been overwritten.
-        full = rows + self._rows.meanwhile(read_ns) >= FIFO_ROWS
-        return self._rows.block(raw, self._decode, read_ns, lost=full)
+        return self._rows.read(
+            lambda: rows_in(read_status(bus, _FIFO_SRC)[0]),
+            lambda rows: bus.read(_OUT_X_L | _NEXT, rows * ROW_BYTES),
+            self._decode,
+        )
 
     def stop(self) -> None:
         self.interrupt.close()
@@ -164,11 +177,13 @@ class Driver:
             bus.write(_CTRL_REG1, bytes((_POWER_DOWN,)))
 
 
-def self_test(bus: I2C, pause: Callable[[float], None]) -> selftest.SelfTest:
+def self_test(bus: I2C, pause: Callable[[float], None]) -> SelfTest:
     """Push the proof mass, at ±2 g in normal mode as ST's example does.
 
     The settings are not put back: the chip sleeps until the next `start`.
     """
+    from sensorml.buses import selftest
+
     bus.write(_CTRL_REG1, bytes((_POWER_DOWN,)))
     unpushed = _WHOLE_ROWS | _RANGE_CODE[2] << 4 | _MODE["normal"]
     configure(

@@ -13,17 +13,20 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
-from sensorml.buses import i2c, selftest
+from sensorml.buses import i2c
 from sensorml.buses.chip import configure, drain_s, identify
 from sensorml.buses.interrupt import Interrupt, InterruptOptions
 from sensorml.buses.invensense import LATCHED, ROW_BYTES, Fifo, decode
 from sensorml.errors import BusError
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel
+
+if TYPE_CHECKING:
+    from sensorml.buses.selftest import SelfTest
 
 CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
 
@@ -159,11 +162,13 @@ def trim_codes(raw: bytes) -> tuple[int, int, int]:
     )
 
 
-def self_test(bus: I2C, pause: Callable[[float], None]) -> selftest.SelfTest:
+def self_test(bus: I2C, pause: Callable[[float], None]) -> SelfTest:
     """Push the proof mass, at ±8 g, and compare with the factory's own test.
 
     The settings are not put back: the chip sleeps until the next `start`.
     """
+    from sensorml.buses import selftest
+
     unpushed = _RANGE_CODE[8] << 3
     configure(
         bus,

@@ -6,6 +6,7 @@ CPU costs what it needs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -77,7 +78,7 @@ class Engines:
             DelegateError: the delegate cannot be used; with a table of all.
         """
         cpu = TfliteEngine.load(folder / cards.CPU_FILE, card)
-        if delegate == "cpu" or (delegate == "auto" and not _others(card)):
+        if delegate == "cpu" or (delegate == "auto" and not self._others(card)):
             return cpu
         wanted = self.wanted(folder, card, cpu, model)
         if delegate == "auto":
@@ -98,6 +99,18 @@ class Engines:
 
         return Ladder(self._root)
 
+    def _others(self, card: cards.Card) -> bool:
+        """Whether a delegate other than the CPU may run a file that the model has.
+
+        It only looks for words: a start need not pay for more to hear a no.
+        """
+        texts = (
+            path.read_text("utf-8", "replace")
+            for folder in folders("delegates")
+            for path in folder.glob("*.toml")
+        )
+        return any(_may_be_tried(text, card, self._root) for text in texts)
+
     def wanted(
         self, folder: Path, card: cards.Card, cpu: TfliteEngine, model: str
     ) -> Wanted:
@@ -110,16 +123,9 @@ class Engines:
         return Wanted(folder, card, cpu, read(folder / cards.CPU_FILE), report)
 
 
-def _others(card: cards.Card) -> bool:
-    """Whether a delegate other than the CPU may run a file that the model has.
-
-    It only looks for words: a start need not pay for more to hear a no.
-    """
-    texts = (
-        path.read_text("utf-8", "replace")
-        for folder in folders("delegates")
-        for path in folder.glob("*.toml")
-    )
-    return any(
-        "library" in text and any(name in text for name in card.files) for text in texts
-    )
+def _may_be_tried(text: str, card: cards.Card, root: Path) -> bool:
+    if "library" not in text or "auto = false" in text:
+        return False
+    nodes = re.findall(r'"/(dev/[^"]+)"', text)
+    there = not nodes or any((root / node).exists() for node in nodes)
+    return there and any(f'"{name}"' in text for name in card.files)

@@ -87,13 +87,15 @@ class Ladder:
             return Judged(verdict, None)
 
     def usable(self, wanted: Wanted) -> dict[str, ModelFile]:
-        """Return the delegates with a device that can run it, and the file of each.
+        """Return the delegates that "auto" may choose, and the file of each.
 
         One that has a device and cannot be used all the same is reported.
         """
         found: dict[str, ModelFile] = {}
         for name, delegate in self.delegates.items():
-            if delegate.library and delegate.model.file in wanted.card.files:
+            if not (delegate.library and delegate.auto):
+                continue
+            if delegate.model.file in wanted.card.files:
                 verdict, file = self.judge(wanted, name)
                 if verdict.usable and file is not None:
                     found[name] = file

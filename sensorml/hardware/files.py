@@ -100,10 +100,10 @@ class Tree:
 
         The link is not followed: sysfs names a device's driver so.
         """
-        name, _, last = path.rpartition("/")
-        place = self.inside(name)
+        folder, _, name = path.rpartition("/")
+        place = self.inside(folder)
         try:
-            return Path(os.readlink(f"{place}/{last}")).name if place else ""
+            return Path(place, name).readlink().name if place else ""
         except OSError:
             return ""
 

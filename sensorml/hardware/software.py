@@ -23,7 +23,7 @@ class Software:
     pycoral_is_google: bool = False
     """The package of that name on PyPI is an unrelated tool for maps."""
     pycoral_sees: tuple[str, ...] = ()
-    """Edge TPUs by Google's pycoral, if that is there; sensorml needs it for nothing."""
+    """Edge TPUs, if Google's pycoral is there; nothing needs it."""
 
     @classmethod
     def gather(cls) -> Software:

@@ -77,3 +77,29 @@ def _list(*parts: str) -> str:
 def printable(text: str) -> str:
     """Keep a damaged or hostile file from steering the terminal."""
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], width: int | None
+) -> Iterator[str]:
+    """Yield the lines of a table; its last column is folded to fit into `width`.
+
+    >>> list(table(("a", "b"), [("one", "two three")], 10))
+    ['a    b', 'one  two', '     three']
+    """
+    cells = [[printable(cell) for cell in row] for row in (headings, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    indent = sum(widths[:-1]) + 2 * len(widths[:-1])
+    for row in cells:
+        before = [f"{cell:<{n}}  " for cell, n in zip(row, widths, strict=True)][:-1]
+        for line in _folded(row[-1], width and width - indent):
+            yield ("".join(before) + line).rstrip()
+            before = [" " * indent]
+
+
+def _folded(text: str, width: int | None) -> list[str]:
+    if width is None or len(text) <= width:
+        return [text]
+    from textwrap import wrap
+
+    return wrap(text, max(width, 20)) or [""]

@@ -52,24 +52,24 @@ def why_not(file: ModelFile) -> str | None:
     for tensor in file.tensors:
         if tensor.dynamic:
             return f"tensor {tensor.name} has no fixed shape: give it a batch of 1"
-    for i, op in enumerate(file.ops):
+    for number, op in enumerate(file.ops, 1):
         if why := _why_not(op):
-            after = len(file.ops) - i - 1
-            rest = f", and {after} after it" if after else ""
-            return f"{why}: operator {i + 1} of {len(file.ops)} stays on the CPU{rest}"
+            which = f"operator {number} of {len(file.ops)}, {name(op)}"
+            return f"{which}, {why}: it and all after it stay on the CPU"
     return None
 
 
 def report(file: ModelFile) -> str:
     """Say in a line what the compiler will make of a model."""
     if why := why_not(file):
-        return f"not all of it, {why}"
+        return f"not all of it: {why}"
     counted = Counter(f"{name(op)} v{op.version}" for op in file.ops)
     ops = ", ".join(f"{op} × {count}" for op, count in counted.items())
     size = sum(file.buffers)
     held = f"{size / 1e3:.0f} kB of {ON_CHIP_BYTES / 1e6:.0f} MB of parameters"
     slow = "" if size <= ON_CHIP_BYTES else ", the rest travels with every window"
-    return f"{len(file.ops)} operators, all supported: {ops}; {held}{slow}"
+    many = "operator" if len(file.ops) == 1 else "operators"
+    return f"{len(file.ops)} {many}, all supported: {ops}; {held}{slow}"
 
 
 def commands(folder: Path) -> tuple[str, str]:
@@ -83,13 +83,12 @@ def commands(folder: Path) -> tuple[str, str]:
 
 
 def _why_not(op: Op) -> str | None:
-    called = name(op)
-    newest = _NEWEST.get(called)
+    newest = _NEWEST.get(name(op))
     if newest is None:
-        return f"{called} is not supported"
+        return "is not supported"
     if op.version > newest:
-        return f"{called} is v{op.version}, known to be supported is v{newest}"
+        return f"is v{op.version} where only up to v{newest} is known to be supported"
     for dtype in op.dtypes:
         if dtype not in _INSIDE:
-            return f"{called} works on {dtype}"
+            return f"works on {dtype}"
     return None

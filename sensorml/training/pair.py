@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from pathlib import Path
@@ -18,6 +19,11 @@ from sensorml.training.edgetpu import DTYPES
 
 _NEEDS: Final = ModelNeeds(file=EDGETPU_FILE, dtypes=DTYPES)
 
+_TABLE: Final = re.compile(r"^\[files\].*$", re.MULTILINE)
+_EARLIER: Final = re.compile(
+    rf"""^[ \t]*(["']){re.escape(EDGETPU_FILE)}\1.*\n?""", re.MULTILINE
+)
+
 
 def pair(compiled: Path, folder: Path) -> None:
     """Add a compiled file to the folder that it was compiled from.
@@ -32,7 +38,7 @@ def pair(compiled: Path, folder: Path) -> None:
     card = cards.read(folder)
     cards.verify(folder, {CPU_FILE: card.files[CPU_FILE]})
     data = twin(compiled, _NEEDS, card, read(folder / CPU_FILE)).data
-    text = _listing(folder / CARD, cards.sha256(compiled))
+    text = _listing(folder / CARD, hashlib.sha256(data).hexdigest())
     with replacing(folder / EDGETPU_FILE) as file:
         file.write(data)
     # Last: until now a card that lists an earlier file is refused, and this
@@ -51,8 +57,8 @@ def _listing(path: Path, digest: str) -> str:
     wanted = tomllib.loads(text)
     wanted["files"][EDGETPU_FILE] = digest
     line = f'"{EDGETPU_FILE}" = "{digest}"'
-    text = re.sub(rf'^[ \t]*"{re.escape(EDGETPU_FILE)}".*\n?', "", text, flags=re.M)
-    text = re.sub(r"^\[files\].*$", rf"\g<0>\n{line}", text, count=1, flags=re.M)
+    text = _EARLIER.sub("", text)
+    text = _TABLE.sub(rf"\g<0>\n{line}", text, count=1)
     if tomllib.loads(text) != wanted:
         raise ModelError(f"{path}: files is not a table of its own: write {line} there")
     return text

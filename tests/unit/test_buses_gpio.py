@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from gpiozero import Device
@@ -226,22 +227,30 @@ def test_a_factory_that_is_none_is_named(
         gpiopins.open_factory(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("environ", "folder"),
-    [
-        ({"RUNTIME_DIRECTORY": "/run/sensorml:/run/other"}, "/run/sensorml"),
-        ({"RUNTIME_DIRECTORY": "/run/sensorml", "LG_WD": "/elsewhere"}, "/elsewhere"),
-    ],
-)
-def test_lgpio_gets_a_folder_it_may_write_to(
-    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], folder: str
+def test_lgpio_makes_its_fifo_in_a_folder_that_is_gone_afterwards(
+    monkeypatch: pytest.MonkeyPatch, tmp_path
 ) -> None:
+    monkeypatch.setenv("RUNTIME_DIRECTORY", f"{tmp_path}:/run/other")
     monkeypatch.setenv("LG_WD", "")  # so that it is restored afterwards
     monkeypatch.delenv("LG_WD")
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    gpiopins._give_lgpio_a_folder()
-    assert os.environ["LG_WD"] == folder
+    here = Path.cwd()
+    with gpiopins._room_for_lgpio():
+        folder = Path(os.environ["LG_WD"])
+        os.chdir(folder)  # as lgpio does
+        (folder / ".lgd-nfy0").touch()
+    assert (folder.parent, folder.exists()) == (tmp_path, False)
+    assert Path.cwd() == here
+    assert "LG_WD" not in os.environ
+
+
+def test_lgpio_goes_where_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    monkeypatch.setenv("LG_WD", str(tmp_path))
+    with gpiopins._room_for_lgpio():
+        assert os.environ["LG_WD"] == str(tmp_path)
+    assert os.environ["LG_WD"] == str(tmp_path)
+    assert tmp_path.exists()
 
 
 def test_a_label_on_a_machine_without_chips_is_no_line() -> None:

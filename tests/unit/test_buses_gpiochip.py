@@ -19,6 +19,12 @@ OUTPUT = 1 << 1
 class LgpioError(Exception):
     """The root of what lgpio raises."""
 
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+    def __str__(self) -> str:
+        return repr(self.value)
+
 
 class FakeLgpio(ModuleType):
     """Chips with labelled lines that hold modes, levels and pulses."""
@@ -31,6 +37,7 @@ class FakeLgpio(ModuleType):
         super().__init__("lgpio")
         self.chips = chips
         self.denied: set[int] = set()
+        self.held: dict[tuple[int, int], str] = {}
         self.opened: list[int] = []
         self.modes: dict[tuple[int, int], int] = {}
         self.levels: dict[tuple[int, int], bool] = {}
@@ -49,7 +56,7 @@ class FakeLgpio(ModuleType):
         return [0, len(self.chips[handle]), f"gpiochip{handle}", ""]
 
     def gpio_get_line_info(self, handle: int, line: int) -> list[object]:
-        return [0, line, 0, self.chips[handle][line], ""]
+        return [0, line, 0, self.chips[handle][line], self.held.get((handle, line), "")]
 
     def gpio_claim_input(self, handle: int, line: int, flags: int = 0) -> None:
         self._there(handle, line)
@@ -80,6 +87,8 @@ class FakeLgpio(ModuleType):
     def _there(self, handle: int, line: int) -> None:
         if not line < len(self.chips[handle]):
             raise LgpioError("bad GPIO number")
+        if (handle, line) in self.held:
+            raise LgpioError("GPIO busy")
 
 
 @pytest.fixture
@@ -154,6 +163,25 @@ def test_a_board_that_is_no_pi_has_its_lines_by_number(lgpio) -> None:
         gpio.open_output(50, active="high", initial=False)
     output.close(False)
     assert lgpio.levels == {(4, 50): False}
+
+
+def test_a_line_that_another_program_holds_is_refused_with_that_programs_name(
+    lgpio,
+) -> None:
+    gpiopins.use_chip(lambda: 4)
+    lgpio.held[4, 17] = "gpio-fan"
+    with pytest.raises(BusError, match='GPIO BOARD11: GPIO busy, "gpio-fan" has it'):
+        gpio.open_output("BOARD11", active="high", initial=True)
+
+
+def test_it_is_the_headers_chip_that_access_is_asked_for(
+    lgpio, monkeypatch, tmp_path
+) -> None:
+    gpiopins.use_chip(lambda: 7)
+    lgpio.denied = {4, 7}
+    monkeypatch.setattr(gpiopins.os, "access", lambda _path, _mode: False)
+    with pytest.raises(BusError, match="access to .*gpiochip7: add .* group gpio"):
+        gpio.open_output(1, active="high", initial=True)
 
 
 def test_a_number_that_the_chip_lacks_is_refused(lgpio) -> None:

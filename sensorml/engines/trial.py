@@ -1,0 +1,199 @@
+"""One model on the delegates of this machine: opened, compared, timed.
+
+The last rungs of the ladder, for `sensorml probe --model`. External delegates
+are opened in a process of their own, since some die or hang when they are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from sensorml.engines.agreement import COMPARED, Tolerance, Windows
+from sensorml.engines.subject import Subject
+from sensorml.engines.tflite import Accelerator, TfliteEngine
+from sensorml.errors import DelegateError, ModelError
+from sensorml.hardware.descriptors import Delegate
+from sensorml.hardware.probe import Rung, Verdict
+from sensorml.interfaces import Engine
+from sensorml.types import Float32
+
+WARM_UP: Final = 20
+RUNS: Final = 500
+LONGEST_S: Final = 1.0
+"""For one delegate and number of threads: a big model is run less often."""
+
+_KILLED: Final = "it was killed"
+_UPDATE: Final = "update it"
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """One window's whole way through one delegate and back, in µs."""
+
+    delegate: str
+    threads: int
+    runs: int
+    p50_us: float
+    p95_us: float
+    p99_us: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How far one delegate came with the model, and how fast it was."""
+
+    verdict: Verdict
+    latencies: tuple[Latency, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What `delegate = "auto"` would run the model on."""
+
+    delegate: str
+    said: str
+
+
+def trials(
+    subject: Subject,
+    verdicts: Iterable[Verdict],
+    delegates: Mapping[str, Delegate],
+    cores: int,
+) -> Iterator[Trial]:
+    """Try every delegate that nothing speaks against, one after the other.
+
+    Args:
+        subject: the model.
+        verdicts: of the rungs before these.
+        delegates: all, by name.
+        cores: the CPU is timed with 1, 2, 4 … threads, up to these.
+
+    Raises:
+        DelegateError: there is no TFLite runtime.
+        ModelError: the runtime refuses the model's CPU file.
+    """
+    windows = _windows(subject)
+    for verdict in verdicts:
+        delegate = delegates[verdict.delegate]
+        if not verdict.usable:
+            yield Trial(verdict)
+            continue
+        try:
+            file = subject.file_for(delegate)
+        except ModelError as err:
+            what, _, cure = str(err).rpartition(": ")
+            yield Trial(_fallen(verdict, Rung.MODEL, what, cure))
+            continue
+        if delegate.library is None:
+            counts = [n for n in (2**i for i in range(8)) if n <= max(1, cores)]
+            timed = [_on_cpu(TfliteEngine(file, n, None), n, windows) for n in counts]
+            yield Trial(verdict, tuple(timed))
+        else:
+            yield _external(subject, delegate, verdict, windows)
+
+
+def choice(trials: Sequence[Trial], delegates: Mapping[str, Delegate]) -> Choice | None:
+    """Say what "auto" would choose: the least p95; None without the CPU.
+
+    The CPU runs a model with one thread in the service.
+    """
+    p95_us = {
+        each.delegate: each.p95_us
+        for trial in trials
+        for each in trial.latencies
+        if each.threads == 1 and delegates[each.delegate].auto
+    }
+    if "cpu" not in p95_us:
+        return None
+    winner = min(p95_us, key=lambda name: p95_us[name])
+    times = ", ".join(f"{name} p95 {us:.1f} µs" for name, us in p95_us.items())
+    if len(p95_us) == 1:
+        why = "nothing else that it tries can run this model here"
+    elif winner == "cpu":
+        why = "this model takes less time than the way to an accelerator and back"
+    else:
+        why = "it is faster even with the way there and back"
+    return Choice(winner, f"auto would choose {winner} ({times}): {why}")
+
+
+def _windows(subject: Subject) -> Windows:
+    """Make the same pseudo-random features every time, and the CPU's answers."""
+    some = subject.cpu or subject.compiled
+    assert some is not None  # noqa: S101 - a subject has one of them
+    shape = COMPARED, some.inputs[0].size
+    features = np.random.default_rng(0).standard_normal(shape, np.float32)
+    if subject.cpu is None:
+        return Windows(features, np.empty((0,), np.float32))
+    with closing(TfliteEngine(subject.cpu, 1, None)) as cpu:
+        return Windows(features, cpu.infer(features).outputs)
+
+
+def _on_cpu(engine: Engine, threads: int, windows: Windows) -> Latency:
+    with closing(engine):
+        return _latency(engine, threads, windows.features)
+
+
+def _external(
+    subject: Subject, delegate: Delegate, verdict: Verdict, windows: Windows
+) -> Trial:
+    from sensorml.engines.child import open_child
+
+    assert delegate.library is not None  # noqa: S101 - the caller looked
+    assert verdict.library is not None  # noqa: S101 - it is usable
+    accelerator = Accelerator(delegate.name, verdict.library, delegate.library.options)
+    rung = Rung.OPEN
+    try:
+        file = subject.file_for(delegate)
+        with closing(open_child(file, accelerator)) as engine:
+            if subject.cpu is not None:
+                rung = Rung.OUTPUT
+                Tolerance.of(subject.cpu.outputs[0]).check(engine, windows)
+            rung = Rung.LATENCY
+            return Trial(verdict, (_latency(engine, 1, windows.features),))
+    except DelegateError as err:
+        what, cure = _parted(str(err).removeprefix(f"{delegate.name}: "))
+        if cure == _UPDATE:
+            cure = delegate.library.cure
+        return Trial(_fallen(verdict, rung, what, cure))
+
+
+def _parted(sentence: str) -> tuple[str, str]:
+    """Part what a child said into the reason and the cure.
+
+    >>> _parted("its process died of SIGSEGV: its library is too old: update it")
+    ('its process died of SIGSEGV: its library is too old', 'update it')
+    """
+    what, _, cure = sentence.rpartition(": ")
+    if not what or cure == _KILLED or '"' in cure:
+        cure = "unplug it and plug it in again; if that is no help, update its library"
+        return sentence, cure
+    return what, cure
+
+
+def _fallen(verdict: Verdict, rung: Rung, why: str, cure: str) -> Verdict:
+    return replace(verdict, rung=rung, why_not=why, cure=cure)
+
+
+def _latency(
+    engine: Engine,
+    threads: int,
+    features: Float32,
+    clock: Callable[[], int] = time.perf_counter_ns,
+) -> Latency:
+    for _ in range(WARM_UP):
+        engine.infer(features[:1])
+    took_ns: list[int] = []
+    end_ns = clock() + round(LONGEST_S * 1e9)
+    while len(took_ns) < RUNS and (clock() < end_ns or not took_ns):
+        row = features[[len(took_ns) % len(features)]]
+        begun_ns = clock()
+        engine.infer(row)
+        took_ns.append(clock() - begun_ns)
+    p50, p95, p99 = (float(p) / 1e3 for p in np.percentile(took_ns, (50, 95, 99)))
+    return Latency(engine.delegate, threads, len(took_ns), p50, p95, p99)
