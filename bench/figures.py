@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Pair(NamedTuple):
@@ -29,6 +29,18 @@ class Figure(NamedTuple):
     """The ratio that is promised."""
     named: str
     """What the reference is."""
+
+
+class Observation(NamedTuple):
+    """One figure that has no reference to be held against."""
+
+    what: str
+    value: str
+    how: str
+
+
+NO_GCC: Final = ("not measured", "gcc is not there, the tests' delegate needs it")
+"""What is said for `value` and `how` where there is no compiler."""
 
 
 def paired(

@@ -1,4 +1,8 @@
-"""All figures that sensorml promises, in one table: `make bench`."""
+"""All figures that sensorml promises, in two tables: `make bench`.
+
+`make bench ARGS="--quick child stall"` takes some of them, and less time for
+those that take much.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +15,29 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from bench.figures import Figure, markdown, table
-from bench.service import observe
+from bench.figures import Figure, Observation, markdown, table
 
-RATIOS = ("score", "live", "process", "rows_to_influxdb", "bus")
+RATIOS = ("score", "live", "process", "rows_to_influxdb", "bus", "probe")
+OBSERVED = ("service", "child", "failover", "stall")
+QUICK = {"failover": {"seconds": 20}, "stall": {"rounds": 2}}
 
 
 def main() -> None:
-    wanted = sys.argv[1:] or (*RATIOS, "service")
+    quick = "--quick" in sys.argv
+    named = [part for part in sys.argv[1:] if part != "--quick"]
+    wanted = named or [*RATIOS, *OBSERVED]
     figures: list[Figure] = []
     for part in (part for part in wanted if part in RATIOS):
         with working(part) as folder:
             figures += import_module(f"bench.{part}").measure(folder)
     if figures:
         print(table(figures))
-    if "service" in wanted:
-        with working("service") as folder:
-            observed = observe(folder)
+    observed: list[Observation] = []
+    for part in (part for part in wanted if part in OBSERVED):
+        shorter = QUICK.get(part, {}) if quick else {}
+        with working(part) as folder:
+            observed += import_module(f"bench.{part}").observe(folder, **shorter)
+    if observed:
         print()
         print(markdown(["figure", "measured", "how"], observed))
 

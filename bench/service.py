@@ -20,8 +20,8 @@ from contextlib import closing
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
+from bench.figures import Observation
 from bench.rows_to_influxdb import Influxd, post
 from sensorml.journal import COLUMNS, Reader
 
@@ -29,14 +29,6 @@ OUTAGE_S = 10
 SINK = (
     '\n[[sink]]\ndriver = "influxdb"\nurl = "{url}"\napi = "v1"\ndatabase = "bench"\n'
 )
-
-
-class Observation(NamedTuple):
-    """One figure that has no reference to be held against."""
-
-    what: str
-    value: str
-    how: str
 
 
 def observe(folder: Path) -> list[Observation]:

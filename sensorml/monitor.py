@@ -26,6 +26,9 @@ from sensorml.types import Block, Change, Prediction, State
 
 TICK_S: Final = 0.25
 """How often silence is looked for when nothing comes."""
+HELD_UP_S: Final = 1.0
+"""A look that comes so late proves nothing: who was held up, by a computer that
+slept or swapped, has not listened either."""
 
 
 class Monitor:
@@ -88,7 +91,8 @@ class Monitor:
             if reading is not None:
                 self.handle(reading)
             if (now_ns := self._clock()) >= next_tick_ns:
-                self.tick(now_ns)
+                if now_ns - next_tick_ns < HELD_UP_S * 1e9:
+                    self.tick(now_ns)
                 next_tick_ns = now_ns + round(TICK_S * 1e9)
         self._period.write(self._clock())
 

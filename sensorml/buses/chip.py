@@ -22,6 +22,7 @@ periods, belongs to a chip that no longer measures."""
 SILENT_ROWS = 5
 FLOODED_S = 1.0
 """So long without a row that was not overwritten, and the bus is too slow."""
+_NO_ROW = (bytes(6), b"\xff" * 6)
 _FASTEST = 1.05
 """How much faster than its nominal rate a sensor may sample."""
 
@@ -114,6 +115,7 @@ class Rows:
         clock: Callable[[], int],
         interrupt: Interrupt,
         *,
+        holds: tuple[int, int],
         depth: int,
         per_row: int = 1,
     ) -> None:
@@ -125,6 +127,7 @@ class Rows:
             full_scale: The value from which a sample counts as clipped.
             clock: Monotonic, in ns.
             interrupt: The chip's line.
+            holds: A register, and what is in it while the chip has its settings.
             depth: What the count of a full FIFO is.
             per_row: How many of these are a row.
         """
@@ -132,6 +135,7 @@ class Rows:
         self._full_scale = full_scale
         self._clock = clock
         self._interrupt = interrupt
+        self._holds = holds
         self._depth = depth
         self._samples = SampleClock(rate_hz)
         self._per_row = per_row
@@ -159,7 +163,7 @@ class Rows:
             decode: Turns them into samples.
 
         Raises:
-            SensorError: as `block` and `empty`, or the bus is too slow.
+            SensorError: as `refuse_nonsense` and `empty`, or the bus is too slow.
         """
         for _ in range(2):
             began = self._clock()
@@ -168,10 +172,11 @@ class Rows:
             if not found:
                 self.empty(read_ns)
                 return None
+            self.measures()
             raw = take(found)
             if not raw:
                 return None
-            self._refuse_nonsense(raw)
+            self.refuse_nonsense(raw)
             late = self.late_rows(found, read_ns)
             full = found + late * self._per_row >= self._depth
             if not full or late <= 1:
@@ -186,6 +191,29 @@ class Rows:
                 f"for {flooded_ns / 1e9:.1f} s: raise the bus speed or lower rate_hz"
             )
         return None
+
+    def refuse_nonsense(self, raw: bytes) -> None:
+        """Refuse rows that are none.
+
+        A chip whose power dips amid a read gives zeros from there on, or lets go of
+        the data line, which then reads as ones.
+
+        Raises:
+            SensorError: there is nothing but zeros or ones, or the last row is of
+                them and the chip has lost its settings.
+        """
+        size = len(raw)
+        if raw.count(0) == size or raw.count(0xFF) == size:
+            raise SensorError(
+                f"{self._bus}: nothing but {raw[0]:#04x} in {size} bytes of samples: "
+                "no sensor gives that, check its power and the data line"
+            )
+        register, value = self._holds
+        if raw.endswith(_NO_ROW) and self._bus.read(register, 1)[0] != value:
+            raise SensorError(
+                f"{self._bus}: it has lost its configuration amid a read: check its "
+                "power supply for dips"
+            )
 
     def late_rows(self, count: int, read_ns: tuple[int, int]) -> int:
         """Return for how many rows more than were counted there had to be room.
@@ -217,16 +245,12 @@ class Rows:
             decode: Turns them into samples.
             read_ns: When the status read began and ended.
             lost: Rows may be missing before these.
-
-        Raises:
-            SensorError: every byte is 0x00 or every byte is 0xFF.
         """
-        self._refuse_nonsense(raw)
         samples = decode(raw)
         rows, (began_ns, ended_ns) = len(samples), read_ns
         edge = self._interrupt.take(rows, began_ns, ended_ns)
         stamp = self._samples.stamp(rows, began_ns, ended_ns, lost=lost, edge=edge)
-        now = self._alive_ns = self._clock()
+        now = self._clock()
         last_ns = stamp.start_ns + round((rows - 1) * 1e9 / stamp.rate_hz)
         return Block(
             samples=samples,
@@ -239,6 +263,10 @@ class Rows:
             age_ns=max(0, now - last_ns),
             jitter_ns=stamp.jitter_ns,
         )
+
+    def measures(self) -> None:
+        """Take note that the chip gives samples, whatever becomes of them."""
+        self._alive_ns = self._clock()
 
     def empty(self, read_ns: tuple[int, int]) -> None:
         """Take note of a status read that announced nothing.
@@ -253,12 +281,4 @@ class Rows:
             raise SensorError(
                 f"{self._bus}: no sample for {silent_ns / 1e9:.1f} s: it has lost its "
                 "configuration, check its power supply for dips"
-            )
-
-    def _refuse_nonsense(self, raw: bytes) -> None:
-        size = len(raw)
-        if raw.count(0) == size or raw.count(0xFF) == size:
-            raise SensorError(
-                f"{self._bus}: nothing but {raw[0]:#04x} in {size} bytes of samples: "
-                "no sensor gives that, check its power and the data line"
             )

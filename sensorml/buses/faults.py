@@ -10,7 +10,8 @@ a byte not acknowledged   EREMOTEIO   EREMOTEIO   EIO
 a chip holds the clock    EIO, later  ETIMEDOUT   ETIMEDOUT
                           ETIMEDOUT
 arbitration lost                      EAGAIN
-unplugged while open                                          EIO
+unplugged while open                                          EIO or
+                                                              EOPNOTSUPP
 two reads in a transfer   EOPNOTSUPP  works       works       works
 
 What is done about it:

@@ -209,7 +209,7 @@ def open_factory(dev: Path) -> Factory:
             if denied
             else "GPIOZERO_PIN_FACTORY=mock simulates the lines"
         )
-        raise BusError(f"GPIO cannot be opened: {_words_of(err)}: {cure}") from err
+        raise BusError(f"GPIO cannot be opened: {_said_by(err)}: {cure}") from err
 
 
 def _choose(chips: list[int], header: int | None) -> Factory:
@@ -273,11 +273,11 @@ def as_bus_error(line: Line) -> Iterator[None]:
 
 def _told(line: Line, err: Exception) -> BusError:
     return BusError(
-        f"GPIO {line}: {_words_of(err)}: name a free line by BCM number (17), header pin "
-        '("BOARD11") or name ("GPIO17"); gpioinfo shows who holds which'
+        f"GPIO {line}: {_said_by(err)}: name a free line by BCM number (17), header "
+        'pin ("BOARD11") or name ("GPIO17"); gpioinfo shows who holds which'
     )
 
 
-def _words_of(err: Exception) -> str:
+def _said_by(err: Exception) -> str:
     """Return what an error says; lgpio's puts it in quotes."""
     return str(getattr(err, "value", err))

@@ -24,6 +24,10 @@ TIMEOUT_S: Final = 0.2
 """Of one transfer. A chip that hangs costs its neighbours so much; the longest
 burst, a full FIFO of 1024 bytes, takes 93 ms at 100 kHz."""
 
+_UNPLUGGED: Final = {errno.EIO, errno.EOPNOTSUPP}
+"""What the kernel says when an adapter of USB is no longer there: the latter where
+it asks it first what it can."""
+
 # linux/i2c-dev.h
 _I2C_RETRIES = 0x0701
 _I2C_TIMEOUT = 0x0702  # in 10 ms
@@ -97,7 +101,7 @@ class KernelBus:
         try:
             self._run(run, len(reads))
         except OSError as err:
-            if err.errno == errno.EIO and not os.path.exists(self._node):  # noqa: PTH110
+            if err.errno in _UNPLUGGED and not os.path.exists(self._node):  # noqa: PTH110
                 raise OSError(errno.ENODEV, os.strerror(errno.ENODEV)) from err
             raise
         return b"".join(map(bytes, reads))

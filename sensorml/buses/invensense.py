@@ -59,6 +59,7 @@ class Fifo:
         size: int,
         count: int,
         data: int,
+        holds: tuple[int, int],
         interrupt: Interrupt,
         status: int,
     ) -> None:
@@ -73,6 +74,7 @@ class Fifo:
             size: What the FIFO holds, in bytes.
             count: Register with the number of bytes in it, high byte first.
             data: Register that takes bytes out of it.
+            holds: A register, and what is in it while the chip has its settings.
             interrupt: The line of the chip's data-ready, latched.
             status: Register that lets the line go when it is read.
         """
@@ -86,7 +88,13 @@ class Fifo:
         self._interrupt, self._status = interrupt, status
         full_scale = range_g * 32767 / 32768
         self._rows = Rows(
-            bus, rate_hz, full_scale, clock, interrupt, depth=size // ROW_BYTES
+            bus,
+            rate_hz,
+            full_scale,
+            clock,
+            interrupt,
+            holds=holds,
+            depth=size // ROW_BYTES,
         )
         self._lost = False
         self._rest = 0
@@ -109,7 +117,9 @@ class Fifo:
         if not rows:
             self._rows.empty((began, ended))
             return None
+        self._rows.measures()
         raw = self._bus.read(self._data, rows * ROW_BYTES)
+        self._rows.refuse_nonsense(raw)
         if rows + self._rows.late_rows(rows, (began, ended)) > self._full // ROW_BYTES:
             self._start_anew()
             return None
@@ -117,5 +127,6 @@ class Fifo:
         return self._rows.block(raw, self._decode, (began, ended), lost=lost)
 
     def _start_anew(self) -> None:
+        self._rows.measures()
         self._restart(self._bus)
         self._lost, self._rest = True, 0

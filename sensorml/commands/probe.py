@@ -164,8 +164,8 @@ def _try(
         why_not = f"{model}: no delegate can run it here: see the reason of each"
         if given.cpu is None:
             why_not = (
-                f"{model}: it is compiled for the Edge TPU, and none can be used: "
-                "see why, or give the file it was compiled from"
+                f"{model}: it is compiled for the Edge TPU, and none can be used here: "
+                "see the reason of each, or give the file it was compiled from"
             )
     judged = tuple(verdicts.get(each.delegate, each) for each in report.delegates)
     auto = trial.choice(trials, known)

@@ -140,6 +140,7 @@ class Driver:
             full_scale,
             self._clock,
             self.interrupt,
+            holds=(_POWER_CTL, _MEASURE),
             depth=FIFO_ROWS,
         )
         self.interrupt.open()

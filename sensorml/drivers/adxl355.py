@@ -149,6 +149,7 @@ class Driver:
             full_scale,
             self._clock,
             self.interrupt,
+            holds=(_POWER_CTL, _MEASURE),
             depth=FIFO_ENTRIES,
             per_row=3,
         )

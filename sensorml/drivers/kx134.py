@@ -116,6 +116,7 @@ class Driver:
         bus.write(_CNTL1, bytes((_STANDBY,)))  # only then the others can be set
         bus.write(_SELF_TEST, b"\0")  # if one was cut off; it cannot be read back
         bus.write(_BUF_CLEAR, b"\0")
+        measuring = _MEASURE | _HIGH_PERFORMANCE | _RANGE_CODE[range_g] << 3
         configure(
             bus,
             {
@@ -124,7 +125,7 @@ class Driver:
                 _INC4: _WATERMARK if self.interrupt.wired else 0,
                 _BUF_CNTL1: self._watermark,
                 _BUF_CNTL2: _USE_BUFFER | _16_BITS | _STREAM,
-                _CNTL1: _MEASURE | _HIGH_PERFORMANCE | _RANGE_CODE[range_g] << 3,
+                _CNTL1: measuring,
             },
         )
         full_scale = range_g * 32767 / 32768
@@ -134,6 +135,7 @@ class Driver:
             full_scale,
             self._clock,
             self.interrupt,
+            holds=(_CNTL1, measuring),
             depth=FULL_ROWS,
         )
         self.interrupt.open()

@@ -131,6 +131,7 @@ class Driver:
         remark = identify(bus, _WHO_AM_I, _IDENTITY)
         bus.write(_CTRL_REG1, bytes((_POWER_DOWN,)))
         bus.write(_FIFO_CTRL, bytes((_BYPASS,)))  # empties it
+        measuring = _RATE_CODE[options.rate_hz] << 4 | _ALL_AXES
         configure(
             bus,
             {
@@ -142,7 +143,7 @@ class Driver:
                 _CTRL_REG5: _USE_FIFO,
                 _CTRL_REG6: 0,  # active high
                 _FIFO_CTRL: _STREAM | (self._watermark - 1),
-                _CTRL_REG1: _RATE_CODE[options.rate_hz] << 4 | _ALL_AXES,
+                _CTRL_REG1: measuring,
             },
         )
         # Beyond its range the counts go on, by how much is not documented.
@@ -154,6 +155,7 @@ class Driver:
             full_scale,
             self._clock,
             self.interrupt,
+            holds=(_CTRL_REG1, measuring),
             depth=FIFO_ROWS,
         )
         self.interrupt.open()

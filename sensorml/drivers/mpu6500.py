@@ -125,6 +125,7 @@ class Driver:
             size=FIFO_BYTES,
             count=_FIFO_COUNT,
             data=_FIFO_R_W,
+            holds=(_FIFO_EN, _ACCELERATION),
             interrupt=self.interrupt,
             status=_INT_STATUS,
         )

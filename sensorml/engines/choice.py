@@ -127,5 +127,16 @@ def _may_be_tried(text: str, card: cards.Card, root: Path) -> bool:
     if "library" not in text or "auto = false" in text:
         return False
     nodes = re.findall(r'"/(dev/[^"]+)"', text)
-    there = not nodes or any((root / node).exists() for node in nodes)
-    return there and any(f'"{name}"' in text for name in card.files)
+    if nodes and not any((root / node).exists() for node in nodes):
+        return False
+    boards = re.search(r"^dt_compatible = \[(.+)\]$", text, re.MULTILINE)
+    if boards and not any(f'"{word}"' in boards[1] for word in _compatible(root)):
+        return False
+    return any(name in text for name in card.files)
+
+
+def _compatible(root: Path) -> list[str]:
+    try:
+        return (root / "proc/device-tree/compatible").read_text("utf-8").split("\0")
+    except (OSError, UnicodeDecodeError):
+        return []

@@ -74,10 +74,11 @@ def _file(path: Path) -> Subject:
         wants = delegate.model
         file = {cards.CPU_FILE: cpu, cards.EDGETPU_FILE: compiled}.get(wants.file)
         if file is None:
-            cure = f"compile {path.name} for it, or give a folder with {wants.file}"
             if given.edgetpu:
                 cure = "give the file it was compiled from"
-            raise ModelError(f"{path} has nothing for it beside it: {cure}")
+                raise ModelError(f"{path} is compiled for the Edge TPU: {cure}")
+            cure = f"compile it, or give a folder with {wants.file}"
+            raise ModelError(f"{path} is not compiled for it: {cure}")
         dtype = file.inputs[0].dtype
         if dtype not in wants.dtypes:
             cure = f"use {' or '.join(wants.dtypes)}"

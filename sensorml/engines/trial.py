@@ -171,7 +171,7 @@ def _parted(sentence: str) -> tuple[str, str]:
     """
     what, _, cure = sentence.rpartition(": ")
     if not what or cure == _KILLED or '"' in cure:
-        cure = "unplug it and plug it in again; if that is no help, update its library"
+        cure = "switch its power off and on; if that is no help, update its library"
         return sentence, cure
     return what, cure
 

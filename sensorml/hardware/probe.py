@@ -26,7 +26,10 @@ DEAD_LINK_C: Final = -89.0
 
 
 class Rung(StrEnum):
-    """How far up the ladder a delegate came: the first rung it failed."""
+    """How far up the ladder a delegate came: the first rung it failed.
+
+    From OPEN on a model is needed, and the device is opened.
+    """
 
     PASSED = "passed"
     RUNTIME = "runtime"

@@ -32,6 +32,9 @@ def machine(report: Report, sensors: Sequence[Sensors]) -> Iterator[tuple[str, s
         if runtime.why_not is None
         else f"{runtime.why_not}: {runtime.cure}",
     )
+    for version in dict.fromkeys(v.library_version for v in report.delegates):
+        if version:
+            yield "libedgetpu", version
     for temperature in facts.temperatures:
         yield "temperature", f"{temperature.zone} {temperature.temp_c:.1f} °C"
     answered = {each.bus: each for each in sensors}
@@ -102,4 +105,4 @@ def _folded(text: str, width: int | None) -> list[str]:
         return [text]
     from textwrap import wrap
 
-    return wrap(text, max(width, 20)) or [""]
+    return wrap(text, max(width, 8)) or [""]

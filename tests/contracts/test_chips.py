@@ -13,6 +13,7 @@ from typing import get_args
 import msgspec
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 
 import sensorml.sim.chips
 from sensorml.buses.i2c import Device, I2cOptions
@@ -211,6 +212,63 @@ def test_a_clone_with_another_identity_is_remarked_and_used(name):
 
 def test_a_known_identity_says_nothing(name):
     assert Bench(name).driver.start() is None
+
+
+@pytest.mark.parametrize("pause_s", [0.01, 0.1, 0.5])
+@pytest.mark.parametrize("after", range(4))
+def test_a_reader_held_up_amid_a_read_glues_nothing_together(name, after, pause_s):
+    bench = Bench(name, rate_error=-0.02)
+    bench.driver.start()
+    bench.run(2)
+    read, reads = bench.chip.read, []
+
+    def late(length):
+        reads.append(length)
+        if len(reads) == after + 1:
+            bench.clock.wait(pause_s)
+        return read(length)
+
+    bench.chip.read = late
+    bench.run(1)
+    times = bench.chip.converter.times_ns(0, bench.chip.converter.taken)
+    truth = bench.machine.acceleration((times - bench.born_ns) / 1e9)
+    expected = 0
+    for block in bench.blocks:
+        runs = sliding_window_view(truth[expected:], len(block.samples), axis=0)
+        off = np.abs(runs - block.samples.T).max(axis=(1, 2))
+        first = expected + int(off.argmin())
+        assert off.min() < 0.005, "not what it sampled, in a row"
+        assert block.missed == pytest.approx(first - expected, abs=1)
+        assert bool(block.missed) >= (first != expected)
+        assert bench.off_by(block, first) < 1.5
+        expected = first + len(block.samples)
+
+
+@pytest.mark.parametrize("rest", [0x00, 0xFF])
+@pytest.mark.parametrize("after", range(4))
+def test_a_chip_whose_power_dips_amid_a_read_makes_nothing_up(name, after, rest):
+    bench = Bench(name)
+    bench.driver.start()
+    times = bench.chip.converter.times_ns(0, bench.options.rate_hz)
+    bench.run(0.5)
+    read, reads = bench.chip.read, []
+
+    def dips(length):
+        data = read(length)
+        reads.append(length)
+        if len(reads) == after + 1:
+            bench.chip.brown_out()
+            half = length // 18 * 9  # whole rows of six bytes, or of nine
+            data = data[: length - half] + bytes((rest,)) * half
+        return data
+
+    bench.chip.read = dips
+    with pytest.raises(SensorError):
+        for _ in range(2 * bench.options.rate_hz):
+            bench.run(bench.driver.period_s)
+    got = np.concatenate([block.samples for block in bench.blocks])
+    truth = bench.machine.acceleration((times[: len(got)] - bench.born_ns) / 1e9)
+    np.testing.assert_allclose(got, truth, atol=0.005)
 
 
 def test_an_absent_chip_is_a_bus_error_and_works_once_it_is_there(name):

@@ -8,23 +8,43 @@ from sensorml.cards import CPU_FILE, EDGETPU_FILE
 from sensorml.hardware.descriptors import Delegate, delegates
 from sensorml.resources import folders
 
+VELA_FILE = "model_vela.tflite"
 DELEGATES = delegates(folders("delegates", site=Path("/nonexistent")))
 
 
 @pytest.mark.parametrize("delegate", DELEGATES.values(), ids=DELEGATES)
 def test_a_delegate_runs_a_file_that_a_model_folder_can_hold(delegate: Delegate):
-    assert delegate.model.file in {CPU_FILE, EDGETPU_FILE}
+    assert delegate.model.file in {CPU_FILE, EDGETPU_FILE, VELA_FILE}
     assert set(delegate.model.dtypes) <= {"float32", "int8", "uint8"}
 
 
 @pytest.mark.parametrize("delegate", DELEGATES.values(), ids=DELEGATES)
-def test_a_delegate_with_a_device_names_its_library_and_its_group(delegate: Delegate):
-    if delegate.match.usb or delegate.match.pci:
-        assert delegate.library is not None
-        assert delegate.access is not None
-        assert set(delegate.library.options) == {"device"}
-    else:
-        assert delegate.library is None
+def test_all_but_the_cpu_name_their_library(delegate: Delegate):
+    assert (delegate.library is None) == (delegate.name == "cpu")
+
+
+@pytest.mark.parametrize("delegate", DELEGATES.values(), ids=DELEGATES)
+def test_only_edge_tpus_can_be_one_of_several(delegate: Delegate):
+    options = delegate.library.options if delegate.library else {}
+    numbered = bool(delegate.match.usb or delegate.match.pci)
+
+    assert ("device" in options) == numbered
+    assert delegate.access is not None or not numbered
+
+
+@pytest.mark.parametrize("delegate", DELEGATES.values(), ids=DELEGATES)
+def test_auto_tries_only_what_has_a_device_of_its_own(delegate: Delegate):
+    match = delegate.match
+    device = match.usb or match.pci or match.node
+
+    assert delegate.auto == bool(device) or delegate.name == "cpu"
+
+
+@pytest.mark.parametrize("delegate", DELEGATES.values(), ids=DELEGATES)
+def test_a_delegate_that_was_not_tried_says_where_it_is_from(delegate: Delegate):
+    text = delegate.path.read_text(encoding="utf-8")
+
+    assert delegate.tried or "written from" in text
 
 
 def test_the_cpu_is_always_there():

@@ -71,12 +71,11 @@ class Adapter(UsbDevice):
         raise StallError
 
     def _message(self, address: int, length: int, data: bytes, *, read: bool) -> bytes:
-        size = 1 + (length if read else len(data))
-        on_wire_s = 9 * size / self.speed_hz if self.speed_hz else 0.0
-        if held_s := on_wire_s + self.stretch_s:
-            time.sleep(held_s)
+        if self.stretch_s:
+            time.sleep(self.stretch_s)
         if self.stuck:
             raise StallError
+        size = 1 + (length if read else len(data))
         self.messages += 1
         self.wire_bytes += size
         self._status = _ACKNOWLEDGED
@@ -84,9 +83,11 @@ class Adapter(UsbDevice):
         try:
             if (chip := self.chips.get(address)) is None:
                 self._status = _REFUSED
-            elif read:
+            elif read:  # a FIFO has room for another row from its first byte on
                 answer = chip.read(length)
-            else:
+                self._pass(size)
+            else:  # what is written counts from its last byte on
+                self._pass(size)
                 chip.write(data)
         except TimeoutError:  # it holds the clock line low
             time.sleep(self.timeout_s)
@@ -95,6 +96,11 @@ class Adapter(UsbDevice):
         except OSError:
             self._status = _REFUSED
         return answer
+
+    def _pass(self, size: int) -> None:
+        """Let the time go by that bytes take on the wire."""
+        if self.speed_hz:
+            time.sleep(9 * size / self.speed_hz)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ inputs are driven, and its outputs read, in sysfs.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -41,15 +42,23 @@ class Header:
         """gpiochipN"""
         device = (self._dir / "dev_name").read_text().strip()
         self._lines = _PLATFORM / device / self.chip
+        self._values: dict[int, int] = {}  # open files
 
     def drive(self, line: int, *, high: bool) -> None:
-        """Set the level of an input."""
+        """Set the level of an input, as a contact does.
+
+        gpio-sim has one pull for both sides: a program that asks for one when it
+        opens the line has changed the level.
+        """
         pull = "pull-up" if high else "pull-down"
         (self._lines / f"sim_gpio{line}" / "pull").write_text(pull)
 
     def level(self, line: int) -> bool:
         """Return the level of a line, driven by whomever."""
-        return (self._lines / f"sim_gpio{line}" / "value").read_text().strip() == "1"
+        if line not in self._values:
+            value = self._lines / f"sim_gpio{line}" / "value"
+            self._values[line] = os.open(value, os.O_RDONLY)
+        return os.pread(self._values[line], 1, 0) == b"1"
 
     def watch(
         self, lines: Iterable[int], for_s: float, every_s: float = 0.01
@@ -66,6 +75,10 @@ class Header:
         return seen
 
     def close(self) -> None:
+        """Take the chip away, from whoever has it open."""
+        for value in self._values.values():
+            os.close(value)
+        self._values.clear()
         (self._dir / "live").write_text("0")
         for line in self._dir.glob("bank0/line*"):
             line.rmdir()

@@ -180,7 +180,7 @@ def test_it_is_the_headers_chip_that_access_is_asked_for(
     gpiopins.use_chip(lambda: 7)
     lgpio.denied = {4, 7}
     monkeypatch.setattr(gpiopins.os, "access", lambda _path, _mode: False)
-    with pytest.raises(BusError, match="access to .*gpiochip7: add .* group gpio"):
+    with pytest.raises(BusError, match=r"access to .*gpiochip7: add .* group gpio"):
         gpio.open_output(1, active="high", initial=True)
 
 

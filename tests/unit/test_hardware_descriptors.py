@@ -49,6 +49,8 @@ def test_an_unknown_key_is_refused_with_the_nearest_one(tmp_path: Path):
         (FALLBACK + "[gpio]\n", "gpio.chip_label"),
         ('title = "x"\n[match]\nusb = ["18D1:9302"]\n', "match.usb"),
         ('title = "x"\n[match]\n', "match"),
+        ('title = "x"\n[match]\nnode = ["/dev/tty0"]\n', "match.node"),
+        ('title = "x"\n[match]\nnode = ["galcore"]\n', "match.node"),
         ('path = "/etc/passwd"\n' + FALLBACK, "path"),
         ("title = ", ""),
     ],

@@ -7,8 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensorml.hardware.descriptors import boards, delegates
 from sensorml.hardware.facts import Facts
 from sensorml.hardware.files import MAX_BYTES, MAX_ENTRIES, Tree
+from sensorml.hardware.probe import RuntimeVerdict, probe
+from sensorml.hardware.software import Software
+from sensorml.hardware.words import machine
+from sensorml.resources import folders
 
 READ = [
     "proc/device-tree/compatible",
@@ -28,6 +33,22 @@ READ = [
     "sys/class/gpio/gpiochip512/label",
     "sys/bus/i2c/devices/i2c-1/name",
 ]
+FOLDERS = [
+    "sys/bus/usb/devices",
+    "sys/bus/usb/devices/1-1",
+    "sys/bus/usb/devices/1-1:1.0/driver",
+    "sys/class/spidev/spidev0.0",
+    "sys/class/apex",
+    "dev/accel/accel0",
+    "dev/bus/usb/001/001",
+    "proc",
+    "etc/ld.so.conf.d/x.conf",
+]
+WORDS = ["sys", "bus", "class", "usb", "devices", "dev", "gpio", "gpiochip0", "device"]
+BOARDS, DELEGATES = (
+    boards(folders("boards", site=Path("/nonexistent"))),
+    delegates(folders("delegates", site=Path("/nonexistent"))),
+)
 
 
 def write(root: Path, path: str, content: str | bytes) -> Path:
@@ -111,6 +132,39 @@ def test_a_usb_stick_is_read_with_its_node(tmp_path: Path):
     (device,) = Facts.gather(tmp_path).usb
     assert device.node.readable
     assert not device.node.writable
+
+
+def test_a_stick_that_a_process_has_claimed_is_told(tmp_path: Path):
+    stick(tmp_path)
+    interface = tmp_path / "sys/bus/usb/devices/2-1:1.0"
+    interface.mkdir()
+    driver = interface / "driver"
+
+    assert not Facts.gather(tmp_path).usb[0].claimed
+    driver.symlink_to("../../../drivers/usb-storage")
+    assert not Facts.gather(tmp_path).usb[0].claimed
+    driver.unlink()
+    driver.symlink_to("../../../drivers/usbfs")
+    assert Facts.gather(tmp_path).usb[0].claimed
+
+
+def test_nodes_of_spi_and_of_accelerators_are_found(tmp_path: Path):
+    write(tmp_path, "sys/class/spidev/spidev0.0/uevent", "DEVNAME=spidev0.0\n")
+    write(tmp_path, "dev/spidev0.0", "").chmod(0o000)
+    for name in ("galcore", "ethosu0", "accel/accel0", "dri/renderD128"):
+        write(tmp_path, f"dev/{name}", "")
+    for name in ("dri/card0", "ethosu0x", "tty0", "malicious"):
+        write(tmp_path, f"dev/{name}", "")
+
+    facts = Facts.gather(tmp_path)
+
+    assert [(n.path, n.writable) for n in facts.spi] == [("/dev/spidev0.0", False)]
+    assert [n.path for n in facts.accelerators] == [
+        "/dev/ethosu0",
+        "/dev/galcore",
+        "/dev/accel/accel0",
+        "/dev/dri/renderD128",
+    ]
 
 
 def test_usb_interfaces_and_devices_half_gone_are_no_devices(tmp_path: Path):
@@ -219,6 +273,61 @@ def test_no_content_of_a_file_makes_gathering_fail(
     write(root, path, content)
 
     assert Facts.gather(root).root == str(root)
+
+
+THINGS = st.one_of(
+    st.binary(max_size=80),
+    st.sampled_from(["folder", "pipe", "loop", "away", "hole", "closed"]),
+)
+
+
+def make(root: Path, path: str, thing: bytes | str) -> None:
+    """Put something where a file should be, unless the way there is no folder."""
+    place = root / path
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(thing, bytes):
+            place.write_bytes(thing)
+        elif thing == "folder":
+            place.mkdir()
+        elif thing == "pipe":
+            os.mkfifo(place)
+        elif thing == "hole":
+            with place.open("wb") as file:
+                file.truncate(1 << 40)
+        elif thing == "closed":
+            place.touch(0o000)
+        else:
+            place.symlink_to(place if thing == "loop" else "/dev/zero")
+    except OSError:  # an earlier thing is in the way
+        return
+
+
+@given(
+    things=st.dictionaries(
+        st.sampled_from([*READ, *FOLDERS])
+        | st.lists(st.sampled_from(WORDS), min_size=2, max_size=6).map("/".join),
+        THINGS,
+        max_size=20,
+    )
+)
+def test_no_tree_of_garbage_makes_probing_fail_or_hang(
+    tmp_path_factory: pytest.TempPathFactory, things: dict[str, bytes | str]
+):
+    root = tmp_path_factory.mktemp("root")
+    for path, thing in things.items():
+        make(root, path, thing)
+
+    report = probe(
+        Facts.gather(root),
+        software=Software("3.11.2", {}),
+        runtime=RuntimeVerdict("ai-edge-litert", "2.3.0"),
+        delegates=DELEGATES,
+        boards=BOARDS,
+    )
+
+    assert {verdict.delegate for verdict in report.delegates} == set(DELEGATES)
+    assert all(name.isprintable() for name, _ in machine(report, ()))
 
 
 def test_names_that_cannot_be_printed_are_left_out(tmp_path: Path):

@@ -6,16 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from sensorml.hardware import libraries, traps
 from sensorml.hardware.descriptors import Delegate, delegates
 from sensorml.hardware.devices import Apex, Node, PciDevice, UsbDevice
 from sensorml.hardware.facts import Facts
+from sensorml.hardware.outside import Said
 from sensorml.hardware.probe import Rung, RuntimeVerdict, Verdict, judge
 from sensorml.hardware.scan import KNOWN, scan
 from sensorml.hardware.software import Software
 from sensorml.resources import folders
 
 DELEGATES = delegates(folders("delegates", site=Path("/nonexistent")))
-USB, PCI, CPU = (DELEGATES[n] for n in ("edgetpu-usb", "edgetpu-pci", "cpu"))
+USB, PCI, CPU, VX, ETHOSU = (
+    DELEGATES[name] for name in ("edgetpu-usb", "edgetpu-pci", "cpu", "vx", "ethosu")
+)
 RUNTIME = RuntimeVerdict("ai-edge-litert", "2.3.0")
 OPEN = Node("/dev/x", exists=True, readable=True, writable=True)
 STICK = UsbDevice("18d1:9302", "2-1", 2, 3, 5000.0, "", OPEN)
@@ -106,6 +110,97 @@ def test_one_usable_device_is_enough(machine: Facts):
     facts = replace(machine, usb=(closed, STICK))
 
     assert judge(facts, USB, RUNTIME).usable
+
+
+def test_a_stick_in_use_is_never_opened_by_another(machine: Facts):
+    claimed = replace(STICK, claimed=True)
+
+    verdict = fails(with_stick(machine, claimed), USB)
+
+    assert verdict.rung is Rung.OWNER
+    assert "fuser /dev/x" in verdict.cure
+
+
+def test_a_free_stick_beside_one_in_use_has_to_be_named(machine: Facts):
+    facts = replace(machine, usb=(replace(STICK, claimed=True), STICK))
+
+    assert 'device = "usb:1"' in fails(facts, USB).cure
+    assert judge(facts, USB, RUNTIME, device="usb:1").usable
+
+
+def test_a_stick_without_firmware_is_said_to_be_normal(machine: Facts):
+    (note,) = judge(
+        with_stick(machine, replace(STICK, id="1a6e:089a")), USB, RUNTIME
+    ).notes
+
+    assert "normal" in note
+    assert judge(with_stick(machine), USB, RUNTIME).notes == ()
+
+
+NODE = replace(OPEN, path="/dev/galcore")
+
+
+def on_imx(facts: Facts, *nodes: Node) -> Facts:
+    return replace(facts, dt_compatible=("fsl,imx8mp",), accelerators=nodes)
+
+
+def test_a_node_is_looked_for_on_its_board_only(machine: Facts):
+    assert "driver" in fails(on_imx(machine), VX).cure
+    elsewhere = replace(machine, accelerators=(NODE,))
+    assert fails(elsewhere, VX).why_not == "device tree is not fsl,imx8mp"
+    assert "another board" in fails(elsewhere, VX).cure
+
+
+def test_an_accelerator_of_the_soc_is_refused_for_its_node_then_its_library(
+    machine: Facts,
+):
+    closed = replace(NODE, writable=False)
+
+    verdict = fails(on_imx(machine, closed), VX)
+
+    assert (verdict.rung, verdict.why_not) == (
+        Rung.ACCESS,
+        "/dev/galcore may not be written",
+    )
+    assert "video" in verdict.cure
+    assert fails(on_imx(machine, NODE), VX).rung is Rung.LIBRARY
+
+
+def test_a_node_that_no_group_has_by_itself_gets_a_cure_all_the_same(machine: Facts):
+    closed = Node("/dev/ethosu0", exists=True, readable=False, writable=False)
+
+    assert "udev" in fails(replace(machine, accelerators=(closed,)), ETHOSU).cure
+
+
+def test_a_library_that_google_built_for_an_old_tensorflow_is_a_warning(
+    machine: Facts, monkeypatch: pytest.MonkeyPatch
+):
+    label = "BuildLabel(COMPILER=6.3.0 20170516,DATE=redacted), RuntimeVersion(14)"
+    monkeypatch.setattr(libraries, "load", lambda _path: Said(label))
+
+    verdict = judge(with_stick(replace(machine, live=True)), USB, RUNTIME)
+
+    assert verdict.usable
+    assert verdict.library_version == label
+    assert "GCC 6" in verdict.warnings[0]
+    assert "feranick" in verdict.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("version", "phrase"),
+    [
+        ("BuildLabel(COMPILER=5.4.0 20160609), RuntimeVersion(13)", "version 13"),
+        ("BuildLabel(COMPILER=12.2.0,DATE=redacted), RuntimeVersion(14)", ""),
+        ("BuildLabel(COMPILER=MSVC 192528612), RuntimeVersion(14)", ""),
+        ("", ""),
+        ("nonsense", ""),
+    ],
+)
+def test_the_version_of_libedgetpu_is_read(version: str, phrase: str):
+    said = list(traps.of_library(version, USB))
+
+    assert len(said) == bool(phrase)
+    assert phrase in "".join(said)
 
 
 def test_a_chip_that_is_in_use_names_the_process(machine: Facts):

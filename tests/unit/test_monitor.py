@@ -15,7 +15,7 @@ from sensorml.errors import BusError, SensorError, SourceEndedError
 from sensorml.health import NEWS_AT_ONCE, SensorHealth
 from sensorml.journal import COLUMNS
 from sensorml.meters import Pointer
-from sensorml.monitor import Monitor
+from sensorml.monitor import TICK_S, Monitor
 from sensorml.outbox import Outbox
 from sensorml.pipeline import Pipeline
 from sensorml.sampling import Acknowledge, Arm, Inbox, Reading, Started, Trigger
@@ -447,6 +447,34 @@ def test_a_backlog_is_no_silence() -> None:
     assert bench.monitor.sensors["motor"].state is SensorState.OK
     assert bench.stream.latest is not None
     assert bench.stream.latest.delay_ns >= 60 * SECOND - 3 * MS
+
+
+class Held:
+    """An inbox at which nothing comes; the waits take as long as is said."""
+
+    def __init__(self, clock: Clock, *waits_s: float) -> None:
+        self._clock = clock
+        self._waits_s = list(waits_s)
+
+    def get(self, timeout_s: float) -> None:
+        self._clock.advance(self._waits_s.pop(0))
+
+    @property
+    def drained(self) -> bool:
+        return not self._waits_s
+
+
+@pytest.mark.parametrize(
+    ("waits_s", "state"),
+    [([600.0], "ok"), ([600.0, TICK_S], "stale"), ([TICK_S] * 9, "stale")],
+)
+def test_a_computer_that_slept_has_not_heard_a_silence(
+    waits_s: list[float], state: str
+) -> None:
+    bench = Bench()
+    bench.read("motor", QUIET)
+    bench.monitor.run(Held(bench.clock, TICK_S, *waits_s))
+    assert bench.monitor.sensors["motor"].state == state
 
 
 def test_disarmed_an_alarm_is_off_and_armed_again_it_works() -> None:
