@@ -67,6 +67,9 @@ def main() -> int:
         help="skip-idle: sleeping costs nothing; virtual: computing takes no time "
         "either, and every run is the same",
     )
+    parser.add_argument(
+        "--systemd", action="store_true", help="systemd is process 1 there"
+    )
     parser.add_argument("--mem", default="768M")
     parser.add_argument("--timeout", type=float, default=900, metavar="S")
     parser.add_argument("--dmesg", action="store_true", help="print the kernel's log")
@@ -105,6 +108,7 @@ def _run(
                 f"uml_dir={share}",
                 f"LAB_SHARE={share}",
                 f"init={HERE / 'init.sh'}",
+                *(["LAB_SYSTEMD=1"] if args.systemd else []),
                 "con=null",
                 "con0=null,fd:1",
                 "panic=-1",

@@ -21,6 +21,7 @@ mount -n -t debugfs debugfs $root/sys/kernel/debug
 /bin/busybox ip link set lo up
 /bin/busybox hostname lab
 mount -n --bind $root/run/lab/cpuinfo $root/proc/cpuinfo
+[ -z "$LAB_SYSTEMD" ] || . "${0%/*}/systemd.sh"
 chroot $root /bin/sh /run/lab/command.sh </dev/null >$root/run/lab/output 2>&1
 echo $? >$root/run/lab/status
 /bin/busybox poweroff -f

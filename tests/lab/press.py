@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -26,8 +25,9 @@ RATE_HZ = 500
 WINDOW = 25
 STRIKE_G = 1.5
 THRESHOLD = 1.0
-BURST_S = 0.12
-"""Between two reads of the sensor, at most."""
+SOON_S = 0.3
+"""From what happens to the press until all has followed, a read of the sensor and
+a window later."""
 
 CARD = f"""
 name = "strike"
@@ -67,6 +67,18 @@ delegate = "cpu"
 """
 
 
+def alarm(name: str, more: str) -> str:
+    """Return an alarm's table: on as soon as the press strikes, off as soon as not."""
+    return f"""
+[[alarm]]
+name = "{name}"
+model = "strike"
+of = [1, 1]
+clear_after_s = 0
+{more}
+"""
+
+
 class Press:
     """What the sensor feels: `g` on x, and 1 g on z."""
 
@@ -94,20 +106,23 @@ class Service:
 
     def __init__(self, folder: Path, tables: str, **environ: str) -> None:
         write_model(folder / "strike")
-        self.config = folder / "lab.toml"
-        self.config.write_text(CONFIG + tables)
-        self.store = folder / "journal.db"
+        (folder / "lab.toml").write_text(CONFIG + tables)
+        self.folder = folder
         self._log = folder / "log"
         self._heard = 0
         self._environ = os.environ | environ
 
-    def start(self) -> None:
-        command = ["run", str(self.config), "--store", str(self.store), "--no-web"]
+    def start(self, *, user: int | None = None) -> None:
+        """Start it in its folder, where all that it names is."""
+        command = ["run", "lab.toml", "--store", "journal.db", "--no-web"]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "sensorml", *command],
+                cwd=self.folder,
                 env=self._environ,
                 stderr=log,
+                user=user,
+                extra_groups=None if user is None else [],
             )
 
     @property
@@ -129,15 +144,15 @@ class Service:
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """Ask the journal."""
-        with closing(sqlite3.connect(self.store)) as journal:
+        with closing(sqlite3.connect(self.folder / "journal.db")) as journal:
             return list(journal.execute(query))
 
 
 @contextmanager
-def pressed() -> Iterator[tuple[Press, Adapter]]:
+def pressed() -> Iterator[Press]:
     """Have a press whose sensor is on i2c-1."""
     press = Press()
     adapter = Adapter({0x68: press.chip})
     adapter.speed_hz = 400_000
     with plugged(adapter):
-        yield press, adapter
+        yield press
