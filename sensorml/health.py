@@ -6,7 +6,7 @@ import errno
 from operator import sub
 from typing import Final, NamedTuple
 
-from sensorml.errors import SensorError, SensormlError
+from sensorml.errors import BusReason, SensorError, SensormlError
 from sensorml.interfaces import Row
 from sensorml.ratelimit import RateLimit
 from sensorml.types import Block, Change, SensorState
@@ -148,7 +148,9 @@ class SensorHealth:
             state = SensorState.DENIED
         elif isinstance(error, SensorError) and self.rows == 0:
             state = SensorState.WRONG_CHIP
-        return self._to(state, now_ns, str(error), (type(error), number))
+        kind = getattr(error, "reason", BusReason.OTHER)
+        cause = number if kind is BusReason.OTHER else kind
+        return self._to(state, now_ns, str(error), (type(error), cause))
 
     def ended(self, now_ns: int) -> Change | None:
         """A recording has no more rows."""

@@ -22,7 +22,8 @@ What is done about it:
   back-off (`sampling.Station`), and the rows in between count as missed.
 - After a time-out, or without its adapter, a connection is dead: what is asked
   of it fails without a transfer until the driver has connected anew. So a chip
-  that hangs costs its neighbours one time-out an attempt.
+  that hangs costs its neighbours one time-out an attempt. Without the adapter
+  all connections on the bus are.
 - A line that is held low can be freed by clocking SCL. Adapters with bus recovery
   do that in the kernel; nobody can from here.
 """
@@ -113,7 +114,9 @@ I2C_MEANINGS: Final[Meanings] = {
     ),
 }
 
-DEAD: Final = {errno.ETIMEDOUT, errno.ENODEV, errno.ESHUTDOWN}
+GONE: Final = {errno.ENODEV, errno.ESHUTDOWN}
+"""The adapter is no longer there: no connection on the bus survives it."""
+DEAD: Final = {errno.ETIMEDOUT, *GONE}
 """What a connection does not survive."""
 
 _GLITCHES = {BusReason.REFUSED, BusReason.BROKE_OFF, BusReason.STUCK}

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Annotated, Final, Protocol
+from weakref import WeakSet
 
 from msgspec import Meta
 
@@ -101,7 +102,8 @@ class Device:
         self._options = options
         self._chip = chip
         simulated = options.bus == "sim"  # a bus of its own, every time
-        self._silent = set() if simulated else _timed_out(options.thread)
+        self._bus = _Bus() if simulated else _bus(options.thread)
+        self._bus.devices.add(self)
 
     def __str__(self) -> str:
         return _where(self._options, self._chip)
@@ -124,6 +126,7 @@ class Device:
         self._transfer((bytes((register,)) + data,))
 
     def close(self) -> None:
+        self._bus.devices.discard(self)
         self._adapter.close()
 
     def _transfer(self, messages: Sequence[bytes | int]) -> bytes:
@@ -134,8 +137,8 @@ class Device:
             raise
         except OSError as err:
             raise self._failed(err, messages) from err
-        if self._silent:
-            self._silent.clear()
+        if self._bus.silent:
+            self._bus.silent.clear()
         return answer
 
     def _failed(self, err: OSError, messages: Sequence[bytes | int]) -> BusError:
@@ -144,17 +147,26 @@ class Device:
         error = faults.explained(err, where)
         self._lose_if_dead(err)
         if error.reason is BusReason.TIMED_OUT:
-            self._silent.add(address)
-            if len(self._silent) > 1:
+            self._bus.silent.add(address)
+            if len(self._bus.silent) > 1:
                 return faults.explained(err, where, known=faults.STUCK)
         if error.reason is BusReason.NOBODY and self._answers(messages[0]):
             return faults.explained(err, where, known=faults.REFUSED)
         return error
 
     def _lose_if_dead(self, err: OSError) -> None:
-        if err.errno in faults.DEAD:
-            self._adapter.close()
-            self._adapter = _Dead(err)
+        if err.errno in faults.GONE:
+            # The kernel lets an adapter come back when nobody has the old one open:
+            # a sensor that is asked once a minute must not keep the others waiting.
+            for device in tuple(self._bus.devices):
+                device.lose(err)
+        elif err.errno in faults.DEAD:
+            self.lose(err)
+
+    def lose(self, err: OSError) -> None:
+        """Close the connection: from now on it fails like this."""
+        self._adapter.close()
+        self._adapter = _Dead(err)
 
     def _answers(self, message: bytes | int) -> bool:
         """Ask whether the chip is there by setting its register pointer again.
@@ -182,10 +194,18 @@ class _Dead:
         """Do nothing: it is closed."""
 
 
+class _Bus:
+    """What the connections on one bus have in common; its thread uses them all."""
+
+    def __init__(self) -> None:
+        self.devices: WeakSet[Device] = WeakSet()
+        self.silent: set[int] = set()
+        """Addresses that timed out since the last one answered."""
+
+
 @cache
-def _timed_out(_bus: str) -> set[int]:
-    """Return the addresses of a bus that timed out since the last one answered."""
-    return set()
+def _bus(_name: str) -> _Bus:
+    return _Bus()
 
 
 def _where(options: I2cOptions, chip: str) -> str:

@@ -6,7 +6,6 @@ CPU costs what it needs.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +15,7 @@ from sensorml import cards
 from sensorml.engines.tflite import TfliteEngine
 from sensorml.interfaces import Engine
 from sensorml.resources import folders
+from sensorml.schema import Json, read_toml
 
 if TYPE_CHECKING:
     from sensorml.engines.accelerators import Accelerators
@@ -102,14 +102,11 @@ class Engines:
     def _others(self, card: cards.Card) -> bool:
         """Whether a delegate other than the CPU may run a file that the model has.
 
-        It only looks for words: a start need not pay for more to hear a no.
+        A first look, at what costs little: a start need not pay for all the facts
+        of the machine to hear a no.
         """
-        texts = (
-            path.read_text("utf-8", "replace")
-            for folder in folders("delegates")
-            for path in folder.glob("*.toml")
-        )
-        return any(_may_be_tried(text, card, self._root) for text in texts)
+        files = (f for folder in folders("delegates") for f in folder.glob("*.toml"))
+        return any(_may_be_tried(read_toml(file), card, self._root) for file in files)
 
     def wanted(
         self, folder: Path, card: cards.Card, cpu: TfliteEngine, model: str
@@ -123,20 +120,24 @@ class Engines:
         return Wanted(folder, card, cpu, read(folder / cards.CPU_FILE), report)
 
 
-def _may_be_tried(text: str, card: cards.Card, root: Path) -> bool:
-    if "library" not in text or "auto = false" in text:
+def _may_be_tried(delegate: Json, card: cards.Card, root: Path) -> bool:
+    """Look at a file of delegates/; what is wrong with it, the ladder says."""
+    match, model = delegate.get("match"), delegate.get("model")
+    if not isinstance(match, dict) or not isinstance(model, dict):
+        return True
+    if "library" not in delegate or not delegate.get("auto", True):
         return False
-    nodes = re.findall(r'"/(dev/[^"]+)"', text)
-    if nodes and not any((root / node).exists() for node in nodes):
+    nodes, boards = match.get("node"), match.get("dt_compatible")
+    if nodes and not any((root / str(node).lstrip("/")).exists() for node in nodes):
         return False
-    boards = re.search(r"^dt_compatible = \[(.+)\]$", text, re.MULTILINE)
-    if boards and not any(f'"{word}"' in boards[1] for word in _compatible(root)):
+    if boards and not set(boards) & _compatible(root):
         return False
-    return any(name in text for name in card.files)
+    return model.get("file") in card.files
 
 
-def _compatible(root: Path) -> list[str]:
+def _compatible(root: Path) -> set[str]:
     try:
-        return (root / "proc/device-tree/compatible").read_text("utf-8").split("\0")
+        text = (root / "proc/device-tree/compatible").read_text("utf-8")
     except (OSError, UnicodeDecodeError):
-        return []
+        return set()
+    return set(text.split("\0"))

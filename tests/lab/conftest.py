@@ -15,6 +15,8 @@ if os.environ.get("SENSORML_LAB") != "1":
     collect_ignore_glob = ["test_*.py"]
 
 else:
+    if not Path("/run/systemd/system").exists():
+        collect_ignore = ["test_unit.py"]
     import lgpio  # noqa: F401 - its thread is there before any test looks for leaks
 
 _figures = pytest.StashKey[list[str]]()

@@ -12,11 +12,12 @@ import signal
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
-from adapter import Adapter
+from adapter import Adapter, wait_for
 from ruler import Ruler
 
 from sensorml.sim.chips import adxl345, lis3dh, lm75, mpu6050
@@ -104,11 +105,12 @@ class Bench:
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
         self.places = [
-            Place("press", 1, 0x53, adxl345, 200, 32, 0.011),
+            Place("press", 1, 0x53, adxl345, 400, 64, 0.011),
             Place("saw", 1, 0x68, mpu6050, 1000, 128, -0.017),
             Place("oil", 1, 0x48, lm75, 1),
-            Place("fan", 2, 0x18, lis3dh, 100, 16, 0.008),
+            Place("fan", 2, 0x18, lis3dh, 200, 32, 0.008),
         ]
+        self.fast = [place for place in self.places if place.window]
         self.buses = {number: Adapter({}) for number in (1, 2)}
         for bus in self.buses.values():
             bus.speed_hz = 400_000
@@ -177,6 +179,7 @@ def unplug_adapter(bench: Bench, place: Place) -> None:
 
 def plug_adapter_in(bench: Bench, place: Place) -> None:
     bench.bus_of(place).plug()
+    wait_for(Path(f"/dev/i2c-{place.bus}").exists)
 
 
 def take_out(_bench: Bench, place: Place) -> None:
@@ -258,7 +261,7 @@ _WHILE = (0.05, 0.7)
 # fmt: off
 FAULTS = (
     Fault("NACK at a byte", refuse_a_byte, accept_bytes, _WHILE,
-          itself, _ABSENT, f"{_REFUSED}|{_SILENT}"),
+          itself, _ABSENT, f"{_REFUSED}|{_GONE}|{_SILENT}"),
     Fault("stuck data line", hold_data_low, let_data_go, _WHILE,
           its_bus, _ABSENT, _BROKE),
     Fault("slow clock stretch", stretch_the_clock, keep_the_clock, _WHILE,
@@ -281,3 +284,6 @@ FAULTS = (
           everything, _OVERRUN, _LOST),
 )
 # fmt: on
+
+STALL = FAULTS[-1]._replace(name="computer asleep", lasts_s=(600.0, 600.0))
+"""Costs nothing, and so long after it every change of state is told again."""

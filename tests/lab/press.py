@@ -134,7 +134,15 @@ class Service:
 
     def says(self, text: str, within_s: float = 60.0) -> None:
         """Wait for the next line of its log with this text."""
-        wait_for(lambda: text in self.log[self._heard :], within_s)
+
+        def said() -> bool:
+            ended = self.process.poll() is not None
+            if text in self.log[self._heard :]:
+                return True
+            assert not ended, self.log
+            return False
+
+        wait_for(said, within_s)
         self._heard = self.log.index(text, self._heard) + len(text)
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:

@@ -170,15 +170,13 @@ def test_a_chip_that_hangs_costs_one_time_out_an_attempt(adxl):
     assert len(wire.sent) == before + 1
 
 
-def test_when_two_chips_time_out_in_a_row_the_bus_is_stuck(monkeypatch, adxl):
+def test_when_two_chips_time_out_in_a_row_the_bus_is_stuck(adxl):
     other = adxl345.Chip(Machine(MachineOptions()))
     bus = SimBus({0x53: adxl, 0x1D: other})
-    timed_out = set()
-    monkeypatch.setattr("sensorml.buses.i2c._timed_out", lambda _bus: timed_out)
 
     def read(address):
         try:
-            Device(bus, Options(bus=1, address=address), "adxl345").read(0x00, 1)
+            Device(bus, Options(bus=91, address=address), "adxl345").read(0x00, 1)
         except BusError as err:
             return err.reason
         return None

@@ -219,6 +219,20 @@ def test_an_adapter_that_comes_back_is_found_by_a_new_start(kernel, clock, adxl)
     driver.stop()
 
 
+def test_when_the_adapter_goes_everybody_on_the_bus_lets_go_of_it(kernel, adxl):
+    kernel.chips = SimBus({0x53: adxl})
+    often, seldom = (i2c.connect(Options(bus=1), "adxl345") for _ in range(2))
+    other = i2c.connect(Options(bus=2), "adxl345")
+    kernel.error = errno.ESHUTDOWN
+    with pytest.raises(BusError, match="plug its adapter in again"):
+        often.read(0x00, 1)
+    assert [each.fd >= 0 for each in kernel.opened] == [False, False, True]
+    kernel.error = None
+    with pytest.raises(BusError, match="plug its adapter in again"):
+        seldom.read(0x00, 1)
+    assert other.read(0x00, 1)
+
+
 @pytest.mark.parametrize(
     ("group", "cure"),
     [("bus", "the group bus that owns it"), ("root", "udev rule"), (None, "group ")],

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import SECOND, block
 
-from sensorml.errors import BusError, SensorError
+from sensorml.errors import BusError, BusReason, SensorError
 from sensorml.health import NEWS_AT_ONCE, NEWS_EVERY_NS, SETTLE_NS, SensorHealth
 from sensorml.journal import COLUMNS
 from sensorml.types import SensorState
@@ -165,6 +165,15 @@ def test_rows_lost_after_a_silence_are_an_overrun() -> None:
     health.block(NOW + 4 * SECOND, block(ROWS, missed=3000), frozen=None)
     assert health.state is SensorState.OVERRUN
     assert health.overruns == 1
+
+
+def test_one_reason_is_one_failure_whatever_the_number() -> None:
+    health = SensorHealth("motor", stale_after_s=2.0)
+    gone = BusReason.NO_ADAPTER
+    assert health.failure(NOW, BusError(errno.ENODEV, "it went", reason=gone))
+    assert not health.failure(NOW, BusError(errno.ENOENT, "it is away", reason=gone))
+    held = BusReason.HELD
+    assert health.failure(NOW, BusError(errno.EBUSY, "somebody else", reason=held))
 
 
 def test_the_same_failure_again_is_no_change_and_another_kind_is_one() -> None:

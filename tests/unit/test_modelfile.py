@@ -5,6 +5,7 @@ import itertools
 import os
 from pathlib import Path
 
+import flatbuffers
 import msgspec
 import numpy as np
 import pytest
@@ -93,6 +94,21 @@ def agrees(schema, data):
     assert [op.version for op in file.ops] == [code.version for code in codes]
     lengths = [0 if b.data is None else len(b.data) for b in model.buffers]
     assert file.buffers == tuple(lengths)
+    for mine, theirs in zip(file.ops, graph.operators, strict=True):
+        used = [graph.tensors[i].type for i in (*theirs.inputs, *theirs.outputs)]
+        assert mine.dtypes == tuple(names[kind] for kind in used)
+
+
+def test_a_shape_that_is_known_only_at_run_time_is_dynamic():
+    schema = pytest.importorskip(
+        "ai_edge_litert.schema_py_generated", reason="ai-edge-litert is not installed"
+    )
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(INT8, 0))
+    model.subgraphs[0].tensors[0].shapeSignature = [-1, FEATURES]
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    dynamic = [tensor.dynamic for tensor in parse(bytes(builder.Output())).tensors]
+    assert dynamic == [True] + [False] * 6
 
 
 @pytest.mark.data

@@ -297,7 +297,9 @@ def test_the_command_trains_and_sums_up(tmp_path, normal, capsys):
     assert f"threshold    {card.threshold.value:g}\n" in said.out
     assert f"folder       {tmp_path / 'model'}\n" in said.out
     assert f"train 1/{steps(1)}: read normal.npz" in said.err
-    assert "\nEdge TPU     4 operators, all supported: FULLY_CONNECTED v4 × 4;" in said.out
+    assert (
+        "\nEdge TPU     4 operators, all supported: FULLY_CONNECTED v4 × 4;" in said.out
+    )
     assert f" edgetpu_compiler {tmp_path / 'model' / cards.CPU_FILE}\n" in said.out
 
 

@@ -1,0 +1,94 @@
+"""Which chip a service takes its lines from, and what it says when it cannot."""
+
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import lgpio
+import pytest
+from header import Header
+from press import SOON_S, STRIKE_G, Service, alarm, pressed
+
+pytestmark = pytest.mark.timeout(0)  # seconds of the guest's are not ours
+
+NOBODY = 65534
+TABLES = alarm("struck", 'gpio = "BOARD11"\nfail_safe = "off"')
+
+
+@contextmanager
+def chips(*labels):
+    """Have chips with these labels, numbered in this order."""
+    with ExitStack() as stack:
+        headers = []
+        for label in labels:
+            headers.append(Header(label=label))
+            stack.callback(headers[-1].close)
+        yield headers
+
+
+@contextmanager
+def running(service):
+    try:
+        yield
+    finally:
+        service.process.kill()
+        service.process.wait()
+
+
+@pytest.mark.parametrize("place", [0, 2, 4])
+def test_a_pi_5s_header_is_found_by_its_label_whatever_its_number(tmp_path, place):
+    labels = ["gpio-brcmstb@107d508500", "raspberrypi-exp-gpio", "other", "another"]
+    labels.insert(place, "pinctrl-rp1")
+    service = Service(tmp_path, TABLES)
+    with chips(*labels) as headers, pressed() as press:
+        assert headers[place].chip == f"gpiochip{place}"
+        press.g = STRIKE_G
+        service.start()
+        with running(service):
+            service.says("struck: unknown → alarm")
+            time.sleep(SOON_S)
+            driven = [header.level(17) for header in headers]
+    assert driven == [number == place for number in range(5)]
+
+
+def test_a_line_that_another_program_holds_is_named_with_that_program(tmp_path):
+    service = Service(tmp_path, TABLES)
+    with chips("other", "pinctrl-bcm2711"), held(chip=1, line=17):
+        service.start()
+        assert service.process.wait(30) == 1
+    assert 'GPIO BOARD11: GPIO busy, "lg" has it: ' in service.log
+
+
+@contextmanager
+def held(*, chip, line):
+    handle = lgpio.gpiochip_open(chip)
+    try:
+        lgpio.gpio_claim_output(handle, line)
+        yield
+    finally:
+        lgpio.gpiochip_close(handle)
+
+
+def test_a_user_without_access_is_told_of_the_group(tmp_path):
+    service = Service(tmp_path, TABLES)
+    open_to_all(tmp_path)
+    with chips("other", "pinctrl-bcm2711"), pressed():
+        service.start(user=NOBODY)
+        assert service.process.wait(30) == 1
+        denied = "no access to /dev/gpiochip1: add this user to the group gpio"
+        assert denied in service.log
+        Path("/dev/gpiochip1").chmod(0o666)
+        service.start(user=NOBODY)
+        with running(service):
+            service.says("press: starting → denied")
+    assert "i2c" in service.log
+
+
+def open_to_all(folder):
+    """Let everybody into a folder, and to the interpreter; it is the guest's copy."""
+    for each in [folder, *folder.rglob("*")]:
+        each.chmod(0o777)
+    for file in (folder, Path(sys.executable).resolve(), Path(__file__)):
+        for each in file.parents:
+            each.chmod(each.stat().st_mode | 0o555)
