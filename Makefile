@@ -14,7 +14,7 @@ ARGS ?=
 LAB ?=
 GUEST := SENSORML_LAB_KERNEL=$(CURDIR)/build/lab tests/lab/guest.py
 
-.PHONY: run test check wheel bench lab lab-virtual lab-real clean
+.PHONY: run test check wheel bench lab lab-virtual lab-systemd lab-real clean
 
 run: $(VENV)/.run
 	$(BIN)/sensorml run $(ARGS)
@@ -36,10 +36,13 @@ bench: $(VENV)/.test
 	$(BIN)/python bench/run.py $(ARGS)
 
 # Inside a kernel of its own; what measures delays in real time comes alone.
-lab: lab-virtual lab-real
+lab: lab-virtual lab-systemd lab-real
 
 lab-virtual: $(VENV)/.lab build/lab
 	$(GUEST) --time virtual -- $(BIN)/python -m pytest tests/lab -m "not real_time" $(ARGS)
+
+lab-systemd: $(VENV)/.lab build/lab
+	$(GUEST) --systemd --time virtual -- $(BIN)/python -m pytest tests/lab/test_unit.py $(ARGS)
 
 lab-real: $(VENV)/.lab build/lab
 	$(GUEST) --time real -- $(BIN)/python -m pytest tests/lab -m real_time $(ARGS)

@@ -155,6 +155,8 @@ class Device:
         return error
 
     def _lose_if_dead(self, err: OSError) -> None:
+        if isinstance(self._adapter, _Dead):
+            return
         if err.errno in faults.GONE:
             # The kernel lets an adapter come back when nobody has the old one open:
             # a sensor that is asked once a minute must not keep the others waiting.

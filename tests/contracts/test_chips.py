@@ -4,7 +4,6 @@ A new chip in sensorml/sim/chips/ is tested by being there; one without a FIFO,
 whose Options are `PolledOptions`, in test_polled_chips.py.
 """
 
-import errno
 import importlib
 from itertools import pairwise
 from pathlib import Path
@@ -16,10 +15,9 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 import sensorml.sim.chips
-from sensorml.buses.i2c import Device, I2cOptions
+from sensorml.buses.i2c import I2cOptions
 from sensorml.buses.polled import PolledOptions
-from sensorml.errors import BusError, SensorError
-from sensorml.sim.bus import SimBus
+from sensorml.errors import BusError, BusReason, SensorError
 from sensorml.sim.machine import Machine, MachineOptions
 from sensorml.types import Channel
 
@@ -42,45 +40,31 @@ def smallest_range_g(name):
     return min(next(get_args(f.type) for f in fields if f.name == "range_g"))
 
 
-class Clock:
-    """Time that passes when it is told to, and a little at every look."""
-
-    def __init__(self):
-        self.now = 10**12
-
-    def __call__(self):
-        self.now += 5_000
-        return self.now
-
-    def wait(self, seconds):
-        self.now += round(seconds * 1e9)
-
-
 class Bench:
     """A driver, its simulated chip, and what has come out so far."""
 
-    def __init__(self, name, machine=None, options=None, **chip):
+    def __init__(self, place, name, machine=None, options=None, **chip):
+        self.place = place
         self.name = name
-        self.clock = Clock()
-        self.options = module(name).Options(bus="sim", **(options or {}))
+        self.options = module(name).Options(bus=place.bus, **(options or {}))
         self.machine = Machine(machine or MachineOptions())
         simulated = importlib.import_module(f"sensorml.sim.chips.{name}")
-        self.chip = simulated.Chip(self.machine, self.clock, **chip)
+        self.chip = simulated.Chip(self.machine, place.clock, **chip)
         self.born_ns = self.chip.converter.born_ns
-        self.bus = SimBus({self.options.address: self.chip})
-        self.driver = module(name).Driver(self.options, self.connect, self.clock)
+        place.put({self.options.address: self.chip})
+        self.driver = module(name).Driver(self.options, self.connect, place.clock)
         self.blocks = []
 
     def connect(self, options, chip):
         assert chip == self.name
-        return Device(self.bus, options, chip)
+        return self.place.connect(options, chip)
 
     def run(self, seconds):
         """Read at the driver's own pace; returns the new blocks."""
-        end = self.clock.now + seconds * 1e9
+        end_ns = self.place.now_ns + seconds * 1e9
         new = []
-        while self.clock.now < end:
-            self.clock.wait(self.driver.period_s)
+        while self.place.now_ns < end_ns:
+            self.place.wait(self.driver.period_s)
             if (block := self.driver.read()) is not None:
                 new.append(block)
                 self.blocks.append(block)
@@ -99,8 +83,8 @@ def name(request):
     return request.param
 
 
-def test_every_sample_arrives_once_and_in_order(name):
-    bench = Bench(name, rate_error=0.01)
+def test_every_sample_arrives_once_and_in_order(place, name):
+    bench = Bench(place, name, rate_error=0.01)
     bench.driver.start()
     bench.run(3)
     got = np.concatenate([block.samples for block in bench.blocks])
@@ -114,8 +98,8 @@ def test_every_sample_arrives_once_and_in_order(name):
 
 
 @pytest.mark.parametrize("rate_error", [-0.04, 0.0, 0.013])
-def test_times_and_rate_are_those_of_the_sensors_clock(name, rate_error):
-    bench = Bench(name, rate_error=rate_error)
+def test_times_and_rate_are_those_of_the_sensors_clock(place, name, rate_error):
+    bench = Bench(place, name, rate_error=rate_error)
     bench.driver.start()
     first = 0
     for block in bench.run(61):
@@ -126,19 +110,19 @@ def test_times_and_rate_are_those_of_the_sensors_clock(name, rate_error):
     assert bench.blocks[-1].rate_hz == pytest.approx(true_hz, rel=50e-6)
 
 
-def test_the_age_is_that_of_the_newest_row(name):
-    bench = Bench(name)
+def test_the_age_is_that_of_the_newest_row(place, name):
+    bench = Bench(place, name)
     bench.driver.start()
     bench.run(3)
     period_ns = 1e9 / bench.options.rate_hz
     for block in bench.blocks:
         last_ns = block.start_ns + (len(block.samples) - 1) * 1e9 / block.rate_hz
         assert 0 <= block.age_ns < 3 * period_ns
-        assert last_ns <= bench.clock.now
+        assert last_ns <= bench.place.now_ns
 
 
-def test_blocks_follow_each_other_without_a_jump(name):
-    bench = Bench(name, rate_error=-0.03)
+def test_blocks_follow_each_other_without_a_jump(place, name):
+    bench = Bench(place, name, rate_error=-0.03)
     bench.driver.start()
     bench.run(5)
     for before, after in pairwise(bench.blocks):
@@ -147,11 +131,11 @@ def test_blocks_follow_each_other_without_a_jump(name):
 
 
 @pytest.mark.parametrize("stall_s", [0.3, 2.0])
-def test_what_an_overrun_lost_is_counted(name, stall_s):
-    bench = Bench(name, rate_error=0.02)
+def test_what_an_overrun_lost_is_counted(place, name, stall_s):
+    bench = Bench(place, name, rate_error=0.02)
     bench.driver.start()
     bench.run(20)
-    bench.clock.wait(stall_s)
+    bench.place.wait(stall_s)
     after = bench.run(1)
     assert sum(block.missed for block in after) > 0
     got = sum(len(block.samples) + block.missed for block in bench.blocks)
@@ -161,16 +145,16 @@ def test_what_an_overrun_lost_is_counted(name, stall_s):
     assert bench.off_by(last, first) < 1.5
 
 
-def test_nothing_new_is_none_and_not_an_empty_block(name):
-    bench = Bench(name)
+def test_nothing_new_is_none_and_not_an_empty_block(place, name):
+    bench = Bench(place, name)
     bench.driver.start()
     assert bench.driver.read() is None
 
 
-def test_every_rate_and_range_is_what_the_chip_then_does(name):
+def test_every_rate_and_range_is_what_the_chip_then_does(place, name):
     fields = {f.name: f.type for f in msgspec.structs.fields(module(name).Options)}
     for rate_hz in get_args(fields["rate_hz"]):
-        bench = Bench(name, options={"rate_hz": rate_hz})
+        bench = Bench(place, name, options={"rate_hz": rate_hz})
         assert 0 < bench.driver.period_s <= 0.05
         bench.driver.start()
         bench.run(1)
@@ -180,7 +164,7 @@ def test_every_rate_and_range_is_what_the_chip_then_does(name):
         machine = MachineOptions(
             harmonics=(), noise_g=0.0, gravity=(0.5 * range_g, -0.25, 1.1 * range_g)
         )
-        bench = Bench(name, machine, options={"range_g": range_g})
+        bench = Bench(place, name, machine, options={"range_g": range_g})
         bench.driver.start()
         block = bench.run(0.2)[-1]
         x, y, z = block.samples[0]
@@ -188,12 +172,12 @@ def test_every_rate_and_range_is_what_the_chip_then_does(name):
         assert z == pytest.approx(range_g, rel=0.025)  # ±2 g may be ±2.048 g
 
 
-def test_rows_at_full_scale_are_named(name):
+def test_rows_at_full_scale_are_named(place, name):
     range_g = smallest_range_g(name)
     machine = MachineOptions(
         harmonics=(0.25 * range_g,), gravity=(0.0, 0.0, 0.9 * range_g)
     )
-    bench = Bench(name, machine, options={"range_g": range_g})
+    bench = Bench(place, name, machine, options={"range_g": range_g})
     bench.driver.start()
     bench.run(1)
     marked = sum(len(block.clipped) for block in bench.blocks)
@@ -204,20 +188,20 @@ def test_rows_at_full_scale_are_named(name):
         np.testing.assert_array_equal(block.clipped, full)
 
 
-def test_a_clone_with_another_identity_is_remarked_and_used(name):
-    bench = Bench(name, identity=0x42)
+def test_a_clone_with_another_identity_is_remarked_and_used(place, name):
+    bench = Bench(place, name, identity=0x42)
     assert "0x42" in bench.driver.start()
     assert bench.run(0.5)
 
 
-def test_a_known_identity_says_nothing(name):
-    assert Bench(name).driver.start() is None
+def test_a_known_identity_says_nothing(place, name):
+    assert Bench(place, name).driver.start() is None
 
 
 @pytest.mark.parametrize("pause_s", [0.01, 0.1, 0.5])
 @pytest.mark.parametrize("after", range(4))
-def test_a_reader_held_up_amid_a_read_glues_nothing_together(name, after, pause_s):
-    bench = Bench(name, rate_error=-0.02)
+def test_a_reader_held_up_amid_a_read_glues_nothing_together(place, name, after, pause_s):
+    bench = Bench(place, name, rate_error=-0.02)
     bench.driver.start()
     bench.run(2)
     read, reads = bench.chip.read, []
@@ -225,7 +209,7 @@ def test_a_reader_held_up_amid_a_read_glues_nothing_together(name, after, pause_
     def late(length):
         reads.append(length)
         if len(reads) == after + 1:
-            bench.clock.wait(pause_s)
+            bench.place.wait(pause_s)
         return read(length)
 
     bench.chip.read = late
@@ -246,8 +230,8 @@ def test_a_reader_held_up_amid_a_read_glues_nothing_together(name, after, pause_
 
 @pytest.mark.parametrize("rest", [0x00, 0xFF])
 @pytest.mark.parametrize("after", range(4))
-def test_a_chip_whose_power_dips_amid_a_read_makes_nothing_up(name, after, rest):
-    bench = Bench(name)
+def test_a_chip_whose_power_dips_amid_a_read_makes_nothing_up(place, name, after, rest):
+    bench = Bench(place, name)
     bench.driver.start()
     times = bench.chip.converter.times_ns(0, bench.options.rate_hz)
     bench.run(0.5)
@@ -270,20 +254,20 @@ def test_a_chip_whose_power_dips_amid_a_read_makes_nothing_up(name, after, rest)
     np.testing.assert_allclose(got, truth, atol=0.005)
 
 
-def test_an_absent_chip_is_a_bus_error_and_works_once_it_is_there(name):
-    bench = Bench(name)
+def test_an_absent_chip_is_a_bus_error_and_works_once_it_is_there(place, name):
+    bench = Bench(place, name)
     bench.chip.absent = True
     with pytest.raises(BusError, match="check the wiring") as failure:
         bench.driver.start()
-    assert failure.value.errno == errno.EREMOTEIO
+    assert failure.value.reason is BusReason.NOBODY
     bench.driver.stop()
     bench.chip.absent = False
     bench.driver.start()
     assert bench.run(0.5)
 
 
-def test_a_chip_that_is_unplugged_while_it_runs_is_a_bus_error(name):
-    bench = Bench(name)
+def test_a_chip_that_is_unplugged_while_it_runs_is_a_bus_error(place, name):
+    bench = Bench(place, name)
     bench.driver.start()
     bench.run(0.5)
     bench.chip.absent = True
@@ -295,31 +279,31 @@ def test_a_chip_that_is_unplugged_while_it_runs_is_a_bus_error(name):
     assert bench.run(0.5)
 
 
-def test_a_chip_that_refuses_its_configuration_is_a_bus_error(name):
-    bench = Bench(name)
+def test_a_chip_that_refuses_its_configuration_is_a_bus_error(place, name):
+    bench = Bench(place, name)
     bench.chip.nack_at = 1
     with pytest.raises(BusError):
         bench.driver.start()
     bench.driver.stop()
 
 
-def test_a_configuration_that_does_not_stick_is_an_error(name):
-    bench = Bench(name)
+def test_a_configuration_that_does_not_stick_is_an_error(place, name):
+    bench = Bench(place, name)
     bench.chip.stuck = 0x55
     with pytest.raises(SensorError, match="was set to"):
         bench.driver.start()
 
 
-def test_samples_of_nothing_but_zeros_are_an_error(name):
+def test_samples_of_nothing_but_zeros_are_an_error(place, name):
     weightless = MachineOptions(harmonics=(), noise_g=0.0, gravity=(0.0, 0.0, 0.0))
-    bench = Bench(name, weightless)
+    bench = Bench(place, name, weightless)
     bench.driver.start()
     with pytest.raises(SensorError, match=r"nothing but 0x00.*check its power"):
         bench.run(0.5)
 
 
-def test_a_brown_out_is_noticed_and_a_new_start_cures_it(name):
-    bench = Bench(name)
+def test_a_brown_out_is_noticed_and_a_new_start_cures_it(place, name):
+    bench = Bench(place, name)
     bench.driver.start()
     bench.run(0.5)
     bench.chip.brown_out()
@@ -330,8 +314,8 @@ def test_a_brown_out_is_noticed_and_a_new_start_cures_it(name):
     assert bench.run(0.5)
 
 
-def test_stop_puts_the_chip_to_sleep(name):
-    bench = Bench(name)
+def test_stop_puts_the_chip_to_sleep(place, name):
+    bench = Bench(place, name)
     bench.driver.start()
     assert not bench.chip.asleep
     bench.driver.stop()
@@ -340,8 +324,8 @@ def test_stop_puts_the_chip_to_sleep(name):
         bench.driver.read()
 
 
-def test_stop_before_start_and_twice_is_nothing(name):
-    bench = Bench(name)
+def test_stop_before_start_and_twice_is_nothing(place, name):
+    bench = Bench(place, name)
     bench.driver.stop()
     bench.driver.start()
     bench.driver.stop()
@@ -349,10 +333,10 @@ def test_stop_before_start_and_twice_is_nothing(name):
     assert bench.chip.asleep
 
 
-def test_a_new_start_forgets_the_samples_from_before(name):
-    bench = Bench(name)
+def test_a_new_start_forgets_the_samples_from_before(place, name):
+    bench = Bench(place, name)
     bench.driver.start()
-    bench.clock.wait(0.02)
+    bench.place.wait(0.02)
     bench.driver.start()
     assert bench.driver.read() is None
 
@@ -377,13 +361,13 @@ STILL = MachineOptions(harmonics=())
 
 def self_test(bench):
     bus = bench.connect(bench.options, bench.name)
-    return module(bench.name).self_test(bus, bench.clock.wait)
+    return module(bench.name).self_test(bus, bench.place.wait)
 
 
 @pytest.mark.parametrize("name", SELF_TESTING)
 @pytest.mark.parametrize("gravity", [(0.0, 0.0, 1.0), (0.0, -1.0, 0.0)])
-def test_a_healthy_chip_passes_its_self_test_however_it_is_mounted(name, gravity):
-    bench = Bench(name, MachineOptions(harmonics=(), gravity=gravity))
+def test_a_healthy_chip_passes_its_self_test_however_it_is_mounted(place, name, gravity):
+    bench = Bench(place, name, MachineOptions(harmonics=(), gravity=gravity))
     result = self_test(bench)
     assert result.verdict == "passed", result
     assert [each.axis for each in result.axes] == ["x", "y", "z"]
@@ -392,8 +376,8 @@ def test_a_healthy_chip_passes_its_self_test_however_it_is_mounted(name, gravity
 
 
 @pytest.mark.parametrize("name", SELF_TESTING)
-def test_a_chip_whose_proof_mass_is_stuck_fails_its_self_test(name):
-    bench = Bench(name, STILL)
+def test_a_chip_whose_proof_mass_is_stuck_fails_its_self_test(place, name):
+    bench = Bench(place, name, STILL)
     bench.chip.self_test_fails = True
     result = self_test(bench)
     assert result.verdict == "failed"
@@ -402,15 +386,15 @@ def test_a_chip_whose_proof_mass_is_stuck_fails_its_self_test(name):
 
 
 @pytest.mark.parametrize("name", SELF_TESTING)
-def test_a_chip_that_repeats_its_last_sample_fails_its_self_test(name):
-    bench = Bench(name, STILL)
+def test_a_chip_that_repeats_its_last_sample_fails_its_self_test(place, name):
+    bench = Bench(place, name, STILL)
     bench.chip.frozen = True
     assert self_test(bench).verdict == "failed"
 
 
 @pytest.mark.parametrize("name", SELF_TESTING)
-def test_on_a_running_machine_a_self_test_is_undecided(name):
-    bench = Bench(name)
+def test_on_a_running_machine_a_self_test_is_undecided(place, name):
+    bench = Bench(place, name)
     bench.chip.self_test_fails = True
     result = self_test(bench)
     assert result.verdict == "undecided"
@@ -418,8 +402,8 @@ def test_on_a_running_machine_a_self_test_is_undecided(name):
 
 
 @pytest.mark.parametrize("name", SELF_TESTING)
-def test_a_self_test_leaves_nothing_behind_for_the_next_start(name):
-    bench = Bench(name, STILL)
+def test_a_self_test_leaves_nothing_behind_for_the_next_start(place, name):
+    bench = Bench(place, name, STILL)
     bench.driver.start()
     bench.driver.stop()
     self_test(bench)
@@ -429,12 +413,12 @@ def test_a_self_test_leaves_nothing_behind_for_the_next_start(name):
 
 
 @pytest.mark.parametrize("name", SELF_TESTING)
-def test_a_self_test_that_was_cut_off_is_ended_by_the_next_start(name):
-    bench = Bench(name, STILL)
+def test_a_self_test_that_was_cut_off_is_ended_by_the_next_start(place, name):
+    bench = Bench(place, name, STILL)
     waits = iter(range(40))
 
     def unplug(seconds):
-        bench.clock.wait(seconds)
+        bench.place.wait(seconds)
         bench.chip.absent = next(waits, None) is None  # in the second half
 
     with pytest.raises(BusError):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+from header import Header
+
+from sensorml.buses import gpiopins
 
 if os.environ.get("SENSORML_LAB") != "1":
     collect_ignore_glob = ["test_*.py"]
@@ -20,6 +24,17 @@ else:
     import lgpio  # noqa: F401 - its thread is there before any test looks for leaks
 
 _figures = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def header() -> Iterator[Header]:
+    """The header of a Raspberry Pi, for one test; nobody has it open afterwards."""
+    made = Header()
+    yield made
+    if gpiopins.factory.cache_info().currsize:
+        gpiopins.factory().close()
+        gpiopins.factory.cache_clear()
+    made.close()
 
 
 @pytest.fixture

@@ -155,8 +155,9 @@ def back_within_s(strike: Strike, place: Place, failed_ns: int) -> float:
         return SETTLE_NS / 1e9 + READ_S
     if strike.fault.state is SensorState.FROZEN:
         return 2 * place.window / place.rate_hz + READ_S
-    # Attempts come 0.5, 1, 2, … s after one another; a chip may still hang in one.
-    wait_s, attempt_ns = FIRST_RETRY_S, failed_ns + FIRST_RETRY_S * 1e9
+    # Attempts begin 0.5, 1, 2, … s after one another; a chip may still hang in one.
+    wait_s = FIRST_RETRY_S
+    attempt_ns = failed_ns + (wait_s - strike.waited_s) * 1e9
     while attempt_ns < strike.ended_ns:
         wait_s *= 2
         attempt_ns += wait_s * 1e9

@@ -11,7 +11,6 @@ import time
 import numpy as np
 import pytest
 from adapter import Adapter, plugged
-from header import Header
 from ruler import Ruler, sampled_ns
 
 from sensorml.drivers import adxl345, mpu6050, pulse
@@ -108,9 +107,8 @@ def readings(drivers, duration_s):
         thread.join()
 
 
-def test_every_edge_of_a_line_is_counted(figure):
+def test_every_edge_of_a_line_is_counted(figure, header):
     """1000 edges a second, up and down: what gpio-sim's 1 ms ticks can carry."""
-    header = Header()
     header.drive(22, high=False)
     options = pulse.Options(
         gpio=22, active="high", pull="none", rate_hz=2, measure=("count", "rate")

@@ -1,0 +1,71 @@
+"""The kernel's I2C bus as a place for the contracts of chips and drivers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from adapter import Adapter, Chip, plugged
+
+from sensorml.buses import i2c
+from sensorml.buses.i2c import I2cOptions
+from sensorml.interfaces import I2C
+
+FAST_HZ = 1_000_000
+"""Fast-mode plus: every rate of every chip goes through it."""
+
+
+class KernelBus:
+    """As `places.Simulated`, with smbus2 and /dev/i2c-1 in between."""
+
+    bus = 1
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+        self._opened: list[I2C] = []
+
+    @property
+    def now_ns(self) -> int:
+        return self.clock()
+
+    def clock(self) -> int:
+        return time.monotonic_ns()
+
+    def wait(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def put(self, chips: Mapping[int, Chip]) -> None:
+        self._adapter.chips = dict(chips)
+
+    def connect(self, options: I2cOptions, chip: str) -> I2C:
+        device = i2c.connect(options, chip)
+        self._opened.append(device)
+        return device
+
+    def close(self) -> None:
+        """Let go of the bus: an adapter cannot leave while somebody has it open."""
+        for device in self._opened:
+            device.close()
+        self.put({})
+
+
+@contextmanager
+def soldered(adapter: Adapter) -> Iterator[KernelBus]:
+    """Have a bus with nothing on it."""
+    place = KernelBus(adapter)
+    try:
+        yield place
+    finally:
+        place.close()
+
+
+@contextmanager
+def board() -> Iterator[Adapter]:
+    """Have an adapter as i2c-1 that is fast enough for all."""
+    adapter = Adapter({})
+    adapter.speed_hz = FAST_HZ
+    with plugged(adapter):
+        assert Path("/dev/i2c-1").exists()
+        yield adapter
