@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 PULSE_S: Final = 1.0
 """Between looks at progress, for systemd."""
+SWITCH_S: Final = 0.001
+"""How long a thread that computes may keep the others waiting: Python's own 5 ms
+are long beside the wait for a burst."""
 SINKS_S: Final = 1.2
 """How long the sinks may take at a stop; what is left waits in the journal."""
 
@@ -62,6 +65,7 @@ async def run(
         ModelError, DelegateError, BusError: before anything was started.
     """
     notifier = notifier or Notifier()
+    sys.setswitchinterval(SWITCH_S)
     stop = asyncio.Event()
     with ExitStack() as stack:
         stack.callback(notifier.close)

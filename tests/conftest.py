@@ -10,6 +10,7 @@ import inspect
 import os
 import threading
 from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -20,6 +21,16 @@ from hypothesis import settings
 settings.register_profile("house", deadline=None, max_examples=60)
 settings.register_profile("ci", settings.get_profile("house"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("SENSORML_CI") == "1" else "house")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--hardware",
+        type=Path,
+        metavar="FILE",
+        help="prove the contracts on what is wired up, as tests/hardware.example.toml "
+        "says it: pytest --hardware=FILE tests/contracts/test_wired.py",
+    )
 
 
 @pytest.fixture(autouse=True)

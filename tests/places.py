@@ -15,7 +15,7 @@ from sensorml.sim.registers import RegisterChip
 
 
 class Simulated:
-    """A bus without wires; time passes when it is told to, and a little at each look."""
+    """A bus without wires. Time passes when told to, and a little at each look."""
 
     bus = "sim"
     """What a driver's options say."""

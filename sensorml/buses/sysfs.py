@@ -47,12 +47,20 @@ def number(path: Path) -> float:
         BusError: it cannot be read.
         SensorError: something else is in it.
     """
-    found = text(path)
+    return parsed(text(path), str(path))
+
+
+def parsed(found: str, where: str) -> float:
+    """Return the number that a text is.
+
+    Raises:
+        SensorError: it is something else.
+    """
     with contextlib.suppress(ValueError):
         if math.isfinite(value := float(found)):
             return value
     what = f"holds {found[:40]!r}" if found else "is empty"
-    raise SensorError(f"{path}: {what}, and no number: check the wiring of the sensor")
+    raise SensorError(f"{where}: {what}, and no number: check the wiring of the sensor")
 
 
 def find(folder: Path, pattern: str, wanted: str, label: str = "") -> Path:

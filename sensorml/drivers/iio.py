@@ -8,7 +8,8 @@ Polled, a sample is a file that is read, and its time that of the reading. With
 `buffered = true` the kernel collects at the sensor's own pace, and every scan
 brings its time where the driver gives one.
 
-libiio is not used: for a device of this computer it reads the same files.
+With `uri` it is a device of another computer, asked by libiio; for one of this
+computer libiio would read the same files.
 """
 
 from __future__ import annotations
@@ -17,14 +18,17 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from msgspec import Meta
 
-from sensorml.buses import sysfs
+from sensorml.buses import libiio, sysfs
 from sensorml.buses.chip import drain_s
 from sensorml.buses.iiobuffer import Buffer
+from sensorml.buses.libiio import Attributes
 from sensorml.buses.polled import PolledRows
 from sensorml.buses.scans import Scaled, Scans, prepare
 from sensorml.errors import BusError
@@ -61,6 +65,9 @@ class Options(Table, frozen=True, kw_only=True):
 
     device: str = "iio:device0"
     """What its file `name` says ("bmp280"), or its number."""
+    uri: Annotated[str, Meta(pattern="^[a-z]+:[!-~]*$")] | None = None
+    """Where else it is, as libiio writes it: "ip:192.168.1.5" (iiod runs there),
+    "usb:1.5.0"; omitted: this computer."""
     inputs: Annotated[tuple[Name, ...], Meta(min_length=1)] = ("temp",)
     """What is between `in_` and `_raw`: "temp", "accel_x", "voltage0"."""
     rate_hz: Annotated[float, Meta(gt=0, le=100_000)] = 1.0
@@ -71,6 +78,13 @@ class Options(Table, frozen=True, kw_only=True):
     itself: "mpu6050-dev0", or one of hrtimer's. Only buffered."""
 
     def __post_init__(self) -> None:
+        if self.buffered and self.uri is not None:
+            raise ValueError(
+                "has a uri and is buffered: only this computer's buffers can be read: "
+                "leave out buffered"
+            )
+        if self.uri is not None and not self.device.isascii():
+            raise ValueError(f"{self.device!r} is no device's name: write it in ASCII")
         if self.buffered:
             return
         if self.rate_hz > MAX_POLLED_HZ:
@@ -83,13 +97,13 @@ class Options(Table, frozen=True, kw_only=True):
 
     @property
     def thread(self) -> str:
-        return f"iio-{self.device}"
+        return f"iio-{self.uri or self.device}"
 
 
 class Source(NamedTuple):
-    """Where one channel's value is, and how it is scaled: unit per count."""
+    """How one channel's value is read, and how it is scaled: unit per count."""
 
-    file: Path
+    read: Callable[[], float]
     offset: float
     scale: float
 
@@ -124,32 +138,39 @@ def _names(name: str) -> Iterator[str]:
     yield from dict.fromkeys((name, re.sub(r"\d", "", name), _type(name)))
 
 
-def source(device: Path, name: str) -> Source:
-    """Find the files of one channel.
+def source(name: str, attributes: Attributes) -> Source:
+    """Read how one channel is scaled.
 
     Raises:
-        BusError: it has no such channel; or a file cannot be read.
+        BusError: an attribute cannot be read.
     """
     to_unit = _unit(name)[1]
-    ready, raw = device / f"in_{name}_input", device / f"in_{name}_raw"
-    if raw.is_file():
-        offset = _shared(device, name, "offset", 0.0)
-        return Source(raw, offset, _shared(device, name, "scale", 1.0) * to_unit)
-    if ready.is_file():
-        return Source(ready, 0.0, to_unit)
+    if "raw" not in attributes:
+        return Source(attributes["input"], 0.0, to_unit)
+    offset = attributes["offset"]() if "offset" in attributes else 0.0
+    scale = attributes["scale"]() if "scale" in attributes else 1.0
+    return Source(attributes["raw"], offset, scale * to_unit)
+
+
+def files(device: Path, name: str) -> Attributes:
+    """Find the attributes of one channel of this computer's.
+
+    Raises:
+        BusError: there is no such channel.
+    """
+    own = {what: device / f"in_{name}_{what}" for what in ("raw", "input")}
+    found = {what: file for what, file in own.items() if file.is_file()}
+    if found:
+        for what, shared in product(("offset", "scale"), _names(name)):
+            if (file := device / f"in_{shared}_{what}").is_file():
+                found.setdefault(what, file)
+        return {what: partial(sysfs.number, file) for what, file in found.items()}
     there = sorted({f.name[3:].rpartition("_")[0] for f in device.glob("in_*_raw")})
     there += sorted(f.name[3:].rpartition("_")[0] for f in device.glob("in_*_input"))
     raise BusError(
         f"{device}: there is no in_{name}_raw: its inputs are "
         f"{', '.join(there) or 'none'}"
     )
-
-
-def _shared(device: Path, name: str, what: str, without: float) -> float:
-    for each in _names(name):
-        if (file := device / f"in_{each}_{what}").is_file():
-            return sysfs.number(file)
-    return without
 
 
 class Driver:
@@ -175,10 +196,14 @@ class Driver:
     def start(self) -> None:
         self.stop()
         options = self._options
-        device = sysfs.find(self._devices, "iio:device*", options.device, "name")
-        sources = [source(device, each) for each in options.inputs]
-        if options.buffered:
-            self._scans = self._collecting(device)
+        if options.uri is not None:
+            remote = libiio.Device(options.uri, options.device)
+            sources = [source(each, remote.attributes(each)) for each in options.inputs]
+        else:
+            device = sysfs.find(self._devices, "iio:device*", options.device, "name")
+            sources = [source(each, files(device, each)) for each in options.inputs]
+            if options.buffered:
+                self._scans = self._collecting(device)
         self._rows = PolledRows(options.rate_hz, self._clock)
         self._sources = sources
 
@@ -189,7 +214,7 @@ class Driver:
             named = zip(self._options.inputs, self._sources, strict=True)
             return self._scans.block([Scaled(n, s.offset, s.scale) for n, s in named])
         return self._rows.row(
-            [decode(sysfs.number(s.file), s.offset, s.scale) for s in self._sources]
+            [decode(s.read(), s.offset, s.scale) for s in self._sources]
         )
 
     def stop(self) -> None:

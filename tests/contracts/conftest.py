@@ -2,11 +2,51 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import wired
 from places import Simulated
+
+import sensorml.sim.chips
+from sensorml import plugins
+from sensorml.errors import ConfigError
+
+_CHIPS = sorted(
+    file.stem for file in Path(sensorml.sim.chips.__path__[0]).glob("[!_]*.py")
+)
+_WIRING = pytest.StashKey[wired.Wiring]()
 
 
 @pytest.fixture
 def place() -> Simulated:
     """A simulated bus; the lab has the same contracts on a kernel's."""
     return Simulated()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Find out what is wired up; without --hardware every chip, simulated."""
+    file = config.getoption("hardware")
+    try:
+        config.stash[_WIRING] = wired.read(file) if file else _simulated()
+    except ConfigError as err:
+        raise pytest.UsageError(str(err)) from err
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests of a `sensor` or a `loop` on all there are."""
+    there = metafunc.config.stash[_WIRING]
+    if "sensor" in metafunc.fixturenames:
+        only = metafunc.definition.get_closest_marker("only")
+        chosen = [s for s in there.sensors if only is None or only.kwargs["when"](s)]
+        metafunc.parametrize("sensor", chosen, ids=lambda each: each.name)
+    if "loop" in metafunc.fixturenames:
+        metafunc.parametrize("loop", there.loops)
+
+
+def _simulated() -> wired.Wiring:
+    chips = [
+        wired.Sensor(name, name, plugins.driver(name).Options(bus="sim"))
+        for name in _CHIPS
+    ]
+    return wired.Wiring(chips, [wired.Loop(output=17, input=27)])

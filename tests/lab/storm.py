@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from adapter import plugged, wait_for
-from faults import FAULTS, STALL, Bench, Fault, Place
+from faults import FAULTS, SHARED, STALL, Bench, Fault, Place
 
 from sensorml.cards import sha256
 from sensorml.clock import WallClock
@@ -64,6 +64,10 @@ class Strike(NamedTuple):
     """When whatever it does to sensors should be over."""
     waited_s: float
     """How long its bus was held up by a chip that hung."""
+
+    @property
+    def ends_as(self) -> SensorState:
+        return self.fault.states[-1]
 
     def hits(self, other: Place) -> bool:
         return self.fault.hits(self.place, other)
@@ -130,7 +134,7 @@ def _model(folder: Path, place: Place) -> np.ndarray:
 
 
 def _configuration(bench: Bench) -> str:
-    tables = ["[store]\ntiming_s = 1\n"]
+    tables = []
     for place in bench.places:
         tables.append(
             f'[[sensor]]\nname = "{place.name}"\ndriver = "{place.driver}"\n'
@@ -169,9 +173,10 @@ def _strike(bench: Bench, fault: Fault, place: Place, hits: list[Place]) -> Stri
     time.sleep(bench.chance.uniform(*fault.lasts_s))
     fault.end(bench, place)
     ended_ns = time.monotonic_ns()
-    wait_for(lambda: all(each.truth.last_ns > ended_ns for each in hits))
+    wait_for(lambda: all(each.samples_since(ended_ns) for each in hits))
     waited_s = bus.waited_s - waited_s
-    time.sleep(AFTER_S[SensorState.OVERRUN if waited_s else fault.state])
+    shared = waited_s and place.bus == SHARED
+    time.sleep(AFTER_S[SensorState.OVERRUN if shared else fault.states[-1]])
     assert bench.service.poll() is None, f"the service ended after {fault.name}"
     return Strike(fault, place, begun_ns, ended_ns, time.monotonic_ns(), waited_s)
 

@@ -28,8 +28,9 @@ BURST_S = 0.1
 """What has gathered in a FIFO when it overflows is lost with the rest."""
 CHECKSUM = 0.02
 """How far off a checksum may be: the coarsest chip has steps of 1 mg."""
-PERIODS = 1.5
-"""How far off a window's times may be, in its sensor's sample periods."""
+OFF_S, OFF_PERIODS = 0.002, 1.5
+"""How far off a window's times may be, together: a chip that has just started may
+be 4 % faster than is known, and its samples have come between two reads."""
 
 
 @pytest.fixture(scope="module")
@@ -117,12 +118,11 @@ def test_every_fault_is_told_once_in_words(storm):
                 assert not fault.sure, what
                 continue
             *during, after = events
-            # A second one, when the reason is another by then.
-            assert [row["state"] for row in during] in (
-                [fault.state],
-                [fault.state] * 2,
-            ), what
             assert after["state"] == "ok", what
+            states = [row["state"] for row in during]
+            assert states[-1] == strike.ends_as, what
+            assert set(states) <= set(fault.states), what
+            assert len(states) <= 2, what  # a second one, for another reason
             for row in during:
                 assert re.search(fault.says, row["detail"]), what
                 assert "changes since" not in row["detail"], what
@@ -145,15 +145,18 @@ def test_sensors_are_back_within_the_wait_that_was_running(storm):
         for place, events in hit(storm, strike):
             if events:
                 took_s = (events[-1]["time_ns"] - strike.ended_ns) / 1e9
-                allowed_s = back_within_s(strike, place, events[0]["time_ns"])
+                failed_ns = next(
+                    row["time_ns"] for row in events if row["state"] == strike.ends_as
+                )
+                allowed_s = back_within_s(strike, place, failed_ns)
                 assert took_s <= allowed_s, (strike, place)
 
 
 def back_within_s(strike: Strike, place: Place, failed_ns: int) -> float:
     """Return how long after a fault's end a sensor may take to be ok."""
-    if strike.fault.state is SensorState.OVERRUN:
+    if strike.ends_as is SensorState.OVERRUN:
         return SETTLE_NS / 1e9 + READ_S
-    if strike.fault.state is SensorState.FROZEN:
+    if strike.ends_as is SensorState.FROZEN:
         return 2 * place.window / place.rate_hz + READ_S
     # Attempts begin 0.5, 1, 2, … s after one another; a chip may still hang in one.
     wait_s = FIRST_RETRY_S
@@ -188,7 +191,7 @@ def off_by_ns(place, weights, truth, row):
     None: no samples in a row that were taken about then have such a score.
     """
     at_ns, values, repeated = truth
-    most_ns = PERIODS * 1e9 / place.rate_hz
+    most_ns = (OFF_S + OFF_PERIODS / place.rate_hz) * 1e9
     bounds_ns = (row["start_ns"] - most_ns, row["start_ns"] + most_ns)
     for first in range(*np.searchsorted(at_ns, bounds_ns)):
         rows = slice(first, first + place.window)
@@ -233,7 +236,7 @@ def table(storm: Storm) -> Iterator[str]:
         lost = sum(
             loss.rows
             for _, loss, during in strange
-            if any(strike in strikes for strike in during)
+            if any(s in strikes for s in [s for s in during if s.waited_s] or during)
         )
         yield (
             f"| {fault.name} | {len(strikes)} | {states} | ≤ {max(seen_s):.2f} s | "

@@ -165,7 +165,7 @@ def test_a_full_disk_costs_history_and_no_alarm(tmp_path):
     process = start("run", config, "--store", store, file_bytes=36_000)
     log = wait_for_line(process, "store journal: failed")
     assert "free or mend the disk" in log[-1]
-    wait_for_line(process, "normal → alarm")
+    wait_for_line(process, "→ alarm")
     code, rest = stop(process)
     assert code == 0, rest
     assert "Traceback" not in rest
@@ -175,7 +175,7 @@ def test_a_place_that_cannot_be_written_costs_history_and_no_alarm(tmp_path):
     (tmp_path / "file").write_text("in the way")
     config = demo(tmp_path, fault_after_s=3)
     process = start("run", config, "--store", tmp_path / "file" / "journal.db")
-    log = "".join(wait_for_line(process, "normal → alarm"))
+    log = "".join(wait_for_line(process, "→ alarm"))
     assert "store journal: failed" in log
     assert stop(process)[0] == 0
 

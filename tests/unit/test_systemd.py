@@ -121,7 +121,9 @@ def test_both_faces_of_the_usb_accelerator_get_a_group() -> None:
     assert {("1a6e", "089a"), ("18d1", "9302")} <= ids
 
 
-@pytest.mark.parametrize("subsystem", ["i2c-dev", "spidev", "gpio", "apex", "usb"])
+@pytest.mark.parametrize(
+    "subsystem", ["i2c-dev", "spidev", "gpio", "iio", "apex", "usb"]
+)
 def test_only_the_group_may_use_a_device(subsystem: str) -> None:
     modes = {rule["MODE"] for rule in rules() if rule["SUBSYSTEM"] == subsystem}
     assert modes == {"0660"}

@@ -1,0 +1,206 @@
+"""What a chip or a line must do that is really there, wired up by somebody.
+
+They run on simulated ones, unless `--hardware FILE` says what there is.
+"""
+
+import importlib
+import math
+import time
+from contextlib import ExitStack
+
+import numpy as np
+import pytest
+import wired
+from gpiozero.pins.mock import MockConnectedPin, MockPin
+from places import Simulated
+
+from sensorml import plugins, wiring
+from sensorml.buses import gpio, gpiopins
+from sensorml.buses.polled import PolledOptions
+from sensorml.config import Alarm
+from sensorml.decision import Signal
+from sensorml.errors import BusError
+from sensorml.lines import LineTimer
+from sensorml.sim.machine import Machine, MachineOptions
+
+RATE_TOLERANCE = 0.05
+"""The accelerometers' oscillators are within 1 to 4 %."""
+LEVEL_TOLERANCE_G = 0.25
+"""What the worst of them, the ADXL345, may be off on z (Table 1, 0 g Output)."""
+ROWS = 5
+"""Of a chip that is polled; an accelerometer gives those of SECONDS."""
+SECONDS = 5.0
+
+
+def has_fifo(sensor):
+    return not isinstance(sensor.options, PolledOptions)
+
+
+def can_test_itself(sensor):
+    return hasattr(plugins.driver(sensor.driver), "self_test")
+
+
+class Bench:
+    """A chip's driver, and all that goes over the wires."""
+
+    def __init__(self, sensor, place):
+        self.place = place
+        self.sensor = sensor
+        self.module = plugins.driver(sensor.driver)
+        self.driver = self.module.Driver(sensor.options, self.connect, place.clock)
+
+    def connect(self, options=None, chip=None):
+        options, chip = options or self.sensor.options, chip or self.sensor.driver
+        self.ear = wired.Ear(self.place.connect(options, chip))
+        return self.ear
+
+    def run(self, seconds=SECONDS):
+        """Read at the driver's own pace; returns what comes."""
+        end_ns = self.place.now_ns + seconds * 1e9
+        blocks = []
+        while self.place.now_ns < end_ns:
+            self.place.wait(self.driver.period_s)
+            if (block := self.driver.read()) is not None:
+                blocks.append(block)
+        return blocks
+
+
+@pytest.fixture
+def bench(sensor, request):
+    if request.config.getoption("hardware"):
+        place = wired.Here(sensor.driver)
+    else:
+        place = Simulated()
+        still = Machine(MachineOptions(harmonics=()))
+        chips = importlib.import_module(f"sensorml.sim.chips.{sensor.driver}")
+        place.put({sensor.options.address: chips.Chip(still, place.clock)})
+    bench = Bench(sensor, place)
+    yield bench
+    bench.driver.stop()
+
+
+def rows(blocks):
+    return np.concatenate([block.samples for block in blocks])
+
+
+def test_it_is_the_chip_that_it_should_be(bench):
+    assert bench.driver.start() is None
+
+
+def test_it_holds_what_is_written_to_it(bench):
+    bench.driver.start()
+    assert bench.run(max(0.5, 3 * bench.driver.period_s))
+    assert bench.ear.held
+
+
+@pytest.mark.only(when=has_fifo)
+def test_rows_come_at_the_nominal_rate(bench):
+    bench.driver.start()
+    blocks = bench.run()
+    nominal_hz = bench.sensor.options.rate_hz
+    assert blocks[-1].rate_hz == pytest.approx(nominal_hz, rel=RATE_TOLERANCE)
+    assert len(rows(blocks)) == pytest.approx(SECONDS * nominal_hz, rel=RATE_TOLERANCE)
+    assert [block.missed for block in blocks] == [0] * len(blocks)
+
+
+@pytest.mark.only(when=has_fifo)
+def test_at_rest_it_feels_gravity_and_is_not_frozen(bench):
+    bench.driver.start()
+    got = rows(bench.run())
+    assert got.std(axis=0).max() < 0.05, "it is shaken: stop the machine"
+    assert math.dist(got.mean(axis=0), (0, 0, 0)) == pytest.approx(
+        1, abs=LEVEL_TOLERANCE_G
+    )
+    assert got.std(axis=0).min() > 0
+
+
+@pytest.mark.only(when=has_fifo)
+def test_a_reader_that_was_away_knows_how_many_rows_it_lost(bench):
+    bench.driver.start()
+    bench.run(2)
+    away_ns = bench.place.now_ns
+    bench.place.wait(2)
+    blocks = bench.run(1)
+    expected = (bench.place.now_ns - away_ns) / 1e9 * bench.sensor.options.rate_hz
+    lost = sum(block.missed for block in blocks)
+    assert lost > 0
+    assert lost + len(rows(blocks)) == pytest.approx(expected, rel=2 * RATE_TOLERANCE)
+
+
+@pytest.mark.only(when=lambda sensor: not has_fifo(sensor))
+def test_a_row_comes_once_a_period(bench):
+    bench.driver.start()
+    got = rows(blocks := bench.run(ROWS / bench.sensor.options.rate_hz))
+    assert len(got) == pytest.approx(ROWS, abs=1)
+    assert np.isfinite(got).all()
+    assert [block.missed for block in blocks] == [0] * len(blocks)
+
+
+def test_stopped_it_keeps_what_puts_it_to_sleep_and_starts_again(bench):
+    bench.driver.start()
+    ear = bench.ear
+    ear.written.clear()
+    bench.driver.stop()
+    sleeping = {r: data for r, data in ear.written.items() if r in ear.held}
+    assert sleeping or not has_fifo(bench.sensor)
+    bus = bench.connect()
+    assert {r: bus.read(r, len(data)) for r, data in sleeping.items()} == sleeping
+    bus.close()
+    with pytest.raises(BusError, match="not started"):
+        bench.driver.read()
+    bench.driver.start()
+    assert bench.run(max(0.5, 3 * bench.driver.period_s))
+
+
+@pytest.mark.only(when=can_test_itself)
+def test_it_passes_its_self_test(bench):
+    bus = bench.connect()
+    result = bench.module.self_test(bus, bench.place.wait)
+    bus.close()
+    assert result.verdict == "passed", result
+
+
+@pytest.fixture(scope="module")
+def header(request):
+    """The board's lines, or simulated ones; lgpio's thread stays for ever."""
+    if request.config.getoption("hardware"):
+        wiring.use_header()
+        gpiopins.factory()
+        yield
+        return
+    with pytest.MonkeyPatch.context() as environ:
+        environ.setenv("GPIOZERO_PIN_FACTORY", "mock")
+        gpiopins.factory.cache_clear()
+        pins = gpiopins.factory()
+        pins.pin_class = MockPin
+        pins.pin(17, pin_class=MockConnectedPin, input_pin=pins.pin(27))
+        yield
+        gpiopins.factory.cache_clear()
+
+
+@pytest.mark.parametrize("active", ["high", "low"])
+@pytest.mark.parametrize("fail_safe", ["on", "off"])
+def test_an_alarm_is_seen_at_the_other_end_of_the_wire(header, loop, active, fail_safe):
+    alarm = Alarm(
+        name="wire", model="none", gpio=loop.output, active=active, fail_safe=fail_safe
+    )
+    safe, heard = fail_safe == "on", []
+    with ExitStack() as stack:
+        line = wiring.alarm_line(alarm, stack, LineTimer())
+        end = gpio.open_input(
+            loop.input, on_change=heard.append, pull="none", active=active
+        )
+        stack.callback(end.close)
+        assert comes_true(lambda: end.value is safe)
+        signals = [(Signal.OFF, False), (Signal.ALARM, True)]
+        for signal, on in signals if safe else reversed(signals):
+            line.set(signal)
+            assert comes_true(lambda on=on: end.value is on and heard[-1:] == [on])
+
+
+def comes_true(condition):
+    for _ in range(200):
+        if condition():
+            return True
+        time.sleep(0.01)  # of a wire; simulated lines need none
+    return False

@@ -1,0 +1,42 @@
+"""The kernel's own drivers for our chips: loaded, and bound to an address."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from adapter import wait_for
+
+_MODULES = Path(os.environ.get("SENSORML_LAB_KERNEL", "")) / "modules"
+_BUS = Path("/sys/bus/i2c/devices/i2c-1")
+
+
+@contextmanager
+def loaded(*names: str) -> Iterator[None]:
+    """Have modules in the kernel, loaded in this order: what one needs comes first."""
+    with ExitStack() as stack:
+        for name in names:
+            _busybox("insmod", str(_MODULES / f"{name}.ko"))
+            stack.callback(_busybox, "rmmod", name)
+        yield
+
+
+@contextmanager
+def bound(driver: str, address: int) -> Iterator[Path]:
+    """Let a driver of the kernel have an address of i2c-1; gives its folder."""
+    device = _BUS / f"1-{address:04x}"
+    (_BUS / "new_device").write_text(f"{driver} {address:#04x}")
+    try:
+        wait_for((device / "driver").exists)
+        yield device
+    finally:
+        (_BUS / "delete_device").write_text(f"{address:#04x}")
+        wait_for(lambda: not device.exists())
+
+
+def _busybox(*command: str) -> None:
+    done = subprocess.run(["/bin/busybox", *command], capture_output=True, check=False)
+    assert not done.returncode, f"{' '.join(command)}: {done.stderr.decode()}"

@@ -1,0 +1,170 @@
+"""The kernel's own drivers on our chips: two opinions on one data sheet.
+
+Linux knows the MPU-6050 (drivers/iio/imu/inv_mpu6050) and the LM75
+(drivers/hwmon/lm75.c). What they write and read means the same to the simulated
+chip as what our drivers do, and the sensors `iio` and `hwmon` get through them
+what `mpu6050` and `lm75` get by themselves.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from adapter import Adapter, plugged
+from modules import bound, loaded
+
+from sensorml import cli
+from sensorml.buses import i2c
+from sensorml.drivers import hwmon, iio, lm75, mpu6050
+from sensorml.errors import BusError, BusReason
+from sensorml.sim.chips import lm75 as lm75_chip
+from sensorml.sim.chips import mpu6050 as mpu6050_chip
+from sensorml.sim.machine import Machine, MachineOptions
+
+GRAVITY = (0.25, -0.5, 0.75)
+G = 9.80665
+SMPLRT_DIV, ACCEL_CONFIG, PWR_MGMT_1 = 0x19, 0x1C, 0x6B
+SLEEP = 0x40
+TOS = 0x03  # of the LM75
+
+_MODULES = (
+    "regmap-i2c",
+    "kfifo_buf",
+    "industrialio-triggered-buffer",
+    "inv_sensors_timestamp",
+    "i2c-mux",
+    "inv-mpu6050",
+    "inv-mpu6050-i2c",
+    "lm75",
+)
+
+
+@pytest.fixture(scope="module")
+def modules():
+    # Not for longer: lm75 looks for chips of its own on every adapter plugged in.
+    with loaded(*_MODULES):
+        yield
+
+
+@pytest.fixture
+def chips(modules):
+    machine = Machine(MachineOptions(harmonics=(), noise_g=0.0, gravity=GRAVITY))
+    adapter = Adapter({0x68: mpu6050_chip.Chip(machine), 0x48: lm75_chip.Chip()})
+    with plugged(adapter):
+        yield adapter.chips
+
+
+@pytest.fixture
+def imu(chips):
+    """The MPU-6050, and the kernel's folder for it."""
+    with bound("mpu6050", 0x68) as device:
+        (folder,) = device.glob("iio:device*")
+        yield chips[0x68], folder
+
+
+def number(file):
+    return float(file.read_text())
+
+
+def felt_g(folder):
+    scale = number(folder / "in_accel_scale") / G
+    return [number(folder / f"in_accel_{axis}_raw") * scale for axis in "xyz"]
+
+
+def read(driver):
+    """Return the first row that it gives."""
+    driver.start()
+    try:
+        return driver.read().samples[0]
+    finally:
+        driver.stop()
+
+
+def test_the_kernel_feels_the_same_gravity_in_our_mpu6050(imu):
+    _, folder = imu
+    assert felt_g(folder) == pytest.approx(GRAVITY, abs=0.001)
+
+
+def test_a_range_that_the_kernel_sets_is_what_our_mpu6050_then_has(imu):
+    chip, folder = imu
+    scales = (folder / "in_accel_scale_available").read_text().split()
+    assert len(scales) == 4
+    for code, scale in enumerate(scales):
+        (folder / "in_accel_scale").write_text(scale)
+        chip.write(bytes((ACCEL_CONFIG,)))
+        assert chip.read(1)[0] == code << 3
+        assert felt_g(folder) == pytest.approx(GRAVITY, rel=2e-3)
+
+
+def test_a_rate_that_the_kernel_sets_is_what_our_mpu6050_then_samples_at(imu):
+    chip, folder = imu
+    for rate in (folder / "sampling_frequency_available").read_text().split():
+        (folder / "sampling_frequency").write_text(rate)
+        chip.write(bytes((SMPLRT_DIV,)))
+        assert chip.read(1)[0] == 1000 // int(rate) - 1
+        assert chip.converter.rate_hz == float(rate)
+
+
+def test_iio_gets_through_the_kernel_what_mpu6050_gets_by_itself(chips):
+    axes = ("accel_x", "accel_y", "accel_z")
+    with bound("mpu6050", 0x68):
+        options = iio.Options(device="mpu6050", inputs=axes, rate_hz=10)
+        through_the_kernel = read(iio.Driver(options))
+    ours = mpu6050.Driver(mpu6050.Options(bus=1, range_g=2, rate_hz=1000))
+    ours.start()
+    pause_s = ours.period_s
+    import time
+
+    time.sleep(pause_s)
+    by_itself = ours.read().samples[0]
+    ours.stop()
+    np.testing.assert_allclose(through_the_kernel, by_itself, atol=0.001)
+
+
+def test_without_an_interrupt_line_the_kernels_mpu6050_has_no_buffer(imu):
+    options = iio.Options(device="mpu6050", inputs=("accel_x",), buffered=True)
+    with pytest.raises(BusError, match=r"no buffer.*interrupt line"):
+        iio.Driver(options).start()
+
+
+def test_hwmon_gets_through_the_kernel_what_lm75_gets_by_itself(chips):
+    for celsius in (21.5, -25.0, 124.5):
+        chips[0x48].celsius = celsius
+        with bound("lm75", 0x48):
+            (through_the_kernel,) = read(hwmon.Driver(hwmon.Options(chip="lm75")))
+        (by_itself,) = read(lm75.Driver(lm75.Options(bus=1)))
+        assert through_the_kernel == by_itself == celsius
+
+
+def test_a_limit_that_the_kernel_sets_is_in_our_lm75(chips):
+    with bound("lm75", 0x48) as device:
+        (limit,) = device.glob("hwmon/hwmon*/temp1_max")
+        assert limit.read_text() == "80000\n"
+        limit.write_text("-12500")
+        assert chips[0x48].held[TOS] == bytes((0xF3, 0x80))  # -12.5 °C
+        assert limit.read_text() == "-12500\n"
+
+
+@pytest.mark.parametrize(("driver", "address"), [("mpu6050", 0x68), ("lm75", 0x48)])
+def test_an_address_that_the_kernel_has_is_not_ours_until_it_lets_go(
+    chips, driver, address
+):
+    module = {"mpu6050": mpu6050, "lm75": lm75}[driver]
+    ours = module.Driver(module.Options(bus=1))
+    with bound(driver, address), pytest.raises(BusError) as failure:
+        ours.start()
+    assert failure.value.reason is BusReason.HELD
+    assert str(failure.value) == (
+        f"{driver} at {address:#04x} on i2c-1: a kernel driver holds that address: "
+        "remove its dtoverlay from config.txt or unbind it"
+    )
+    ours.start()
+    ours.stop()
+
+
+def test_the_probe_says_that_a_kernel_driver_has_it(imu, capsys):
+    cli.main(["probe", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    print(found["sensors"])
+    assert 0

@@ -1,0 +1,18 @@
+"""The contracts of every chip that is polled, on the kernel's bus by smbus2."""
+
+import pytest
+from contracts.test_polled_chips import *  # noqa: F403 - the same tests, elsewhere
+from place import KernelBus, fast_bus
+
+
+@pytest.fixture(scope="module")
+def adapter():
+    with fast_bus() as adapter:
+        yield adapter
+
+
+@pytest.fixture
+def place(adapter):
+    place = KernelBus(adapter)
+    yield place
+    place.close()
