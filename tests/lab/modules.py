@@ -16,10 +16,14 @@ _BUS = Path("/sys/bus/i2c/devices/i2c-1")
 
 @contextmanager
 def loaded(*names: str) -> Iterator[None]:
-    """Have modules in the kernel, loaded in this order: what one needs comes first."""
+    """Have modules in the kernel, loaded in this order: what one needs comes first.
+
+    After a name may come parameters, "i2c-stub chip_addr=0x53".
+    """
     with ExitStack() as stack:
-        for name in names:
-            _busybox("insmod", str(_MODULES / f"{name}.ko"))
+        for each in names:
+            name, *parameters = each.split()
+            _busybox("insmod", str(_MODULES / f"{name}.ko"), *parameters)
             stack.callback(_busybox, "rmmod", name)
         yield
 

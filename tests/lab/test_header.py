@@ -1,6 +1,5 @@
 """Which chip a service takes its lines from, and what it says when it cannot."""
 
-import sys
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -9,10 +8,10 @@ import lgpio
 import pytest
 from header import Header
 from press import SOON_S, STRIKE_G, Service, alarm, pressed
+from users import NOBODY, open_to_all
 
 pytestmark = pytest.mark.timeout(0)  # seconds of the guest's are not ours
 
-NOBODY = 65534
 TABLES = alarm("struck", 'gpio = "BOARD11"\nfail_safe = "off"')
 
 
@@ -83,12 +82,3 @@ def test_a_user_without_access_is_told_of_the_group(tmp_path):
         with running(service):
             service.says("press: starting → denied")
     assert "i2c" in service.log
-
-
-def open_to_all(folder):
-    """Let everybody into a folder, and to the interpreter; it is the guest's copy."""
-    for each in [folder, *folder.rglob("*")]:
-        each.chmod(0o777)
-    for file in (folder, Path(sys.executable).resolve(), Path(__file__)):
-        for each in file.parents:
-            each.chmod(each.stat().st_mode | 0o555)

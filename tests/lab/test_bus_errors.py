@@ -1,0 +1,206 @@
+"""What `sensorml probe` and a driver say of a bus of the kernel's, well or not."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from adapter import Adapter, plugged, wait_for
+from modules import loaded
+from users import NOBODY, open_to_all
+
+from sensorml import cli, plugins
+from sensorml.drivers import adxl345
+from sensorml.errors import BusError, BusReason
+from sensorml.sim.chips import adxl345 as adxl345_chip
+from sensorml.sim.chips import (
+    adxl355,
+    bme280,
+    icm20948,
+    kx134,
+    lis3dh,
+    mpu6050,
+    mpu6500,
+    mpu9250,
+)
+from sensorml.sim.machine import Machine, MachineOptions
+
+STILL = Machine(MachineOptions(harmonics=()))
+NODE = Path("/dev/i2c-1")
+ABSENT = "nobody answers there: check the wiring, the power and the address"
+ONE_SIDE = {
+    0x18: (lis3dh, "LIS3DH"),
+    0x1D: (adxl355, "ADXL355"),
+    0x1E: (kx134, "KX134"),
+    0x53: (adxl345_chip, "ADXL345 or ADXL343"),
+    0x68: (mpu6050, "MPU6050"),
+    0x69: (icm20948, "ICM-20948"),
+    0x76: (bme280, "BME280"),
+}
+OTHER_SIDE = {
+    0x19: (lis3dh, "LIS3DH"),
+    0x1D: (adxl345_chip, "ADXL345 or ADXL343"),
+    0x1F: (kx134, "KX134"),
+    0x53: (adxl355, "ADXL355"),
+    0x68: (mpu6500, "MPU6500"),
+    0x69: (mpu9250, "MPU9250"),
+    0x77: (bme280, "BME280"),
+}
+
+
+@pytest.fixture
+def adapter():
+    adapter = Adapter({0x53: adxl345_chip.Chip(STILL)})
+    with plugged(adapter):
+        yield adapter
+
+
+@pytest.fixture
+def driver():
+    driver = adxl345.Driver(adxl345.Options(bus=1))
+    yield driver
+    driver.stop()
+
+
+def probe(capsys, *arguments):
+    """Return what it says of each bus, and of self-tests."""
+    capsys.readouterr()
+    cli.main(["probe", "--json", *arguments])
+    document = json.loads(capsys.readouterr().out)
+    return {each["bus"]: each for each in document["sensors"]}, document["self_tests"]
+
+
+def error_of(name, **options):
+    """Return why a driver does not start, and what it was started with."""
+    module = plugins.driver(name)
+    driver = module.Driver(options := module.Options(**options))
+    with pytest.raises(BusError) as failure:
+        driver.start()
+    driver.stop()
+    return failure.value, options
+
+
+@pytest.mark.parametrize("chips", [ONE_SIDE, OTHER_SIDE])
+def test_the_probe_finds_every_chip_at_both_of_its_addresses(adapter, chips, capsys):
+    adapter.chips = {at: module.Chip(STILL) for at, (module, _) in chips.items()}
+    buses, _ = probe(capsys)
+    found = {each["address"]: each["chip"] for each in buses[1]["answers"]}
+    assert found == {address: name for address, (_, name) in chips.items()}
+    assert buses[0]["answers"] == []
+
+
+def test_the_probe_takes_nothing_from_a_sensor_that_runs(adapter, driver, capsys):
+    driver.start()
+    missed = []
+    for number in range(60):
+        time.sleep(driver.period_s)
+        if number % 20 == 10:
+            probe(capsys)
+        if (block := driver.read()) is not None:
+            missed.append(block.missed)
+    assert len(missed) > 50
+    assert not any(missed)
+
+
+def test_the_probe_has_every_accelerometer_test_itself(adapter, capsys):
+    chips = {at: module.Chip(STILL) for at, (module, _) in ONE_SIDE.items()}
+    chips[0x1E].self_test_fails = True
+    adapter.chips = chips
+    _, tests = probe(capsys, "--self-test")
+    verdicts = {each["address"]: each["result"]["verdict"] for each in tests}
+    assert verdicts.pop(0x1E) == "failed"
+    assert verdicts == dict.fromkeys([0x18, 0x1D, 0x53, 0x68, 0x69], "passed")
+
+
+def test_a_clone_is_shown_with_what_it_says_it_is(adapter, capsys):
+    adapter.chips = {0x53: adxl345_chip.Chip(STILL, identity=0x42)}
+    (answer,) = probe(capsys)[0][1]["answers"]
+    assert answer["chip"] == "(unknown chip: register 0x00 is 0x42)"
+
+
+@pytest.mark.parametrize("name", ["adxl345", "bme280", "lm75"])
+def test_an_empty_address_is_named_with_what_to_look_at(adapter, name):
+    adapter.chips = {}
+    error, options = error_of(name, bus=1)
+    assert error.reason is BusReason.NOBODY
+    assert str(error) == f"{name} at {options.address:#04x} on i2c-1: {ABSENT}"
+
+
+def test_a_bus_that_is_not_there(adapter):
+    error, _ = error_of("adxl345", bus=7)
+    assert error.reason is BusReason.NO_ADAPTER
+    assert str(error) == (
+        "adxl345 at 0x53 on i2c-7: there is no such bus: enable I2C (raspi-config), "
+        "plug its adapter in, or correct bus"
+    )
+
+
+def test_an_adapter_that_is_pulled_out_amid_all_and_comes_back(adapter, driver, capsys):
+    driver.start()
+    time.sleep(driver.period_s)
+    assert driver.read() is not None
+    adapter.unplug()
+    with pytest.raises(BusError) as failure:
+        driver.read()
+    assert failure.value.reason is BusReason.NO_ADAPTER
+    assert str(failure.value) == (
+        "adxl345 at 0x53 on i2c-1: the bus is gone: plug its adapter in again; the "
+        "sensor then starts by itself"
+    )
+    assert 1 not in probe(capsys)[0]
+    with pytest.raises(BusError, match="there is no such bus"):
+        driver.start()
+    adapter.plug()
+    wait_for(NODE.exists)
+    driver.start()
+    time.sleep(driver.period_s)
+    assert driver.read() is not None
+
+
+def test_an_adapter_that_can_smbus_only_is_refused():
+    with loaded("i2c-stub chip_addr=0x53"):
+        wait_for(Path("/dev/i2c-0").exists)
+        error, _ = error_of("adxl345", bus=0)
+    assert error.reason is BusReason.UNSUPPORTED
+    assert str(error) == (
+        "/dev/i2c-0: this adapter can SMBus only, which has no long reads: connect "
+        "the sensor to another one"
+    )
+
+
+@pytest.mark.parametrize(
+    ("group", "cure"),
+    [
+        (0, ", it is root's alone: install a udev rule that gives it to a group"),
+        (1, ": add the user to the group daemon that owns it"),
+    ],
+)
+def test_a_user_without_access_is_told_how_to_get_it(adapter, tmp_path, group, cure):
+    open_to_all(tmp_path)
+    NODE.chmod(0o660)
+    os.chown(NODE, 0, group)
+    start = (
+        "from sensorml.drivers import adxl345\n"
+        "adxl345.Driver(adxl345.Options(bus=1)).start()"
+    )
+    said = as_nobody("-c", start).stderr.splitlines()[-1]
+    assert f"adxl345 at 0x53 on i2c-1: access to {NODE} denied{cure}" in said
+    told = as_nobody("-m", "sensorml", "probe", "--json").stdout
+    buses = {each["bus"]: each for each in json.loads(told)["sensors"]}
+    print(buses)
+    assert buses[1]["why_not"].startswith("access denied: ")
+
+
+def as_nobody(*command):
+    return subprocess.run(
+        [sys.executable, *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        user=NOBODY,
+        group=NOBODY,
+        extra_groups=[],
+    )
