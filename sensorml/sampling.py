@@ -167,7 +167,8 @@ class Station:
     def __init__(self, name: str, driver: Driver) -> None:
         self.name = name
         self._driver = driver
-        self._running = False
+        self.running = False
+        """Its driver has started and not failed since."""
         self._retry_s = FIRST_RETRY_S
         self._restarted = False
         self._next_ns: int | None = None  # when the row after the last one is due
@@ -203,9 +204,9 @@ class Station:
 
     def _visit(self, inbox: Inbox, clock: Callable[[], int]) -> float | None:
         try:
-            if not self._running:
+            if not self.running:
                 remark = self._driver.start()
-                self._running = self._restarted = True
+                self.running = self._restarted = True
                 inbox.put(Reading(self.name, clock(), Started(remark or "")))
                 return self._driver.period_s
             paces_itself = self._driver.period_s == 0
@@ -238,7 +239,7 @@ class Station:
         return block
 
     def stop(self) -> None:
-        self._running = False
+        self.running = False
         # The device may be what failed: putting it to sleep is only tried.
         with suppress(SensormlError):
             self._driver.stop()
@@ -272,8 +273,10 @@ def run_bus(
             wait_s = station.visit(inbox, clock)
             if wait_s is None:
                 del due[station]
-            else:
+            elif station.running:
                 due[station] = _next_ns(due[station], wait_s, clock())
+            else:  # a back-off begins with the failure, however late that came
+                due[station] = clock() + round(wait_s * 1e9)
     finally:
         for station in stations:
             station.stop()

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensorml.errors import ConfigError, DelegateError, ModelError
+from sensorml.errors import BusError, ConfigError, DelegateError, ModelError
 from sensorml.hardware.descriptors import Delegate, boards, delegates
 from sensorml.hardware.facts import Facts
 from sensorml.hardware.probe import Report, RuntimeVerdict, probe
@@ -122,6 +122,7 @@ def _runtime() -> RuntimeVerdict:
 
 def _sensors(facts: Facts) -> Iterator[Sensors]:
     """Ask the sensors, on the running machine only."""
+    from sensorml.buses import faults
     from sensorml.buses.i2cdev import KernelBus
 
     for adapter in facts.i2c if facts.live else ():
@@ -130,11 +131,12 @@ def _sensors(facts: Facts) -> Iterator[Sensors]:
             continue
         try:
             yield Sensors(adapter.bus, scan(adapter.bus, KernelBus))
-        except PermissionError:
-            cure = "sudo usermod -aG i2c $USER, then log in again"
-            yield Sensors(adapter.bus, why_not=f"access denied: {cure}")
+        except BusError as err:
+            yield Sensors(adapter.bus, why_not=str(err))
         except OSError as err:
-            yield Sensors(adapter.bus, why_not=str(err.strerror))
+            where = f"i2c-{adapter.bus}"
+            error = faults.explained(err, where, node=f"/dev/{where}")
+            yield Sensors(adapter.bus, why_not=str(error).removeprefix(f"{where}: "))
 
 
 def _try(

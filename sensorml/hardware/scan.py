@@ -52,6 +52,7 @@ KNOWN: Final[dict[int, tuple[_Identity, ...]]] = {
 
 _NOBODY = {errno.ENXIO, errno.EREMOTEIO}
 _HUNG = {errno.ETIMEDOUT, errno.EIO, errno.EAGAIN, errno.ENODEV}
+_FAILED = "(the transfer failed, nobody else was asked: power-cycle what is on the bus)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ def scan(number: int, connect: Callable[[int, int], Bus]) -> tuple[Answer, ...]:
             if err.errno == errno.EBUSY:
                 answers.append(Answer(address, "(held by a kernel driver)"))
             elif err.errno in _HUNG:
+                answers.append(Answer(address, _FAILED))
                 break
             elif err.errno not in _NOBODY:
                 raise

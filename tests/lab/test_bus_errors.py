@@ -129,6 +129,14 @@ def test_an_empty_address_is_named_with_what_to_look_at(adapter, name):
     assert str(error) == f"{name} at {options.address:#04x} on i2c-1: {ABSENT}"
 
 
+def test_a_bus_that_hangs_is_shown_as_one(adapter, capsys):
+    adapter.stuck = True
+    (answer,) = probe(capsys)[0][1]["answers"]
+    assert "power-cycle what is on the bus" in answer["chip"]
+    adapter.stuck = False
+    assert probe(capsys)[0][1]["answers"][0]["chip"] == "ADXL345 or ADXL343"
+
+
 def test_a_bus_that_is_not_there(adapter):
     error, _ = error_of("adxl345", bus=7)
     assert error.reason is BusReason.NO_ADAPTER
@@ -177,6 +185,7 @@ def test_an_adapter_that_can_smbus_only_is_refused():
         (0, ", it is root's alone: install a udev rule that gives it to a group"),
         (1, ": add the user to the group daemon that owns it"),
     ],
+    ids=["root's alone", "a group's"],
 )
 def test_a_user_without_access_is_told_how_to_get_it(adapter, tmp_path, group, cure):
     open_to_all(tmp_path)
@@ -190,8 +199,7 @@ def test_a_user_without_access_is_told_how_to_get_it(adapter, tmp_path, group, c
     assert f"adxl345 at 0x53 on i2c-1: access to {NODE} denied{cure}" in said
     told = as_nobody("-m", "sensorml", "probe", "--json").stdout
     buses = {each["bus"]: each for each in json.loads(told)["sensors"]}
-    print(buses)
-    assert buses[1]["why_not"].startswith("access denied: ")
+    assert buses[1]["why_not"].startswith(f"access to {NODE} denied{cure}")
 
 
 def as_nobody(*command):

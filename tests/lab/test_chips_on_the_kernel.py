@@ -4,9 +4,10 @@ import pytest
 from contracts.test_chips import *  # noqa: F403 - the same tests, elsewhere
 from place import KernelBus, fast_bus
 
-# Half a minute of samples each; test_figures.py and test_faults.py are for that.
+# Many seconds of samples each; test_figures.py and test_faults.py are for that.
 del (
     test_times_and_rate_are_those_of_the_sensors_clock,  # noqa: F821
+    test_blocks_follow_each_other_without_a_jump,  # noqa: F821
     test_what_an_overrun_lost_is_counted,  # noqa: F821
     test_a_reader_held_up_amid_a_read_glues_nothing_together,  # noqa: F821
 )

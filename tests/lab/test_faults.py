@@ -149,7 +149,8 @@ def test_sensors_are_back_within_the_wait_that_was_running(storm):
                     row["time_ns"] for row in events if row["state"] == strike.ends_as
                 )
                 allowed_s = back_within_s(strike, place, failed_ns)
-                assert took_s <= allowed_s, (strike, place)
+                what = f"{strike.fault.name} until {strike.ended_ns}: {events}"
+                assert took_s <= allowed_s, what
 
 
 def back_within_s(strike: Strike, place: Place, failed_ns: int) -> float:

@@ -338,7 +338,7 @@ def test_systemd_hears_ready_after_the_first_result_and_alive_while_data_moves(
         )
         ready = notify.recv(4096).decode()
         assert ready.splitlines()[0] == "READY=1"
-        assert "motor ok" in ready
+        assert "STATUS=motor " in ready
         heard = [notify.recv(4096).decode() for _ in range(6)]
         assert heard.count("WATCHDOG=1") >= 2
         code, _ = stop(process)

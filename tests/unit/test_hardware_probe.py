@@ -384,11 +384,13 @@ def test_a_chip_that_a_kernel_driver_holds_is_said():
     ]
 
 
-def test_a_bus_that_hangs_is_left_at_once():
-    bus = FakeBus({}, errors=dict.fromkeys(KNOWN, 110))
+def test_a_bus_that_hangs_is_left_at_once_and_said():
+    bus = FakeBus({0x18: {0x0F: 0x33}}, errors={0x1D: 110, 0x53: 110})
 
-    assert scan(1, bus.connect) == ()
-    assert len(bus.asked) == 1
+    lis3dh, hung = scan(1, bus.connect)
+    assert (lis3dh.chip, hung.address) == ("LIS3DH", 0x1D)
+    assert "power-cycle what is on the bus" in hung.chip
+    assert bus.asked[-1] == 0x1D
     assert bus.open == 0
 
 

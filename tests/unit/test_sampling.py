@@ -296,6 +296,12 @@ class TestBus:
         assert waits[-1] == LAST_RETRY_S
         assert sorted(waits) == waits
 
+    def test_a_back_off_begins_with_its_failure_however_late_that_comes(self) -> None:
+        clock = Clock()
+        held_up, ill = Script(clock, 2.33), Script(clock, BusError("gone"))
+        run(clock, 4, held_up=held_up, ill=ill)
+        assert seconds(clock, ill.starts) == [0, 0.1 + 2.33 + FIRST_RETRY_S]
+
     def test_rows_end_the_back_off_and_a_mere_start_does_not(self) -> None:
         clock = Clock()
         gone = BusError("gone")
