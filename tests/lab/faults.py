@@ -93,7 +93,6 @@ class Place:
         return self.chips.__name__.rpartition(".")[2]
 
     def samples_since(self, at_ns: int) -> bool:
-        """Say whether the chip is sampling, and has been seen to since then."""
         return self.truth.last_ns > at_ns and not self.chip.asleep
 
     def new_chip(self, **differences: int) -> None:
@@ -113,8 +112,7 @@ class Bench:
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
-        self.identities = cycle(range(0x80, 0xE0))
-        """What clones say they are; none is one of our chips'."""
+        self.identities = cycle(range(0x80, 0xE0))  # none is one of our chips'
         self.places = [
             Place("press", SHARED, 0x53, adxl345, PRESS_HZ, PRESS_HZ * 4 // 25, 0.011),
             Place("saw", SHARED, 0x68, mpu6050, 1000, 128, -0.017),

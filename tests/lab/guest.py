@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 KERNEL = "SENSORML_LAB_KERNEL"
 """Names the folder with `linux` and `modules`; see kernel.sh."""
 
-KEPT = ("PATH", "VIRTUAL_ENV", "PYTHONPATH", "LANG", "SENSORML_CI", KERNEL)
+KEPT = ("PATH", "VIRTUAL_ENV", "PYTHONPATH", "LANG", "SENSORML_CI")
 SAME_EVERY_TIME = {
     "HOME": "/root",
     "SENSORML_LAB": "1",  # how a test knows that it is inside
@@ -142,7 +142,11 @@ def _run(
 
 def _script(command: list[str]) -> str:
     """Return the shell script that the guest runs, here and with our environment."""
-    environ = {k: os.environ[k] for k in KEPT if k in os.environ} | SAME_EVERY_TIME
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if name in KEPT or name.startswith("SENSORML_LAB_")
+    } | SAME_EVERY_TIME
     exports = [f"export {k}={shlex.quote(v)}" for k, v in environ.items()]
     folder = shlex.quote(str(Path.cwd()))
     return "\n".join([*exports, f"cd {folder}", f"exec {shlex.join(command)}", ""])

@@ -232,8 +232,8 @@ def table(storm: Storm) -> Iterator[str]:
             if events
         ]
         states = " or ".join(sorted({row["state"] for _, e in found for row in e[:-1]}))
-        seen_s = [(e[0]["time_ns"] - s.begun_ns) / 1e9 for s, e in found]
-        back_s = [(e[-1]["time_ns"] - s.ended_ns) / 1e9 for s, e in found]
+        seen_s = [(e[0]["time_ns"] - s.begun_ns) / 1e9 for s, e in found] or [0.0]
+        back_s = [(e[-1]["time_ns"] - s.ended_ns) / 1e9 for s, e in found] or [0.0]
         lost = sum(
             loss.rows
             for _, loss, during in strange
