@@ -4,6 +4,10 @@ units=$root/etc/systemd/system
 rm -rf "$units"/*.wants
 : >$root/etc/fstab
 : >$root/etc/machine-id
+# What is in /tmp stays there: the checkout may be.
+mkdir -p $root/etc/tmpfiles.d
+ln -sf /dev/null $root/etc/tmpfiles.d/tmp.conf
+ln -sf /dev/null "$units/tmp.mount"
 cat >"$units/lab.target" <<'END'
 [Unit]
 Requires=basic.target

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from adapter import Adapter, plugged, wait_for
+from modules import loaded
 
 from sensorml.drivers.iio import Driver, Options
 from sensorml.errors import BusError
@@ -39,11 +40,7 @@ class Still:
 @pytest.fixture
 def device():
     """The chip, and its driver in the kernel."""
-    for name in MODULES:
-        file = Path(os.environ["SENSORML_LAB_KERNEL"], f"modules/{name}.ko")
-        if not Path("/sys/module", file.stem.replace("-", "_")).exists():
-            subprocess.run(["busybox", "insmod", file], check=True)
-    with plugged(Adapter({0x68: mpu6050.Chip(Still())})):
+    with loaded(*MODULES), plugged(Adapter({0x68: mpu6050.Chip(Still())})):
         bus = Path("/sys/bus/i2c/devices/i2c-1")
         (bus / "new_device").write_text("mpu6050 0x68\n")
         wait_for(lambda: list(Path("/sys/bus/iio/devices").glob("iio:device*")))

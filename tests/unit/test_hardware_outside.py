@@ -81,7 +81,7 @@ def pycoral(site: Path, listing: str) -> None:
     utils = site / "pycoral/utils"
     utils.mkdir(parents=True)
     (site / "pycoral-2.0.0.dist-info").mkdir()
-    (site / "pycoral-2.0.0.dist-info/METADATA").write_text("Name: pycoral\n")
+    (site / "pycoral-2.0.0.dist-info/METADATA").write_text("Name: pycoral\nVersion: 2.0.0\n")
     for package in (utils, utils.parent):
         (package / "__init__.py").touch()
     (utils / "edgetpu.py").write_text(listing)
