@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sensorml.buses.interrupt import Interrupt
 from sensorml.buses.sampleclock import SampleClock
-from sensorml.errors import SensorError
+from sensorml.errors import BusError, SensorError
 from sensorml.interfaces import I2C
 from sensorml.types import NO_ROWS, Block, Float32
 
@@ -163,7 +163,8 @@ class Rows:
             decode: Turns them into samples.
 
         Raises:
-            SensorError: as `refuse_nonsense` and `empty`, or the bus is too slow.
+            SensorError: as `refuse_nonsense` and `empty`.
+            BusError: the bus is too slow for the rate.
         """
         for _ in range(2):
             began = self._clock()
@@ -186,7 +187,7 @@ class Rows:
             self._lost_ns = self._lost_ns or began
         flooded_ns = self._clock() - (self._lost_ns or began)
         if flooded_ns > FLOODED_S * 1e9:
-            raise SensorError(
+            raise BusError(
                 f"{self._bus}: samples are overwritten faster than they can be read, "
                 f"for {flooded_ns / 1e9:.1f} s: raise the bus speed or lower rate_hz"
             )

@@ -80,8 +80,9 @@ def pycoral(site: Path, listing: str) -> None:
     """Put a package like Google's where Python looks for packages."""
     utils = site / "pycoral/utils"
     utils.mkdir(parents=True)
-    (site / "pycoral-2.0.0.dist-info").mkdir()
-    (site / "pycoral-2.0.0.dist-info/METADATA").write_text("Name: pycoral\nVersion: 2.0.0\n")
+    info = site / "pycoral-2.0.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: pycoral\nVersion: 2.0.0\n")
     for package in (utils, utils.parent):
         (package / "__init__.py").touch()
     (utils / "edgetpu.py").write_text(listing)
