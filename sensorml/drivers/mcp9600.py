@@ -37,7 +37,7 @@ _IDENTITY = 0x40
 _OUT_OF_RANGE = 0x10
 _NORMAL = b"\x00"  # 18 bits, cold junction in steps of 0.0625 °C
 _SHUTDOWN = b"\x01"
-_MARK = b"\x50"  # all else may be as after power-on; alert 1 is off, bits 0-2 fixed
+_MARK = b"\x50"  # 80 °C, unused: alert 1 is off; all else may be as after power-on
 _TYPE = {"K": 0, "J": 1, "T": 2, "N": 3, "S": 4, "E": 5, "B": 6, "R": 7}
 
 

@@ -35,6 +35,12 @@ def test_the_type_of_the_thermocouple_is_set(letter, code):
     assert chip.held[0x05] == bytes((code,))
 
 
+def test_a_hysteresis_holds_all_eight_bits():
+    chip = mcp9600.Chip()
+    chip.write(b"\x0c\xff")
+    assert chip.held[0x0C] == b"\xff"
+
+
 def test_a_thermocouple_that_is_not_there_is_an_error():
     chip = mcp9600.Chip()
     driver = bench(chip)

@@ -50,10 +50,6 @@ class Chip(WideChip):
     def asleep(self) -> bool:
         return self.held[_DEVICE][0] & 0x03 == 0x01
 
-    def changed(self, register: int) -> None:
-        if register in _HYSTERESES:  # bits 0 to 2 are fixed
-            self.held[register] = bytes((self.held[register][0] & 0xF8,))
-
     def value(self, register: int) -> bytes:
         if not (self.asleep or self.frozen):
             difference = self.hot_celsius - self.cold_celsius
