@@ -5,8 +5,9 @@ and "Register Definitions"; Table 7 for the rates, "Data Formatting of Upper Dat
 Rates" for the lowest bit, "Self-Test" with Tables 14 and 15.
 
 A sample in the FIFO costs a read of its own, 84 bits on the wire: a bus at
-100 kHz carries 800 Hz and at 400 kHz 3200 Hz, and nothing else beside it; above
-800 Hz SPI is the better choice.
+100 kHz carries 800 Hz and at 400 kHz 3200 Hz, and nothing else beside it. The
+data sheet ("I2C", "SPI") wants 400 kHz for 800 Hz and 100 kHz for 200 Hz, and
+SPI at 2 MHz above 800 Hz: below that samples may be missing or noisier.
 """
 
 from __future__ import annotations

@@ -1,12 +1,17 @@
 """ADXL355 accelerometer: three axes, 20 bits, very little noise, on I2C or SPI.
 
-Data sheet: Analog Devices ADXL354/ADXL355, Table 1 (scale), sections "FIFO",
-"SPI Protocol", "I2C Protocol" and "Register Map" (FIFO_ENTRIES, FIFO_DATA,
-FILTER, RANGE, POWER_CTL, SELF_TEST).
+Data sheet: Analog Devices ADXL354/ADXL355 Rev. D, Table 2 (scale, self-test),
+sections "FIFO", "FIFO_FULL", "Self Test", "SPI Protocol", "I2C Protocol" and
+"Register Map" (FIFO_ENTRIES, FIFO_DATA, FILTER, RANGE, POWER_CTL, SELF_TEST).
 
-One read takes any number of samples out of the FIFO, 81 bits each on the wire:
-a bus at 100 kHz carries 1000 Hz and at 400 kHz 4000 Hz, and little beside it;
-above 1000 Hz SPI is the better choice. The filter ends at a quarter of the rate.
+SPI is the better choice. "I2C Protocol" names 200 Hz as the most at 100 kHz and
+800 Hz at 400 kHz, above which samples may be missing; the wire would carry 1000
+and 4000 Hz, as a read of the FIFO costs 81 bits a sample. And it wants a bus to
+itself: where others pass a byte that looks like its address it pulls the data line.
+
+The filter ends at a quarter of the rate. Beyond about ±16 g (±8 g at ±2 g) it
+switches itself off for 0.5 ms, and what comes goes towards zero ("Overrange
+Protection"): a hard shock need not look clipped.
 """
 
 from __future__ import annotations
@@ -67,7 +72,7 @@ _AT_WATERMARK = 0x02  # FULL_EN1: FIFO_FULL means that FIFO_SAMPLES entries are 
 _RANGE_CODE = {2: 1, 4: 2, 8: 3}
 _LSB_PER_G = {2: 256_000, 4: 128_000, 8: 64_000}
 _READY, _PUSH = 0x01, 0x03  # ST1, and ST2 with it
-_PUSHED_G = ((0.1, 0.6), (0.1, 0.6), (0.5, 3.0))  # "Self Test", typically 0.3, 1.5
+_PUSHED_G = ((0.1, 0.6), (0.1, 0.6), (0.5, 3.0))  # Table 2, at any range
 
 
 class Options(spi.SpiOptions, frozen=True, kw_only=True):
@@ -86,7 +91,7 @@ def channels(_options: Options) -> Sequence[Channel]:
 def decode(raw: bytes, range_g: int = 2) -> Float32:
     """Turn rows of the FIFO, 9 bytes each, into g of shape (n, 3).
 
-    256000 counts are 1 g at ±2 g and 64000 at ±8 g (Table 1), 20 bits
+    256000 counts are 1 g at ±2 g and 64000 at ±8 g (Table 2), 20 bits
     left-justified in 24; the lowest bits are marks and left out here:
 
     >>> decode(bytes.fromhex("3e8001 c18000 000010")).tolist()
@@ -125,7 +130,8 @@ class Driver:
         remark = identify(bus, _PARTID, _IDENTITY)
         bus.write(_POWER_CTL, bytes((_STANDBY,)))
         if left := bus.read(_FIFO_ENTRIES, 1)[0] & _ENTRIES:
-            bus.read(_FIFO_DATA, left * ENTRY_BYTES)  # only reading empties it
+            # That standby empties it is not in the data sheet.
+            bus.read(_FIFO_DATA, left * ENTRY_BYTES)
         self._rest = b""
         configure(
             bus,
@@ -200,7 +206,7 @@ class Driver:
 
 
 def self_test(bus: I2C, pause: Callable[[float], None]) -> SelfTest:
-    """Push the proof mass with ST2, at ±8 g.
+    """Push the proof mass with ST2, at ±8 g; with ST1 it feels nothing else.
 
     The settings are not put back: the chip sleeps until the next `start`.
 

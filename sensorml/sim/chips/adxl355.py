@@ -1,11 +1,12 @@
 """ADXL355, the registers of a three-axis accelerometer of 20 bits.
 
-Data sheet: Analog Devices ADXL354/ADXL355, sections "FIFO" and "Register Map"
-(identities 0x00-0x02, FIFO_ENTRIES 0x05, data 0x08-0x10, FIFO_DATA 0x11, FILTER
+Data sheet: Analog Devices ADXL354/ADXL355 Rev. D, sections "FIFO" and "Register
+Map" (identities 0x00-0x02, FIFO_ENTRIES 0x05, data 0x08-0x10, FIFO_DATA 0x11, FILTER
 0x28, RANGE 0x2C, POWER_CTL 0x2D, SELF_TEST 0x2E, RESET 0x2F).
 
 Left out: STATUS and the interrupts but that at the watermark, temperature,
-activity detection, offsets, the high-pass filter, external synchronisation.
+activity detection, offsets, the high-pass filter, external synchronisation, that
+it feels no acceleration while ST1 is set, and what it does to others on its I2C bus.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _RESET = 0x2F
 _STANDBY = 0x01
 _FULL_EN1, _ACTIVE_HIGH = 0x02, 0x40
 _ST1_AND_ST2 = 0x03
-_PUSH_G: Push = (0.3, 0.3, 1.5)  # Table 1, "Self Test"
+_PUSH_G: Push = (0.3, 0.3, 1.5)  # Table 2, "Self Test"
 _RESET_CODE = 0x52
 _X_MARK, _EMPTY = 0x01, 0x02
 
