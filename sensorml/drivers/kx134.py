@@ -2,7 +2,9 @@
 
 Data sheet: Kionix KX134-1211, "Mechanical" (scale), and its Technical Reference
 Manual, "Embedded Registers" (CNTL1, ODCNTL, BUF_CNTL2, BUF_STATUS, BUF_CLEAR,
-BUF_READ, SELF_TEST) and "Sample Buffer Feature Description".
+BUF_READ, SELF_TEST) and "Sample Buffer Feature Description"; ROHM's own register
+definitions, kx134_1211_registers.h; the kernel's drivers/iio/accel/kionix-kx022a.c
+(the level in bytes, 86 rows).
 
 One read takes any number of samples out of the buffer, 54 bits each on the
 wire: a bus at 100 kHz carries 1600 Hz and at 400 kHz 6400 Hz, and little beside
@@ -60,7 +62,8 @@ _LEVEL = 0x3FF  # in bytes
 _RATE_CODE = {25 << i: 0x05 + i for i in range(9)}
 _RANGE_CODE = {8: 0, 16: 1, 32: 2, 64: 3}
 _PUSH = 0xCA
-# A half to one and a half of the nominal 0.5 g, as for InvenSense's chips.
+# A half to one and a half of the nominal 0.5 g, as for InvenSense's chips:
+# no published limits were found.
 _PUSHED_G = ((0.25, 0.75),) * 3
 
 

@@ -68,6 +68,14 @@ def test_the_humidity_agrees_with_the_integer_formula(h, t):
     assert percent == pytest.approx(integers / 1024, abs=0.05)
 
 
+def test_all_three_are_what_another_library_makes_of_the_same_bytes():
+    """RPi.bme280 (rm-hull/bme280), tests/test_bme280.py, which has hPa."""
+    trim = Trim((20, 21, 22), (10, 11, 12, 13, 14, 15, 16, 17, 18), (0, 1, 4, 3, 5, 6))
+    values = decode(unpack(bytes(range(8))), trim)
+    expected = (0.0030482932925224304, 880179051.8824806, 0.02082886288568924)
+    assert values == pytest.approx(expected, rel=1e-12)
+
+
 @given(*[st.integers(0, 2**20 - 1)] * 2, st.integers(0, 2**16 - 1))
 def test_the_counts_come_out_as_they_were_packed(t, p, h):
     data = (p << 4).to_bytes(3, "big") + (t << 4).to_bytes(3, "big")
