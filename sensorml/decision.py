@@ -96,6 +96,14 @@ def vote_of_window(rule: Alarm, window: Prediction) -> Vote:
     return Vote.CLEAR if clear else Vote.HOLD
 
 
+def why_of_window(window: Prediction) -> str:
+    """Say in words why it votes as it does."""
+    if window.reason:
+        return window.reason
+    over = "over" if window.state is State.ANOMALY else "under"
+    return f"score {window.score:.3g} {over} {window.threshold:.3g}"
+
+
 def vote_of_value(when: When, value: float) -> Vote:
     met = (
         (when.equals is None or value == when.equals)

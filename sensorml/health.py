@@ -108,7 +108,7 @@ class SensorHealth:
             now_ns: when it was read.
             block: it.
             frozen: whether the window it completed shows a sensor that repeats
-                itself; None when it completed none.
+                itself; None when it completed none, and one may follow.
         """
         self._alive_ns = now_ns
         rows, clipped = len(block.samples), len(block.clipped)
@@ -120,11 +120,19 @@ class SensorHealth:
         self.clipped += clipped
         self.rate_hz = block.rate_hz
         self._jitter_ns = max(self._jitter_ns, abs(block.jitter_ns))
-        if frozen or (frozen is None and self.state is SensorState.FROZEN):
+        if (
+            block.frozen
+            or frozen
+            or (frozen is None and self.state is SensorState.FROZEN)
+        ):
             state = SensorState.FROZEN
             reason = "it repeats the same sample: power-cycle the sensor"
         elif overrun:
-            state, reason = SensorState.OVERRUN, f"{block.missed} samples were lost"
+            state = SensorState.OVERRUN
+            reason = (
+                f"{block.missed} samples were lost: lower rate_hz, raise the bus speed "
+                "or give the computer less to do"
+            )
         elif clipped * 10 > rows:
             state = SensorState.CLIPPED
             reason = f"{clipped} of {rows} samples at full scale: use a larger range"
@@ -164,7 +172,10 @@ class SensorHealth:
         if silent_ns <= self._stale_after_ns:
             return None
         return self._to(
-            SensorState.STALE, now_ns, f"no sample for {silent_ns / 1e9:.1f} s"
+            SensorState.STALE,
+            now_ns,
+            f"no sample for {silent_ns / 1e9:.1f} s: check the sensor and its wiring, "
+            "or raise stale_after_s if it may be silent for so long",
         )
 
     def news(self, now_ns: int) -> News | None:

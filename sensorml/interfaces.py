@@ -40,7 +40,9 @@ class Driver(Protocol):
     """One sensor. Always called on its bus's own thread, never twice at once.
 
     It may have an attribute `interrupt: Interrupt`; then a `read` also comes soon
-    after that woke, and `period_s` is but for the case that it does not.
+    after that woke, and `period_s` is but for the case that it does not. It may
+    have an attribute `frozen_rows: int`: so many identical rows in a row come only
+    from a sensor that is frozen.
     """
 
     period_s: float

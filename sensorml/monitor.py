@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from sensorml.config import Alarm
-from sensorml.decision import vote_of_value, vote_of_window
+from sensorml.decision import Vote, vote_of_value, vote_of_window, why_of_window
 from sensorml.errors import BusError, SourceEndedError
 from sensorml.health import SensorHealth
 from sensorml.meters import Pointer
@@ -22,7 +22,7 @@ from sensorml.period import Period
 from sensorml.pipeline import FROZEN
 from sensorml.sampling import Acknowledge, Arm, Inbox, Reading, Started, Trigger
 from sensorml.streams import Stream, Watch
-from sensorml.types import Block, Change, Prediction, State
+from sensorml.types import Block, Change, Prediction
 
 TICK_S: Final = 0.25
 """How often silence is looked for when nothing comes."""
@@ -162,8 +162,11 @@ class Monitor:
 
     def _block(self, sensor: SensorHealth, block: Block, at_ns: int) -> None:
         self.blocks += 1
-        frozen: bool | None = None
-        for stream in self._by_sensor[sensor.name]:
+        streams = self._by_sensor[sensor.name]
+        # Windows tell more than blocks, where some are to come.
+        windowed = any(not stream.pipeline.triggered for stream in streams)
+        frozen = None if windowed else block.frozen
+        for stream in streams:
             predictions = stream.pipeline.step(block, waited_ns=self._clock() - at_ns)
             if predictions:
                 frozen = bool(frozen) or predictions[-1].reason == FROZEN
@@ -179,8 +182,10 @@ class Monitor:
         for prediction in predictions:
             for watch in stream.watches:
                 vote = vote_of_window(watch.logic.rule, prediction)
-                reason = prediction.reason or _compared(prediction)
+                reason = why_of_window(prediction)
                 change = watch.logic.vote(prediction.end_ns, vote, reason)
+                if not watch.logic.seeing:
+                    watch.reason = reason
                 self._alarm_changed(
                     watch, change, stream.sensor, stream.model, prediction
                 )
@@ -203,8 +208,8 @@ class Monitor:
         period_ns = 1e9 / block.rate_hz
         for i, value in enumerate(block.samples[:, 0].tolist()):
             at_ns = block.start_ns + round(i * period_ns)
-            reason = f"the value is {value:g}"
-            change = watch.logic.vote(at_ns, vote_of_value(when, value), reason)
+            vote = Vote.BLIND if block.frozen else vote_of_value(when, value)
+            change = watch.logic.vote(at_ns, vote, f"the value is {value:g}")
             self._alarm_changed(watch, change, sensor, "", None)
         self._count(1)
 
@@ -287,8 +292,3 @@ class Monitor:
                 detail=detail,
             )
         return driven.line_state == "ok"
-
-
-def _compared(prediction: Prediction) -> str:
-    over = "over" if prediction.state is State.ANOMALY else "under"
-    return f"score {prediction.score:.3g} {over} {prediction.threshold:.3g}"

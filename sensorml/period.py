@@ -1,4 +1,4 @@
-"""What is written down every so often: delays, and what sensors gave and lost."""
+"""What is written down every so often: delays, counts, models that cannot judge."""
 
 from __future__ import annotations
 
@@ -40,6 +40,15 @@ class Period:
                     state="ignored",
                     detail="triggers came within the window of another",
                     value=ignored,
+                )
+            if news := stream.news():
+                self._outbox.event(
+                    at_ns=news.at_ns,
+                    kind="model",
+                    subject=stream.model,
+                    state=news.after,
+                    previous=news.before,
+                    detail=news.reason,
                 )
         self._outbox.timing(
             lambda offset_ns: [

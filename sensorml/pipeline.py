@@ -97,6 +97,7 @@ class Pipeline:
                 frozen_rows=wants.frozen_rows,
             )
         self._rate_hz = wants.rate_hz
+        self._frozen = False
         self._ahead_ns = 0
         self._features = extractor(
             card.features,
@@ -130,6 +131,7 @@ class Pipeline:
         # The clock's time of now minus this is the source's time of now.
         self._ahead_ns = begun_ns - waited_ns - block.age_ns - _last_row_ns(block)
         self._rate_hz = block.rate_hz
+        self._frozen = block.frozen
         if capture is not None:
             return self._captured(capture, windows)
         return () if windows is None else self._judged(windows, begun_ns)
@@ -184,7 +186,7 @@ class Pipeline:
     def _why_withheld(self, windows: Windows, i: int) -> str:
         if windows.quality[i] < self._min_quality:
             return f"only {windows.quality[i]:.1%} of the samples are there"
-        if windows.frozen[i]:
+        if self._frozen or windows.frozen[i]:
             return FROZEN
         return ""
 

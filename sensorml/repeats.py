@@ -1,8 +1,9 @@
 """Counting rows that repeat the row before them, bit by bit.
 
 A few are chance, or a sensor that is asked more often than it measures; many
-are a bus that reads the same sample twice. Whether a sensor is frozen is not
-told from this count: the model's card says how long a run is too long.
+are a bus that reads the same sample twice. A sensor that has noise in its lowest
+bits and repeats a row for long is frozen: how long, its driver knows. A model's
+card may want to know it earlier, and of a sensor whose driver cannot say.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from sensorml.types import Block
 class Repeats:
     """The rows of one sensor, block after block."""
 
-    def __init__(self) -> None:
+    def __init__(self, frozen_rows: int | None = None) -> None:
+        """Begin; so many identical rows in a row mean frozen, None: never."""
         self._last: bytes | None = None
+        self._frozen_rows = frozen_rows
+        self._run = 0  # rows up to the newest that are like it
 
     def counted(self, block: Block) -> Block:
-        """Return the block with `duplicated` filled in.
+        """Return the block with `duplicated` and `frozen` filled in.
 
         A row after a gap has no row before it.
         """
@@ -30,7 +34,17 @@ class Repeats:
         rows = samples.view(f"V{samples.shape[1] * samples.itemsize}")[:, 0]
         again = self._last is not None and not block.missed
         duplicated = int(again and rows[0].tobytes() == self._last)
+        if not duplicated:
+            self._run = 0
         if len(rows) > 1:
-            duplicated += int(np.count_nonzero(rows[1:] == rows[:-1]))
+            differs = np.flatnonzero(rows[1:] != rows[:-1])
+            duplicated += len(rows) - 1 - len(differs)
+            if len(differs):
+                self._run = -1 - int(differs[-1])
+        self._run += len(rows)
         self._last = rows[-1].tobytes()
-        return replace(block, duplicated=duplicated) if duplicated else block
+        if not duplicated:
+            return block
+        limit = self._frozen_rows
+        frozen = limit is not None and self._run >= limit
+        return replace(block, duplicated=duplicated, frozen=frozen)

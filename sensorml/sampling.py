@@ -170,12 +170,13 @@ class Station:
         self.running = False
         """Its driver has started and not failed since."""
         self._retry_s = FIRST_RETRY_S
+        self._started_ns = 0
         self._restarted = False
         self._next_ns: int | None = None  # when the row after the last one is due
         self._rested_ns = 0
         self.rung = False
         """Its interrupt line has said that it is time to read."""
-        self._repeats = Repeats()
+        self._repeats = Repeats(getattr(driver, "frozen_rows", None))
 
     def listen(self, wake: Wake) -> None:
         """Let the interrupt line of the driver, if it has one, ring."""
@@ -207,6 +208,7 @@ class Station:
             if not self.running:
                 remark = self._driver.start()
                 self.running = self._restarted = True
+                self._started_ns = clock()
                 inbox.put(Reading(self.name, clock(), Started(remark or "")))
                 return self._driver.period_s
             paces_itself = self._driver.period_s == 0
@@ -214,7 +216,9 @@ class Station:
                 block = self._driver.read()
                 if block is None:
                     break
-                self._retry_s = FIRST_RETRY_S
+                if clock() - self._started_ns >= self._retry_s * 1e9:
+                    # One that gives a row at each start is not well for that.
+                    self._retry_s = FIRST_RETRY_S
                 block = self._repeats.counted(self._continued(block))
                 inbox.put(Reading(self.name, clock(), block), wait=paces_itself)
         except SourceEndedError as end:

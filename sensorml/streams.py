@@ -13,10 +13,13 @@ from sensorml.decision import AlarmLogic, Signal
 from sensorml.interfaces import Row
 from sensorml.meters import Pointer
 from sensorml.pipeline import Pipeline
-from sensorml.types import Prediction
+from sensorml.types import Change, Prediction, State
 
 RANKS: Final = (0.5, 0.95, 0.99, 1.0)
 """Nearest-rank percentiles: a delay in a row is one that was measured."""
+
+OK: Final = "ok"
+"""The state of a model whose windows are judged."""
 
 STAGES: Final = ("sample_to_result", "features", "quantise", "invoke", "decide")
 
@@ -60,6 +63,10 @@ class Stream:
     """Per window since the last `timing` rows: its durations, as in STAGES."""
     ignored: int = 0
     """Triggers that were ignored and have been told of."""
+    told: str = OK
+    """What `news` has last told."""
+    states: set[State] = field(default_factory=set)
+    """Of the windows since it was last asked."""
 
     @property
     def delegate(self) -> str:
@@ -69,11 +76,28 @@ class Stream:
         """Remember the newest windows, n >= 1."""
         self.latest = predictions[-1]
         self.windows += len(predictions)
+        self.states.update(p.state for p in predictions)
         self.delays += [
             (p.delay_ns, p.features_ns, p.quantise_ns, p.invoke_ns, p.decide_ns)
             for p in predictions
             if not math.isnan(p.score)  # the model did not run
         ]
+
+    def news(self) -> Change | None:
+        """Return it when all windows since the last call said nothing, or no longer.
+
+        A sensor that runs at another rate than the model wants, or is turned, is
+        well, and the alarm blind all the same.
+        """
+        states, self.states = self.states, set()
+        if self.latest is None or not states:
+            return None
+        seen = not states.isdisjoint({State.NORMAL, State.ANOMALY})
+        told, self.told = self.told, OK if seen else self.latest.state.value
+        if self.told == told:
+            return None
+        reason = "" if seen else self.latest.reason
+        return Change(self.latest.end_ns, told, self.told, reason)
 
     def take_ignored(self) -> int:
         """Return how many triggers were ignored since the last call."""

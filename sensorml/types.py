@@ -47,6 +47,9 @@ class Block:
     from the blocks before; later is positive, 0 where nothing is estimated."""
     duplicated: int = 0
     """Rows that are bit-identical to the row before them, in all channels."""
+    frozen: bool = False
+    """Whether its newest row has come more often in a row than a sensor of this
+    kind can repeat one."""
 
 
 class State(StrEnum):

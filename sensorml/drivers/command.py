@@ -13,7 +13,7 @@ import logging
 import shlex
 import time
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta
 
@@ -22,6 +22,10 @@ from sensorml.buses.arrivals import Arrivals
 from sensorml.buses.program import Program
 from sensorml.errors import BusError
 from sensorml.types import Block, Channel
+
+SILENT_S: Final = 10.0
+SILENT_ROWS: Final = 20
+"""A program that prints nothing for both hangs, and is started again."""
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +62,14 @@ class Driver:
         """Lines that were no row; they are missed like ones that did not come."""
         self._arrivals = Arrivals(self._options.rate_hz)
         self._program = Program(self._options.command)
+        self._heard_ns = self._clock()
 
     def read(self) -> Block | None:
+        """Return the rows that have been printed.
+
+        Raises:
+            BusError: it has ended, or hangs: nothing for 20 rows' time, and 10 s.
+        """
         if self._program is None:
             raise BusError(f"{self._options.command[0]}: not started")
         now = self._clock()
@@ -68,7 +78,14 @@ class Driver:
         for _ in range(self._program.too_long - too_long):
             self._complain(f"a line of more than {textrows.MAX_BYTES} bytes")
         if not rows:
+            silent_s = (now - self._heard_ns) / 1e9
+            if silent_s > max(SILENT_S, SILENT_ROWS / self._options.rate_hz):
+                raise BusError(
+                    f"{self._program.name}: no row for {silent_s:.0f} s: it hangs, or "
+                    f"rate_hz = {self._options.rate_hz:g} is more than it gives"
+                )
             return None
+        self._heard_ns = now
         return self._arrivals.block([row.values for row in rows], now, now)
 
     def stop(self) -> None:

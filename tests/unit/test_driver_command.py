@@ -110,6 +110,16 @@ def test_the_members_of_an_object_are_the_channels(started):
     ]
 
 
+def test_one_that_hangs_is_a_failure_and_a_slow_one_is_not(started):
+    driver = started("echo 1; cat", rate_hz=0.5)
+    assert rows(driver, 1) == [[1.0]]
+    driver._clock.advance(39)
+    assert driver.read() is None
+    driver._clock.advance(2)
+    with pytest.raises(BusError, match="no row for 41 s: it hangs, or rate_hz"):
+        driver.read()
+
+
 def test_a_line_that_is_no_row_is_left_out_and_told_of_once(started, caplog):
     with caplog.at_level(logging.WARNING):
         driver = started("echo starting; echo 1; echo oops; echo 2; cat")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from support import MS, SECOND, Clock, FakeEngine, block, card
@@ -270,6 +271,36 @@ def test_frozen_samples_make_the_sensor_frozen_and_the_alarm_unknown() -> None:
     bench.read("motor", QUIET)
     assert bench.monitor.sensors["motor"].state is SensorState.OK
     assert bench.bad.logic.state is AlarmState.NORMAL
+
+
+def test_a_model_that_judges_nothing_for_a_period_is_told_and_when_it_does_again():
+    bench = Bench()
+    for rows, rate_hz in [(LOUD, 1000.0), (LOUD, 1100.0), (LOUD, 1100.0)]:
+        bench.read("motor", rows, rate_hz=rate_hz)
+    bench.clock.advance(11)
+    bench.monitor.tick(bench.clock())
+    kinds = bench.rows("event", "kind")
+    assert ("model",) not in kinds, "one was judged"
+    assert bench.bad.reason.startswith("the sensor runs at 1100 Hz")
+    for rate_hz in (1100.0, 1000.0):
+        bench.read("motor", QUIET, rate_hz=rate_hz)
+        bench.clock.advance(11)
+        bench.monitor.tick(bench.clock())
+    told = [row for row in bench.rows("event", "kind", "state") if row[0] == "model"]
+    assert told == [("model", "unknown"), ("model", "ok")]
+
+
+def test_a_frozen_contact_proves_nothing() -> None:
+    bench = Bench()
+    bench.read("door", [0])
+    assert bench.open.logic.state is AlarmState.NORMAL
+    stuck = replace(block([0]), frozen=True)
+    for _ in range(2):
+        bench.monitor.handle(Reading("door", bench.clock(), stuck))
+        assert bench.open.logic.state is AlarmState.UNKNOWN
+    assert bench.monitor.sensors["door"].state is SensorState.FROZEN
+    bench.read("door", [0])
+    assert bench.open.logic.state is AlarmState.NORMAL
 
 
 def test_a_button_clears_a_latched_alarm_and_its_line() -> None:

@@ -28,6 +28,29 @@ def test_the_count_does_not_depend_on_how_the_rows_were_cut(rows, sizes) -> None
     assert sum(counted(*blocks)) == sum(a == b for a, b in pairwise(bits))
 
 
+@given(ROWS, st.lists(st.integers(1, 5), min_size=1), st.integers(2, 6))
+def test_frozen_is_a_newest_row_that_has_come_so_often(rows, sizes, limit) -> None:
+    table = np.array(rows, np.float32)
+    cuts = [cut for cut in np.cumsum(sizes) if cut < len(rows)]
+    bits = [row.tobytes() for row in table]
+    repeats = Repeats(limit)
+    for end in [*cuts, len(rows)]:
+        begin = max(cut for cut in [0, *cuts] if cut < end)
+        last = bits[max(0, end - limit) : end]
+        wanted = len(last) == limit and len(set(last)) == 1
+        assert repeats.counted(block(table[begin:end])).frozen is wanted
+
+
+def test_a_gap_begins_the_run_anew() -> None:
+    repeats = Repeats(3)
+    given = [block([5, 5]), block([5, 5], missed=1), block([5])]
+    assert [repeats.counted(each).frozen for each in given] == [False, False, True]
+
+
+def test_without_a_limit_nothing_is_frozen() -> None:
+    assert not Repeats().counted(block([5] * 1000)).frozen
+
+
 def test_one_channel_that_moves_is_no_repeat() -> None:
     assert counted(block([[1, 2], [1, 3], [1, 3]])) == [1]
 

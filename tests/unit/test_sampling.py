@@ -302,14 +302,23 @@ class TestBus:
         run(clock, 4, held_up=held_up, ill=ill)
         assert seconds(clock, ill.starts) == [0, 0.1 + 2.33 + FIRST_RETRY_S]
 
-    def test_rows_end_the_back_off_and_a_mere_start_does_not(self) -> None:
+    def test_a_run_as_long_as_the_wait_ends_the_back_off(self) -> None:
         clock = Clock()
         gone = BusError("gone")
-        driver = Script(clock, gone, gone, 1, gone)
+        driver = Script(clock, gone, gone, *[1] * 20, gone)
         run(clock, 5, a=driver)
         starts = seconds(clock, driver.starts)
         # Each read comes a period after its start.
-        assert starts == [0, 0.6, 1.7, 1.7 + 0.2 + FIRST_RETRY_S]
+        assert starts == [0, 0.6, 1.7, 1.7 + 2.1 + FIRST_RETRY_S]
+
+    def test_a_start_and_a_row_do_not_end_the_back_off(self) -> None:
+        clock = Clock()
+        driver = Script(clock, *[1, BusError("gone")] * 50)
+        run(clock, 600, a=driver)
+        starts = seconds(clock, driver.starts)
+        waits = [round(b - a - 0.2, 3) for a, b in pairwise(starts)]
+        assert waits[:4] == [0.5, 1.0, 2.0, 4.0]
+        assert waits[-1] == LAST_RETRY_S
 
     def test_a_failing_sensor_does_not_disturb_its_neighbour(self) -> None:
         clock = Clock()

@@ -147,6 +147,31 @@ def test_a_converter_that_stands_still_makes_it_frozen_until_it_moves() -> None:
     assert rig.events("state") == ["ok", "frozen", "ok"]
 
 
+def test_one_that_stands_still_is_frozen_without_a_model_too() -> None:
+    bus = SimBus({})
+    rig = Rig(on_bus(bus), model=None)
+    chip = bus.chips[0x53] = sim_adxl345.Chip(Machine(MachineOptions()), rig.clock)
+    rig.run(1)
+    chip.frozen = True
+    rig.run(1)
+    assert rig.health.state is SensorState.FROZEN
+    chip.frozen = False
+    rig.run(1)
+    assert rig.events("state") == ["ok", "frozen", "ok"]
+
+
+def test_a_model_that_wants_another_rate_is_told_of_once() -> None:
+    rig, _ = accelerometer(rate_hz=400)
+    rig.run(5)
+    rig.monitor.tick(rig.clock() + 10**16)
+    rig.run(5)
+    rig.monitor.tick(rig.clock() + 10**16)
+    told = rig.events("kind", "subject", "state", "previous", "detail")
+    [event] = [each for each in told if each[0] == "model"]
+    assert event[1:4] == ("wear", "unknown", "ok")
+    assert "the sensor runs at 400 Hz, the model wants 800" in event[4]
+
+
 def test_more_than_the_range_makes_it_clipped() -> None:
     rig, _ = accelerometer(MachineOptions(harmonics=(3.0,)), range_g=2)
     rig.run(2)
