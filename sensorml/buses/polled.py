@@ -45,10 +45,11 @@ class PolledRows:
         Whole periods since the last row in which nobody asked are missed rows.
         """
         now = self._clock()
-        missed = 0
+        missed, jitter = 0, 0.0
         if self._last_ns is not None:
             periods = (now - self._last_ns) * self._rate_hz / 1e9
             missed = max(0, math.floor(periods + _EARLY) - 1)
+            jitter = periods - 1 - missed
         self._last_ns = now
         return Block(
             samples=np.array([values], np.float32),
@@ -56,6 +57,7 @@ class PolledRows:
             rate_hz=self._rate_hz,
             missed=missed,
             clipped=np.zeros(1, np.intp) if clipped else NO_ROWS,
+            jitter_ns=round(jitter * 1e9 / self._rate_hz),
         )
 
 

@@ -125,6 +125,7 @@ class Scans:
             missed=stretch.missed,
             clipped=self._clipped(raw, channels),
             age_ns=max(0, self._clock() - last_ns),
+            jitter_ns=stretch.jitter_ns,
         )
 
     def close(self) -> None:
@@ -161,8 +162,7 @@ class Scans:
         else:
             lost, self._lost = self._lost, False
             stamp = self._count.stamp(rows, began_ns, ended_ns, lost=lost)
-            stretch = Stretch(0, rows, stamp.start_ns, stamp.rate_hz, stamp.missed)
-            self._waiting.append((stretch, values))
+            self._waiting.append((Stretch(0, rows, *stamp), values))
 
     def _expect(self, now_ns: int) -> None:
         silent_ns = now_ns - self._alive_ns

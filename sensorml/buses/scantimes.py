@@ -27,6 +27,8 @@ class Stretch(NamedTuple):
     start_ns: int
     rate_hz: float
     missed: int
+    jitter_ns: int
+    """As of a `types.Block`."""
 
 
 class ScanTimes:
@@ -36,6 +38,7 @@ class ScanTimes:
         self._period_ns = 1e9 / nominal_hz
         self._count = 0
         self._last_ns: int | None = None
+        self._next_ns: float | None = None  # expected of the scan after the last
         self._seen: deque[tuple[int, int]] = deque()  # (scans, time of the last)
 
     def stretches(self, t_ns: Int64) -> Iterator[Stretch]:
@@ -53,6 +56,7 @@ class ScanTimes:
             if first in gaps:
                 missed = max(1, round(int(steps[first]) / self._period_ns) - 1)
                 self._seen.clear()
+                self._next_ns = None
             yield self._stretch(t_ns[first:last], first, missed)
         self._last_ns = int(t_ns[-1])
 
@@ -62,7 +66,10 @@ class ScanTimes:
         # The mean of what each time says about the first: they scatter.
         since = t_ns - t_ns[0] - np.arange(rows) * self._period_ns
         start_ns = int(t_ns[0]) + round(float(since.mean()))
-        return Stretch(first, first + rows, start_ns, 1e9 / self._period_ns, missed)
+        moved = 0.0 if self._next_ns is None else start_ns - self._next_ns
+        self._next_ns = start_ns + rows * self._period_ns
+        rate_hz = 1e9 / self._period_ns
+        return Stretch(first, first + rows, start_ns, rate_hz, missed, round(moved))
 
     def _learn(self, rows: int, last_ns: int, first_ns: int) -> None:
         """Measure the period from the oldest scan that is remembered to the last."""

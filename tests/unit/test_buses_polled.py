@@ -53,6 +53,17 @@ def test_a_visit_that_is_early_or_late_has_missed_only_whole_periods(after_s, mi
     assert rows.row((0.0,)).missed == missed
 
 
+@given(st.integers(0, 5), st.floats(-0.04, 0.84))
+def test_jitter_is_how_far_a_row_is_from_the_time_it_was_due(skipped, late):
+    clock = Clock()
+    rows = PolledRows(2.0, clock)
+    assert rows.row((0.0,)).jitter_ns == 0
+    clock.advance((skipped + 1 + late) / 2)
+    block = rows.row((0.0,))
+    assert block.missed == skipped
+    assert block.jitter_ns == pytest.approx(late * SECOND / 2, abs=2)
+
+
 def test_a_row_at_full_scale_is_named():
     rows = PolledRows(1.0, Clock())
     assert rows.row((1.0, 2.0), clipped=True).clipped.tolist() == [0]

@@ -195,6 +195,33 @@ def test_a_gap_in_the_times_is_missed_rows_between_two_blocks(kernel, started):
     assert driver.read().missed == 2
 
 
+def test_jitter_is_how_far_the_times_of_the_scans_moved(kernel, started):
+    made = kernel()
+    driver = started(made)
+    period = 1_250_000
+    late = {4: 300_000, 6: -200_000}
+    moved = []
+    for n in range(0, 10, 2):
+        t_ns = SECOND + n * period + late.get(n, 0)
+        made.push((n, 1, 1, t_ns), (n, 1, 1, t_ns + period))
+        moved.append(driver.read().jitter_ns)
+    assert moved == [0, 0, 300_000, -500_000, 200_000]
+    made.push((0, 0, 0, 2 * SECOND))
+    assert driver.read().jitter_ns == 0  # after a gap nothing was expected
+
+
+def test_without_times_jitter_is_what_the_count_says(kernel, started):
+    made, clock = kernel(timestamp=False), Clock()
+    driver = started(made, clock, rate_hz=100.0)
+    moved = []
+    for late_s in (0, 0, 0, 0.004, 0):
+        clock.advance(0.05 + late_s)
+        made.push(*[(1, 1, 1)] * 5)
+        moved.append(driver.read().jitter_ns)
+    assert moved[0] == 0
+    assert max(map(abs, moved)) > MS
+
+
 def test_without_times_the_count_is_the_clock(kernel, started):
     made, clock = kernel(timestamp=False), Clock()
     driver = started(made, clock)
