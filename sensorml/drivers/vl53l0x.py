@@ -1,11 +1,14 @@
 """VL53L0X: how far away something is, 3 cm to 2 m, by the time of flight, on I2C.
 
 Source: the kernel's drivers/iio/proximity/vl53l0x-i2c.c (ranging, the result's
-twelve bytes, the identity); ST's API vl53l0x_api_core.c, get_pal_range_status (the
-status of a range). The data sheet (ST DS11555) documents no registers.
+twelve bytes, the identity); ST's API vl53l0x_device.h, "Device Error", and
+vl53l0x_api_core.c, get_pal_range_status (the status of a range). The data sheet (ST
+DS11555) documents no registers.
 
 It ranges all the time, a range in 33 ms, with the settings of the factory. Where
-there is nothing within its reach there is no distance: such rows are missed.
+there is nothing within its reach, the row says 8.19 m and is at full scale. A range
+that failed otherwise (too near, for one) gives no row. Nor does a visit so soon
+after a late one that there is no new range.
 """
 
 from __future__ import annotations
@@ -38,9 +41,15 @@ _NEW_SAMPLE_READY = b"\x04"
 _CLEAR = b"\x01"
 _READY = 0x07
 _RESULT_BYTES = 12
-_STATUS, _RANGE_COMPLETE = 0x78, 11
-_NOTHING_MM = 8190
-"""From here on it is not a distance but that there is nothing."""
+_OVERDUE_S = 0.1
+"""Three ranges: so long without one, and it has stopped."""
+
+_STATUS = 0x78
+_RANGE_COMPLETE = 11
+_NOTHING = frozenset({4, 6, 9})  # no echo, or the phase of one from further away
+_BROKEN = frozenset({1, 2, 3})
+FULL_SCALE_M = 8.19
+"""What the chip itself gives where there is nothing, and so the kernel's driver."""
 
 
 class Options(PolledOptions, frozen=True, kw_only=True):
@@ -56,19 +65,28 @@ def channels(_options: Options) -> Sequence[Channel]:
 
 
 def decode(result: bytes) -> float | None:
-    """Turn the twelve bytes of a result into m, or None where nothing is in reach.
+    """Turn the twelve bytes of a result into m, or None where the range failed.
 
-    Bits 3 to 6 of the first say how the range ended, 11 is well; the last two are
-    the range in mm, high byte first.
+    Bits 3 to 6 of the first say how the range ended: 11 is well, 4 is nothing in
+    reach. The last two are the range in mm, high byte first.
 
     >>> decode(bytes.fromhex("58 00 0000 0000 0000 0000 04d2"))
     1.234
     >>> decode(bytes.fromhex("20 00 0000 0000 0000 0000 04d2"))
+    8.19
+    >>> decode(bytes.fromhex("40 00 0000 0000 0000 0000 04d2"))
+
+    Raises:
+        ValueError: the chip finds that it is broken.
     """
-    range_mm = int.from_bytes(result[10:12], "big")
-    if (result[0] & _STATUS) >> 3 != _RANGE_COMPLETE or range_mm >= _NOTHING_MM:
+    status = (result[0] & _STATUS) >> 3
+    if status in _BROKEN:
+        raise ValueError(f"range status {status}: its laser or its supply has failed")
+    if status in _NOTHING:
+        return FULL_SCALE_M
+    if status != _RANGE_COMPLETE:
         return None
-    return range_mm / 1000
+    return min(int.from_bytes(result[10:12], "big") / 1000, FULL_SCALE_M)
 
 
 class Driver:
@@ -81,6 +99,7 @@ class Driver:
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.period_s = 1 / options.rate_hz
+        self._clock = clock
         self._chip = PolledChip(options, "vl53l0x", connect, clock)
 
     def start(self) -> str | None:
@@ -89,22 +108,31 @@ class Driver:
         self._chip.configure({_INTERRUPT_CONFIG: _NEW_SAMPLE_READY})
         bus.write(_INTERRUPT_CLEAR, _CLEAR)
         bus.write(_SYSRANGE_START, _BACK_TO_BACK)
+        self._ranged_ns = self._clock()
         return remark
 
     def read(self) -> Block | None:
         bus = self._chip.bus
         if not bus.read(_INTERRUPT_STATUS, 1)[0] & _READY:
             self._chip.check()
-            raise self._chip.nonsense(
-                f"no range in {self.period_s:g} s: it has stopped, check its power "
-                "supply for dips"
-            )
-        distance_m = decode(bus.read(_RESULT, _RESULT_BYTES))
+            silent_s = (self._clock() - self._ranged_ns) / 1e9
+            if silent_s > _OVERDUE_S:
+                raise self._chip.nonsense(
+                    f"no range in {silent_s:.1f} s: it has stopped, check its power "
+                    "supply for dips"
+                )
+            return None
+        result = bus.read(_RESULT, _RESULT_BYTES)
         bus.write(_INTERRUPT_CLEAR, _CLEAR)
+        self._ranged_ns = self._clock()
+        try:
+            distance_m = decode(result)
+        except ValueError as err:
+            raise self._chip.nonsense(f"{err}: power-cycle it, or replace it") from err
         if distance_m is None:
             self._chip.check()
             return None
-        return self._chip.row((distance_m,))
+        return self._chip.row((distance_m,), clipped=distance_m == FULL_SCALE_M)
 
     def stop(self) -> None:
         self._chip.close({_SYSRANGE_START: _STOP})

@@ -49,6 +49,13 @@ class Bench:
         raise AssertionError("16 visits and no row")
 
 
+def highest_rate_hz(name):
+    (field,) = (
+        f for f in msgspec.structs.fields(module(name).Options) if f.name == "rate_hz"
+    )
+    return field.type.__metadata__[-1].le
+
+
 @pytest.fixture(params=POLLED)
 def name(request):
     return request.param
@@ -76,11 +83,41 @@ def test_rows_that_nobody_asked_for_are_missed(place, name):
     assert 4 <= bench.row().missed <= 5
 
 
+def test_late_visits_make_no_driver_fail_and_cost_a_row_only_where_two_come_close(
+    place, name
+):
+    most = highest_rate_hz(name)
+    bench = Bench(place, name, rate_hz=most)
+    bench.driver.start()
+    period_ns = bench.driver.period_s * 1e9
+    last_ns = begun_ns = bench.place.now_ns
+    rows = empty = missed = 0
+    # Later than that, and it might be the next visit, early.
+    for i, late in enumerate(np.random.default_rng(1).uniform(0, 0.8, 30), 1):
+        due_ns = begun_ns + (i + late) * period_ns
+        bench.place.wait(max(0, due_ns - bench.place.now_ns) / 1e9)
+        apart = (bench.place.now_ns - last_ns) / period_ns
+        if (block := bench.driver.read()) is not None:
+            rows, missed, last_ns = rows + 1, missed + block.missed, block.start_ns
+        else:
+            empty += 1
+            assert apart < 0.7
+    assert rows > empty
+    assert missed <= empty
+
+
+def test_how_late_a_row_is_is_its_jitter(place, name):
+    bench = Bench(place, name, rate_hz=1.0)
+    bench.driver.start()
+    assert bench.row().jitter_ns == 0
+    bench.place.wait(1.3)
+    assert bench.driver.read().jitter_ns == pytest.approx(0.3e9, abs=0.02e9)
+    bench.place.wait(0.7)
+    assert bench.driver.read().jitter_ns == pytest.approx(-0.3e9, abs=0.02e9)
+
+
 def test_the_highest_rate_is_one_that_the_chip_can_do(place, name):
-    (field,) = (
-        f for f in msgspec.structs.fields(module(name).Options) if f.name == "rate_hz"
-    )
-    most = field.type.__metadata__[-1].le
+    most = highest_rate_hz(name)
     bench = Bench(place, name, rate_hz=most)
     bench.driver.start()
     assert [bench.row().missed for _ in range(3)] == [0, 0, 0]

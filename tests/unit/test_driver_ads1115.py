@@ -16,11 +16,15 @@ class Bench:
         self.clock = Clock()
         self.chip = ads1115.Chip(None, self.clock, speed=speed)
         self.chip.volts = list(volts)
+        self.driver = self.another(**options)
+        self.driver.start()
+
+    def another(self, **options):
+        """Make a driver of the same chip."""
         bus = SimBus({0x48: self.chip})
-        self.driver = Driver(
+        return Driver(
             Options(bus="sim", **options), lambda o, c: Device(bus, o, c), self.clock
         )
-        self.driver.start()
 
     def visit(self):
         self.clock.advance(self.driver.period_s)
@@ -69,9 +73,29 @@ def test_a_slow_oscillator_is_still_done_by_the_next_visit(rate_hz, inputs):
     assert sum(row is not None for row in rows) == 8 / len(inputs)
 
 
+def test_a_visit_amid_a_conversion_leaves_the_row_to_the_next():
+    bench = Bench(inputs=("0", "1"), rate_hz=50.0)
+    bench.clock.advance(0.019)
+    assert bench.driver.read() is None
+    bench.clock.advance(0.001)
+    assert bench.driver.read() is None
+    assert bench.visit().samples.tolist() == [[0.5, 1.0]]
+
+
 def test_a_conversion_that_does_not_end_is_an_error():
+    bench = Bench(speed=0.01, rate_hz=7.8)
+    assert bench.visit() is None
     with pytest.raises(SensorError, match="takes too long"):
-        Bench(speed=0.01).visit()
+        bench.visit()
+
+
+def test_a_slow_conversion_of_before_a_new_start_may_end():
+    bench = Bench(rate_hz=1.0)
+    bench.visit()  # begins one of 125 ms
+    bench.driver = bench.another(rate_hz=100.0)
+    bench.driver.start()
+    rows = [bench.visit() is not None for _ in range(20)]
+    assert rows == [False] * 13 + [True] * 7
 
 
 def test_the_channels_are_named_after_the_inputs():

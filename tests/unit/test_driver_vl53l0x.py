@@ -32,31 +32,71 @@ def test_a_distance_is_in_metres(distance_mm):
 
 
 @given(st.integers(0, 0xFF), st.integers(0, 0xFFFF))
-def test_a_range_counts_only_when_it_is_complete_and_of_something(status, range_mm):
+def test_the_status_says_whether_the_range_is_a_distance(status, range_mm):
     result = bytes((status, *bytes(9))) + range_mm.to_bytes(2, "big")
-    good = status >> 3 & 0xF == 11 and range_mm < 8190
-    assert decode(result) == (range_mm / 1000 if good else None)
+    ended = status >> 3 & 0xF
+    if ended in {1, 2, 3}:
+        with pytest.raises(ValueError, match=f"range status {ended}: "):
+            decode(result)
+    elif ended in {4, 6, 9}:
+        assert decode(result) == 8.19
+    else:
+        expected = min(range_mm, 8190) / 1000 if ended == 11 else None
+        assert decode(result) == expected
 
 
-def test_rows_with_nothing_in_reach_are_missed():
+def test_nothing_in_reach_is_a_row_at_full_scale():
     driver, chip, clock = bench()
-    clock.advance(1)
-    assert driver.read().missed == 0
     chip.distance_mm = 5000
     for _ in range(3):
         clock.advance(1)
-        assert driver.read() is None
+        block = driver.read()
+        assert (block.samples[0, 0], block.missed) == (pytest.approx(8.19), 0)
+        assert block.clipped.tolist() == [0]
     chip.distance_mm = 500
     clock.advance(1)
     block = driver.read()
-    assert (block.samples.tolist(), block.missed) == ([[0.5]], 3)
+    assert (block.samples.tolist(), block.missed) == ([[0.5]], 0)
+    assert block.clipped.tolist() == []
+
+
+def test_a_range_that_failed_is_a_missed_row():
+    driver, chip, clock = bench()
+    clock.advance(1)
+    driver.read()
+    chip.status = 10
+    clock.advance(1)
+    assert driver.read() is None
+    chip.status = None
+    clock.advance(1)
+    assert driver.read().missed == 1
+
+
+def test_a_broken_laser_is_an_error():
+    driver, chip, clock = bench()
+    chip.status = 1
+    clock.advance(1)
+    with pytest.raises(SensorError, match=r"range status 1: .*: power-cycle it"):
+        driver.read()
 
 
 def test_a_range_is_not_given_out_twice():
     driver, _, clock = bench()
     clock.advance(1)
     driver.read()
-    with pytest.raises(SensorError, match="no range in 1 s: it has stopped"):
+    clock.advance(0.02)
+    assert driver.read() is None
+
+
+def test_a_chip_that_no_longer_ranges_is_an_error():
+    driver, chip, clock = bench(rate_hz=20)
+    chip.write(bytes((0x00, 0x01)))  # a stop from elsewhere
+    clock.advance(0.05)
+    driver.read()  # the range that ran
+    clock.advance(0.05)
+    assert driver.read() is None
+    clock.advance(0.06)
+    with pytest.raises(SensorError, match=r"no range in 0\.1 s: it has stopped"):
         driver.read()
 
 

@@ -23,7 +23,7 @@ _MODEL_ID = 0xC0
 
 _START_STOP, _BACK_TO_BACK = 0x01, 0x02
 _RANGE_NS = 33_000_000
-_RANGE_COMPLETE, _NO_TARGET = 11 << 3, 4 << 3
+_RANGE_COMPLETE, _NO_TARGET = 11, 4
 _REACH_MM, _NOTHING_MM = 2000, 8190
 _READ_ONLY = {*range(_INTERRUPT_STATUS, _RESULT + 12), _MODEL_ID}
 
@@ -40,6 +40,8 @@ class Chip(RegisterChip):
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.distance_mm = 345
+        self.status: int | None = None
+        """How its ranges end; None: as befits the distance."""
         self._clock = clock
         super().__init__()
 
@@ -60,7 +62,8 @@ class Chip(RegisterChip):
         self._running = not self._ending
         seen = self.distance_mm <= _REACH_MM
         shown_mm = self.distance_mm if seen else _NOTHING_MM
-        self._registers[_RESULT] = _RANGE_COMPLETE if seen else _NO_TARGET
+        ended = _RANGE_COMPLETE if seen else _NO_TARGET
+        self._registers[_RESULT] = (ended if self.status is None else self.status) << 3
         if not self.frozen:
             self._registers[_RESULT + 10 : _RESULT + 12] = shown_mm.to_bytes(2, "big")
         self._registers[_INTERRUPT_STATUS] = self._registers[_INTERRUPT_CONFIG] & 0x07
