@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorml.buses import spi
 from sensorml.buses.interrupt import Interrupt
 from sensorml.buses.sampleclock import SampleClock
 from sensorml.errors import BusError, SensorError
@@ -23,6 +24,7 @@ SILENT_ROWS = 5
 FLOODED_S = 1.0
 """So long without a row that was not overwritten, and the bus is too slow."""
 _NO_ROW = (bytes(6), b"\xff" * 6)
+_NO_IDENTITY = {0x00, 0xFF}
 _FASTEST = 1.05
 """How much faster than its nominal rate a sensor may sample."""
 
@@ -69,10 +71,15 @@ def identify(bus: I2C, register: int, expected: int, length: int = 1) -> str | N
 
     Clones with a foreign identity are common and work, so it is no error. Of a
     register of `length` bytes the first is compared.
+
+    Raises:
+        BusError: there is no chip, which on SPI only this tells.
     """
     found = bus.read(register, length)[0]
     if found == expected:
         return None
+    if found in _NO_IDENTITY and isinstance(bus, spi.Device):
+        raise bus.nobody()
     return (
         f"{bus}: identity register {register:#04x} is {found:#04x}, not "
         f"{expected:#04x}: a clone or another chip; it is used all the same"

@@ -5,7 +5,7 @@ numbers. However many frames there are, with the chip deselected in between, the
 are one system call.
 
 Nobody acknowledges anything on SPI: a chip that is not there reads as nothing
-but ones or zeros, which the drivers notice.
+but ones or zeros. No chip has such an identity (see `chip.identify`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from msgspec import Meta
 
 from sensorml.buses import faults, i2c
 from sensorml.buses.interrupt import InterruptOptions
-from sensorml.errors import BusReason
+from sensorml.errors import BusError, BusReason
 from sensorml.interfaces import I2C
 
 SPEED_HZ: Final = 2_000_000
@@ -190,6 +190,14 @@ class Device:
 
     def close(self) -> None:
         self._wire.close()
+
+    def nobody(self) -> BusError:
+        """Return the error for a chip that gives nothing but ones or zeros."""
+        return BusError(
+            f"{self._where}: nobody answers there: check the wires of MISO and CS, the "
+            "power, and that the chip's CS is at the chip select which bus names",
+            reason=BusReason.NOBODY,
+        )
 
     def _to_read(self, register: int, length: int) -> bytes:
         command = self._framing.command(register, length) | self._framing.read

@@ -14,8 +14,10 @@ import pytest
 from sensorml.buses import spi
 from sensorml.drivers import adxl345, adxl355
 from sensorml.errors import BusError, BusReason, SensorError
+from sensorml.health import SensorHealth
 from sensorml.schema import Decoder
 from sensorml.sim.machine import Machine, MachineOptions
+from sensorml.types import SensorState
 
 
 class Adxl345Wire:
@@ -53,10 +55,13 @@ class Adxl355Wire(Adxl345Wire):
 
 
 class Absent:
-    """A chip select with nothing on it: the line floats high."""
+    """A chip select with nothing on it: the line floats high, or is pulled low."""
+
+    def __init__(self, level=b"\xff"):
+        self.level = level
 
     def frame(self, sent):
-        return b"\xff" * len(sent)
+        return self.level * len(sent)
 
 
 class Kernel:
@@ -180,10 +185,22 @@ def test_the_adxl345_is_deselected_for_5_us_between_the_entries_of_its_fifo(kern
     bench.driver.stop()
 
 
-def test_a_chip_that_is_not_there_is_an_error(fastest, kernel):
-    kernel.wire = Absent()
-    with pytest.raises(SensorError, match=r"on spi0\.0: register .* reads 0xff"):
+@pytest.mark.parametrize("level", [b"\xff", b"\x00"])
+def test_a_chip_that_is_not_there_is_absent(fastest, kernel, level):
+    kernel.wire = Absent(level)
+    health = SensorHealth("vibration", stale_after_s=1)
+    with pytest.raises(BusError, match=r"on spi0\.0: nobody .* wires of MISO") as err:
         fastest.driver.start()
+    assert err.value.reason is BusReason.NOBODY
+    health.failure(0, err.value)
+    assert health.state is SensorState.ABSENT
+    fastest.driver.stop()
+
+
+def test_a_clone_with_another_identity_is_used_all_the_same(fastest):
+    identity = 0x00 if fastest.options.rate_hz == 3200 else 0x02
+    fastest.chip._registers[identity] = 0x42
+    assert "is 0x42, not" in fastest.driver.start()
     fastest.driver.stop()
 
 
