@@ -23,11 +23,15 @@ from sensorml.types import NO_ROWS, Block
 
 _EARLY = 0.1  # of a period: visits are not exactly on time
 
+Rate = Annotated[float, Meta(ge=1e-4)]
+"""In Hz, of a slow sensor. A driver adds the highest; the lowest is a row in three
+hours: of a slower one, nobody would notice in time that it has failed."""
+
 
 class PolledOptions(I2cOptions, frozen=True, kw_only=True):
     """The keys that every polled chip has; a driver narrows and adds its own."""
 
-    rate_hz: Annotated[float, Meta(gt=0)] = 1.0
+    rate_hz: Rate = 1.0
     """How often it is asked."""
 
 

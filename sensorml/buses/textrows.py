@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from sensorml.buses.polled import Rate
 from sensorml.schema import Table
 from sensorml.types import Channel
 
@@ -41,7 +42,7 @@ class TextOptions(Table, frozen=True, kw_only=True):
     """Without fields: what the numbers of a row are, in their order."""
     unit: str = ""
     """Of all channels."""
-    rate_hz: Annotated[float, Meta(gt=0, le=1000)] = 1.0
+    rate_hz: Annotated[Rate, Meta(le=1000)] = 1.0
     """How many rows a second are expected: what does not come is missed."""
 
     def __post_init__(self) -> None:

@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from sensorml.buses import i2c
-from sensorml.buses.polled import PolledChip, PolledOptions
+from sensorml.buses.polled import PolledChip, PolledOptions, Rate
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel
 
@@ -47,7 +47,7 @@ class Options(PolledOptions, frozen=True, kw_only=True):
 
     address: Annotated[int, Meta(ge=0x48, le=0x4B)] = 0x48
     """ADDR to GND 0x48, to VDD 0x49, to SDA 0x4A, to SCL 0x4B."""
-    rate_hz: Annotated[float, Meta(gt=0, le=MAX_RATE_HZ)] = 1.0
+    rate_hz: Annotated[Rate, Meta(le=MAX_RATE_HZ)] = 1.0
     inputs: Annotated[tuple[Input, ...], Meta(min_length=1, max_length=4)] = ("0",)
     """"0" is AIN0 against ground, "0-1" is AIN0 against AIN1."""
     range_mv: Literal[6144, 4096, 2048, 1024, 512, 256] = 4096

@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from sensorml.buses import i2c
 from sensorml.buses.chip import identify
-from sensorml.buses.polled import PolledChip, PolledOptions
+from sensorml.buses.polled import PolledChip, PolledOptions, Rate
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel
 
@@ -49,7 +49,7 @@ class Options(PolledOptions, frozen=True, kw_only=True):
 
     address: Annotated[int, Meta(ge=0x76, le=0x77)] = 0x76
     """0x76 with the pin SDO low, 0x77 with it high."""
-    rate_hz: Annotated[float, Meta(gt=0, le=MAX_RATE_HZ)] = 1.0
+    rate_hz: Annotated[Rate, Meta(le=MAX_RATE_HZ)] = 1.0
 
 
 class Trim(NamedTuple):

@@ -19,7 +19,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from sensorml.buses import sysfs
-from sensorml.buses.polled import PolledRows
+from sensorml.buses.polled import PolledRows, Rate
 from sensorml.errors import BusError, SensorError
 from sensorml.schema import Table
 from sensorml.types import Block, Channel
@@ -36,7 +36,7 @@ class Options(Table, frozen=True, kw_only=True):
 
     id: Annotated[str, Meta(pattern="^(28-[0-9a-f]{12})?$")] = ""
     """As /sys/bus/w1/devices lists it, 28-0316a2794dff; "" is the only one."""
-    rate_hz: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    rate_hz: Annotated[Rate, Meta(le=1)] = 1.0
 
     @property
     def thread(self) -> str:

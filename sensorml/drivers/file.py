@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from sensorml.buses.polled import Rate
 from sensorml.errors import SensorError, SourceEndedError
 from sensorml.recordings import Recording, read
 from sensorml.schema import Table
@@ -33,7 +34,7 @@ class Options(Table, frozen=True, kw_only=True):
     repeat: bool = False
     channels: tuple[str, ...] | None = None
     """Columns to take, in this order; omit for all."""
-    rate_hz: Annotated[float, Meta(gt=0)] | None = None
+    rate_hz: Annotated[Rate, Meta(le=10_000_000)] | None = None
     """Sample rate, where the file does not say."""
     unit: str = ""
     """Unit of the samples, where the file does not say."""

@@ -15,7 +15,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from sensorml.buses import sysfs
-from sensorml.buses.polled import PolledRows
+from sensorml.buses.polled import PolledRows, Rate
 from sensorml.errors import BusError, SensorError
 from sensorml.schema import Table
 from sensorml.types import Block, Channel
@@ -41,7 +41,7 @@ class Options(Table, frozen=True, kw_only=True):
     """What its file `name` says, or its number ("hwmon0")."""
     inputs: Annotated[tuple[Input, ...], Meta(min_length=1)] = ("temp1",)
     """The beginnings of its `…_input` files: "temp1", "fan2", "in0"."""
-    rate_hz: Annotated[float, Meta(gt=0, le=10)] = 1.0
+    rate_hz: Annotated[Rate, Meta(le=10)] = 1.0
 
     @property
     def thread(self) -> str:

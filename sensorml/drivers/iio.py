@@ -29,7 +29,7 @@ from sensorml.buses import libiio, sysfs
 from sensorml.buses.chip import drain_s
 from sensorml.buses.iiobuffer import Buffer
 from sensorml.buses.libiio import Attributes
-from sensorml.buses.polled import PolledRows
+from sensorml.buses.polled import PolledRows, Rate
 from sensorml.buses.scans import Scaled, Scans, prepare
 from sensorml.errors import BusError
 from sensorml.schema import Table
@@ -70,7 +70,7 @@ class Options(Table, frozen=True, kw_only=True):
     "usb:1.5.0"; omitted: this computer."""
     inputs: Annotated[tuple[Name, ...], Meta(min_length=1)] = ("temp",)
     """What is between `in_` and `_raw`: "temp", "accel_x", "voltage0"."""
-    rate_hz: Annotated[float, Meta(gt=0, le=100_000)] = 1.0
+    rate_hz: Annotated[Rate, Meta(le=100_000)] = 1.0
     """How often it is asked; buffered, its sampling frequency."""
     buffered: bool = False
     trigger: Annotated[str, Meta(min_length=1)] | None = None

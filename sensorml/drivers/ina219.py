@@ -14,7 +14,7 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta
 
 from sensorml.buses import i2c
-from sensorml.buses.polled import PolledChip, PolledOptions
+from sensorml.buses.polled import PolledChip, PolledOptions, Rate
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel
 
@@ -40,8 +40,8 @@ class Options(PolledOptions, frozen=True, kw_only=True):
 
     address: Annotated[int, Meta(ge=0x40, le=0x4F)] = 0x40
     """0x40 to 0x4F, by what the pins A0 and A1 are connected to."""
-    rate_hz: Annotated[float, Meta(gt=0, le=MAX_RATE_HZ)] = 1.0
-    shunt_ohm: Annotated[float, Meta(gt=0)] = 0.1
+    rate_hz: Annotated[Rate, Meta(le=MAX_RATE_HZ)] = 1.0
+    shunt_ohm: Annotated[float, Meta(ge=1e-6, le=10_000)] = 0.1
     """The resistor; most boards carry 0.1 Ω, good for ±3.2 A."""
 
 

@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from sensorml.buses import i2c
 from sensorml.buses.chip import identify
-from sensorml.buses.polled import PolledChip, PolledOptions
+from sensorml.buses.polled import PolledChip, PolledOptions, Rate
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel
 
@@ -42,8 +42,8 @@ class Options(PolledOptions, frozen=True, kw_only=True):
 
     address: Annotated[int, Meta(ge=0x40, le=0x4F)] = 0x40
     """0x40 to 0x4F, by what the pins A0 and A1 are connected to."""
-    rate_hz: Annotated[float, Meta(gt=0, le=MAX_RATE_HZ)] = 1.0
-    shunt_ohm: Annotated[float, Meta(gt=0)] = 0.1
+    rate_hz: Annotated[Rate, Meta(le=MAX_RATE_HZ)] = 1.0
+    shunt_ohm: Annotated[float, Meta(ge=1e-6, le=10_000)] = 0.1
     """The resistor; full scale is ±81.92 mV, ±0.8 A at 0.1 Ω."""
 
 

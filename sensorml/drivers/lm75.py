@@ -14,7 +14,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from sensorml.buses import i2c
-from sensorml.buses.polled import PolledChip, PolledOptions
+from sensorml.buses.polled import PolledChip, PolledOptions, Rate
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel
 
@@ -33,7 +33,7 @@ class Options(PolledOptions, frozen=True, kw_only=True):
 
     address: Annotated[int, Meta(ge=0x48, le=0x4F)] = 0x48
     """0x48 to 0x4F, by the pins A0 to A2."""
-    rate_hz: Annotated[float, Meta(gt=0, le=MAX_RATE_HZ)] = 1.0
+    rate_hz: Annotated[Rate, Meta(le=MAX_RATE_HZ)] = 1.0
 
 
 def channels(_options: Options) -> Sequence[Channel]:

@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from sensorml.buses import i2c
 from sensorml.buses.chip import identify
-from sensorml.buses.polled import PolledChip, PolledOptions
+from sensorml.buses.polled import PolledChip, PolledOptions, Rate
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel
 
@@ -46,7 +46,7 @@ class Options(PolledOptions, frozen=True, kw_only=True):
 
     address: Annotated[int, Meta(ge=0x60, le=0x67)] = 0x67
     """0x60 to 0x67, by the voltage at the pin ADDR; most boards have 0x67."""
-    rate_hz: Annotated[float, Meta(gt=0, le=MAX_RATE_HZ)] = 1.0
+    rate_hz: Annotated[Rate, Meta(le=MAX_RATE_HZ)] = 1.0
     thermocouple: Literal["K", "J", "T", "N", "S", "E", "B", "R"] = "K"
 
 

@@ -20,7 +20,7 @@ from typing import Annotated, Literal, NamedTuple
 from msgspec import Meta
 
 from sensorml.buses import gpio
-from sensorml.buses.polled import PolledRows
+from sensorml.buses.polled import PolledRows, Rate
 from sensorml.errors import BusError
 from sensorml.schema import Table
 from sensorml.types import Block, Channel
@@ -41,14 +41,14 @@ class Options(Table, frozen=True, kw_only=True):
     """The level that a pulse goes to; its beginning counts."""
     bounce_s: Annotated[float, Meta(ge=0, le=0.1)] = 0.0
     """Shorter pulses are none. 0 for a Hall or optical sensor, 0.005 for a reed."""
-    rate_hz: Annotated[float, Meta(gt=0, le=20)] = 1.0
+    rate_hz: Annotated[Rate, Meta(le=20)] = 1.0
     """How often there is a row."""
     measure: Annotated[tuple[Quantity, ...], Meta(min_length=1)] = ("rate",)
     """rate: pulses a second, or turns a minute with pulses_per_turn. count: pulses
     since the last row. jitter: the standard deviation of the periods over their
     mean, 0 below three pulses."""
-    pulses_per_turn: Annotated[float, Meta(gt=0)] | None = None
-    still_after_s: Annotated[float, Meta(gt=0, le=3600)] = 2.0
+    pulses_per_turn: Annotated[float, Meta(ge=0.001, le=1e6)] | None = None
+    still_after_s: Annotated[float, Meta(ge=0.001, le=3600)] = 2.0
     """So long without a pulse and the rate is 0."""
 
     @property

@@ -25,25 +25,25 @@ PERIOD_S = 0.05
 BACKLOG_S = 1.0
 """What a slow reader gets back at most; older rows are missed."""
 
-Seconds = Annotated[float, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0, le=1e8)]
 
 
 class Options(Table, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "sim"`."""
 
     rate_hz: Annotated[float, Meta(ge=1, le=20_000)] = 800.0
-    range_g: Annotated[float, Meta(gt=0)] = 16.0
+    range_g: Annotated[float, Meta(ge=0.01, le=10_000)] = 16.0
     machine: MachineOptions = MachineOptions()
 
     rate_error: Annotated[float, Meta(ge=-0.2, le=0.2)] = 0.0
     """Share by which the sensor's oscillator is fast."""
-    jitter_s: Seconds = 0.0
+    jitter_s: Annotated[float, Meta(ge=0, le=1)] = 0.0
     """Standard deviation of the moments of sampling around their even grid."""
     frozen_after_s: Seconds | None = None
     frozen_for_s: Seconds = math.inf
-    """From when, and for how long, it repeats one sample."""
+    """From when, and for how long (omitted: for ever), it repeats one sample."""
     gap_after_s: Seconds | None = None
-    gap_rows: Annotated[int, Meta(ge=0)] = 100
+    gap_rows: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 100
     """From when, and how many, rows are lost, once."""
 
     @property

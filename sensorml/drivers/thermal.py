@@ -14,7 +14,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from sensorml.buses import sysfs
-from sensorml.buses.polled import PolledRows
+from sensorml.buses.polled import PolledRows, Rate
 from sensorml.errors import BusError, SensorError
 from sensorml.schema import Table
 from sensorml.types import Block, Channel
@@ -27,7 +27,7 @@ class Options(Table, frozen=True, kw_only=True):
 
     zone: str = "thermal_zone0"
     """A zone's number or its type; on a Raspberry Pi 0 is "cpu-thermal"."""
-    rate_hz: Annotated[float, Meta(gt=0, le=10)] = 1.0
+    rate_hz: Annotated[Rate, Meta(le=10)] = 1.0
 
     @property
     def thread(self) -> str:

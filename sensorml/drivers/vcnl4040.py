@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from sensorml.buses import i2c
 from sensorml.buses.chip import identify
-from sensorml.buses.polled import PolledChip, PolledOptions
+from sensorml.buses.polled import PolledChip, PolledOptions, Rate
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel
 
@@ -44,7 +44,7 @@ class Options(PolledOptions, frozen=True, kw_only=True):
 
     address: Annotated[int, Meta(ge=0x60, le=0x60)] = 0x60
     """It has no other."""
-    rate_hz: Annotated[float, Meta(gt=0, le=MAX_RATE_HZ)] = 1.0
+    rate_hz: Annotated[Rate, Meta(le=MAX_RATE_HZ)] = 1.0
     integration_ms: Literal[80, 160, 320, 640] = 80
     """Of the light: 80 ms reach up to 6553 lx; longer is finer and reaches less."""
     led_ma: Literal[50, 75, 100, 120, 140, 160, 180, 200] = 100

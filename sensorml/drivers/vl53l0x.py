@@ -21,7 +21,7 @@ from msgspec import Meta
 
 from sensorml.buses import i2c
 from sensorml.buses.chip import identify
-from sensorml.buses.polled import PolledChip, PolledOptions
+from sensorml.buses.polled import PolledChip, PolledOptions, Rate
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel
 
@@ -57,7 +57,7 @@ class Options(PolledOptions, frozen=True, kw_only=True):
 
     address: Annotated[int, Meta(ge=0x08, le=0x77)] = 0x29
     """0x29 after power-on."""
-    rate_hz: Annotated[float, Meta(gt=0, le=MAX_RATE_HZ)] = 1.0
+    rate_hz: Annotated[Rate, Meta(le=MAX_RATE_HZ)] = 1.0
 
 
 def channels(_options: Options) -> Sequence[Channel]:

@@ -27,8 +27,10 @@ from sensorml.schema import Table
 
 Float64: TypeAlias = NDArray[np.float64]
 Hash: TypeAlias = NDArray[np.uint64]
-Positive = Annotated[float, Meta(gt=0)]
-NotNegative = Annotated[float, Meta(ge=0)]
+G = Annotated[float, Meta(ge=-10_000, le=10_000)]
+Size = Annotated[float, Meta(ge=0, le=10_000)]
+"""In g, without a sign."""
+Millimetres = Annotated[float, Meta(ge=0.001, le=100_000)]
 
 DRIFT_PERIOD_S = 67.0
 """How long a swing of the speed takes: a load that comes and goes."""
@@ -44,30 +46,30 @@ _QUIET = 7.0
 class MachineOptions(Table, frozen=True, kw_only=True):
     """The keys of a `[sensor.machine]` table."""
 
-    rpm: Positive = 1480.0
+    rpm: Annotated[float, Meta(ge=0.01, le=100_000)] = 1480.0
     drift: Annotated[float, Meta(ge=0, le=0.2)] = 0.001
     """Share by which the speed swings, once in DRIFT_PERIOD_S."""
-    harmonics: tuple[float, ...] = (0.12, 0.05, 0.025)
+    harmonics: tuple[G, ...] = (0.12, 0.05, 0.025)
     """Amplitudes in g at 1×, 2×, 3× … of the shaft's speed, on the z axis."""
-    gravity: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    gravity: tuple[G, G, G] = (0.0, 0.0, 1.0)
     """In g along x, y, z: how the sensor is mounted."""
-    noise_g: NotNegative = 0.012
+    noise_g: Size = 0.012
     """Standard deviation of the white noise of each axis."""
     seed: int = 1
 
     fault: Literal["none", "inner", "outer", "unbalance"] = "none"
-    fault_after_s: NotNegative = 0.0
-    fault_g: NotNegative = 0.5
+    fault_after_s: Annotated[float, Meta(ge=0, le=1e8)] = 0.0
+    fault_g: Size = 0.5
     """Height of an impact on a bearing race, or what is added at 1×."""
 
-    balls: Annotated[int, Meta(ge=3)] = 9
-    ball_mm: Positive = 7.94
-    pitch_mm: Positive = 39.04
+    balls: Annotated[int, Meta(ge=3, le=100)] = 9
+    ball_mm: Millimetres = 7.94
+    pitch_mm: Millimetres = 39.04
     contact_deg: Annotated[float, Meta(ge=0, lt=90)] = 0.0
     """The bearing: a 6205 unless told otherwise."""
     slip: Annotated[float, Meta(ge=0, le=0.1)] = 0.01
     """Standard deviation of an impact's time, as a share of their distance."""
-    resonance_hz: Positive = 270.0
+    resonance_hz: Annotated[float, Meta(ge=10, le=1e6)] = 270.0
     damping: Annotated[float, Meta(ge=0.005, lt=1)] = 0.05
 
     def __post_init__(self) -> None:
