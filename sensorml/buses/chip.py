@@ -15,55 +15,20 @@ from sensorml.errors import BusError, SensorError
 from sensorml.interfaces import I2C
 from sensorml.types import NO_ROWS, Block, Float32
 
-GOLDEN = (3 - math.sqrt(5)) / 2
-"""The fraction whose multiples are spread most evenly over 0 to 1."""
 SILENT_S = 0.5
 """A FIFO that has got nothing for so long, and at least for SILENT_ROWS
 periods, belongs to a chip that no longer measures."""
 SILENT_ROWS = 5
 FLOODED_S = 1.0
 """So long without a row that was not overwritten, and the bus is too slow."""
+FROZEN_ROWS = 256
+"""So many bit-identical rows in a row, and an accelerometer, which always has noise,
+is frozen. Where a count is four times the noise, chance repeats a row with a
+probability of 0.87 at the most, and 256 of them never."""
 _NO_ROW = (bytes(6), b"\xff" * 6)
 _NO_IDENTITY = {0x00, 0xFF}
 _FASTEST = 1.05
 """How much faster than its nominal rate a sensor may sample."""
-
-
-def drain_rows(rate_hz: float, rows: int) -> int:
-    """Return how many rows a FIFO is read at: `rows`, or what comes in 50 ms.
-
-    >>> drain_rows(800, 14), drain_rows(25, 14)
-    (14, 1)
-    """
-    return max(1, math.floor(min(rows, 0.05 * rate_hz)))
-
-
-def drain_s(rate_hz: float, rows: int, *, woken: bool = False) -> float:
-    """Return how often to read a FIFO: about every `drain_rows`.
-
-    The fraction of a row makes the reads come at all phases of the sampling,
-    from which `SampleClock` learns most: were it a whole number of rows, each
-    read would tell the same. Where an interrupt line says when (`woken`), the
-    schedule is but a net under it, half as long again as its watermark.
-
-    >>> [round(drain_s(rate, 14) * 1000, 1) for rate in (800, 25)]
-    [17.0, 24.7]
-    >>> [round(drain_s(rate, 14, woken=True) * 1000, 1) for rate in (800, 25)]
-    [17.0, 64.7]
-    """
-    at = drain_rows(rate_hz, rows)
-    if woken:
-        at = watermark(rate_hz, rows) * 3 // 2 + 1
-    return (at - GOLDEN) / rate_hz
-
-
-def watermark(rate_hz: float, rows: int) -> int:
-    """Return how many rows let the interrupt line rise: two thirds of `drain_rows`.
-
-    >>> watermark(800, 14), watermark(25, 14)
-    (9, 1)
-    """
-    return max(1, drain_rows(rate_hz, rows) * 2 // 3)
 
 
 def identify(bus: I2C, register: int, expected: int, length: int = 1) -> str | None:

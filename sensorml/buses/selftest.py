@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from sensorml.buses.chip import GOLDEN
+from sensorml.buses.drain import GOLDEN
 from sensorml.types import Float32
 
 Limits: TypeAlias = Sequence[tuple[float, float]]

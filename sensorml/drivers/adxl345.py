@@ -21,7 +21,8 @@ import numpy as np
 from msgspec import Meta
 
 from sensorml.buses import spi
-from sensorml.buses.chip import Rows, configure, drain_s, identify, watermark
+from sensorml.buses.chip import FROZEN_ROWS, Rows, configure, identify
+from sensorml.buses.drain import Drain, fitting
 from sensorml.buses.faults import read_status
 from sensorml.buses.interrupt import Interrupt
 from sensorml.errors import BusError
@@ -35,7 +36,8 @@ CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
 
 FIFO_ROWS = 32
 DRAIN_ROWS = 14
-"""Rows in the FIFO when it is read: fits one I2C transfer, leaves half free."""
+"""Rows in the FIFO when it is read by default, at the most: fits one I2C transfer,
+leaves half free."""
 
 SPI = spi.Framing(mode=3, read=0x80, many=0x40, gap_us=5)
 
@@ -76,6 +78,8 @@ class Options(spi.SpiOptions, frozen=True, kw_only=True):
     """0x53 with the pin ALT ADDRESS low, 0x1D with it high."""
     rate_hz: Literal[25, 50, 100, 200, 400, 800, 1600, 3200] = 800
     range_g: Literal[2, 4, 8, 16] = 16
+    fifo_rows: Annotated[int, fitting(FIFO_ROWS)] | None = None
+    """At how many rows its FIFO is read, at any rate; see `buses.drain`."""
 
 
 def channels(_options: Options) -> Sequence[Channel]:
@@ -97,6 +101,7 @@ class Driver:
     """One ADXL345, drained from its FIFO in stream mode."""
 
     chip = "adxl345"
+    frozen_rows = FROZEN_ROWS
 
     def __init__(
         self,
@@ -104,9 +109,12 @@ class Driver:
         connect: Callable[[Options, str], I2C] = SPI.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self._watermark = watermark(options.rate_hz, DRAIN_ROWS)
-        self.interrupt = Interrupt(options.interrupt_gpio, self._watermark, clock)
-        self.period_s = drain_s(options.rate_hz, DRAIN_ROWS, woken=self.interrupt.wakes)
+        drain = Drain(
+            options.rate_hz, options.fifo_rows, depth=FIFO_ROWS, usual=DRAIN_ROWS
+        )
+        self._watermark = drain.watermark
+        self.interrupt = Interrupt(options.interrupt_gpio, drain.watermark, clock)
+        self.period_s = drain.period_s(woken=self.interrupt.wakes)
         self._options = options
         self._connect = connect
         self._clock = clock

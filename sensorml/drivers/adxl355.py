@@ -26,7 +26,8 @@ import numpy as np
 from msgspec import Meta
 
 from sensorml.buses import spi
-from sensorml.buses.chip import Rows, configure, drain_s, identify, watermark
+from sensorml.buses.chip import FROZEN_ROWS, Rows, configure, identify
+from sensorml.buses.drain import Drain, fitting
 from sensorml.buses.faults import read_status
 from sensorml.buses.interrupt import Interrupt
 from sensorml.errors import BusError, SensorError
@@ -39,10 +40,11 @@ if TYPE_CHECKING:
 CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
 
 ENTRY_BYTES = 3
-FIFO_ENTRIES = 96
+ROW_ENTRIES = 3
 """One entry is one axis of one sample."""
+FIFO_ROWS = 32
 DRAIN_ROWS = 14
-"""Rows in the FIFO when it is read, of 32 that it holds."""
+"""Rows in the FIFO when it is read by default, at the most."""
 
 SPI = spi.Framing(mode=0, read=0x01, shift=1)
 
@@ -80,8 +82,10 @@ class Options(spi.SpiOptions, frozen=True, kw_only=True):
 
     address: Annotated[int, Meta(ge=0x08, le=0x77)] = 0x1D
     """0x1D with the pin ASEL low, 0x53 with it high."""
-    rate_hz: Literal[125, 250, 500, 1000, 2000, 4000] = 1000
+    rate_hz: Literal[125, 250, 500, 1000, 2000, 4000] = 500
     range_g: Literal[2, 4, 8] = 8
+    fifo_rows: Annotated[int, fitting(FIFO_ROWS)] | None = None
+    """At how many rows its FIFO is read, at any rate; see `buses.drain`."""
 
 
 def channels(_options: Options) -> Sequence[Channel]:
@@ -108,15 +112,20 @@ def decode(raw: bytes, range_g: int = 2) -> Float32:
 class Driver:
     """One ADXL355, drained from its FIFO."""
 
+    frozen_rows = FROZEN_ROWS
+
     def __init__(
         self,
         options: Options,
         connect: Callable[[Options, str], I2C] = SPI.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self._watermark = watermark(options.rate_hz, DRAIN_ROWS)
-        self.interrupt = Interrupt(options.interrupt_gpio, self._watermark, clock)
-        self.period_s = drain_s(options.rate_hz, DRAIN_ROWS, woken=self.interrupt.wakes)
+        drain = Drain(
+            options.rate_hz, options.fifo_rows, depth=FIFO_ROWS, usual=DRAIN_ROWS
+        )
+        self._watermark = drain.watermark
+        self.interrupt = Interrupt(options.interrupt_gpio, drain.watermark, clock)
+        self.period_s = drain.period_s(woken=self.interrupt.wakes)
         self._options = options
         self._connect = connect
         self._clock = clock
@@ -139,7 +148,7 @@ class Driver:
                 **dict.fromkeys(_OFFSETS, 0),
                 _ACT_EN: 0,
                 _FILTER: _RATE_CODE[self._options.rate_hz],
-                _FIFO_SAMPLES: 3 * self._watermark,
+                _FIFO_SAMPLES: ROW_ENTRIES * self._watermark,
                 _INT_MAP: _AT_WATERMARK if self.interrupt.wired else 0,
                 _SYNC: 0,
                 _RANGE: _HIGH_SPEED | _ACTIVE_HIGH | _RANGE_CODE[range_g],
@@ -156,8 +165,8 @@ class Driver:
             self._clock,
             self.interrupt,
             holds=(_POWER_CTL, _MEASURE),
-            depth=FIFO_ENTRIES,
-            per_row=3,
+            depth=FIFO_ROWS * ROW_ENTRIES,
+            per_row=ROW_ENTRIES,
         )
         self.interrupt.open()
         return remark

@@ -26,7 +26,7 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta
 
 from sensorml.buses import libiio, sysfs
-from sensorml.buses.chip import drain_s
+from sensorml.buses.drain import Drain
 from sensorml.buses.iiobuffer import Buffer
 from sensorml.buses.libiio import Attributes
 from sensorml.buses.polled import PolledRows, Rate
@@ -185,7 +185,9 @@ class Driver:
     ) -> None:
         self.period_s = 1 / options.rate_hz
         if options.buffered:
-            self.period_s = drain_s(options.rate_hz, round(options.rate_hz))
+            kept = math.ceil(BACKLOG_S * options.rate_hz)
+            drain = Drain(options.rate_hz, None, depth=kept, usual=kept)
+            self.period_s = drain.period_s()
         self._options = options
         self._clock = clock
         self._devices = root / "bus/iio/devices"

@@ -23,7 +23,8 @@ import numpy as np
 from msgspec import Meta
 
 from sensorml.buses import i2c
-from sensorml.buses.chip import Rows, configure, drain_s, identify, watermark
+from sensorml.buses.chip import FROZEN_ROWS, Rows, configure, identify
+from sensorml.buses.drain import Drain, fitting
 from sensorml.buses.faults import read_status
 from sensorml.buses.interrupt import Interrupt, InterruptOptions
 from sensorml.errors import BusError
@@ -39,7 +40,7 @@ ROW_BYTES = 6
 FULL_ROWS = 85
 """Counted as full: 86 rows fit by the manual, 85 into its 512 bytes."""
 DRAIN_ROWS = 40
-"""Rows in the buffer when it is read: leaves half free."""
+"""Rows in the buffer when it is read by default, at the most: leaves half free."""
 
 _XOUT_L = 0x08
 _WHO_AM_I = 0x13
@@ -74,6 +75,8 @@ class Options(InterruptOptions, frozen=True, kw_only=True):
     """0x1E with the pin ADDR low, 0x1F with it high."""
     rate_hz: Literal[25, 50, 100, 200, 400, 800, 1600, 3200, 6400] = 1600
     range_g: Literal[8, 16, 32, 64] = 16
+    fifo_rows: Annotated[int, fitting(FULL_ROWS)] | None = None
+    """At how many rows its FIFO is read, at any rate; see `buses.drain`."""
 
 
 def channels(_options: Options) -> Sequence[Channel]:
@@ -96,15 +99,20 @@ def decode(raw: bytes, range_g: int = 8) -> Float32:
 class Driver:
     """One KX134, drained from its sample buffer in stream mode."""
 
+    frozen_rows = FROZEN_ROWS
+
     def __init__(
         self,
         options: Options,
         connect: Callable[[Options, str], I2C] = i2c.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self._watermark = watermark(options.rate_hz, DRAIN_ROWS)
-        self.interrupt = Interrupt(options.interrupt_gpio, self._watermark, clock)
-        self.period_s = drain_s(options.rate_hz, DRAIN_ROWS, woken=self.interrupt.wakes)
+        drain = Drain(
+            options.rate_hz, options.fifo_rows, depth=FULL_ROWS, usual=DRAIN_ROWS
+        )
+        self._watermark = drain.watermark
+        self.interrupt = Interrupt(options.interrupt_gpio, drain.watermark, clock)
+        self.period_s = drain.period_s(woken=self.interrupt.wakes)
         self._options = options
         self._connect = connect
         self._clock = clock

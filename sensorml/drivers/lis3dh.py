@@ -13,6 +13,7 @@ carries every rate.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -22,7 +23,8 @@ import numpy as np
 from msgspec import Meta
 
 from sensorml.buses import i2c
-from sensorml.buses.chip import Rows, configure, drain_s, identify, watermark
+from sensorml.buses.chip import FROZEN_ROWS, Rows, configure, identify
+from sensorml.buses.drain import Drain, fitting
 from sensorml.buses.faults import read_status
 from sensorml.buses.interrupt import Interrupt, InterruptOptions
 from sensorml.errors import BusError
@@ -37,7 +39,7 @@ CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
 ROW_BYTES = 6
 FIFO_ROWS = 32
 DRAIN_ROWS = 14
-"""Rows in the FIFO when it is read: leaves half free."""
+"""Rows in the FIFO when it is read by default, at the most: leaves half free."""
 
 _WHO_AM_I = 0x0F
 _CTRL_REG1 = 0x20
@@ -61,6 +63,7 @@ _RANGE_CODE = {2: 0, 4: 1, 8: 2, 16: 3}
 _MODE = {"high_resolution": 0x08, "normal": 0x00}
 _PUSH = 0x02  # ST of CTRL_REG4: self-test 0
 _STEP_G = {2: 0.001, 4: 0.002, 8: 0.004, 16: 0.012}  # Table 4
+_NOISE_G = 220e-6  # Table 4, times the root of the bandwidth in Hz
 # Table 4: 17 to 360 counts of 10 bits at ±2 g, 4 mg each.
 _PUSHED_G = ((17 * 0.004, 360 * 0.004),) * 3
 
@@ -74,6 +77,8 @@ class Options(InterruptOptions, frozen=True, kw_only=True):
     range_g: Literal[2, 4, 8, 16] = 8
     mode: Literal["high_resolution", "normal"] = "high_resolution"
     """12 bits, and nothing above a ninth of the rate; or 10 bits, up to half."""
+    fifo_rows: Annotated[int, fitting(FIFO_ROWS)] | None = None
+    """At how many rows its FIFO is read, at any rate; see `buses.drain`."""
 
 
 def channels(_options: Options) -> Sequence[Channel]:
@@ -106,6 +111,23 @@ def rows_in(source: int) -> int:
     return FIFO_ROWS if source & _OVERRUN else source & _ENTRIES
 
 
+def frozen_rows(options: Options) -> int | None:
+    """Return how many identical rows show that it is frozen; None: none do.
+
+    Where a count is more than four times the noise, one that is healthy and at rest
+    may repeat itself for ever:
+
+    >>> frozen_rows(Options()), frozen_rows(Options(range_g=16))
+    (256, None)
+    >>> frozen_rows(Options(rate_hz=25)), frozen_rows(Options(rate_hz=25, range_g=2))
+    (None, 256)
+    """
+    fine = options.mode == "high_resolution"
+    step_g = _STEP_G[options.range_g] * (1 if fine else 4)
+    noise_g = _NOISE_G * math.sqrt(options.rate_hz / (9 if fine else 2))
+    return FROZEN_ROWS if step_g <= 4 * noise_g else None
+
+
 class Driver:
     """One LIS3DH, drained from its FIFO in stream mode."""
 
@@ -115,9 +137,13 @@ class Driver:
         connect: Callable[[Options, str], I2C] = i2c.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self._watermark = watermark(options.rate_hz, DRAIN_ROWS)
-        self.interrupt = Interrupt(options.interrupt_gpio, self._watermark, clock)
-        self.period_s = drain_s(options.rate_hz, DRAIN_ROWS, woken=self.interrupt.wakes)
+        drain = Drain(
+            options.rate_hz, options.fifo_rows, depth=FIFO_ROWS, usual=DRAIN_ROWS
+        )
+        self._watermark = drain.watermark
+        self.interrupt = Interrupt(options.interrupt_gpio, drain.watermark, clock)
+        self.period_s = drain.period_s(woken=self.interrupt.wakes)
+        self.frozen_rows = frozen_rows(options)
         self._options = options
         self._connect = connect
         self._clock = clock

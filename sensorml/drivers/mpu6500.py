@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from msgspec import Meta
 
 from sensorml.buses import i2c
-from sensorml.buses.chip import configure, drain_s, identify
+from sensorml.buses.chip import FROZEN_ROWS, configure, identify
+from sensorml.buses.drain import Drain, fitting
 from sensorml.buses.interrupt import Interrupt, InterruptOptions
 from sensorml.buses.invensense import LATCHED, ROW_BYTES, Fifo, decode
 from sensorml.errors import BusError
@@ -34,8 +35,9 @@ if TYPE_CHECKING:
 CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
 
 FIFO_BYTES = 512
+FIFO_ROWS = FIFO_BYTES // ROW_BYTES
 DRAIN_ROWS = 30
-"""Rows in the FIFO when it is read, of 85 that it holds."""
+"""Rows in the FIFO when it is read by default, at the most."""
 
 _SELF_TEST_X_ACCEL = 0x0D
 _SMPLRT_DIV = 0x19
@@ -70,6 +72,8 @@ class Options(InterruptOptions, frozen=True, kw_only=True):
     """0x68 with the pin AD0 low, 0x69 with it high."""
     rate_hz: Literal[25, 50, 100, 125, 200, 250, 500, 1000, 4000] = 1000
     range_g: Literal[2, 4, 8, 16] = 16
+    fifo_rows: Annotated[int, fitting(FIFO_ROWS)] | None = None
+    """At how many rows its FIFO is read, at any rate; see `buses.drain`."""
 
 
 def channels(_options: Options) -> Sequence[Channel]:
@@ -81,6 +85,7 @@ class Driver:
 
     NAME: ClassVar = "mpu6500"
     IDENTITY: ClassVar = 0x70
+    frozen_rows = FROZEN_ROWS
 
     def __init__(
         self,
@@ -88,7 +93,10 @@ class Driver:
         connect: Callable[[Options, str], I2C] = i2c.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self.period_s = drain_s(options.rate_hz, DRAIN_ROWS)
+        drain = Drain(
+            options.rate_hz, options.fifo_rows, depth=FIFO_ROWS, usual=DRAIN_ROWS
+        )
+        self.period_s = drain.period_s()
         self.interrupt = Interrupt(
             options.interrupt_gpio, 1, clock, rises="after status"
         )

@@ -14,7 +14,7 @@ from typing import Annotated
 import numpy as np
 from msgspec import Meta
 
-from sensorml.buses.chip import rows_at
+from sensorml.buses.chip import FROZEN_ROWS, rows_at
 from sensorml.errors import BusError
 from sensorml.schema import Table
 from sensorml.sim.machine import Float64, Machine, MachineOptions
@@ -57,6 +57,8 @@ def channels(_options: Options) -> Sequence[Channel]:
 
 class Driver:
     """One machine, switched on by `start`; row 0 is taken a period later."""
+
+    frozen_rows = FROZEN_ROWS
 
     def __init__(
         self, options: Options, clock: Callable[[], int] = time.monotonic_ns

@@ -5,7 +5,7 @@ whose Options are `PolledOptions`, in test_polled_chips.py.
 """
 
 import importlib
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import get_args
 
@@ -15,6 +15,7 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 import sensorml.sim.chips
+from sensorml.buses.drain import GOLDEN
 from sensorml.buses.i2c import I2cOptions
 from sensorml.buses.polled import PolledOptions
 from sensorml.errors import BusError, BusReason, SensorError
@@ -39,9 +40,19 @@ CHIPS = sorted(
 )
 
 
-def smallest_range_g(name):
+def choices(name, key):
+    """Return what stands in the type of a key: its values, or its alternatives."""
     fields = msgspec.structs.fields(module(name).Options)
-    return min(next(get_args(f.type) for f in fields if f.name == "range_g"))
+    return next(get_args(field.type) for field in fields if field.name == key)
+
+
+def smallest_range_g(name):
+    return min(choices(name, "range_g"))
+
+
+def most_fifo_rows(name):
+    number, _none = choices(name, "fifo_rows")
+    return number.__metadata__[0].le
 
 
 class Bench:
@@ -168,15 +179,14 @@ def test_nothing_new_is_none_and_not_an_empty_block(place, name):
 
 
 def test_every_rate_and_range_is_what_the_chip_then_does(place, name):
-    fields = {f.name: f.type for f in msgspec.structs.fields(module(name).Options)}
-    for rate_hz in get_args(fields["rate_hz"]):
+    for rate_hz in choices(name, "rate_hz"):
         bench = Bench(place, name, options={"rate_hz": rate_hz})
         assert 0 < bench.driver.period_s <= 0.05
         bench.driver.start()
         bench.run(1)
         assert bench.chip.converter.taken == pytest.approx(rate_hz, rel=0.1, abs=2)
         assert sum(block.missed for block in bench.blocks) == 0
-    for range_g in get_args(fields["range_g"]):
+    for range_g in choices(name, "range_g"):
         machine = MachineOptions(
             harmonics=(), noise_g=0.0, gravity=(0.5 * range_g, -0.25, 1.1 * range_g)
         )
@@ -186,6 +196,37 @@ def test_every_rate_and_range_is_what_the_chip_then_does(place, name):
         x, y, z = block.samples[0]
         assert (x, y) == pytest.approx((0.5 * range_g, -0.25), abs=0.02)
         assert z == pytest.approx(range_g, rel=0.025)  # ±2 g may be ±2.048 g
+
+
+@pytest.mark.parametrize("rate_error", [-0.04, 0.04])
+def test_at_any_rate_it_is_read_at_fifo_rows_and_every_sample_arrives_once(
+    place, name, rate_error
+):
+    some = (1, 16, most_fifo_rows(name))
+    for rate_hz, rows in product(choices(name, "rate_hz"), some):
+        options = {"rate_hz": rate_hz, "fifo_rows": rows}
+        bench = Bench(place, name, options=options, rate_error=rate_error)
+        bench.driver.start()
+        bench.run(12 * rows / rate_hz)
+        mean = np.mean([len(block.samples) for block in bench.blocks])
+        assert mean == pytest.approx((rows - GOLDEN) * (1 + rate_error), abs=1)
+        got = np.concatenate([block.samples for block in bench.blocks])
+        times_ns = bench.chip.converter.times_ns(0, len(got) + SETTING_UP)
+        np.testing.assert_allclose(got, bench.taken(times_ns, got), atol=0.008)
+        assert all(block.missed == 0 for block in bench.blocks)
+
+
+def test_a_frozen_chip_repeats_a_row_bit_by_bit_for_as_long_as_only_it_does(
+    place, name
+):
+    bench = Bench(place, name)
+    bench.driver.start()
+    bench.run(0.2)
+    bench.chip.frozen = True
+    bench.run(0.2)
+    rows = np.concatenate([block.samples for block in bench.run(1)])
+    assert len(rows) >= bench.driver.frozen_rows
+    assert (rows == rows[0]).all()
 
 
 def test_rows_at_full_scale_are_named(place, name):

@@ -7,12 +7,14 @@ too.
 import importlib
 import inspect
 from pathlib import Path
+from typing import get_args
 
+import msgspec
 import pytest
 
 import sensorml.drivers
 import sensorml.sim.chips
-from sensorml.schema import Table
+from sensorml.schema import Decoder, Table
 
 
 def files(package):
@@ -21,6 +23,15 @@ def files(package):
 
 
 DRIVERS = files(sensorml.drivers)
+
+
+def fields(name):
+    options = importlib.import_module(f"sensorml.drivers.{name}").Options
+    return {field.name: field.type for field in msgspec.structs.fields(options)}
+
+
+DRAINED = [name for name in DRIVERS if "fifo_rows" in fields(name)]
+"""Those that read a FIFO."""
 
 
 @pytest.fixture(params=DRIVERS)
@@ -51,6 +62,22 @@ def test_its_first_line_says_what_it_is(driver):
     first = driver.__doc__.splitlines()[0]
     assert 10 < len(first) <= 88
     assert first.endswith((".", ":"))
+
+
+@pytest.mark.parametrize("name", DRAINED)
+def test_fifo_rows_beyond_its_fifo_are_refused_with_what_it_has(name):
+    kind = fields(name)["fifo_rows"]
+    most = get_args(kind)[0].__metadata__[0].le
+    for good in (1, most):
+        assert msgspec.convert(good, kind) == good
+    for wrong in (0, most + 1, 2.5, True, "16"):
+        decoder = Decoder("box.toml")
+        options = importlib.import_module(f"sensorml.drivers.{name}").Options
+        decoder.table({"fifo_rows": wrong}, options, "sensor[0]")
+        [problem] = decoder.problems
+        assert problem.key == "sensor[0].fifo_rows"
+        assert "a whole number" in problem.cure
+        assert str(most) in problem.cure
 
 
 def test_every_simulated_chip_has_a_driver_of_its_name():

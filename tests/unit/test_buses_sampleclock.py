@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensorml.buses.chip import drain_s, watermark
+from sensorml.buses.drain import Drain
 from sensorml.buses.sampleclock import SLEW, Edge, SampleClock
 
 BEGIN_NS = 10**15
@@ -84,8 +84,11 @@ class Bench:
             jitter_ns=stamp.jitter_ns,
         )
 
+    def drain(self, rows):
+        return Drain(self.nominal_hz, None, depth=2 * rows, usual=rows)
+
     def run(self, seconds, *, jitter_s=0.0005, took_s=0.0003, slow_share=0.0, rows=14):
-        wait_s = drain_s(self.nominal_hz, rows) - took_s
+        wait_s = self.drain(rows).period_s() - took_s
         end_ns = self.now_ns + seconds * 1e9
         reads = []
         while self.now_ns < end_ns:
@@ -98,7 +101,7 @@ class Bench:
 
     def run_woken(self, seconds, late_s, *, lost_share=0.0, took_s=0.0003, rows=14):
         """Read when the count reaches the watermark, as soon as told of it."""
-        at = watermark(self.nominal_hz, rows)
+        at = self.drain(rows).watermark
         end_ns = self.now_ns + seconds * 1e9
         reads = []
         while self.now_ns < end_ns:

@@ -26,12 +26,11 @@ class Clock:
         self.now += round(seconds * 1e9)
 
 
-def bench(machine=None, **options):
+def bench(machine=None, rate_hz=1000, **options):
     clock = Clock()
     bus = SimBus({0x1D: adxl355.Chip(Machine(machine or MachineOptions()), clock)})
-    driver = Driver(
-        Options(bus="sim", **options), lambda o, c: Device(bus, o, c), clock
-    )
+    options = Options(bus="sim", rate_hz=rate_hz, **options)
+    driver = Driver(options, lambda o, c: Device(bus, o, c), clock)
     return driver, bus, clock
 
 

@@ -242,6 +242,21 @@ def test_the_sensor_is_read_when_its_line_rises(monkeypatch, name) -> None:
     assert all(block.missed == 0 for block in wired.blocks)
 
 
+@pytest.mark.parametrize("lost_share", [0.0, 1.0])
+@pytest.mark.parametrize(("rows", "rate_hz"), [(5, 400), (24, 400), (24, 25)])
+@pytest.mark.parametrize("name", ["adxl343", "adxl345", "kx134", "lis3dh"])
+def test_fifo_rows_is_the_watermark_and_a_silent_line_costs_no_sample(
+    monkeypatch, name, rows, rate_hz, lost_share
+) -> None:
+    wired = bench(monkeypatch, name, rate_error=0.04, rate_hz=rate_hz, fifo_rows=rows)
+    wired.lost_share = lost_share
+    wired.run(20 * rows / rate_hz)
+    sizes = [len(block.samples) for block in wired.blocks]
+    assert min(sizes) >= rows
+    assert np.mean(sizes) < (1.6 * rows + 3 if lost_share else rows + 2)
+    assert all(block.missed == 0 for block in wired.blocks)
+
+
 @pytest.mark.parametrize("name", LATCHED)
 def test_data_ready_tells_the_time_and_leaves_the_schedule(monkeypatch, name) -> None:
     plain, wired = bench(monkeypatch, name, wired=False), bench(monkeypatch, name)
