@@ -53,6 +53,16 @@ def test_a_visit_that_is_early_or_late_has_missed_only_whole_periods(after_s, mi
     assert rows.row((0.0,)).missed == missed
 
 
+@given(st.lists(st.floats(0, 0.84), max_size=20))
+def test_a_late_visit_is_not_taken_for_a_missed_one(lateness):
+    clock = Clock()
+    begun = clock.now_ns
+    rows = PolledRows(2.0, clock)
+    for i, late in enumerate(lateness):
+        clock.now_ns = begun + round((i + late) * SECOND / 2)
+        assert rows.row((0.0,)).missed == 0
+
+
 @given(st.integers(0, 5), st.floats(-0.04, 0.84))
 def test_jitter_is_how_far_a_row_is_from_the_time_it_was_due(skipped, late):
     clock = Clock()
