@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensorml.errors import BusError, ConfigError, DelegateError, ModelError
-from sensorml.hardware.descriptors import Delegate, boards, delegates
+from sensorml.hardware.descriptors import Board, Delegate, boards, delegates
 from sensorml.hardware.facts import Facts
 from sensorml.hardware.probe import Report, RuntimeVerdict, probe
 from sensorml.hardware.scan import Sensors, scan
 from sensorml.hardware.software import Software
-from sensorml.hardware.words import machine, printable, reason, table
+from sensorml.hardware.words import HEADINGS, machine, printable, row, table
 from sensorml.resources import folders
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class Tried:
     auto: Choice | None = None
     why_not: str = ""
     """Why nothing can run it here."""
+    notes: tuple[str, ...] = ()
+    """What was run, and on what."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,17 +69,19 @@ def run(args: argparse.Namespace) -> int:
     1 when the root or the model cannot be used, or a sensor fails its self-test.
     """
     root: Path = args.root
-    if not root.is_dir():
-        print(f"{root}: no such folder: give one with proc and sys", file=sys.stderr)
+    if (why := _closed(root)) is not None:
+        cure = "give a folder with proc and sys that may be entered"
+        print(f"{printable(str(root))}: {why}: {cure}", file=sys.stderr)
         return 1
     try:
         known = delegates(folders("delegates"))
+        known_boards = boards(folders("boards"))
         report = probe(
             Facts.gather(root),
             software=Software.gather(),
             runtime=_runtime(),
             delegates=known,
-            boards=boards(folders("boards")),
+            boards=known_boards,
         )
     except ConfigError as err:
         print(err, file=sys.stderr)
@@ -85,14 +90,15 @@ def run(args: argparse.Namespace) -> int:
     tried = Tried()
     if args.model:
         try:
-            report, tried = _try(args.model, report, known)
+            board = known_boards[report.board]
+            report, tried = _try(args.model, report, known, _threads(report, board))
         except (ModelError, DelegateError) as err:
             print(err, file=sys.stderr)
             return 1
     tests, failed = _self_tests(sensors) if args.self_test else ((), False)
     if args.json:
         document = _document(report, sensors, tried, tests)
-        print(json.dumps(document, ensure_ascii=False))
+        print(json.dumps(document, ensure_ascii=False, allow_nan=False))
     else:
         _show(report, sensors, tried)
         if args.self_test:
@@ -100,6 +106,15 @@ def run(args: argparse.Namespace) -> int:
     if tried.why_not:
         print(tried.why_not, file=sys.stderr)
     return 1 if tried.why_not or failed else 0
+
+
+def _closed(root: Path) -> str | None:
+    """Say why the folder cannot be entered, or return None."""
+    try:
+        os.stat(f"{root}/.")  # noqa: PTH116 - a Path would drop the point
+    except OSError as err:
+        return err.strerror
+    return None
 
 
 def _self_tests(sensors: Sequence[Sensors]) -> tuple[tuple[Tested, ...], bool]:
@@ -114,9 +129,8 @@ def _runtime() -> RuntimeVerdict:
 
     try:
         found = tflite.runtime()
-    except (DelegateError, ModelError) as err:
-        what, _, cure = str(err).partition(": ")
-        return RuntimeVerdict(why_not=what, cure=cure)
+    except DelegateError as err:
+        return RuntimeVerdict(why_not=err.why, cure=err.cure)
     return RuntimeVerdict(found.name, found.version)
 
 
@@ -139,8 +153,15 @@ def _sensors(facts: Facts) -> Iterator[Sensors]:
             yield Sensors(adapter.bus, why_not=str(error).removeprefix(f"{where}: "))
 
 
+def _threads(report: Report, board: Board) -> list[int]:
+    """Return 1, what suits the board, and one for each core."""
+    cores = max(1, report.facts.cpu.cores)
+    usual = board.cpu.threads if board.cpu else 1
+    return sorted({1, min(usual, cores), cores})
+
+
 def _try(
-    model: Path, report: Report, known: Mapping[str, Delegate]
+    model: Path, report: Report, known: Mapping[str, Delegate], threads: Sequence[int]
 ) -> tuple[Report, Tried]:
     """Run a model on every delegate that can be used; return the report with that.
 
@@ -150,7 +171,7 @@ def _try(
         ModelError: the folder or file cannot be used.
         DelegateError: there is no TFLite runtime.
     """
-    from sensorml.engines import subject, trial
+    from sensorml.engines import agreement, subject, trial
 
     given = subject.load(model)
     here = [
@@ -158,7 +179,7 @@ def _try(
         for verdict in report.delegates
         if report.facts.live or known[verdict.delegate].library is None
     ]
-    trials = list(trial.trials(given, here, known, report.facts.cpu.cores))
+    trials = list(trial.trials(given, here, known, report.facts, threads))
     verdicts = {each.verdict.delegate: each.verdict for each in trials}
     latencies = tuple(us for each in trials for us in each.latencies)
     why_not = ""
@@ -171,7 +192,9 @@ def _try(
             )
     judged = tuple(verdicts.get(each.delegate, each) for each in report.delegates)
     auto = trial.choice(trials, known)
-    return replace(report, delegates=judged), Tried(latencies, auto, why_not)
+    on = f"compared on {agreement.COMPARED} windows of random numbers, not on recordings"
+    notes = tuple(filter(None, (given.note, on if latencies else "")))
+    return replace(report, delegates=judged), Tried(latencies, auto, why_not, notes)
 
 
 def _document(
@@ -189,6 +212,7 @@ def _document(
         "sensors": [asdict(each) for each in sensors],
         "latency_us": [asdict(each) for each in tried.latencies],
         "auto": asdict(tried.auto) if tried.auto else None,
+        "notes": tried.notes,
         "self_tests": [asdict(each) for each in tests],
     }
 
@@ -199,11 +223,8 @@ def _show(report: Report, sensors: Sequence[Sensors], tried: Tried) -> None:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for name, value in machine(report, sensors):
         print(f"{name:<13}{printable(value)}".rstrip())
-    rows = [
-        (v.delegate, "usable" if v.usable else "-", reason(v)) for v in report.delegates
-    ]
     print()
-    for line in table(("delegate", "state", "why not, and what to do"), rows, width):
+    for line in table(HEADINGS, [row(v) for v in report.delegates], width):
         print(line)
     if tried.latencies:
         print()
@@ -218,10 +239,12 @@ def _show(report: Report, sensors: Sequence[Sensors], tried: Tried) -> None:
         heads = ("delegate", "threads", "p50 µs", "p95 µs", "p99 µs")
         for line in table(heads, times, width):
             print(line)
+    for note in tried.notes:
+        print(printable(note))
     if tried.auto:
         print(printable(tried.auto.said))
     said = [*report.warnings, *(w for v in report.delegates for w in v.warnings)]
-    for warning in said:
+    for warning in dict.fromkeys(said):  # two delegates may share a library
         print(f"warning: {printable(warning)}")
 
 

@@ -6,9 +6,10 @@ name in a later folder (/etc/sensorml) replaces the shipped one.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from msgspec import Meta, field, structs
 
@@ -18,11 +19,20 @@ from sensorml.schema import Table, decode_file
 
 T = TypeVar("T", bound=Table)
 
-Id = Annotated[str, Meta(pattern="^[0-9a-f]{4}:[0-9a-f]{4}$")]
+Text = Annotated[str, Meta(min_length=1)]
+
+Id = Annotated[
+    str,
+    Meta(pattern="^[0-9a-f]{4}:[0-9a-f]{4}$", examples=["1a6e:089a", "18d1:9302"]),
+]
 """vendor:product, four small hexadecimal digits each."""
 
 NodePath = Annotated[
-    str, Meta(pattern=r"^/dev/(galcore|(ethosu|mali|accel/accel|dri/renderD)\d+)$")
+    str,
+    Meta(
+        pattern=r"^/dev/(galcore|(ethosu|mali|accel/accel|dri/renderD)[0-9]+)$",
+        examples=["/dev/galcore", "/dev/accel/accel0", "/dev/dri/renderD128"],
+    ),
 ]
 """A node that `devices.accelerators` looks for."""
 
@@ -33,8 +43,8 @@ class Match(Table, frozen=True, kw_only=True):
     """Conditions on the machine. Each that is given must hold, by any of its words."""
 
     always: bool = False
-    dt_compatible: tuple[str, ...] = ()
-    machine: tuple[str, ...] = ()
+    dt_compatible: tuple[Text, ...] = ()
+    machine: tuple[Text, ...] = ()
     usb: tuple[Id, ...] = ()
     pci: tuple[Id, ...] = ()
     node: tuple[NodePath, ...] = ()
@@ -51,7 +61,8 @@ class Match(Table, frozen=True, kw_only=True):
         if self.dt_compatible and not set(self.dt_compatible) & {*facts.dt_compatible}:
             return f"device tree is not {_either(self.dt_compatible)}"
         if self.machine and facts.machine not in self.machine:
-            return f"processor is not {_either(self.machine)}"
+            is_not = "is not" if facts.machine else "is not known to be"
+            return f"processor {is_not} {_either(self.machine)}"
         if self.usb and not set(self.usb) & {device.id for device in facts.usb}:
             return f"no USB device {_either(self.usb)}"
         if self.pci and not set(self.pci) & {device.id for device in facts.pci}:
@@ -89,7 +100,7 @@ class I2c(Table, frozen=True, kw_only=True):
 class Gpio(Table, frozen=True, kw_only=True):
     """The GPIO chip of the board's header, by label: its number moves."""
 
-    chip_label: str
+    chip_label: Text
 
 
 class BoardCpu(Table, frozen=True, kw_only=True):
@@ -101,7 +112,7 @@ class BoardCpu(Table, frozen=True, kw_only=True):
 class BoardTable(Table, frozen=True, kw_only=True):
     """What a file in boards/ may hold; a key that is not known stays out."""
 
-    title: str
+    title: Text
     match: Match
     i2c: I2c | None = None
     gpio: Gpio | None = None
@@ -121,36 +132,38 @@ class Board(BoardTable, frozen=True, kw_only=True):
 class Library(Table, frozen=True, kw_only=True):
     """A shared object for `load_delegate`, by the names it may have."""
 
-    names: Annotated[tuple[str, ...], Meta(min_length=1)]
+    names: Annotated[tuple[Text, ...], Meta(min_length=1)]
     options: dict[str, str] = field(default_factory=dict)
-    cure: str
+    cure: Text
     """How a person gets it."""
 
 
 class Access(Table, frozen=True, kw_only=True):
     """Who may use the device's node."""
 
-    group: str
+    group: Text
 
 
 class Needs(Table, frozen=True, kw_only=True):
     """What the system must be like; the cure says how it becomes so."""
 
-    page_size_bytes: int
-    cure: str
+    page_size_bytes: Annotated[int, Meta(ge=1)]
+    cure: Text
 
 
 class ModelNeeds(Table, frozen=True, kw_only=True):
     """Which file of a model folder it runs, and what that file may hold."""
 
-    file: Annotated[str, Meta(pattern=r"\.tflite$")]
-    dtypes: Annotated[tuple[str, ...], Meta(min_length=1)]
+    file: Annotated[str, Meta(pattern=r"^[^/]+\.tflite$", examples=["model.tflite"])]
+    dtypes: Annotated[
+        tuple[Literal["float32", "int8", "uint8"], ...], Meta(min_length=1)
+    ]
 
 
 class DelegateTable(Table, frozen=True, kw_only=True):
     """What a file in delegates/ may hold."""
 
-    title: str
+    title: Text
     tried: bool
     """Whether its authors ran it on the real device."""
     auto: bool = True
@@ -226,12 +239,23 @@ def _read(folders: Iterable[Path], kind: type[T]) -> dict[Path, T]:
     problems: list[Problem] = []
     for path in files.values():
         try:
+            _refuse_special(path)
             tables[path] = decode_file(path, kind)
         except ConfigError as err:
             problems += err.problems
     if problems:
         raise ConfigError(problems)
     return tables
+
+
+def _refuse_special(path: Path) -> None:
+    """Raise ConfigError for a pipe or a device: who reads one may wait for ever."""
+    try:
+        ordinary = stat.S_ISREG(path.stat().st_mode)
+    except OSError:  # whoever reads it will say why
+        return
+    if not ordinary:
+        raise ConfigError([Problem(str(path), "", "is not a file", "remove it")])
 
 
 def _either(words: Iterable[str]) -> str:

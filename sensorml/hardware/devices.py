@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from sensorml.hardware.files import Tree, parse_int
+from sensorml.hardware.files import Tree, parse_decimal, parse_int
 
 ACCELERATORS: Final = {
     "dev": ("galcore", "ethosu", "mali"),
@@ -64,6 +64,9 @@ class PciDevice:
 
     id: str
     slot: str
+    link_gtps: float | None = None
+    """Giga-transfers a second and lane, as trained: 2.5 is the slowest, PCIe 1."""
+    link_lanes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +109,12 @@ def usb(tree: Tree) -> Iterator[UsbDevice]:
         bus, device = (tree.integer(f"{at}/{name}") for name in ("busnum", "devnum"))
         if not all(ids) or bus is None or device is None:  # an interface
             continue
-        speed = tree.text(f"{at}/speed")  # "1.5" for the slowest
         yield UsbDevice(
             id=":".join(ids),
             port=port,
             bus=bus,
             device=device,
-            speed_mbps=float(speed) if speed.replace(".", "", 1).isdecimal() else None,
+            speed_mbps=parse_decimal(tree.text(f"{at}/speed")),
             product=tree.text(f"{at}/product"),
             node=Node.at(tree, f"dev/bus/usb/{bus:03d}/{device:03d}"),
             claimed=port in claimed,
@@ -124,7 +126,15 @@ def pci(tree: Tree) -> Iterator[PciDevice]:
         at = f"sys/bus/pci/devices/{slot}"
         ids = [tree.text(f"{at}/{n}").removeprefix("0x") for n in ("vendor", "device")]
         if all(ids):
-            yield PciDevice(":".join(ids).lower(), slot)
+            yield PciDevice(
+                id=":".join(ids).lower(),
+                slot=slot,
+                # "5.0 GT/s PCIe", or "Unknown"; neither file without a link
+                link_gtps=parse_decimal(
+                    tree.text(f"{at}/current_link_speed").partition(" ")[0]
+                ),
+                link_lanes=tree.integer(f"{at}/current_link_width") or None,
+            )
 
 
 def apex(tree: Tree) -> Iterator[Apex]:

@@ -26,6 +26,7 @@ class Cpu:
     """The processor; `cores` counts those that are online."""
 
     model: str
+    """Of every kind of core there is: "Cortex-A53 + Cortex-A73"."""
     features: tuple[str, ...]
     cores: int
 
@@ -45,6 +46,7 @@ class Facts:
     root: str
     live: bool
     machine: str
+    """As `uname -m` says it; "" when it is not known."""
     bits: int | None
     """Of the programs, which may be 32 under a 64-bit kernel."""
     kernel: str
@@ -71,9 +73,12 @@ class Facts:
     def gather(cls, root: Path = Path("/")) -> Facts:
         """Read all facts under `root`. What is missing is empty; never raises."""
         tree = Tree.at(root)
-        machine = tree.text("proc/sys/kernel/arch")
-        if not machine and tree.live:  # kernels before 6.1
-            machine = platform.machine()
+        lines = [
+            (key.strip(), value.strip())
+            for line in tree.text("proc/cpuinfo").splitlines()
+            for key, _, value in [line.partition(":")]
+        ]
+        machine = _machine(tree, lines)
         return cls(
             root=str(root),
             live=tree.live,
@@ -84,7 +89,7 @@ class Facts:
             page_size_bytes=_page_size(tree),
             model=_first(tree, "model"),
             dt_compatible=tuple(p for p in _first(tree, "compatible").split("\0") if p),
-            cpu=_cpu(tree),
+            cpu=_cpu(tree, lines),
             memory_bytes=_kilobytes(tree.text("proc/meminfo"), "MemTotal"),
             usb=tuple(devices.usb(tree)),
             pci=tuple(devices.pci(tree)),
@@ -101,6 +106,16 @@ class Facts:
 def _first(tree: Tree, name: str) -> str:
     """Return a property of the device tree's root node."""
     return next((t for d in DEVICE_TREE if (t := tree.text(f"{d}/{name}"))), "")
+
+
+def _machine(tree: Tree, cpuinfo: list[tuple[str, str]]) -> str:
+    if arch := tree.text("proc/sys/kernel/arch"):  # since Linux 6.1
+        return arch
+    if tree.live:
+        return platform.machine()
+    # arch/arm64/kernel/cpuinfo.c writes just this for any processor; a 32-bit
+    # kernel calls the same processors 7.
+    return "aarch64" if ("CPU architecture", "8") in cpuinfo else ""
 
 
 def _bits(tree: Tree, machine: str) -> int | None:
@@ -142,17 +157,15 @@ def _kilobytes(text: str, key: str) -> int | None:
     return None
 
 
-def _cpu(tree: Tree) -> Cpu:
-    fields: dict[str, str] = {}
-    processors = 0
-    for line in tree.text("proc/cpuinfo").splitlines():
-        key, _, value = line.partition(":")
-        processors += key.strip() == "processor"
-        fields.setdefault(key.strip(), value.strip())
-    model = fields.get("model name") or _ARM_PARTS.get(fields.get("CPU part", ""), "")
+def _cpu(tree: Tree, cpuinfo: list[tuple[str, str]]) -> Cpu:
+    fields = dict(reversed(cpuinfo))  # the first processor's
+    names = [value for key, value in cpuinfo if key == "model name"]
+    parts = [_ARM_PARTS.get(value, "") for key, value in cpuinfo if key == "CPU part"]
+    kinds = dict.fromkeys(filter(None, names or parts))
     features = fields.get("Features") or fields.get("flags") or ""
     online = _ranges(tree.text("sys/devices/system/cpu/online"))
-    return Cpu(model, tuple(features.split()), online or processors)
+    processors = sum(key == "processor" for key, _ in cpuinfo)
+    return Cpu(" + ".join(kinds), tuple(features.split()), online or processors)
 
 
 # Arm's MIDR part numbers: a 64-bit kernel names no model in cpuinfo.
@@ -168,8 +181,11 @@ _ARM_PARTS = {
 }
 
 
+_MAX_CORES = 8192  # NR_CPUS of the kernel's biggest configuration
+
+
 def _ranges(text: str) -> int:
-    """Count the members of a kernel list.
+    """Count the members of a kernel list of processors.
 
     >>> _ranges("0-3,5")
     5
@@ -180,7 +196,7 @@ def _ranges(text: str) -> int:
         first, last = parse_int(low), parse_int(high or low)
         if first is not None and last is not None:
             count += max(0, last - first + 1)
-    return count
+    return min(count, _MAX_CORES)
 
 
 def _temperatures(tree: Tree) -> Iterator[Temperature]:

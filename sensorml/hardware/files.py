@@ -15,6 +15,8 @@ from pathlib import Path
 
 MAX_BYTES = 64 * 1024
 MAX_ENTRIES = 512
+MAX_DIGITS = 18
+"""The kernel writes no longer number, and none so long is too much for a float."""
 
 _ANYBODY = {os.R_OK: 0o444, os.W_OK: 0o222}
 
@@ -37,14 +39,12 @@ class Tree:
 
     def read(self, path: str) -> bytes:
         """Return up to 64 kB of a regular file; b"" for anything else."""
-        place = self.inside(path)
-        if place is None:
-            return b""
         # Opening a device can act (a watchdog starts to count), so its kind is
         # looked at before, and again after, when it can no longer change.
+        place = self.file(path)
+        if place is None:
+            return b""
         try:
-            if not stat.S_ISREG(Path(place).stat().st_mode):
-                return b""
             fd = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
         except OSError:
             return b""
@@ -56,6 +56,16 @@ class Tree:
             return b""
         finally:
             os.close(fd)
+
+    def file(self, path: str) -> Path | None:
+        """Return where a regular file is; None for anything else."""
+        place = self.inside(path)
+        if place is None:
+            return None
+        try:
+            return Path(place) if stat.S_ISREG(Path(place).stat().st_mode) else None
+        except OSError:
+            return None
 
     def text(self, path: str) -> str:
         """Return the file's text without surrounding space; "" if none."""
@@ -111,8 +121,11 @@ class Tree:
         """Return the real path, or None when a link leads out of the root.
 
         The kernel's /proc/device-tree is such a link: in a copied tree it
-        would show the machine that looks, not the one that was copied.
+        would show the machine that looks, not the one that was copied. None
+        also for what cannot be a path.
         """
+        if "\0" in path:
+            return None
         if self.live:
             return "/" + path
         place = os.path.realpath(f"{self.root}/{path}")
@@ -120,10 +133,27 @@ class Tree:
 
 
 def parse_int(text: str, base: int = 10) -> int | None:
+    """Return the whole number, of at most 18 digits, or None.
+
+    >>> parse_int("-89700"), parse_int("5f", 16), parse_int("9" * 19)
+    (-89700, 95, None)
+    """
+    digits = text.removeprefix("-")
+    if len(digits) > MAX_DIGITS or not (digits.isascii() and digits.isalnum()):
+        return None
     try:
         return int(text, base)
     except ValueError:
         return None
+
+
+def parse_decimal(text: str) -> float | None:
+    """Return the number, which may have a point, of at most 18 digits, or None.
+
+    >>> parse_decimal("1.5"), parse_decimal("nan"), parse_decimal("9" * 19)
+    (1.5, None, None)
+    """
+    return None if parse_int(text.replace(".", "", 1)) is None else float(text)
 
 
 def _read(fd: int) -> bytes:
@@ -138,4 +168,4 @@ def _read(fd: int) -> bytes:
 def _natural(name: str) -> tuple[str, int, str]:
     """Sort i2c-2 before i2c-10."""
     stem = name.rstrip("0123456789")
-    return stem, int(name[len(stem) :][:18] or 0), name
+    return stem, int(name[len(stem) :][:MAX_DIGITS] or 0), name

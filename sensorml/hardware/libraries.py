@@ -38,9 +38,9 @@ def find(
     folders = list(_folders(tree, sorted(multiarch)))
     for name in names:
         for folder in folders:
-            place = tree.inside(f"{folder}/{name}".lstrip("/"))
-            if place is not None and Path(place).is_file():
-                return Path(place)
+            place = tree.file(f"{folder}/{name}".lstrip("/"))
+            if place is not None:
+                return place
     return None
 
 

@@ -26,11 +26,16 @@ _COMPILER = re.compile(r"COMPILER=(\d+)\.")
 
 def of_device(facts: Facts, delegate: Delegate) -> Iterator[str]:
     """Yield what slows the devices of this delegate down."""
+    # Every root hub of the machine is in the list too.
+    fastest = max((device.speed_mbps or 0 for device in facts.usb), default=0)
+    faster = "this machine has no faster port"
+    if fastest > USB2_MBPS:
+        faster = "use a blue USB 3 port and its own cable"
     for stick in selection.sticks(facts, delegate):
         if stick.speed_mbps is not None and stick.speed_mbps <= USB2_MBPS:
             yield (
                 f"{delegate.title} at port {stick.port} runs at USB 2 speed: a model "
-                "takes about 4 ms longer there; use a blue USB 3 port and its own cable"
+                f"takes about 4 ms longer there; {faster}"
             )
     for chip in selection.chips(facts, delegate):
         passed = [t for t in chip.trip_points_c if (chip.temp_c or 0) >= t]
@@ -39,6 +44,13 @@ def of_device(facts: Facts, delegate: Delegate) -> Iterator[str]:
                 f"{chip.name} is at {chip.temp_c} °C, over {max(passed):g} °C: "
                 f"its clock is divided by {2 ** len(passed)}; cool it"
             )
+
+
+def of_link(facts: Facts, delegate: Delegate) -> Iterator[str]:
+    """Yield how fast the PCIe links of its devices are."""
+    for card in facts.pci:
+        if card.id in delegate.match.pci and card.link_gtps and card.link_lanes:
+            yield f"{card.slot} at {card.link_gtps:g} GT/s x{card.link_lanes}"
 
 
 def of_firmware(facts: Facts, delegate: Delegate) -> Iterator[str]:
@@ -86,5 +98,8 @@ def of_machine(facts: Facts, software: Software) -> Iterator[str]:
         )
     if facts.live:  # the packages are those of the machine that looks
         yield from software.warnings(facts.machine)
-    for what in facts.throttled:
-        yield f"the Raspberry Pi firmware says {what}: check the supply and the cooling"
+    if facts.throttled:
+        yield (
+            f"the Raspberry Pi firmware says {', '.join(facts.throttled)}: "
+            "check the supply and the cooling"
+        )

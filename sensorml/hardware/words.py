@@ -7,18 +7,16 @@ from collections.abc import Iterator, Sequence
 from sensorml.hardware.probe import Report, Verdict
 from sensorml.hardware.scan import Sensors
 
+HEADINGS = ("delegate", "state", "tried on its device", "why not, and what to do")
+
+LONGEST = 1000
+"""Characters of one line or cell; more is not read but garbage."""
+
 
 def machine(report: Report, sensors: Sequence[Sensors]) -> Iterator[tuple[str, str]]:
     """Yield the lines above the tables: what it is, what it runs, what it has."""
-    facts, software = report.facts, report.software
-    memory = f"{(facts.memory_bytes or 0) / 2**30:.1f} GiB"
-    bits = f"{facts.bits}-bit programs" if facts.bits else ""
-    page = f"{facts.page_size_bytes // 1024} kB pages" if facts.page_size_bytes else ""
-    runtime = report.runtime
-    yield "board", f"{report.title} ({report.board})"
-    yield "CPU", _list(facts.cpu.model, f"{facts.cpu.cores} cores", facts.machine, bits)
-    yield "memory", _list(memory, page)
-    yield "system", _list(facts.system, f"Linux {facts.kernel}")
+    facts, software, runtime = report.facts, report.software, report.runtime
+    yield from ((name, value) for name, value in _machine(report) if value)
     if facts.live:
         yield (
             "Python",
@@ -57,6 +55,33 @@ def machine(report: Report, sensors: Sequence[Sensors]) -> Iterator[tuple[str, s
         yield apex.name, _list("Edge TPU", temp, apex.status)
 
 
+def _machine(report: Report) -> Iterator[tuple[str, str]]:
+    """Yield what every machine has; "" where nothing is known."""
+    facts = report.facts
+    cores, memory, page = facts.cpu.cores, facts.memory_bytes, facts.page_size_bytes
+    yield "board", f"{report.title} ({report.board})"
+    yield (
+        "CPU",
+        _list(
+            facts.cpu.model,
+            f"{cores} core{'s'[: cores != 1]}" if cores else "",
+            facts.machine,
+            f"{facts.bits}-bit programs" if facts.bits else "",
+        ),
+    )
+    yield (
+        "memory",
+        _list(
+            f"{memory / 2**30:.1f} GiB" if memory else "",
+            f"{page // 1024} kB pages" if page else "",
+        ),
+    )
+    yield (
+        "system",
+        _list(facts.system, f"Linux {facts.kernel}" if facts.kernel else ""),
+    )
+
+
 def _answers(sensors: Sensors | None) -> str:
     if sensors is None:
         return ""
@@ -66,11 +91,15 @@ def _answers(sensors: Sensors | None) -> str:
     return ", ".join(found) or "no known sensor answers"
 
 
-def reason(verdict: Verdict) -> str:
-    if verdict.why_not is not None:
-        return f"{verdict.why_not}: {verdict.cure}"
-    tried = "" if verdict.tried else "written from sources, not tried on the device"
-    return "; ".join(filter(None, (*verdict.notes, tried)))
+def row(verdict: Verdict) -> tuple[str, str, str, str]:
+    """Return a delegate's line of the table under `HEADINGS`."""
+    why = () if verdict.usable else (f"{verdict.why_not}: {verdict.cure}",)
+    return (
+        verdict.delegate,
+        "usable" if verdict.usable else "-",
+        "yes" if verdict.tried else "no",
+        "; ".join((*why, *verdict.notes)),
+    )
 
 
 def _list(*parts: str) -> str:
@@ -78,7 +107,9 @@ def _list(*parts: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Keep a damaged or hostile file from steering the terminal."""
+    """Keep a damaged or hostile file from steering or flooding the terminal."""
+    if len(text) > LONGEST:
+        text = text[:LONGEST] + "…"
     return "".join(c if c.isprintable() else " " for c in text)
 
 

@@ -73,6 +73,86 @@ def test_a_root_that_is_no_folder_is_one_sentence(
     assert str(tmp_path / "nowhere") in err
 
 
+def test_a_root_that_may_not_be_entered_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    file = tmp_path / "file"
+    file.touch()
+
+    for root in (str(file), str(tmp_path / ("a" * 5000))):
+        assert run("--root", root) == 1
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.count("\n") == 1
+        assert len(err) < 1200
+        assert "give a folder" in err
+
+
+NINES = "9" * 400
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("sys/class/thermal/thermal_zone0/temp", NINES),
+        ("sys/class/apex/apex_0/temp", "-" + 10 * NINES),
+        ("proc/meminfo", f"MemTotal: {NINES} kB"),
+        ("proc/meminfo", f"MemTotal: {'9' * 4299} kB"),
+        ("proc/self/smaps", f"KernelPageSize: {'9' * 4300} kB"),
+        ("sys/devices/system/cpu/online", "0-" + "9" * 4300),
+        ("sys/bus/usb/devices/1-1/speed", NINES),
+        ("sys/bus/pci/devices/0000:01:00.0/current_link_speed", f"{NINES} GT/s"),
+        ("etc/ld.so.conf.d/x.conf", "/lib\0/x\n"),
+        ("etc/ld.so.conf.d/x.conf", "/" + 5000 * "a"),
+        ("proc/device-tree/model", 60_000 * "x"),
+    ],
+)
+def test_what_no_kernel_writes_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str, content: str
+):
+    usual = {
+        "sys/bus/usb/devices/1-1": ("idVendor", "idProduct", "busnum", "devnum"),
+        "sys/bus/pci/devices/0000:01:00.0": ("vendor", "device"),
+    }
+    files = {f"{at}/{name}": "1" for at, names in usual.items() for name in names}
+    for name, text in {**files, path: content}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    assert run("--json", "--root", str(tmp_path)) == 0
+    report = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert run("--root", str(tmp_path)) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) < 1100
+    facts = report["facts"]
+    assert facts["temperatures"] == []
+    assert facts["memory_bytes"] is facts["page_size_bytes"] is None
+    assert facts["cpu"]["cores"] == 0
+    assert facts["usb"][0]["speed_mbps"] is None
+    assert facts["pci"][0]["link_gtps"] is None
+
+
+def test_what_is_not_known_is_not_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run("--root", str(tmp_path)) == 0
+
+    first = capsys.readouterr().out.partition("\n\n")[0]
+    assert [line.split()[0] for line in first.splitlines()] == ["board", "runtime"]
+
+
+def test_a_delegate_that_cannot_be_used_says_too_whether_it_was_tried(
+    capsys: pytest.CaptureFixture[str],
+):
+    run("--root", str(ROOTS / "pc"))
+
+    rows = {
+        line.split()[0]: line.split()[1:3]
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith(("cpu ", "vx "))
+    }
+    assert rows == {"cpu": ["usable", "yes"], "vx": ["-", "no"]}
+
+
 def test_text_from_a_root_cannot_steer_the_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

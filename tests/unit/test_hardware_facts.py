@@ -1,6 +1,8 @@
 """Facts are read from any tree, and no tree makes the reader fail or hang."""
 
+import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from sensorml.hardware.facts import Facts
 from sensorml.hardware.files import MAX_BYTES, MAX_ENTRIES, Tree
 from sensorml.hardware.probe import RuntimeVerdict, probe
 from sensorml.hardware.software import Software
-from sensorml.hardware.words import machine
+from sensorml.hardware.words import HEADINGS, machine, printable, row, table
 from sensorml.resources import folders
 
 READ = [
@@ -28,10 +30,13 @@ READ = [
     "sys/bus/usb/devices/1-1/idVendor",
     "sys/bus/usb/devices/1-1/speed",
     "sys/bus/pci/devices/0000:00:00.0/vendor",
+    "sys/bus/pci/devices/0000:01:00.0/current_link_speed",
+    "sys/bus/pci/devices/0000:01:00.0/current_link_width",
     "sys/class/apex/apex_0/temp",
     "sys/class/thermal/thermal_zone0/temp",
     "sys/class/gpio/gpiochip512/label",
     "sys/bus/i2c/devices/i2c-1/name",
+    "etc/ld.so.conf.d/x.conf",
 ]
 FOLDERS = [
     "sys/bus/usb/devices",
@@ -42,7 +47,6 @@ FOLDERS = [
     "dev/accel/accel0",
     "dev/bus/usb/001/001",
     "proc",
-    "etc/ld.so.conf.d/x.conf",
 ]
 WORDS = ["sys", "bus", "class", "usb", "devices", "dev", "gpio", "gpiochip0", "device"]
 BOARDS, DELEGATES = (
@@ -63,6 +67,13 @@ def stick(root: Path, *, speed: str = "5000") -> None:
     at = "sys/bus/usb/devices/2-1"
     values = {"idVendor": "18D1", "idProduct": "9302", "busnum": "2", "devnum": "3"}
     for name, value in {**values, "speed": speed}.items():
+        write(root, f"{at}/{name}", value + "\n")
+
+
+def card(root: Path, *, speed: str = "5.0 GT/s PCIe", width: str = "1") -> None:
+    at = "sys/bus/pci/devices/0000:01:00.0"
+    link = {"current_link_speed": speed, "current_link_width": width}
+    for name, value in {"vendor": "0x1ac1", "device": "0x089a", **link}.items():
         write(root, f"{at}/{name}", value + "\n")
 
 
@@ -196,6 +207,54 @@ def test_buses_are_in_the_order_of_their_numbers(tmp_path: Path):
     assert [a.bus for a in Facts.gather(tmp_path).i2c] == [1, 2, 10]
 
 
+@pytest.mark.parametrize(
+    ("speed", "width", "link"),
+    [
+        ("5.0 GT/s PCIe", "1", (5.0, 1)),
+        ("2.5 GT/s", "4", (2.5, 4)),  # kernels before 5.8
+        ("Unknown", "0", (None, None)),
+        ("", "", (None, None)),
+    ],
+)
+def test_a_card_is_read_with_its_link(
+    tmp_path: Path, speed: str, width: str, link: tuple[float | None, int | None]
+):
+    card(tmp_path, speed=speed, width=width)
+
+    (device,) = Facts.gather(tmp_path).pci
+
+    assert (device.id, device.slot) == ("1ac1:089a", "0000:01:00.0")
+    assert (device.link_gtps, device.link_lanes) == link
+
+
+def test_every_kind_of_core_is_named(tmp_path: Path):
+    parts = ["0xd03", "0xd03", "0xd09"]
+    write(tmp_path, "proc/cpuinfo", "\n".join(f"CPU part\t: {p}" for p in parts))
+
+    assert Facts.gather(tmp_path).cpu.model == "Cortex-A53 + Cortex-A73"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "machine"),
+    [("8", "aarch64"), ("7", ""), ("", "")],  # 7 is armv7l, or armv6l
+)
+def test_a_kernel_that_does_not_name_its_processor_is_told_by_cpuinfo(
+    tmp_path: Path, architecture: str, machine: str
+):
+    write(tmp_path, "proc/cpuinfo", f"CPU architecture: {architecture}\n")
+
+    facts = Facts.gather(tmp_path)
+
+    assert facts.machine == machine
+    assert facts.bits == (64 if machine else None)
+
+
+def test_no_more_cores_are_counted_than_a_kernel_can_have(tmp_path: Path):
+    write(tmp_path, "sys/devices/system/cpu/online", "0-" + "9" * 18)
+
+    assert Facts.gather(tmp_path).cpu.cores == 8192
+
+
 def test_the_firmware_of_a_pi_is_read_bit_by_bit(tmp_path: Path):
     place = "sys/devices/platform/soc/soc:firmware/get_throttled"
     write(tmp_path, place, "50005\n")
@@ -275,8 +334,17 @@ def test_no_content_of_a_file_makes_gathering_fail(
     assert Facts.gather(root).root == str(root)
 
 
+NUMBERS = st.tuples(
+    st.sampled_from(["", "-", "0-", "MemTotal: ", "KernelPageSize: ", "1.", "0x"]),
+    st.integers(1, 4400),
+    st.sampled_from(["", " kB", " GT/s", ".5", "e9"]),
+).map(lambda parts: f"{parts[0]}{'9' * parts[1]}{parts[2]}".encode())
+WORDY = st.text(alphabet="/ab\0-:,. \n9٣", max_size=40).map(str.encode)
 THINGS = st.one_of(
     st.binary(max_size=80),
+    NUMBERS,
+    WORDY,
+    WORDY.map(lambda text: b"/" + text + b"a" * 5000),
     st.sampled_from(["folder", "pipe", "loop", "away", "hole", "closed"]),
 )
 
@@ -315,6 +383,8 @@ def test_no_tree_of_garbage_makes_probing_fail_or_hang(
     tmp_path_factory: pytest.TempPathFactory, things: dict[str, bytes | str]
 ):
     root = tmp_path_factory.mktemp("root")
+    stick(root)
+    card(root)
     for path, thing in things.items():
         make(root, path, thing)
 
@@ -328,6 +398,9 @@ def test_no_tree_of_garbage_makes_probing_fail_or_hang(
 
     assert {verdict.delegate for verdict in report.delegates} == set(DELEGATES)
     assert all(name.isprintable() for name, _ in machine(report, ()))
+    assert all(len(printable(said)) <= 1001 for _, said in machine(report, ()))
+    assert list(table(HEADINGS, [row(v) for v in report.delegates], 80))
+    assert json.dumps(asdict(report), allow_nan=False)
 
 
 def test_names_that_cannot_be_printed_are_left_out(tmp_path: Path):
