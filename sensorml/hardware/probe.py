@@ -19,6 +19,7 @@ from sensorml.hardware import libraries, selection, traps
 from sensorml.hardware.descriptors import Board, Delegate, Match, identify
 from sensorml.hardware.devices import Apex, Node, UsbDevice
 from sensorml.hardware.facts import Facts
+from sensorml.hardware.outside import Said
 from sensorml.hardware.software import Software
 
 DEAD_LINK_C: Final = -89.0
@@ -67,9 +68,10 @@ class Verdict:
     cure: str
     library: str | None
     tried: bool
+    """Whether its authors ran it on the real device."""
     warnings: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    """What looks like a fault and is none."""
+    """What is good to know and no fault."""
     library_version: str = ""
     """As libedgetpu says it; other libraries do not say."""
 
@@ -143,43 +145,42 @@ def judge(
 
     With `device` ("usb:1") only that one counts.
     """
-    library, version = None, ""
+    library, said = _library(facts, delegate)
     if (why := selection.why_not(facts, delegate, device)) is not None:
         fall: _Fall | None = _Fall(Rung.DEVICE, why, "name another, or leave it out")
     else:
         facts = selection.only(facts, delegate, device)
-        library, version, fall = _climb(facts, delegate, runtime)
+        fall = _climb(facts, delegate, runtime) or _loads(delegate, library, said)
     return Verdict(
         delegate=delegate.name,
         title=delegate.title,
         rung=fall.rung if fall else Rung.PASSED,
         why_not=fall.why if fall else None,
         cure=fall.cure if fall else "",
-        library=library,
+        library=str(library) if library else None,
         tried=delegate.tried,
         warnings=(
             *traps.of_device(facts, delegate),
-            *traps.of_library(version, delegate),
+            *traps.of_library(said.text, delegate),
         ),
-        notes=tuple(traps.of_firmware(facts, delegate)),
-        library_version=version,
+        notes=(
+            *traps.of_link(facts, delegate),
+            *traps.of_firmware(facts, delegate),
+        ),
+        library_version=said.text,
     )
 
 
-def _climb(
-    facts: Facts, delegate: Delegate, runtime: RuntimeVerdict
-) -> tuple[str | None, str, _Fall | None]:
-    """Return the library, its version, and where the climb ended."""
+def _climb(facts: Facts, delegate: Delegate, runtime: RuntimeVerdict) -> _Fall | None:
+    """Say where the climb to the library ended, if it did."""
     why = delegate.match.why_not(facts)
     if why is not None:
-        fall: _Fall | None = _Fall(Rung.DEVICE, why, _finding(facts, delegate.match))
-    else:
-        fall = _system(facts, delegate) or _device(facts, delegate)
-    if fall is None and runtime.why_not is not None:
-        fall = _Fall(Rung.RUNTIME, runtime.why_not, runtime.cure)
-    if fall is not None or delegate.library is None:
-        return None, "", fall
-    return _library(facts, delegate)
+        return _Fall(Rung.DEVICE, why, _finding(facts, delegate.match))
+    if fall := _system(facts, delegate) or _device(facts, delegate):
+        return fall
+    if runtime.why_not is not None:
+        return _Fall(Rung.RUNTIME, runtime.why_not, runtime.cure)
+    return None
 
 
 def _finding(facts: Facts, match: Match) -> str:
@@ -189,7 +190,7 @@ def _finding(facts: Facts, match: Match) -> str:
     if match.node and structs.replace(match, node=(), always=True).why_not(facts):
         return "it is part of another board: choose another delegate"
     if match.node:
-        return "load its kernel driver, or start a kernel that has it"
+        return "if the machine has one, load its kernel driver"
     return "it is for another machine: choose another delegate"
 
 
@@ -262,19 +263,31 @@ def _owner(chip: Apex) -> _Fall | None:
     return _Fall(Rung.OWNER, why, "stop that process, or use it there")
 
 
-def _library(facts: Facts, delegate: Delegate) -> tuple[str | None, str, _Fall | None]:
-    assert delegate.library is not None  # noqa: S101 - the caller looked
-    names = delegate.library.names
+def _library(facts: Facts, delegate: Delegate) -> tuple[Path | None, Said]:
+    """Find the library and ask it, also when an earlier rung breaks.
+
+    Its version is worth knowing before there is a stick. One of another machine
+    is not loaded.
+    """
+    if delegate.library is None:
+        return None, Said()
     found = libraries.find(
-        names, Path(facts.root), machine=facts.machine, bits=facts.bits
+        delegate.library.names,
+        Path(facts.root),
+        machine=facts.machine,
+        bits=facts.bits,
     )
+    return found, libraries.load(found) if found and facts.live else Said()
+
+
+def _loads(delegate: Delegate, found: Path | None, said: Said) -> _Fall | None:
+    if delegate.library is None:
+        return None
+    cure = delegate.library.cure
     if found is None:
-        why = f"the library {names[0]} is not installed"
-        return None, "", _Fall(Rung.LIBRARY, why, delegate.library.cure)
-    if not facts.live:
-        return str(found), "", None
-    said = libraries.load(found)
+        why = f"the library {delegate.library.names[0]} is not installed"
+        return _Fall(Rung.LIBRARY, why, cure)
     if said.why_not is not None:
         why = f"{found} does not load: {said.why_not}"
-        return str(found), "", _Fall(Rung.LIBRARY, why, delegate.library.cure)
-    return str(found), said.text, None
+        return _Fall(Rung.LIBRARY, why, cure)
+    return None

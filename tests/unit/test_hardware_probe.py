@@ -17,8 +17,9 @@ from sensorml.hardware.software import Software
 from sensorml.resources import folders
 
 DELEGATES = delegates(folders("delegates", site=Path("/nonexistent")))
-USB, PCI, CPU, VX, ETHOSU = (
-    DELEGATES[name] for name in ("edgetpu-usb", "edgetpu-pci", "cpu", "vx", "ethosu")
+USB, PCI, CPU, VX, ETHOSU, ARMNN = (
+    DELEGATES[name]
+    for name in ("edgetpu-usb", "edgetpu-pci", "cpu", "vx", "ethosu", "armnn")
 )
 RUNTIME = RuntimeVerdict("ai-edge-litert", "2.3.0")
 OPEN = Node("/dev/x", exists=True, readable=True, writable=True)
@@ -169,7 +170,22 @@ def test_an_accelerator_of_the_soc_is_refused_for_its_node_then_its_library(
 def test_a_node_that_no_group_has_by_itself_gets_a_cure_all_the_same(machine: Facts):
     closed = Node("/dev/ethosu0", exists=True, readable=False, writable=False)
 
-    assert "udev" in fails(replace(machine, accelerators=(closed,)), ETHOSU).cure
+    facts = replace(machine, dt_compatible=("fsl,imx93",), accelerators=(closed,))
+    assert "udev" in fails(facts, ETHOSU).cure
+
+
+def test_nobody_is_told_to_load_the_driver_of_another_board(machine: Facts):
+    assert "another board" in fails(machine, ETHOSU).cure
+    assert (
+        "driver" in fails(replace(machine, dt_compatible=("fsl,imx93",)), ETHOSU).cure
+    )
+
+
+def test_a_processor_that_is_not_known_is_not_said_to_be_another(machine: Facts):
+    unknown, pc = (replace(machine, machine=name) for name in ("", "x86_64"))
+
+    assert fails(unknown, ARMNN).why_not == "processor is not known to be aarch64"
+    assert fails(pc, ARMNN).why_not == "processor is not aarch64"
 
 
 def test_a_library_that_google_built_for_an_old_tensorflow_is_a_warning(
@@ -184,6 +200,27 @@ def test_a_library_that_google_built_for_an_old_tensorflow_is_a_warning(
     assert verdict.library_version == label
     assert "GCC 6" in verdict.warnings[0]
     assert "feranick" in verdict.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"usb": ()},
+        {"usb": (replace(STICK, node=replace(OPEN, writable=False)),)},
+        {"usb": (replace(STICK, claimed=True),)},
+    ],
+)
+def test_a_library_that_is_too_old_is_said_before_a_stick_can_be_used(
+    machine: Facts, monkeypatch: pytest.MonkeyPatch, change: dict[str, object]
+):
+    label = "BuildLabel(COMPILER=5.4.0 20160609,DATE=redacted), RuntimeVersion(13)"
+    monkeypatch.setattr(libraries, "load", lambda _path: Said(label))
+
+    verdict = fails(replace(machine, live=True, **change), USB)
+
+    assert verdict.rung in {Rung.DEVICE, Rung.ACCESS, Rung.OWNER}
+    assert verdict.library_version == label
+    assert "too old" in verdict.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -274,7 +311,33 @@ def test_a_stick_in_a_usb_2_port_is_usable_with_a_warning(machine: Facts):
     verdict = judge(with_stick(machine, replace(STICK, speed_mbps=480.0)), USB, RUNTIME)
 
     assert verdict.usable
-    assert "USB 3" in verdict.warnings[0]
+    assert "no faster port" in verdict.warnings[0]
+
+
+def test_a_blue_port_is_recommended_where_there_is_one(machine: Facts):
+    hub = replace(STICK, id="1d6b:0003", port="usb2", speed_mbps=5000.0)
+    slow = replace(STICK, speed_mbps=480.0)
+
+    verdict = judge(replace(machine, usb=(hub, slow)), USB, RUNTIME)
+
+    assert "use a blue USB 3 port" in verdict.warnings[0]
+
+
+def test_a_card_says_how_fast_its_link_is(machine: Facts):
+    card = PciDevice("1ac1:089a", "0000:01:00.0", link_gtps=5.0, link_lanes=1)
+    facts = replace(with_chip(machine), pci=(card,))
+
+    assert judge(facts, PCI, RUNTIME).notes == ("0000:01:00.0 at 5 GT/s x1",)
+    assert judge(replace(facts, apex=()), PCI, RUNTIME).notes != ()
+    assert judge(with_chip(machine), PCI, RUNTIME).notes == ()
+
+
+def test_what_the_firmware_of_a_pi_says_is_one_warning(machine: Facts):
+    held_back = replace(machine, throttled=("under-voltage now", "throttled now"))
+
+    (warning,) = traps.of_machine(held_back, Software("3.11.2", {}))
+
+    assert "under-voltage now, throttled now: check the supply" in warning
 
 
 @pytest.mark.parametrize(("temp_c", "factor"), [(85.0, 2), (93.0, 4), (96.0, 8)])
