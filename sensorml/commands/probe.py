@@ -155,7 +155,8 @@ def _sensors(facts: Facts) -> Iterator[Sensors]:
 
 def _threads(report: Report, board: Board) -> list[int]:
     """Return 1, what suits the board, and one for each core."""
-    cores = max(1, report.facts.cpu.cores)
+    # A captured tree's processor is not the one that runs the model here.
+    cores = (report.facts.cpu.cores if report.facts.live else os.cpu_count()) or 1
     usual = board.cpu.threads if board.cpu else 1
     return sorted({1, min(usual, cores), cores})
 
@@ -192,7 +193,9 @@ def _try(
             )
     judged = tuple(verdicts.get(each.delegate, each) for each in report.delegates)
     auto = trial.choice(trials, known)
-    on = f"compared on {agreement.COMPARED} windows of random numbers, not on recordings"
+    on = (
+        f"compared on {agreement.COMPARED} windows of random numbers, not on recordings"
+    )
     notes = tuple(filter(None, (given.note, on if latencies else "")))
     return replace(report, delegates=judged), Tried(latencies, auto, why_not, notes)
 
