@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Protocol, cast
 import msgspec
 
 from sensorml import plugins
-from sensorml.buses.i2c import Device, I2cOptions
+from sensorml.buses.i2c import Device, I2cOptions, bus_name
 from sensorml.config import Bus, Sensor
 from sensorml.errors import Problem, SensormlError
 from sensorml.interfaces import I2C, Driver
@@ -140,7 +140,7 @@ def report(
         total = sum(share.bits_per_s for share in shares)
         heaviest = max(shares, key=lambda share: share.bits_per_s)
         who = ", ".join(f"{each.name} {_kilo(each.bits_per_s)}" for each in shares)
-        what = f"{heaviest.thread} would carry {_kilo(total)} kbit/s ({who})"
+        what = f"{bus} would carry {_kilo(total)} kbit/s ({who})"
         key, most_hz = f"{heaviest.place}.rate_hz", speeds.get(bus, FAST_HZ)
         if total > most_hz:
             cure = (
@@ -156,19 +156,18 @@ def report(
 class _Share(NamedTuple):
     place: str
     name: str
-    thread: str
     bits_per_s: float
 
 
-def _shares(sensors: Mapping[str, Sensor]) -> dict[int | str, list[_Share]]:
-    """Return what every sensor whose load is known puts on its bus, by bus."""
-    shares: dict[int | str, list[_Share]] = {}
+def _shares(sensors: Mapping[str, Sensor]) -> dict[str, list[_Share]]:
+    """Return what every sensor whose load is known puts on its bus, by thread."""
+    shares: dict[str, list[_Share]] = {}
     for place, (name, driver, options, *_) in sensors.items():
         if not isinstance(options, I2cOptions) or not _is_wire(options.bus):
             continue
         if (traffic := measure(driver, options)) is not None:
-            share = _Share(place, name, options.thread, traffic.bits_per_s)
-            shares.setdefault(options.bus, []).append(share)
+            share = _Share(place, name, traffic.bits_per_s)
+            shares.setdefault(options.thread, []).append(share)
     return shares
 
 
@@ -179,25 +178,26 @@ def _is_wire(bus: int | str) -> bool:
 
 def _speeds(
     sensors: Iterable[Sensor], buses: Mapping[str, Bus], file: str
-) -> tuple[list[Problem], dict[int | str, int]]:
-    """Return what is wrong with the `[[bus]]` tables, and what they say."""
-    there = {getattr(sensor.options, "bus", None) for sensor in sensors}
+) -> tuple[list[Problem], dict[str, int]]:
+    """Return what is wrong with the `[[bus]]` tables, and what they say, by thread."""
+    there = {getattr(sensor.options, "thread", None) for sensor in sensors}
     wrong: list[Problem] = []
-    speeds: dict[int | str, int] = {}
+    speeds: dict[str, int] = {}
     for place, bus in buses.items():
-        if bus.number not in there:
+        name = bus_name(bus.number)
+        if name not in there:
             what, cure = f"no sensor is on bus {bus.number}", "correct or remove it"
             wrong.append(Problem(file, f"{place}.number", what, cure))
-        elif bus.number in speeds:
+        elif name in speeds:
             what = f"bus {bus.number} has two tables"
             wrong.append(Problem(file, f"{place}.number", what, "remove one"))
-        speeds[bus.number] = bus.speed_hz
+        speeds[name] = bus.speed_hz
     return wrong, speeds
 
 
-def _set_faster(bus: int | str, total: float) -> str:
+def _set_faster(bus: str, total: float) -> str:
     how = "its adapter at 400 kHz"
-    if isinstance(bus, int):
+    if bus.removeprefix("i2c-").isdecimal():
         how = "dtparam=i2c_arm_baudrate=400000 in config.txt"
     if total > _PI_3_HZ:
         how += f" (on a Pi 3 that is {_kilo(_PI_3_HZ)} kHz, too little)"

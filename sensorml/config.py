@@ -186,7 +186,13 @@ class Sink(NamedTuple):
 class Bus(Table, frozen=True, kw_only=True):
     """One `[[bus]]`: what is known of an I2C bus."""
 
-    number: int | str
+    number: (
+        Annotated[int, Meta(ge=0)]
+        | Annotated[
+            str,
+            Meta(pattern="^(usb:|/dev/)", examples=["usb:1-1.2", "/dev/i2c-motor"]),
+        ]
+    )
     """As the sensors on it write `bus`."""
     speed_hz: Annotated[int, Meta(ge=10_000, le=5_000_000)]
     """What it really runs at."""

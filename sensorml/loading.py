@@ -100,9 +100,9 @@ class _Loading:
         web = decoder.table(tables.get("web", {}), Web, "web")
         self._references()
         lines = uses.lines_of(sensors, models, alarms, meters, heartbeat)
-        uses.report(decoder, lines, uses.addresses_of(sensors))
+        warnings = uses.report(decoder, lines, sensors)
         self._fits(sensors, models)
-        warnings = self._bus_load(sensors)
+        warnings += self._bus_load(sensors)
         decoder.raise_if_any()
         return Config(
             path=self.path,

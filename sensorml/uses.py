@@ -2,16 +2,53 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, TypeVar
 
-from sensorml.buses.gpiopins import line_of
+from sensorml.buses.gpiopins import LABEL, Line, line_of
 from sensorml.buses.i2c import I2cOptions
 from sensorml.buses.spi import SpiOptions
-from sensorml.config import Alarm, Gpio, Heartbeat, Meter, Model, Sensor
+from sensorml.config import Alarm, Config, Gpio, Heartbeat, Meter, Model, Sensor
+from sensorml.errors import Problem
 from sensorml.schema import Decoder
 
+T = TypeVar("T")
+
+Use = tuple[str, str]
+"""A key of the file, and what it takes hold of."""
+
 _LINE_KEYS = ("gpio", "acknowledge_gpio", "arm_gpio", "interrupt_gpio")
+
+_PI_WIRES: Final[Mapping[str, Sequence[int]]] = {
+    "i2c-0": (0, 1),
+    "i2c-1": (2, 3),
+    "spi-0": (7, 8, 9, 10, 11),
+    "w1": (4,),
+}
+"""Lines of a Raspberry Pi's header that a bus, by its thread, is wired to unless its
+dtoverlay says otherwise: the firmware's overlays/README (i2c_arm, spi, w1-gpio)."""
+
+_KERNELS: Final[Mapping[str, Sequence[str]]] = {
+    "ds18b20": ("id",),
+    "iio": ("uri", "device"),
+}
+"""By driver, the keys that say which device of the kernel's a sensor is."""
+
+
+def placed(key: str, tables: Iterable[T]) -> dict[str, T]:
+    """Return the tables of a good configuration by their place, "sensor[0]"."""
+    return {f"{key}[{i}]": table for i, table in enumerate(tables)}
+
+
+def lines_in(config: Config) -> Iterator[tuple[str, Gpio]]:
+    """Yield the key and the name of every GPIO line of a good configuration."""
+    return lines_of(
+        placed("sensor", config.sensors),
+        placed("model", config.models),
+        placed("alarm", config.alarms),
+        placed("meter", config.meters),
+        config.heartbeat,
+    )
 
 
 def lines_of(
@@ -32,7 +69,7 @@ def lines_of(
                 yield f"{place}.{key}", line
 
 
-def addresses_of(sensors: Mapping[str, Sensor]) -> Iterator[tuple[str, str]]:
+def addresses_of(sensors: Mapping[str, Sensor]) -> Iterator[Use]:
     """Yield the key and the address or chip select of every sensor on a real bus.
 
     Behind a multiplexer addresses are free again, but for those of the chips in
@@ -43,7 +80,8 @@ def addresses_of(sensors: Mapping[str, Sensor]) -> Iterator[tuple[str, str]]:
     for place, sensor in sensors.items():
         options = sensor.options
         if isinstance(options, SpiOptions) and options.spi is not None:
-            yield f"{place}.bus", f"chip select {options.bus}"
+            bus, select = map(int, options.spi.split("."))
+            yield f"{place}.bus", f"chip select spi{bus}.{select}"
         elif isinstance(options, I2cOptions) and options.bus != "sim":
             key, chip = f"{place}.address", _address(options.address, options)
             if options.mux is None:
@@ -63,22 +101,63 @@ def _address(address: int, options: I2cOptions) -> str:
 
 
 def report(
-    decoder: Decoder,
-    lines: Iterator[tuple[str, Gpio]],
-    addresses: Iterator[tuple[str, str]],
-) -> None:
-    """Report lines that do not exist, lines with two jobs, addresses with two chips."""
-    used: list[tuple[str, str]] = []
-    for key, line in lines:
+    decoder: Decoder, lines: Iterable[tuple[str, Gpio]], sensors: Mapping[str, Sensor]
+) -> list[Problem]:
+    """Report lines that do not exist, lines with two jobs, addresses with two chips.
+
+    Returns:
+        What only probably has two jobs.
+    """
+    known: list[tuple[str, Line]] = []
+    for key, name in lines:
         try:
-            used.append((key, f"GPIO line {line_of(line)}"))
+            known.append((key, line_of(name)))
         except ValueError as err:
             what, _, cure = str(err).partition(": ")
             decoder.problem(key, what, cure)
-    used += addresses
-    counts = Counter(what for _, what in used)
-    for key, what in used:
-        if counts[what] > 1:
-            others = ", ".join(k for k, w in used if w == what and k != key)
-            cure = f"{others} has it too: change one"
-            decoder.problem(key, f"{what} is used twice", cure)
+    used = [(key, f"GPIO line {line}") for key, line in known]
+    for key, what, others in _shared([*used, *addresses_of(sensors)]):
+        decoder.problem(key, what, f"{others} has it too: change one")
+    doubts = [*_shared(_kernels(sensors)), *_on_a_pi(known, sensors)]
+    return [
+        Problem(decoder.file, key, what, f"{others} has it too: change one")
+        for key, what, others in doubts
+    ]
+
+
+def _shared(uses: Iterable[Use]) -> Iterator[tuple[str, str, str]]:
+    """Yield what is used more than once: the first key, what, and the other keys."""
+    keys: dict[str, list[str]] = {}
+    for key, what in uses:
+        keys.setdefault(what, []).append(key)
+    for what, (first, *others) in keys.items():
+        if others:
+            times = "twice" if len(others) == 1 else f"{len(others) + 1} times"
+            yield first, f"{what} is used {times}", ", ".join(others)
+
+
+def _kernels(sensors: Mapping[str, Sensor]) -> Iterator[Use]:
+    """Yield the devices of the kernel's; one sensor can have all that one gives."""
+    for place, sensor in sensors.items():
+        if keys := _KERNELS.get(sensor.driver):
+            said = [str(getattr(sensor.options, key) or "") for key in keys]
+            name = " ".join(filter(None, said)) or "that is the only one"
+            yield f"{place}.{keys[-1]}", f"the {sensor.driver} device {name}"
+
+
+def _on_a_pi(
+    lines: Sequence[tuple[str, Line]], sensors: Mapping[str, Sensor]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield lines that have another user if the board is a Raspberry Pi."""
+    users: dict[Line, str] = {line: key for key, line in lines}
+    for place, sensor in sensors.items():
+        thread = getattr(sensor.options, "thread", "")
+        users |= dict.fromkeys(_PI_WIRES.get(thread, ()), f"{place} ({thread})")
+    for key, line in lines:
+        number = str(line).removeprefix(f"{LABEL}GPIO")
+        user = users.get(int(number)) if number.isdecimal() else None
+        if user is not None and user != key:
+            what = f"{line} is line {number} on a Raspberry Pi"
+            if isinstance(line, int):
+                what = f"GPIO line {line} is used twice on a Raspberry Pi"
+            yield key, what, user

@@ -41,10 +41,11 @@ def node(bus: int | str, adapters: Path = ADAPTERS) -> str:
             reason=BusReason.NO_ADAPTER,
         )
     there = ", ".join(f"usb:{port}" for port in ports.values() if port)
+    others = f"but on {there}" if there else "nor on any other"
     raise BusError(
         errno.ENODEV,
-        f"{bus}: there is no I2C adapter on that port, but on {there or 'none'}: plug "
-        "it in there, or correct bus",
+        f"{bus}: there is no I2C adapter on that port, {others}: plug it in there, or "
+        "correct bus",
         reason=BusReason.NO_ADAPTER,
     )
 

@@ -9,6 +9,7 @@ import importlib
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
+from posixpath import normpath
 from typing import Annotated, Final, Protocol
 from weakref import WeakSet
 
@@ -35,7 +36,7 @@ class I2cOptions(Table, frozen=True, kw_only=True):
         | Annotated[
             str,
             Meta(
-                pattern=rf"^({BUS_NAMES})$",
+                pattern=rf"^({BUS_NAMES})\Z",
                 examples=["sim", "usb:1-1.2", "/dev/i2c-motor"],
             ),
         ]
@@ -52,8 +53,17 @@ class I2cOptions(Table, frozen=True, kw_only=True):
 
     @property
     def thread(self) -> str:
-        name = str(self.bus).removeprefix("/dev/")
-        return name if name.startswith("i2c-") else f"i2c-{name}"
+        return bus_name(self.bus)
+
+
+def bus_name(bus: int | str) -> str:
+    """Return the one name of a bus, however it is spelled; no hardware.
+
+    >>> bus_name(1), bus_name("/dev//i2c-1"), bus_name("usb:1-1.2")
+    ('i2c-1', 'i2c-1', 'i2c-usb:1-1.2')
+    """
+    name = normpath(str(bus)).removeprefix("/dev/")
+    return name if name.startswith("i2c-") else f"i2c-{name}"
 
 
 class Adapter(Protocol):

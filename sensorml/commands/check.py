@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from sensorml import loading
+from sensorml import loading, presence
 from sensorml.errors import ConfigError
 
 
@@ -17,15 +17,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     try:
         config = loading.load(args.config)
+        here = presence.warnings_here(config)
     except ConfigError as error:
         print(*error.problems, sep="\n")
         return 2
-    for warning in config.warnings:
+    for warning in (*config.warnings, *here):
         print(f"warning: {warning}", file=sys.stderr)
-    print(
-        f"{args.config}: good: {len(config.sensors)} sensors, "
-        f"{len(config.models)} models, {len(config.alarms)} alarms, "
-        f"{len(config.sinks)} sinks",
-        file=sys.stderr,
+    has = {
+        "sensor": config.sensors,
+        "model": config.models,
+        "alarm": config.alarms,
+        "sink": config.sinks,
+    }
+    counts = (
+        f"{len(each)} {word}{'s'[: len(each) != 1]}" for word, each in has.items()
     )
+    print(f"{args.config}: good: {', '.join(counts)}", file=sys.stderr)
     return 0

@@ -3,7 +3,9 @@
 /sys/bus/gpio lists the chips without their labels. The label is in the older
 /sys/class/gpio, where a chip's number is not that of /dev/gpiochipN but both
 hang below the same device; a kernel built without that class gives it only
-through the node (GPIO_GET_CHIPINFO_IOCTL of linux/gpio.h).
+through the node (GPIO_GET_CHIPINFO_IOCTL of linux/gpio.h). Who holds a line is
+known to the node alone (GPIO_V2_GET_LINEINFO_IOCTL, since Linux 5.10); asking for
+it claims nothing.
 """
 
 from __future__ import annotations
@@ -12,13 +14,18 @@ import fcntl
 import os
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sensorml.hardware.files import Tree
 
 _CHIPINFO = 0x8044B401  # _IOR(0xB4, 0x01, struct gpiochip_info)
-_CHIPINFO_LAYOUT = "32s32sI"  # name, label, lines
+_CHIPINFO_LAYOUT = struct.Struct("32s32sI")  # name, label, lines
+_LINEINFO = 0xC100B405  # _IOWR(0xB4, 0x05, struct gpio_v2_line_info)
+_LINEINFO_LAYOUT = struct.Struct("=32s32sI4xQ176x")
+"""name, consumer, offset, flags; the rest is attributes and room for more."""
+_USED = 1  # GPIO_V2_LINE_FLAG_USED
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +62,59 @@ def _labelled(tree: Tree) -> Iterator[tuple[str, tuple[str, int | None]]]:
 
 
 def _ask(tree: Tree, path: str) -> tuple[str, int | None]:
+    for raw in _asked(tree, path, _CHIPINFO, [bytes(_CHIPINFO_LAYOUT.size)]):
+        _, label, lines = _CHIPINFO_LAYOUT.unpack(raw)
+        return _text(label), int(lines)
+    return "", None
+
+
+class Line(NamedTuple):
+    """One line of a chip, as the kernel has it just now."""
+
+    name: str
+    """What the device tree calls it; "" for none."""
+    holder: str
+    """What the program or driver that holds it calls itself; "" when it is free."""
+
+
+def lines(tree: Tree, chip: GpioChip) -> list[Line]:
+    """Say who holds each line of a chip, by number; [] when that cannot be asked."""
+    asked = (
+        _LINEINFO_LAYOUT.pack(b"", b"", number, 0) for number in range(chip.lines or 0)
+    )
+    return [decode(raw) for raw in _asked(tree, f"dev/{chip.name}", _LINEINFO, asked)]
+
+
+def decode(raw: bytes) -> Line:
+    """Unpack a struct gpio_v2_line_info.
+
+    >>> decode(_LINEINFO_LAYOUT.pack(b"GPIO17", b"lg", 17, _USED))
+    Line(name='GPIO17', holder='lg')
+    >>> decode(_LINEINFO_LAYOUT.pack(b"GPIO4", b"", 4, _USED))  # no name of its own
+    Line(name='GPIO4', holder='the kernel')
+    """
+    name, consumer, _, flags = _LINEINFO_LAYOUT.unpack(raw)
+    holder = (_text(consumer) or "the kernel") if flags & _USED else ""
+    return Line(_text(name), holder)
+
+
+def _asked(tree: Tree, path: str, code: int, requests: Iterable[bytes]) -> list[bytes]:
+    """Ask a chip's node; [] when it cannot be opened or does not know the request."""
     if not tree.live:  # a copied node would be a device of this machine
-        return "", None
+        return []
     try:
         fd = os.open(f"/{path}", os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
-        return "", None
+        return []
     try:
         if not stat.S_ISCHR(os.fstat(fd).st_mode):
-            return "", None
-        raw = fcntl.ioctl(fd, _CHIPINFO, bytes(struct.calcsize(_CHIPINFO_LAYOUT)))
+            return []
+        return [fcntl.ioctl(fd, code, request) for request in requests]
     except OSError:
-        return "", None
+        return []
     finally:
         os.close(fd)
-    _, label, lines = struct.unpack(_CHIPINFO_LAYOUT, raw)
-    return label.split(b"\0")[0].decode("utf-8", "replace"), int(lines)
+
+
+def _text(raw: bytes) -> str:
+    return raw.split(b"\0")[0].decode("utf-8", "replace")

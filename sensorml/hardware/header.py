@@ -7,6 +7,7 @@ from typing import Final
 from sensorml.hardware.descriptors import Board, boards, identify
 from sensorml.hardware.facts import Facts
 from sensorml.hardware.files import parse_int
+from sensorml.hardware.gpio import GpioChip
 from sensorml.resources import folders
 
 _PI_LABELS: Final = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")
@@ -14,6 +15,8 @@ _PI_LABELS: Final = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")
 
 A machine has one of them at most.
 """
+_PI_LINES: Final = 28
+"""The chip has more, for the SD card and the like; gpiozero knows the header's."""
 
 
 def header_chip(facts: Facts, board: Board) -> int | None:
@@ -23,6 +26,11 @@ def header_chip(facts: Facts, board: Board) -> int | None:
         if chip.label in labels:
             return parse_int(chip.name.removeprefix("gpiochip"))
     return None
+
+
+def header_lines(chip: GpioChip) -> int | None:
+    """Return how many lines of the header's chip have a number; None: not known."""
+    return _PI_LINES if chip.label in _PI_LABELS else chip.lines
 
 
 def header_chip_here() -> int | None:

@@ -1,5 +1,7 @@
 """Which chip a service takes its lines from, and what it says when it cannot."""
 
+import subprocess
+import sys
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -67,6 +69,37 @@ def held(*, chip, line):
         yield
     finally:
         lgpio.gpiochip_close(handle)
+
+
+def checked(folder):
+    """Return what `sensorml check` warns of."""
+    check = [sys.executable, "-m", "sensorml", "check", "lab.toml"]
+    run = subprocess.run(check, cwd=folder, capture_output=True, text=True, check=True)
+    *warnings, good = run.stderr.splitlines()
+    assert good.endswith("1 sensor, 1 model, 1 alarm, 0 sinks")
+    return [line.removeprefix("warning: lab.toml: ") for line in warnings]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [("17", "GPIO line 17"), ("label:GPIO17", "the GPIO line GPIO17")],
+)
+def test_check_names_who_holds_a_line_and_takes_none(tmp_path, line, said):
+    Service(tmp_path, alarm("struck", f'gpio = "{line}"'))
+    with chips("pinctrl-bcm2711"), pressed():
+        with held(chip=0, line=17):
+            [told] = checked(tmp_path)
+        with held(chip=0, line=18):
+            assert checked(tmp_path) == []
+    assert told.startswith(f'alarm[0].gpio: {said} is held by "lg": ')
+
+
+def test_check_misses_what_is_not_there(tmp_path):
+    Service(tmp_path, alarm("struck", "gpio = 58"))
+    with chips("pinctrl-bcm2711"):
+        bus, line = checked(tmp_path)
+    assert bus.startswith("sensor[0].bus: there is no i2c-1 on this machine, ")
+    assert line.startswith("alarm[0].gpio: there is no GPIO line 58 on this machine: ")
 
 
 def test_a_user_without_access_is_told_of_the_group(tmp_path):

@@ -101,11 +101,11 @@ def test_more_than_a_fast_bus_carries_is_refused(write):
 def test_more_than_the_usual_is_a_warning_on_stderr_and_good(write, capsys):
     code, out, err = said(write(rate_hz=800), capsys)
     assert (code, out) == (0, "")
-    warning, good = err.splitlines()
-    assert warning.startswith("warning: ")
-    assert "i2c_arm_baudrate=400000" in warning
-    assert "Pi 3" not in warning
-    assert ": good: 2 sensors" in good
+    load, *_, good = err.splitlines()
+    assert load.startswith("warning: ")
+    assert "i2c_arm_baudrate=400000" in load
+    assert "Pi 3" not in load
+    assert good.endswith(": good: 2 sensors, 0 models, 0 alarms, 0 sinks")
 
 
 def test_what_a_pi_3_does_not_carry_says_so(write, capsys):
@@ -115,19 +115,36 @@ def test_what_a_pi_3_does_not_carry_says_so(write, capsys):
 
 def test_sensors_on_two_buses_are_not_added_up(write, capsys):
     code, _, err = said(write(other=3), capsys)
-    assert (code, "warning" in err) == (0, False)
+    assert (code, "would carry" in err) == (0, False)
+
+
+def test_a_bus_is_one_however_it_is_spelled(write):
+    path = write(rate_hz=1600, other='"/dev/i2c-1"')
+    [warning] = loading.load(path).warnings
+    assert "i2c-1 would carry" in str(warning)
+    assert "pump" in str(warning)
+    assert "i2c_arm_baudrate" in str(warning)
+    known = '[[bus]]\nnumber = "/dev/i2c-1"\nspeed_hz = 100_000\n'
+    [problem] = problems(write(rate_hz=1600, more=known))
+    assert "a bus at 100 kHz carries 100" in problem
+
+
+def test_the_speed_of_a_simulated_bus_is_nothing_to_tell(write):
+    text = '[[bus]]\nnumber = "sim"\nspeed_hz = 100_000\n'
+    [problem] = problems(write(other='"sim"', more=text))
+    assert "bus[0].number: is 'sim': give a whole number at least 0 or " in problem
 
 
 @pytest.mark.parametrize("other", ['"sim"'])
 def test_a_simulated_chip_loads_no_bus(write, capsys, other):
     _, _, err = said(write(other=other), capsys)
-    assert "warning" not in err
+    assert "would carry" not in err
 
 
 def test_a_bus_whose_speed_is_known_is_judged_by_that(write, capsys):
     known = "[[bus]]\nnumber = 1\nspeed_hz = {}\n"
     code, _, err = said(write(more=known.format(400_000)), capsys)
-    assert (code, "warning" in err) == (0, False)
+    assert (code, "would carry" in err) == (0, False)
     [problem] = problems(write(more=known.format(100_000)))
     assert "a bus at 100 kHz carries 100" in problem
     code, *_ = said(write(rate_hz=3200, more=known.format(1_000_000)), capsys)
