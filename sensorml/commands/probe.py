@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     tests, failed = _self_tests(sensors) if args.self_test else ((), False)
     if args.json:
         document = _document(report, sensors, tried, tests)
-        print(json.dumps(document, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(document, allow_nan=False))
     else:
         _show(report, sensors, tried)
         if args.self_test:

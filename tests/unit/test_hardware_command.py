@@ -88,6 +88,17 @@ def test_a_root_that_may_not_be_entered_is_one_sentence(
         assert "give a folder" in err
 
 
+def test_a_root_whose_name_is_not_utf_8_makes_json_all_the_same(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    root = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    root.mkdir()
+
+    assert run("--json", "--root", str(root)) == 0
+
+    assert json.loads(capfd.readouterr().out)["facts"]["root"] == str(root)
+
+
 NINES = "9" * 400
 
 
