@@ -1,5 +1,6 @@
 """Descriptors refuse what they do not know, and name one board."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,6 +76,20 @@ def test_the_problems_of_all_files_are_found_at_once(tmp_path: Path):
         "one.toml",
         "two.toml",
     }
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.toml")
+    (tmp_path / "endless.toml").symlink_to("/dev/zero")
+    (tmp_path / "folder.toml").mkdir()
+    (tmp_path / "gone.toml").symlink_to("nowhere")
+
+    with pytest.raises(ConfigError) as caught:
+        boards([tmp_path])
+
+    said = {Path(p.file).stem: p.what for p in caught.value.problems}
+    assert said.pop("gone") == "no such file"
+    assert said == dict.fromkeys(("pipe", "endless", "folder"), "is not a file")
 
 
 def test_a_file_of_the_same_name_in_a_later_folder_replaces_the_first(tmp_path: Path):
