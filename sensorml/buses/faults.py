@@ -7,7 +7,7 @@ this is what the sources of the adapters' drivers return:
                           (to Pi 4)   (Pi 5)      i2c-gpio    tiny-usb
 address not acknowledged  EREMOTEIO   EREMOTEIO   ENXIO       ENXIO
 a byte not acknowledged   EREMOTEIO   EREMOTEIO   EIO
-a chip holds the clock    EIO, later  ETIMEDOUT   ETIMEDOUT
+a chip holds the clock    EIO, later  ETIMEDOUT   ETIMEDOUT   EIO
                           ETIMEDOUT
 arbitration lost                      EAGAIN
 unplugged while open                                          EIO or
@@ -20,6 +20,7 @@ What is done about it:
   that changes nothing in the chip, once. A read that takes data out is never
   repeated: what it took is gone. It fails, the sensor is started again with
   back-off (`sampling.Station`), and the rows in between count as missed.
+- An EIO that comes late is a time-out (`i2cdev`).
 - After a time-out, or without its adapter, a connection is dead: what is asked
   of it fails without a transfer until the driver has connected anew. So a chip
   that hangs costs its neighbours one time-out an attempt. Without the adapter

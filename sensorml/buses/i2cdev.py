@@ -10,7 +10,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from sensorml.errors import BusError, BusReason
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
 
 MAX_MESSAGES: Final = 42
 """Messages that one ioctl takes: I2C_RDWR_IOCTL_MAX_MSGS of linux/i2c-dev.h."""
-TIMEOUT_S: Final = 0.2
-"""Of one transfer. A chip that hangs costs its neighbours so much; the longest
-burst, a full FIFO of 1024 bytes, takes 93 ms at 100 kHz."""
+TIMEOUT_S: Final = 0.1
+"""Of one transfer, by whatever program. A chip that hangs costs its neighbours so
+much; a kilobyte, the longest burst of ours and a small display's picture, takes
+93 ms at 100 kHz."""
+_HELD_S: Final = TIMEOUT_S / 2
+"""A transfer that breaks off after so long was held up, whatever the errno says."""
 
 _UNPLUGGED: Final = {errno.EIO, errno.EOPNOTSUPP}
 """What the kernel says when an adapter of USB is no longer there: the latter where
@@ -38,7 +42,12 @@ _I2C_M_RD = 0x0001  # linux/i2c.h
 class KernelBus:
     """A device node of i2c-dev, opened for one address."""
 
-    def __init__(self, bus: int | str, address: int) -> None:
+    def __init__(
+        self,
+        bus: int | str,
+        address: int,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Open /dev/i2c-N, or the node of that name.
 
         Raises:
@@ -47,6 +56,7 @@ class KernelBus:
         """
         import smbus2
 
+        self._clock_s = clock_s
         self._message = smbus2.i2c_msg
         self._node = f"/dev/i2c-{bus}" if isinstance(bus, int) else bus
         self._bus = smbus2.SMBus(self._node)
@@ -85,7 +95,8 @@ class KernelBus:
         EOPNOTSUPP, before it sends anything): then it is one system call a read.
 
         Raises:
-            OSError: as the kernel gave it; ENODEV when the node is gone.
+            OSError: as the kernel gave it, but ENODEV when the node is gone, and
+                ETIMEDOUT when it broke off late (i2c-bcm2835 says EIO, too).
         """
         reads: list[i2c_msg] = []
         run: list[i2c_msg] = []
@@ -98,12 +109,19 @@ class KernelBus:
             else:
                 reads.append(self._buffer(address, message, len(reads)))
                 run.append(reads[-1])
+        begun_s = self._clock_s()
         try:
             self._run(run, len(reads))
         except OSError as err:
-            if err.errno in _UNPLUGGED and not os.path.exists(self._node):  # noqa: PTH110
-                raise OSError(errno.ENODEV, os.strerror(errno.ENODEV)) from err
-            raise
+            number = err.errno
+            if number in _UNPLUGGED and not os.path.exists(self._node):  # noqa: PTH110
+                number = errno.ENODEV
+            elif number == errno.EIO and self._clock_s() - begun_s >= _HELD_S:
+                number = errno.ETIMEDOUT
+            if number == err.errno:
+                raise
+            assert number is not None  # noqa: S101 - the kernel gave one
+            raise OSError(number, os.strerror(number)) from err
         return b"".join(map(bytes, reads))
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """I2C: long bursts, few system calls, and failures that say what to do."""
 
 import errno
+import itertools
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -197,6 +198,22 @@ def test_an_adapter_that_was_unplugged_is_told_from_a_broken_transfer(
         bus.transfer(0x53, (b"\x00", 1))
     node.unlink()
     with pytest.raises(OSError, match="No such device"):
+        bus.transfer(0x53, (b"\x00", 1))
+    bus.close()
+
+
+@pytest.mark.parametrize(
+    ("took_s", "number"), [(0.001, errno.EIO), (0.1, errno.ETIMEDOUT)]
+)
+def test_a_transfer_that_breaks_off_late_has_timed_out(
+    kernel, tmp_path, took_s, number
+):
+    node = tmp_path / "i2c-7"
+    node.touch()
+    now_s = itertools.count(0, took_s)
+    bus = KernelBus(str(node), 0x53, lambda: next(now_s))
+    kernel.error = errno.EIO
+    with pytest.raises(OSError, match=os.strerror(number)):
         bus.transfer(0x53, (b"\x00", 1))
     bus.close()
 
