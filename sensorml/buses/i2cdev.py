@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MAX_MESSAGES: Final = 42
 """Messages that one ioctl takes: I2C_RDWR_IOCTL_MAX_MSGS of linux/i2c-dev.h."""
-TIMEOUT_S: Final = 0.1
+TIMEOUT_S: Final = 0.12
 """Of one transfer, by whatever program. A chip that hangs costs its neighbours so
 much; a kilobyte, the longest burst of ours and a small display's picture, takes
 93 ms at 100 kHz."""
