@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeVar
 
 import msgspec
 
-from sensorml import cards, plugins, uses
+from sensorml import cards, fit, plugins, uses
 from sensorml.config import (
     Alarm,
     Bus,
@@ -78,12 +78,14 @@ class _Loading:
         if not tables.get("sensor"):
             decoder.problem("sensor", "there is none", "add a [[sensor]] table")
         device = tables.get("device", socket.gethostname())
-        if not isinstance(device, str) or not device:
+        if not isinstance(device, str) or not device or not device.isprintable():
             decoder.problem("device", f"is {device!r}", 'write device = "name"')
         for key in ("sensor", "model", "alarm", "meter", "sink"):
             self._names(key)
         sensors = {
-            place: Sensor(name, driver, options, self._stale_after_s(place, table))
+            place: Sensor(
+                name, driver, options, self._stale_after_s(place, table, options)
+            )
             for place, name, driver, options, table in self._plugged("sensor")
         }
         sinks = [
@@ -147,8 +149,11 @@ class _Loading:
         names: list[str] = []
         for place, table in self._places(key):
             name = table.get("name", table.get("driver") if key == "sink" else None)
-            if not isinstance(name, str) or not name:
+            if name is None:
                 self.decoder.problem(f"{place}.name", "missing", "give it a name")
+            elif not isinstance(name, str) or not name or not name.isprintable():
+                cure = "give letters, digits, spaces and signs, in quotes"
+                self.decoder.problem(f"{place}.name", f"is {name!r}", cure)
             elif name in names:
                 what = f"{name!r} is used twice"
                 self.decoder.problem(f"{place}.name", what, "rename one")
@@ -172,7 +177,8 @@ class _Loading:
             place: decoded
             for place, table in self._places(key)
             # What is wrong with a name, `_names` has told.
-            for named in [{**table, "name": str(table.get("name"))}]
+            for name in ["".join(filter(str.isprintable, str(table.get("name"))))]
+            for named in [{**table, "name": name}]
             if (decoded := self.decoder.table(named, kind, place)) is not None
         }
 
@@ -195,13 +201,20 @@ class _Loading:
                 options = _beside(options, self.path.parent)
                 yield place, str(table.get("name", driver)), driver, options, table
 
-    def _stale_after_s(self, place: str, table: Json) -> float | None:
+    def _stale_after_s(
+        self, place: str, table: Json, options: msgspec.Struct
+    ) -> float | None:
         value = table.get("stale_after_s")
+        if value is None:
+            return None
+        what, cure = f"is {value!r}", "give seconds above 0"
         if isinstance(value, int | float) and value is not True and 0 < value <= 1e8:
-            return float(value)
-        if value is not None:
-            what, cure = f"is {value!r}", "give seconds above 0"
-            self.decoder.problem(f"{place}.stale_after_s", what, cure)
+            rate_hz = getattr(options, "rate_hz", None)
+            if rate_hz is None or value > 1 / rate_hz:
+                return float(value)
+            what += f", and rate_hz = {rate_hz:g} is a sample every {1 / rate_hz:g} s"
+            cure = "give more than that"
+        self.decoder.problem(f"{place}.stale_after_s", what, cure)
         return None
 
     def _references(self) -> None:
@@ -236,7 +249,7 @@ class _Loading:
             if wrong := cards.problems(folder):
                 self.decoder.problems += wrong
             elif model.sensor in by_name:
-                why = why_not(cards.load(folder).input, *by_name[model.sensor])
+                why = fit.why_not(cards.load(folder).input, *by_name[model.sensor])
                 if why is not None:
                     self.decoder.problem(f"{place}.sensor", *why)
 
@@ -251,30 +264,6 @@ class _Loading:
     def _delegates(self) -> Sequence[str]:
         files = (f for folder in folders("delegates") for f in folder.glob("*.toml"))
         return ["auto", *sorted({file.stem for file in files})]
-
-
-def why_not(
-    wants: cards.Input, sensor: Sensor, channels: Sequence[Channel]
-) -> tuple[str, str] | None:
-    """Say what keeps a model from running on a sensor, and the cure."""
-    if len(channels) != len(wants.channels):
-        what = (
-            f"{sensor.name} has {len(channels)} channels, "
-            f"the model wants {len(wants.channels)} ({', '.join(wants.channels)})"
-        )
-        return what, "use the sensor it was trained on, or train a model on this one"
-    unit = channels[0].unit
-    if unit and wants.unit and unit != wants.unit:
-        what = f"{sensor.name} is in {unit}, the model wants {wants.unit}"
-        return what, "train a model on this sensor"
-    rate_hz = getattr(sensor.options, "rate_hz", None)
-    if rate_hz and abs(rate_hz / wants.rate_hz - 1) > wants.rate_tolerance:
-        what = (
-            f"{sensor.name} runs at {rate_hz:g} Hz, "
-            f"the model wants {wants.rate_hz:g} Hz ± {wants.rate_tolerance:.0%}"
-        )
-        return what, f"set rate_hz to {wants.rate_hz:g}, or train a model at this rate"
-    return None
 
 
 def _beside(options: msgspec.Struct, folder: Path) -> msgspec.Struct:

@@ -7,15 +7,17 @@ place and its cure.
 
 from __future__ import annotations
 
+import math
+import re
 import tomllib
-import types
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, TypeGuard, TypeVar, Union, get_args, get_origin
+from typing import TypeVar
 
 import msgspec
 
 from sensorml.errors import ConfigError, Problem
+from sensorml.wanted import is_struct, item_struct, members, wanted
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -37,15 +39,24 @@ def read_toml(path: Path) -> Json:
         ConfigError: the file is missing, not UTF-8 or not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        repr(tables)  # dotted keys nest deeper than what a message can show
     except FileNotFoundError:
         what, cure = "no such file", "check the path"
+    except IsADirectoryError:
+        what, cure = "is a folder", "name a file in it"
     except OSError as err:
         what, cure = f"cannot be read ({err.strerror})", "check its permissions"
     except UnicodeDecodeError as err:
         what, cure = f"not UTF-8 at byte {err.start}", "save the file as UTF-8"
     except tomllib.TOMLDecodeError as err:
         what, cure = f"not TOML: {err}", "correct that line"
+    except RecursionError:
+        what, cure = "is nested too deeply", "no key here wants tables in tables so"
+    except ValueError:  # Python's limit for the digits of a number
+        what, cure = "not TOML: a number has thousands of digits", "correct it"
+    else:
+        return tables
     raise ConfigError([Problem(str(path), "", what, cure)])
 
 
@@ -85,7 +96,7 @@ class Decoder:
                     value[name], field.type, _join(key, name)
                 )
             elif field.required:
-                self.problem(_join(key, name), "missing", _wanted(field.type))
+                self.problem(_join(key, name), "missing", wanted(field.type))
         if len(self.problems) > before:
             return None
         try:
@@ -112,18 +123,24 @@ class Decoder:
         return None
 
     def _value(self, value: object, kind: object, key: str) -> object:
-        structs = [m for m in _members(kind) if _is_struct(m)]
+        structs = [m for m in members(kind) if is_struct(m)]
         if isinstance(value, dict) and structs:
             return self._one_of(value, structs, key)
-        item = _item_struct(kind)
+        item = item_struct(kind)
         if item is not None and isinstance(value, list):
             return tuple(
                 self.table(each, item, f"{key}[{i}]") for i, each in enumerate(value)
             )
+        # Data sheets write addresses so.
+        write = "{:#04x}".format if key.endswith("address") else str
+        shown = write(value) if type(value) is int else repr(value)
+        if (odd := _odd(value)) is not None:
+            self.problem(key, f"is {shown}{odd}", wanted(kind, write))
+            return None
         try:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError:
-            self.problem(key, f"is {value!r}", _wanted(kind))
+            self.problem(key, f"is {shown}", wanted(kind, write))
             return None
 
 
@@ -155,82 +172,29 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return "use one of " + ", ".join(words) if words else "remove it"
 
 
+_CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and newline
+
+
+def _odd(value: object) -> str | None:
+    r"""Say what makes a value no key's, though TOML can write it, or return None.
+
+    >>> _odd([1.0, float("nan")]), _odd(2**63), _odd("a\0b"), _odd("a\nb")
+    ('', ', more than 64 bits', ', with control characters', None)
+    """
+    if isinstance(value, list):
+        return next((odd for each in value if (odd := _odd(each)) is not None), None)
+    if isinstance(value, float) and not math.isfinite(value):
+        return ""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return ", more than 64 bits"
+    if isinstance(value, str) and _CONTROL.search(value):
+        return ", with control characters"
+    return None
+
+
 def _join(key: str, name: str) -> str:
     return f"{key}.{name}" if key else name
 
 
-def _members(kind: object) -> tuple[object, ...]:
-    """Return the alternatives of a union, or the type itself."""
-    if get_origin(kind) in {Union, types.UnionType}:
-        return get_args(kind)
-    return (kind,)
-
-
-def _item_struct(kind: object) -> type[msgspec.Struct] | None:
-    """Return the struct type that a list or tuple of tables holds."""
-    for member in _members(kind):
-        args = get_args(member)
-        if get_origin(member) in {list, tuple} and args and _is_struct(args[0]):
-            return args[0]
-    return None
-
-
-def _is_struct(kind: object) -> TypeGuard[type[msgspec.Struct]]:
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-
-
 def _tag_field(kind: type[msgspec.Struct]) -> str | None:
     return kind.__struct_config__.tag_field
-
-
-_PLAIN = {str: "text in quotes", int: "a whole number", float: "a number"}
-
-
-def _wanted(kind: object) -> str:
-    """Say in words what a key wants.
-
-    >>> _wanted(Literal["v1", "v2"])
-    'use one of "v1", "v2"'
-    >>> _wanted(int | None)
-    'give a whole number'
-    """
-    members = [m for m in _members(kind) if m is not type(None)]
-    choices = [c for m in members if get_origin(m) is Literal for c in get_args(m)]
-    if choices:
-        shown = ", ".join(f'"{c}"' if isinstance(c, str) else str(c) for c in choices)
-        return f"use one of {shown}"
-    names = [name for m in members if (name := _name(m))]
-    return "give " + " or ".join(names) if names else "see the documentation"
-
-
-def _name(kind: object) -> str:
-    if hasattr(kind, "__metadata__"):
-        return _name(get_args(kind)[0]) + _bounds(kind.__metadata__)
-    if kind is bool:
-        return "true or false"
-    if isinstance(kind, type) and kind in _PLAIN:
-        return _PLAIN[kind]
-    if _is_struct(kind) or _item_struct(kind):
-        return "a table"
-    if get_origin(kind) in {list, tuple}:
-        return "a list"
-    return ""
-
-
-def _bounds(metadata: tuple[object, ...]) -> str:
-    """Put the limits of a msgspec.Meta into words."""
-    said = []
-    for meta in metadata:
-        if isinstance(meta, msgspec.Meta):
-            for limit, word in (
-                (meta.gt, "above"),
-                (meta.ge, "at least"),
-                (meta.lt, "below"),
-                (meta.le, "at most"),
-            ):
-                if limit is not None:
-                    said.append(f" {word} {limit}")
-            if meta.examples:
-                shown = ", ".join(f'"{example}"' for example in meta.examples)
-                said.append(f" such as {shown}")
-    return ",".join(said)

@@ -116,24 +116,27 @@ def report(
             what, _, cure = str(err).partition(": ")
             decoder.problem(key, what, cure)
     used = [(key, f"GPIO line {line}") for key, line in known]
-    for key, what, others in _shared([*used, *addresses_of(sensors)]):
-        decoder.problem(key, what, f"{others} has it too: change one")
+    for problem in _shared([*used, *addresses_of(sensors)]):
+        decoder.problem(*problem)
     doubts = [*_shared(_kernels(sensors)), *_on_a_pi(known, sensors)]
-    return [
-        Problem(decoder.file, key, what, f"{others} has it too: change one")
-        for key, what, others in doubts
-    ]
+    return [Problem(decoder.file, *doubt) for doubt in doubts]
 
 
 def _shared(uses: Iterable[Use]) -> Iterator[tuple[str, str, str]]:
-    """Yield what is used more than once: the first key, what, and the other keys."""
+    """Yield what is used more than once: the first key, what, and the cure."""
     keys: dict[str, list[str]] = {}
     for key, what in uses:
         keys.setdefault(what, []).append(key)
     for what, (first, *others) in keys.items():
         if others:
             times = "twice" if len(others) == 1 else f"{len(others) + 1} times"
-            yield first, f"{what} is used {times}", ", ".join(others)
+            yield first, f"{what} is used {times}", _cure(*others)
+
+
+def _cure(*others: str) -> str:
+    if len(others) == 1:
+        return f"{others[0]} has it too: change one"
+    return f"{', '.join(others)} have it too: leave it to one"
 
 
 def _kernels(sensors: Mapping[str, Sensor]) -> Iterator[Use]:
@@ -148,7 +151,7 @@ def _kernels(sensors: Mapping[str, Sensor]) -> Iterator[Use]:
 def _on_a_pi(
     lines: Sequence[tuple[str, Line]], sensors: Mapping[str, Sensor]
 ) -> Iterator[tuple[str, str, str]]:
-    """Yield lines that have another user if the board is a Raspberry Pi."""
+    """Yield lines that have another user on a Raspberry Pi, as `_shared`."""
     users: dict[Line, str] = {line: key for key, line in lines}
     for place, sensor in sensors.items():
         thread = getattr(sensor.options, "thread", "")
@@ -160,4 +163,4 @@ def _on_a_pi(
             what = f"{line} is line {number} on a Raspberry Pi"
             if isinstance(line, int):
                 what = f"GPIO line {line} is used twice on a Raspberry Pi"
-            yield key, what, user
+            yield key, what, _cure(user)

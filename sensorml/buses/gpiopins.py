@@ -25,6 +25,8 @@ Line = int | str
 DEV: Final = Path("/dev")
 LABEL: Final = "label:"
 
+_MOST_LINES: Final = 0xFFFF
+"""A chip's number of lines is a u16: linux/gpio/driver.h, struct gpio_chip."""
 _PI_4B: Final = 0xC03111
 """A revision whose 40-pin header is that of every Raspberry Pi since the B+."""
 
@@ -84,6 +86,9 @@ def line_of(name: Line) -> Line:
     if text.startswith(LABEL) and text != LABEL:
         return text
     if text.isdecimal():
+        if len(text) > 5 or int(text) >= _MOST_LINES:
+            what = f"there is no line {text}: no chip has more than {_MOST_LINES}"
+            raise ValueError(f"{what}, count from 0")
         return int(text)
     lines, others = _header()
     word = text.upper()
@@ -93,8 +98,8 @@ def line_of(name: Line) -> Line:
         what = f"{text} is {others[word]}, no GPIO line"
         raise ValueError(f"{what}: use one of {_words(lines)}")
     cure = nearest(word, [name for name in lines if name.startswith(("GP", "BO"))])
-    if not cure.startswith("did"):
-        cure = f"use one of {_words(lines)};"
+    if not cure.startswith("did") or word.startswith(("GPIO", "BOARD")):
+        cure = f"use one of {_words(lines)};"  # it is the number that is wrong
     cure += f' write "{LABEL}…" for a name that gpioinfo shows'
     raise ValueError(f"there is no line {text!r}: {cure}")
 

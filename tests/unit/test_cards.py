@@ -85,8 +85,8 @@ def test_only_model_files_of_the_folder_can_be_listed(tmp_path: Path, name) -> N
             "output",
             "'fine' is not one of the labels",
         ),
-        ("value = 1.0", "value = nan", "threshold", "value is nan"),
-        ("value = 1.0", "value = inf", "threshold", "value is inf"),
+        ("value = 1.0", "value = nan", "threshold.value", "is nan"),
+        ("value = 1.0", "value = inf", "threshold.value", "is inf"),
         ("value = 1.0", "quantile = 0.9", "threshold.value", "missing"),
         ('"model.tflite"', '"other.tflite"', "", "files lacks model.tflite"),
         (

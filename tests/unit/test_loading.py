@@ -172,9 +172,28 @@ def test_a_sensors_own_patience_is_taken(write: Write) -> None:
             "gpio = 5\nstale_after_s = true",
             "sensor[1].stale_after_s: is True",
         ),
-        ('name = "bad"', 'name = ""', "alarm[0].name: missing: give it a name"),
-        ('name = "open"', "name = 1", "alarm[1].name: missing: give it a name"),
-        ("[[sink]]", '[[sink]]\nname = ""', "sink[0].name: missing: give it a name"),
+        ('name = "bad"', "", "alarm[0].name: missing: give it a name"),
+        ('name = "bad"', 'name = ""', "alarm[0].name: is '': give letters, digits"),
+        ('name = "open"', "name = 1", "alarm[1].name: is 1: give letters, digits"),
+        ('name = "open"', r'name = "o\npen"', r"alarm[1].name: is 'o\npen': give"),
+        ('name = "open"', r'name = "o\u0000"', r"alarm[1].name: is 'o\x00': give"),
+        ("[[sink]]", '[[sink]]\nname = ""', "sink[0].name: is '': give letters"),
+        ('"press-3"', r'"press\n3"', r"device: is 'press\n3': write device ="),
+        ("equals = 1", "equals = nan", "alarm[1].when.equals: is nan: give a number"),
+        ("equals = 1", "above = inf", "alarm[1].when.above: is inf: give a number"),
+        (
+            'driver = "gpio"\ngpio = 5',
+            'driver = "lm75"\nrate_hz = 0.1\nstale_after_s = 10',
+            (
+                "sensor[1].stale_after_s: is 10, and rate_hz = 0.1 is a sample every "
+                "10 s: give more than that"
+            ),
+        ),
+        (
+            'driver = "gpio"\ngpio = 5',
+            'driver = "lm75"\nbus = 99999999999999999999',
+            "sensor[1].bus: is 99999999999999999999, more than 64 bits: give a whole",
+        ),
         ('path = "plain"\n', "", "model[0].path: missing: give text in quotes"),
         ('path = "plain"', 'path = "plane"', "no such file: check the path"),
         (
@@ -320,7 +339,10 @@ def test_a_gpio_line_has_one_job(write: Write, old, new, said) -> None:
         ('"BOARD1"', "BOARD1 is 3V3, no GPIO line: use one of 0 to 27"),
         ('"BOARD6"', "BOARD6 is GND, no GPIO line"),
         ('"GIPO17"', "there is no line 'GIPO17': did you mean GPIO17? write"),
-        ('"BOARD41"', "there is no line 'BOARD41': did you mean BOARD40?"),
+        ('"BOARD41"', "there is no line 'BOARD41': use one of 0 to 27, "),
+        ('"GPIO99"', "there is no line 'GPIO99': use one of 0 to 27, "),
+        ("65535", "there is no line 65535: no chip has more than 65535, count from 0"),
+        ('"1000000000000"', "there is no line 1000000000000: no chip has more"),
         ('"door"', "there is no line 'door': use one of 0 to 27"),
         ('"P9_12"', '"label:…" for a name that gpioinfo shows'),
         ('""', "there is no line ''"),
@@ -333,7 +355,7 @@ def test_a_line_that_is_none_is_refused_with_those_there_are(write, line, said) 
     assert said in found
 
 
-@pytest.mark.parametrize("line", ['"label:P9_12"', "54"])
+@pytest.mark.parametrize("line", ['"label:P9_12"', "54", "65534"])
 def test_a_line_may_have_a_label_or_be_beyond_a_pis_header(write, line) -> None:
     config = loading.load(write(GOOD.replace("gpio = 17", f"gpio = {line}")))
     assert str(config.alarms[0].gpio) in line

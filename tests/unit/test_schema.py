@@ -36,6 +36,11 @@ class Drawing(Table, frozen=True, kw_only=True):
     copies: Annotated[int, Meta(ge=1, le=9)] = 1
     sizes: tuple[float, ...] = ()
     visible: bool = True
+    scale: float = 1.0
+    address: Annotated[int, Meta(ge=0x76, le=0x77)] = 0x76
+    serial: Annotated[str, Meta(pattern="^28-[0-9a-f]+$")] = "28-0"
+    inputs: tuple[Literal["0", "1"], ...] = ()
+    spot: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         if self.copies > 1 and not self.visible:
@@ -72,16 +77,29 @@ def test_a_table_becomes_its_type() -> None:
     ("change", "problem"),
     [
         ({"nam": 1}, "nam: unknown key: did you mean name?"),
-        ({"zzzz": 1}, "zzzz: unknown key: use one of colour, copies, name, origin, "),
+        ({"zzzz": 1}, "zzzz: unknown key: use one of address, colour, copies, "),
         ({"name": 1}, "name: is 1: give text in quotes"),
         ({"copies": "two"}, "copies: is 'two': give a whole number at least 1"),
         ({"copies": 10}, "copies: is 10: give a whole number at least 1, at most 9"),
+        ({"copies": 2**64}, f"copies: is {2**64}, more than 64 bits: give a whole"),
+        ({"address": 0x78}, "address: is 0x78: give 0x76 or 0x77"),
+        ({"address": "0x76"}, "address: is '0x76': give 0x76 or 0x77"),
+        ({"serial": "10-0"}, "serial: is '10-0': give text in quotes that matches ^28"),
         ({"copies": True}, "copies: is True: give a whole number"),
         ({"copies": 1.5}, "copies: is 1.5: give a whole number"),
         ({"visible": "yes"}, "visible: is 'yes': give true or false"),
         ({"colour": "rad"}, 'colour: is \'rad\': use one of "red", "green"'),
-        ({"sizes": 1}, "sizes: is 1: give a list"),
-        ({"sizes": ["1"]}, "sizes: is ['1']: give a list"),
+        ({"sizes": 1}, "sizes: is 1: give a list, each a number"),
+        ({"sizes": ["1"]}, "sizes: is ['1']: give a list, each a number"),
+        ({"sizes": [1.0, float("nan")]}, "sizes: is [1.0, nan]: give a list"),
+        ({"scale": float("nan")}, "scale: is nan: give a number"),
+        ({"scale": float("-inf")}, "scale: is -inf: give a number"),
+        (
+            {"inputs": ["4", "0-2"]},
+            "inputs: is ['4', '0-2']: give a list, each one of \"0\", \"1\"",
+        ),
+        ({"spot": [1]}, "spot: is [1]: give a list of 2, each a whole number"),
+        ({"name": "mo\0tor"}, "name: is 'mo\\x00tor', with control characters: give"),
         ({"origin": 1}, "origin: is 1: give a table"),
         ({"origin": {}}, "origin.x: missing: give a number"),
         ({"origin": {"x": 1, "z": 1}}, "origin.z: unknown key: use one of x, y"),
@@ -160,6 +178,9 @@ def test_no_value_makes_the_decoder_fail_otherwise_than_by_a_problem(value) -> N
         (None, "no such file: check the path"),
         (b"a = ", "not TOML"),
         (b"a = 1\na = 2", "not TOML"),
+        (b"a = " + b"[" * 5000, "is nested too deeply: no key here wants"),
+        (b"a" + b".a" * 5000 + b" = 1", "is nested too deeply"),
+        (b"a = " + b"9" * 5000, "not TOML: a number has thousands of digits"),
         (b"\x7fELF\xff\xfe", "not UTF-8 at byte 4: save the file as UTF-8"),
     ],
 )
@@ -175,8 +196,14 @@ def test_a_file_that_is_no_toml_is_one_problem(tmp_path: Path, content, said) ->
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="is a folder: name a file in it"):
         read_toml(tmp_path)
+
+
+def test_an_editors_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "f.toml"
+    path.write_bytes(b"\xef\xbb\xbfa = 1")
+    assert read_toml(path) == {"a": 1}
 
 
 def test_a_file_is_one_table(tmp_path: Path) -> None:

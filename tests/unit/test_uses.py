@@ -43,8 +43,8 @@ W1 = 'driver = "ds18b20"; id = "{}"'
 def test_a_line_with_many_jobs_is_one_problem(checked) -> None:
     assert checked(*map(gpio, (17, '"GPIO17"', '"BOARD11"', '" bcm17 "'))) == [
         (
-            "sensor[0].gpio: GPIO line 17 is used 4 times: "
-            "sensor[1].gpio, sensor[2].gpio, sensor[3].gpio has it too: change one"
+            "sensor[0].gpio: GPIO line 17 is used 4 times: sensor[1].gpio, "
+            "sensor[2].gpio, sensor[3].gpio have it too: leave it to one"
         )
     ]
 

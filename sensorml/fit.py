@@ -1,0 +1,33 @@
+"""Whether a model and a sensor belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sensorml import cards
+from sensorml.config import Sensor
+from sensorml.types import Channel
+
+
+def why_not(
+    wants: cards.Input, sensor: Sensor, channels: Sequence[Channel]
+) -> tuple[str, str] | None:
+    """Say what keeps a model from running on a sensor, and the cure."""
+    if len(channels) != len(wants.channels):
+        what = (
+            f"{sensor.name} has {len(channels)} channels, "
+            f"the model wants {len(wants.channels)} ({', '.join(wants.channels)})"
+        )
+        return what, "use the sensor it was trained on, or train a model on this one"
+    unit = channels[0].unit
+    if unit and wants.unit and unit != wants.unit:
+        what = f"{sensor.name} is in {unit}, the model wants {wants.unit}"
+        return what, "train a model on this sensor"
+    rate_hz = getattr(sensor.options, "rate_hz", None)
+    if rate_hz and abs(rate_hz / wants.rate_hz - 1) > wants.rate_tolerance:
+        what = (
+            f"{sensor.name} runs at {rate_hz:g} Hz, "
+            f"the model wants {wants.rate_hz:g} Hz ± {wants.rate_tolerance:.0%}"
+        )
+        return what, f"set rate_hz to {wants.rate_hz:g}, or train a model at this rate"
+    return None

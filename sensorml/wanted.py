@@ -1,0 +1,109 @@
+"""What the key of a table wants, in words: its type, its limits, its choices."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterable
+from typing import Literal, TypeGuard, Union, get_args, get_origin
+
+import msgspec
+
+_PLAIN = {
+    bool: "true or false",
+    str: "text in quotes",
+    int: "a whole number",
+    float: "a number",
+}
+
+
+def wanted(kind: object, write: Callable[[object], str] = str) -> str:
+    """Say in words what a key wants, numbers as `write` does.
+
+    >>> wanted(Literal["v1", "v2"])
+    'use one of "v1", "v2"'
+    >>> wanted(int | None)
+    'give a whole number'
+    >>> wanted(tuple[Literal["x", "y"], ...])
+    'give a list, each one of "x", "y"'
+    """
+    given = [m for m in members(kind) if m is not type(None)]
+    choices = [c for m in given if get_origin(m) is Literal for c in get_args(m)]
+    if choices:
+        return f"use {_one_of(choices)}"
+    names = [name for m in given if (name := _name(m, write))]
+    return "give " + " or ".join(names) if names else "see the documentation"
+
+
+def _one_of(choices: Iterable[object]) -> str:
+    shown = (f'"{c}"' if isinstance(c, str) else str(c) for c in choices)
+    return f"one of {', '.join(shown)}"
+
+
+def _name(kind: object, write: Callable[[object], str]) -> str:
+    if hasattr(kind, "__metadata__"):
+        base = get_args(kind)[0]
+        limits = [m for m in kind.__metadata__ if isinstance(m, msgspec.Meta)]
+        few = _few(limits) if base is int else []
+        said = " or ".join(map(write, few))
+        return said or _name(base, write) + _bounds(limits, write)
+    if isinstance(kind, type) and kind in _PLAIN:
+        return _PLAIN[kind]
+    if is_struct(kind) or item_struct(kind):
+        return "a table"
+    if get_origin(kind) is Literal:
+        return _one_of(get_args(kind))
+    return _list(kind, write) if get_origin(kind) in {list, tuple} else ""
+
+
+def _list(kind: object, write: Callable[[object], str]) -> str:
+    item, *more = get_args(kind)
+    length = "" if not more or more == [...] else f" of {1 + len(more)}"
+    each = _name(item, write)
+    return f"a list{length}" + (f", each {each}" if each else "")
+
+
+def _few(limits: Iterable[msgspec.Meta]) -> list[float]:
+    """Return the whole numbers within limits that leave one or two."""
+    for meta in limits:
+        if meta.ge is not None and meta.le is not None and meta.le - meta.ge <= 1:
+            return sorted({meta.ge, meta.le})
+    return []
+
+
+def _bounds(limits: Iterable[msgspec.Meta], write: Callable[[object], str]) -> str:
+    said: list[str] = []
+    for meta in limits:
+        for limit, word in (
+            (meta.gt, "above"),
+            (meta.ge, "at least"),
+            (meta.lt, "below"),
+            (meta.le, "at most"),
+        ):
+            if limit is not None:
+                said.append(f" {word} {write(limit)}")
+        if meta.examples:
+            shown = ", ".join(f'"{example}"' for example in meta.examples)
+            said.append(f" such as {shown}")
+        elif meta.pattern:
+            said.append(f" that matches {meta.pattern}")
+    return ",".join(said)
+
+
+def members(kind: object) -> tuple[object, ...]:
+    """Return the alternatives of a union, or the type itself."""
+    if get_origin(kind) in {Union, types.UnionType}:
+        return get_args(kind)
+    return (kind,)
+
+
+def item_struct(kind: object) -> type[msgspec.Struct] | None:
+    """Return the struct type that a list or tuple of tables holds."""
+    for member in members(kind):
+        args = get_args(member)
+        if get_origin(member) in {list, tuple} and args and is_struct(args[0]):
+            return args[0]
+    return None
+
+
+def is_struct(kind: object) -> TypeGuard[type[msgspec.Struct]]:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
