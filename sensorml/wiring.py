@@ -59,12 +59,12 @@ def listen(alarm: Alarm, stack: ExitStack, tell: Tell) -> None:
     """
     name = alarm.name
 
-    def pressed(active: bool) -> None:
+    def pressed(active: bool, at_ns: int) -> None:
         if active:
-            tell(Reading("", time.monotonic_ns(), Acknowledge(name)))
+            tell(Reading("", at_ns, Acknowledge(name)))
 
-    def turned(armed: bool) -> None:
-        tell(Reading("", time.monotonic_ns(), Arm(name, armed)))
+    def turned(armed: bool, at_ns: int) -> None:
+        tell(Reading("", at_ns, Arm(name, armed)))
 
     if alarm.acknowledge_gpio is not None:
         from sensorml.buses import gpio
@@ -77,7 +77,7 @@ def listen(alarm: Alarm, stack: ExitStack, tell: Tell) -> None:
         switch = gpio.open_input(alarm.arm_gpio, on_change=turned)
         stack.callback(switch.close)
         if not switch.value:
-            turned(False)
+            turned(False, time.monotonic_ns())
 
 
 def trigger(model: Model, stack: ExitStack, tell: Tell) -> None:
@@ -93,11 +93,15 @@ def trigger(model: Model, stack: ExitStack, tell: Tell) -> None:
 
     delay_ns = round(rule.delay_s * 1e9)
 
-    def fired(at_ns: int) -> None:
+    def fired(_active: bool, at_ns: int) -> None:
         tell(Reading(model.sensor, at_ns + delay_ns, Trigger(model.name)))
 
-    line = gpio.open_trigger(
-        rule.gpio, fired, edge=rule.edge, pull=rule.pull, bounce_s=rule.bounce_s
+    line = gpio.open_input(
+        rule.gpio,
+        on_change=fired,
+        pull=rule.pull,
+        bounce_s=rule.bounce_s,
+        edges=rule.edge,
     )
     stack.callback(line.close)
 

@@ -16,8 +16,8 @@ What holds an output, from best to worst:
 - At boot and without power nothing of this holds. Where it matters, wire it: an
   external pull, or a relay that drops out in the safe position.
 
-A process that is killed leaves the level that was last set; the service that
-systemd starts next sets the safe one.
+A process that is killed leaves the level that was last set: `failsafe` is there
+for what comes then.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from sensorml.errors import BusError
 Line = gpiopins.Line
 Level = Literal["high", "low"]
 Pull = Literal["up", "down", "none"]
+Edges = Literal["both", "rising", "falling"]
+OnChange = Callable[[bool, int], None]
 
 _PULLS = {"up": "up", "down": "down", "none": "floating"}
 _SECOND_NS = 1_000_000_000
@@ -120,7 +122,7 @@ class Input(_Claim):
         pull: Pull,
         active: Level,
         bounce_s: float,
-        edges: Literal["both", "rising", "falling"] = "both",
+        edges: Edges = "both",
     ) -> None:
         super().__init__(line, active)
 
@@ -213,28 +215,50 @@ def open_pwm(line: Line, *, frequency_hz: float) -> Pwm:
 def open_input(
     line: Line,
     *,
-    on_change: Callable[[bool], None],
+    on_change: OnChange,
     pull: Pull = "up",
     active: Level | None = None,
     bounce_s: float = 0.02,
+    edges: Edges = "both",
+    clock: Callable[[], int] = time.monotonic_ns,
 ) -> Input:
     """Listen to a line.
 
     `on_change` is called with True when the line becomes active and False when
-    it no longer is, on a thread of lgpio's: it must return at once. `active` is
-    the level that means True; by default the one that the pull is not, so True
-    is a pressed button. A level counts when it has lasted `bounce_s`.
+    it no longer is, and with the time of the edge: the kernel's, monotonic, ns.
+    That is on a thread of lgpio's: it must return at once. `active` is the level
+    that means True; by default the one that the pull is not, so True is a
+    pressed button. A level counts, and is told, when it has lasted `bounce_s`.
 
     Raises:
         BusError: no access, no such line, or somebody else has it.
     """
     return Input(
         line,
-        on_edge=lambda _ticks, is_active: on_change(is_active),
+        on_edge=_dated(on_change, bounce_s, clock),
         pull=pull,
         active=active or ("low" if pull == "up" else "high"),
         bounce_s=bounce_s,
+        edges=edges,
     )
+
+
+def _dated(
+    on_change: OnChange, bounce_s: float, clock: Callable[[], int]
+) -> Callable[[float, bool], None]:
+    """Turn an edge's ticks into its time, by `clock` if they are another clock's.
+
+    lgpio adds the time that it waited to them (lgPthAlerts.c, xDebWatEvt).
+    """
+    bounce_ns = round(bounce_s * 1e9)
+
+    def told(ticks_s: float, is_active: bool) -> None:
+        now_ns, at_ns = clock(), round(ticks_s * 1e9)
+        if not now_ns - _SECOND_NS < at_ns <= now_ns:
+            at_ns = now_ns
+        on_change(is_active, at_ns - bounce_ns)
+
+    return told
 
 
 def open_interrupt(line: Line, on_rise: Callable[[float], None]) -> Input:
@@ -255,38 +279,6 @@ def open_interrupt(line: Line, on_rise: Callable[[float], None]) -> Input:
         active="high",
         bounce_s=0,
         edges="rising",
-    )
-
-
-def open_trigger(
-    line: Line,
-    on_edge: Callable[[int], None],
-    *,
-    edge: Literal["rising", "falling"],
-    pull: Pull,
-    bounce_s: float,
-) -> Input:
-    """Listen for edges of one kind, and for when they were.
-
-    `on_edge` is called on a thread of lgpio's and must return at once; it is
-    given the time of the edge, monotonic, ns: the kernel's if that is the same
-    clock (see `open_interrupt`), else that of the call.
-
-    Raises:
-        BusError: no access, no such line, or somebody else has it.
-    """
-    # lgpio adds the time that it waited (lgPthAlerts.c, xDebWatEvt).
-    bounce_ns = round(bounce_s * 1e9)
-
-    def told(ticks_s: float, _is_active: bool) -> None:
-        now_ns, at_ns = time.monotonic_ns(), round(ticks_s * 1e9)
-        if not now_ns - _SECOND_NS < at_ns <= now_ns:
-            at_ns = now_ns
-        on_edge(at_ns - bounce_ns)
-
-    active: Level = "high" if edge == "rising" else "low"
-    return Input(
-        line, on_edge=told, pull=pull, active=active, bounce_s=bounce_s, edges=edge
     )
 
 

@@ -3,6 +3,9 @@
 It yields a row every `period_s`, so that silence means a fault, and each
 change with the time of its edge. A pulse between two reads is not lost: it
 becomes a row, and the level after it the row of the next read.
+
+A level counts when it has lasted `bounce_s`. So a row without a change is of the
+time so long ago: later ones may yet turn out to be of another level.
 """
 
 from __future__ import annotations
@@ -76,6 +79,7 @@ class Driver:
             pull=self._options.pull,
             active=self._options.active,
             bounce_s=self._options.bounce_s,
+            clock=self._clock,
         )
         self._level = self._line.value
 
@@ -85,7 +89,8 @@ class Driver:
             raise BusError(f"GPIO {self._options.gpio}: not started")
         value = self._line.value
         now = self._clock()
-        self._level, at = self._next_edge() or self._settled(value, now)
+        settled = now - self._bounce_ns
+        self._level, at = self._next_edge() or (self._settled(value, now), settled)
         self._last_ns = max(at, self._last_ns + 1)
         return Block(
             samples=np.array([[self._level]], np.float32),
@@ -99,9 +104,9 @@ class Driver:
             line, self._line = self._line, None
             line.close()
 
-    def _changed(self, level: bool) -> None:
+    def _changed(self, level: bool, at_ns: int) -> None:
         """Note an edge; called on lgpio's thread."""
-        self._edges.append((level, self._clock()))
+        self._edges.append((level, at_ns))
 
     def _next_edge(self) -> tuple[bool, int] | None:
         while self._edges:
@@ -111,14 +116,14 @@ class Driver:
                 return level, at
         return None
 
-    def _settled(self, value: bool, now: int) -> tuple[bool, int]:
+    def _settled(self, value: bool, now: int) -> bool:
         """Return the level to believe when no edge says otherwise."""
         if value == self._level:
             self._doubt_ns = None
-            return value, now
+            return value
         if self._doubt_ns is None:
             self._doubt_ns = now
         if now - self._doubt_ns < self._bounce_ns:
-            return self._level, now
+            return self._level
         self._doubt_ns = None
-        return value, now
+        return value

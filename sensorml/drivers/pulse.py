@@ -4,8 +4,8 @@ The rate comes from the times of the pulses, not from their number in a fixed
 time (reciprocal counting): n whole periods between the last pulse of one row
 and the last of the next. So it is as fine at 2 Hz as at 200 Hz.
 
-The time of a pulse is that at which lgpio's thread told it, so a busy computer
-shows as jitter. Above some thousand pulses a second it does not keep up.
+The time of a pulse is the kernel's, so a busy computer does not show as jitter.
+Above some thousand pulses a second it does not keep up.
 """
 
 from __future__ import annotations
@@ -139,6 +139,7 @@ class Driver:
             pull=self._options.pull,
             active=self._options.active,
             bounce_s=self._options.bounce_s,
+            clock=self._clock,
         )
 
     def read(self) -> Block:
@@ -162,11 +163,11 @@ class Driver:
             line, self._line = self._line, None
             line.close()
 
-    def _changed(self, active: bool) -> None:
+    def _changed(self, active: bool, at_ns: int) -> None:
         """Note the beginning of a pulse; called on lgpio's thread."""
         if active:
             self._number += 1
-            self._pulses.append(Pulse(self._number, self._clock()))
+            self._pulses.append(Pulse(self._number, at_ns))
 
     def _slowing_hz(self) -> float:
         """Return the last rate, or less: no pulse for so long sets a bound."""

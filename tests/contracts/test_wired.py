@@ -188,7 +188,10 @@ def test_an_alarm_is_seen_at_the_other_end_of_the_wire(header, loop, active, fai
     with ExitStack() as stack:
         line = wiring.alarm_line(alarm, stack, LineTimer())
         end = gpio.open_input(
-            loop.input, on_change=heard.append, pull="none", active=active
+            loop.input,
+            on_change=lambda on, _at_ns: heard.append(on),
+            pull="none",
+            active=active,
         )
         stack.callback(end.close)
         assert comes_true(lambda: end.value is safe)

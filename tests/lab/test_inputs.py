@@ -148,6 +148,27 @@ def test_a_contact_that_bounces_changes_once(plant):
     assert service.log.count("alarm guard:") == said + 2
 
 
+def test_a_contact_has_the_time_of_its_edge(plant, figure):
+    service, _, header = plant
+    edges_ns = []
+    for n in range(20):
+        time.sleep(0.2 + 0.0037 * n)
+        edges_ns.append(time.time_ns())
+        header.drive(DOOR, high=n % 2 == 0)
+    query = (
+        f"SELECT time_ns FROM alarm WHERE alarm = 'guard' AND time_ns > {edges_ns[0]}"
+    )
+    wait_for(lambda: len(service.rows(query)) >= len(edges_ns))
+    told_ns = np.array(service.rows(f"{query} ORDER BY time_ns"))[:, 0]
+    late_ms = (told_ns - edges_ns) / 1e6
+    figure(
+        f"edge of a contact to its time, {len(edges_ns)} edges: "
+        f"{min(late_ms):.1f} to {max(late_ms):.1f} ms"
+    )
+    assert min(late_ms) >= 0
+    assert max(late_ms) < 3
+
+
 def test_every_edge_of_the_trigger_has_its_window_and_nothing_else_has(plant, figure):
     service, press, header = plant
     press.g = STRIKE_G

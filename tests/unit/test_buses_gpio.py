@@ -26,7 +26,11 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockFactory]:
 
 def listen(line: gpio.Line = 22, **options: object) -> tuple[gpio.Input, list[bool]]:
     heard: list[bool] = []
-    return gpio.open_input(line, on_change=heard.append, **options), heard
+
+    def changed(active: bool, _at_ns: int) -> None:
+        heard.append(active)
+
+    return gpio.open_input(line, on_change=changed, **options), heard
 
 
 @pytest.mark.parametrize("line", [17, "GPIO17", "BOARD11"])
@@ -272,16 +276,36 @@ def test_pulses_are_of_the_frequency_and_the_share_that_they_are_told(
     gpio.open_pwm(18, frequency_hz=50.0)
 
 
-@pytest.mark.parametrize("bounce_s", [0.0, 0.02])
-def test_a_trigger_is_debounced_as_told_and_hears_one_kind_of_edge(
-    lines: MockFactory, bounce_s: float
+def test_an_input_may_hear_one_kind_of_edge(lines: MockFactory) -> None:
+    listen(edges="falling", bounce_s=0)
+    assert (lines.pin(22).bounce, lines.pin(22).edges) == (None, "falling")
+
+
+@pytest.mark.parametrize(
+    ("kernels_s", "expected_ms"),
+    [
+        (99.997, 99_977),
+        (1.7e9, 99_980),  # another clock: the time of the call
+        (98.9, 99_980),
+        (100.001, 99_980),
+    ],
+)
+def test_an_edge_has_the_time_at_which_its_level_began(
+    lines: MockFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    kernels_s: float,
+    expected_ms: int,
 ) -> None:
-    line = gpio.open_trigger(
-        22, lambda _: None, edge="falling", pull="up", bounce_s=bounce_s
+    heard: list[tuple[bool, int]] = []
+    gpio.open_input(
+        22,
+        on_change=lambda *edge: heard.append(edge),
+        bounce_s=0.02,
+        clock=lambda: 100_000_000_000,
     )
-    pin = lines.pin(22)
-    assert (pin.pull, pin.bounce, pin.edges) == ("up", bounce_s or None, "falling")
-    line.close()
+    monkeypatch.setattr("gpiozero.pins.mock.monotonic", lambda: kernels_s)
+    lines.pin(22).drive_low()
+    assert heard == [(True, expected_ms * 1_000_000)]
 
 
 def test_importing_the_module_does_not_import_gpiozero() -> None:

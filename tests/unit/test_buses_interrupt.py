@@ -138,7 +138,7 @@ def test_a_line_that_chatters_is_let_go_and_told_of(monkeypatch, caplog) -> None
 def test_a_line_that_somebody_else_has_is_told_of_once_and_is_no_failure(
     pins: MockFactory, caplog
 ) -> None:
-    other = gpio.open_input(25, on_change=lambda _level: None)
+    other = gpio.open_input(25, on_change=lambda *_edge: None)
     interrupt = Interrupt(25, 9, Clock(10**15))
     interrupt.open()
     interrupt.open()
@@ -185,7 +185,7 @@ def test_it_listens_to_the_pin_itself(pins: MockFactory) -> None:
     pin.drive_low()
     assert rung == [clock()]
     with pytest.raises(BusError):
-        gpio.open_input(25, on_change=lambda _level: None)
+        gpio.open_input(25, on_change=lambda *_edge: None)
     interrupt.close()
     pin.drive_high()
     assert len(rung) == 1

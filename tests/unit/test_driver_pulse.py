@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import cycle
 
 import msgspec
 import pytest
@@ -21,6 +22,7 @@ from sensorml.types import Channel
 @pytest.fixture(autouse=True)
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")
+    monkeypatch.setattr("gpiozero.pins.mock.monotonic", lambda: 1.7e9)  # not ours
     bus._factory.cache_clear()
     yield
     bus._factory.cache_clear()
@@ -73,6 +75,18 @@ def test_uneven_periods_are_jitter() -> None:
     assert wheel.row() == [pytest.approx(0.2)]
     wheel.pulses(1, 0.5)
     assert wheel.row() == [0.0]  # one period has nothing to differ from
+
+
+def test_a_computer_that_is_late_is_no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel = Wheel("rate", "jitter")
+    late_s = cycle((0.001, 0.02, 0.008))
+    monkeypatch.setattr("gpiozero.pins.mock.monotonic", lambda: wheel.kernels_s)
+    for n in range(20):
+        wheel.kernels_s = 1000 + 0.05 * n
+        wheel.clock.now_ns = round((wheel.kernels_s + next(late_s)) * 1e9)
+        wheel.pin.drive_low()
+        wheel.pin.drive_high()
+    assert wheel.row() == [pytest.approx(20.0), pytest.approx(0.0, abs=1e-6)]
 
 
 def test_a_wheel_that_slows_down_is_seen_before_the_next_pulse() -> None:
