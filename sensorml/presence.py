@@ -64,11 +64,11 @@ def _buses(config: Config, facts: Facts) -> Iterator[tuple[str, Reason]]:
         options = sensor.options
         if isinstance(options, I2cOptions) and options.bus not in told:
             told.add(options.bus)
-            if (reason := why_no_bus(options.bus, facts)) is not None:
+            if (reason := _why_no_bus(options.bus, facts)) is not None:
                 yield f"{place}.bus", reason
 
 
-def why_no_bus(bus: int | str, facts: Facts) -> Reason | None:
+def _why_no_bus(bus: int | str, facts: Facts) -> Reason | None:
     """Say why a machine does not have a bus, or return None."""
     if str(bus).startswith("spi"):
         there = [node.path.replace("/dev/spidev", "spi") for node in facts.spi]

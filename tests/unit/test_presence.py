@@ -10,7 +10,8 @@ import pytest
 from sensorml import loading, presence
 from sensorml.commands import check
 from sensorml.hardware.facts import Facts
-from sensorml.hardware.gpio import Line
+from sensorml.hardware.files import Tree
+from sensorml.hardware.gpio import Line, lines
 
 ROOTS = Path(__file__).parents[1] / "rootfs"
 
@@ -169,6 +170,12 @@ def test_a_number_past_the_headers_last_line_is_told(warned, root, last) -> None
 @pytest.mark.parametrize("root", ["pc", "generic-linux"])
 def test_without_a_header_nothing_is_told_of_lines(warned, root) -> None:
     assert warned(gpio(99), gpio('"label:P9_12"'), on=machine(root)) == []
+
+
+def test_the_nodes_of_a_captured_machine_are_not_asked_on_this_one() -> None:
+    facts = machine("raspberry-pi-4b")
+    tree = Tree.at(Path(facts.root))
+    assert [lines(tree, chip) for chip in facts.gpio] == [[], []]
 
 
 def test_check_warns_and_finds_the_file_good(tmp_path, capsys) -> None:
