@@ -19,8 +19,9 @@ import numpy as np
 
 from bench.figures import NO_GCC, Observation
 from sensorml.engines.child import open_child
+from sensorml.engines.external import Accelerator
 from sensorml.engines.modelfile import parse
-from sensorml.engines.tflite import Accelerator, TfliteEngine
+from sensorml.engines.tflite import TfliteEngine
 from sensorml.interfaces import Engine
 from sensorml.types import Float32
 from tests.delegate import pair

@@ -23,9 +23,10 @@ from sensorml.clock import WallClock
 from sensorml.engines.agreement import COMPARED, Tolerance, Windows
 from sensorml.engines.backoff import BackOff
 from sensorml.engines.child import INVOKE_S, open_child
+from sensorml.engines.external import Accelerator
 from sensorml.engines.failover import FailoverEngine, Opened
 from sensorml.engines.modelfile import parse
-from sensorml.engines.tflite import Accelerator, TfliteEngine
+from sensorml.engines.tflite import TfliteEngine
 from sensorml.health import SensorHealth
 from sensorml.interfaces import Inference
 from sensorml.monitor import Monitor

@@ -102,7 +102,15 @@ class SourceEndedError(SensormlError, EOFError):
 
 
 class DelegateError(SensormlError, RuntimeError):
-    """The delegate that was asked for cannot run the model."""
+    """The delegate that was asked for cannot run the model.
+
+    `why` and `cure` apart, for a table; the text is both.
+    """
+
+    def __init__(self, why: str, cure: str = "") -> None:
+        super().__init__(f"{why}: {cure}" if cure else why)
+        self.why = why
+        self.cure = cure
 
 
 class StoreError(SensormlError, OSError):

@@ -17,11 +17,12 @@ from sensorml.engines.cache import Cache
 from sensorml.engines.contest import Contest
 from sensorml.engines.device import Device, Place
 from sensorml.engines.failover import FailoverEngine, Opened, Opening
-from sensorml.engines.ladder import Ladder, Wanted
+from sensorml.engines.ladder import Ladder, Usable, Wanted
 from sensorml.engines.modelfile import ModelFile
 from sensorml.engines.tflite import TfliteEngine
 from sensorml.errors import DelegateError
 from sensorml.hardware import selection
+from sensorml.hardware.probe import Verdict
 from sensorml.interfaces import Engine
 
 
@@ -48,7 +49,7 @@ class Accelerators:
         """
         verdict, file = self._ladder.judge(wanted, name, device)
         if verdict.why_not is None and file is not None:
-            return _failover(wanted, _first(self._place(name, device, file)))
+            return _failover(wanted, _first(self._place(verdict, file)))
         if fallback is None:
             raise DelegateError(self._ladder.refusal(wanted, name, device))
         why = f"{name}: {verdict.why_not}: {verdict.cure}"
@@ -56,7 +57,7 @@ class Accelerators:
             wanted.cpu.degraded, wanted.cpu.why = True, why
             wanted.report("refused", "", why)
             return wanted.cpu
-        place = self._place(name, device, file)
+        place = self._place(verdict, file)
         return _failover(wanted, _first(place), refused=why)
 
     def alone(self, wanted: Wanted, name: str) -> Engine:
@@ -68,9 +69,9 @@ class Accelerators:
         verdict, file = self._ladder.judge(wanted, name)
         if verdict.why_not is not None or file is None:
             raise DelegateError(self._ladder.refusal(wanted, name, None))
-        return self._place(name, None, file).open(threading.Event())
+        return self._place(verdict, file).open(threading.Event())
 
-    def fastest(self, wanted: Wanted, usable: Mapping[str, ModelFile]) -> Engine:
+    def fastest(self, wanted: Wanted, usable: Mapping[str, Usable]) -> Engine:
         """Return an engine that finds out in the background what is fastest.
 
         `usable` is what the ladder found, n >= 1.
@@ -81,37 +82,47 @@ class Accelerators:
             wanted.report("cpu", "", f"{known.said()}, as measured earlier")
             return wanted.cpu
         if known is not None and known.winner in usable:
-            place = self._place(known.winner, None, usable[known.winner])
+            place = self._place(*usable[known.winner])
             return _failover(wanted, _first(place))
         contest = Contest(
-            [self._place(name, None, file) for name, file in usable.items()],
+            [self._place(verdict, file) for verdict, file in usable.values()],
             partial(TfliteEngine.load, wanted.folder / CPU_FILE, wanted.card),
             tolerance=Tolerance.of(wanted.cpu_file.outputs[0]),
             remember=partial(self._cache.put, key),
         )
         return _failover(wanted, contest, better=False)
 
-    def _place(self, name: str, device: str | None, file: ModelFile) -> Place:
-        delegate = self._ladder.delegates[name]
-        key = name, selection.spelled(delegate, device)
+    def _place(self, verdict: Verdict, file: ModelFile) -> Place:
+        """Return a place on the device that was judged.
+
+        A model that names no device keeps the one that was free at the start, so
+        that it is never in the way of a model that names another.
+        """
+        delegate = self._ladder.delegates[verdict.delegate]
+        assert delegate.library is not None  # noqa: S101 - it has a place to open
+        device = selection.spelled(delegate, verdict.device)
+        key = delegate.name, device
         if key not in self._devices:
-            options = dict(delegate.library.options) if delegate.library else {}
-            if device is not None:
-                options["device"] = key[1]
-            look = partial(self._ladder.look, name, device)
-            self._devices[key] = Device(name, options, look)
+            self._devices[key] = Device(
+                delegate.name,
+                {**delegate.library.options, **({"device": device} if device else {})},
+                partial(self._ladder.look, delegate.name, device or None),
+                cure=delegate.library.cure,
+            )
         return self._devices[key].add(file)
 
-    def _key(self, wanted: Wanted, usable: Mapping[str, ModelFile]) -> str:
+    def _key(self, wanted: Wanted, usable: Mapping[str, Usable]) -> str:
         """Return a digest of everything that a measured time depends on."""
         facts = self._ladder.facts
         sources: list[object] = [facts.kernel, facts.model, self._ladder.runtime]
         sources += [wanted.card.files, sorted(usable)]
         for name in sorted(usable):
-            delegate = self._ladder.delegates[name]
-            library = self._ladder.judge(wanted, name).verdict.library
-            found = Path(library).stat() if library else None
-            sources += [library, found and (found.st_mtime_ns, found.st_size)]
+            delegate, verdict = self._ladder.delegates[name], usable[name].verdict
+            assert delegate.library is not None  # noqa: S101 - it is usable
+            assert verdict.library is not None  # noqa: S101 - it is usable
+            found = Path(verdict.library).stat()
+            sources += [verdict.library, found.st_mtime_ns, found.st_size]
+            sources.append(sorted(delegate.library.options.items()))
             # A stick has another id before its firmware is loaded.
             sticks = selection.sticks(facts, delegate)
             sources += [(stick.port, stick.speed_mbps) for stick in sticks]

@@ -19,7 +19,7 @@ STEPS: Final = 4
 SHARE: Final = 0.01
 """Of a float output: an accelerator may compute with 16 bits."""
 
-_CURE: Final = "compile its model again from the CPU's"
+CURE: Final = "compile its model again from the CPU's"
 
 
 class Windows(NamedTuple):
@@ -73,18 +73,18 @@ class Tolerance(NamedTuple):
         """
         made = engine.infer(windows.features).outputs
         if why := self.why_not(made, windows.outputs):
-            raise DelegateError(f"{engine.delegate}: {why}")
+            raise DelegateError(f"{engine.delegate}: {why}", CURE)
 
     def why_not(self, made: Float32, wanted: Float32) -> str | None:
         """Say how an accelerator's outputs differ, or return None if they do not."""
         if made.shape != wanted.shape:
             ours, theirs = wanted.shape[1:], made.shape[1:]
-            return f"its outputs are {theirs}, the CPU's {ours}: {_CURE}"
+            return f"its outputs are {theirs}, the CPU's {ours}"
         largest = float(np.abs(made - wanted).max())
         allowed = self.absolute + self.relative * float(np.abs(wanted).max())
         if largest <= allowed:  # not so when it is NaN
             return None
         return (
             f"it computes something else than the CPU, outputs are up to {largest:.3g} "
-            f"away where {allowed:.3g} is allowed: {_CURE}"
+            f"away where {allowed:.3g} is allowed"
         )

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+BYTES_A_SECOND: Final = 4096
+"""Of what a library prints, what is passed on: some print on every window."""
 
 _stderr = threading.Lock()
 
@@ -33,3 +38,40 @@ def without(prefix: bytes) -> Iterator[None]:
                 for line in caught:
                     if not line.startswith(prefix):
                         os.write(2, line)
+
+
+class Relay:
+    """What a child prints, on our stderr: legible, and only so much of it."""
+
+    def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """`name` is the delegate's; `clock` is in s, monotonic."""
+        self._name = name
+        self._clock = clock
+        self._since_s = -float("inf")
+        self._left = 0
+        self._dropped = 0
+
+    def write(self, said: bytes) -> None:
+        """Pass it on, or count what is too much; the first time say so."""
+        now_s = self._clock()
+        if now_s - self._since_s >= 1:
+            self._since_s, self._left = now_s, BYTES_A_SECOND
+        shown = said[: self._left]
+        self._left -= len(shown)
+        _print(shown.decode(errors="replace"))
+        if len(shown) < len(said):
+            if not self._dropped:
+                _print(f"\n{self._name}: it prints too much, not all of it is shown\n")
+            self._dropped += len(said) - len(shown)
+
+    def close(self) -> None:
+        """Say how much was not shown, if any."""
+        if self._dropped:
+            _print(f"{self._name}: {self._dropped} bytes that it printed are lost\n")
+
+
+def _print(text: str) -> None:
+    """Write to descriptor 2 what does not steer a terminal."""
+    legible = "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
+    with suppress(OSError):  # a service may have no stderr
+        os.write(2, legible.encode())

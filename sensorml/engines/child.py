@@ -21,9 +21,9 @@ import msgspec
 import numpy as np
 
 from sensorml.engines.child_main import NANOSECONDS, Area, Job
+from sensorml.engines.external import Accelerator
 from sensorml.engines.modelfile import ModelFile
 from sensorml.engines.process import END_S, Child
-from sensorml.engines.tflite import Accelerator
 from sensorml.errors import DelegateError
 from sensorml.interfaces import Inference
 from sensorml.types import Float32
@@ -73,30 +73,28 @@ class SharedChild:
         self._invoke_s = invoke_s
         self._lock = threading.Lock()
         self._users = 0
-        self._refused: dict[int, str] = {}
+        self._refused: dict[int, tuple[str, str] | None] = {}
         try:
             with ExitStack() as stack:
                 memory = os.memfd_create("sensorml-windows")
                 stack.callback(os.close, memory)
                 areas = self._lay_out(memory, files)
                 job = Job(
-                    delegate=accelerator.name,
-                    library=accelerator.library,
-                    options=dict(accelerator.options),
+                    accelerator=accelerator,
                     threads=threads,
                     memory=memory,
                     models=areas,
                 )
                 self._child = Child(
-                    self.delegate,
+                    accelerator,
                     "sensorml.engines.child_main",
                     msgspec.json.encode(job).decode(),
                     inherit=memory,
                 )
         except OSError as err:
             raise DelegateError(
-                f"{self.delegate}: no process could be started for it "
-                f"({err.strerror}): free some memory"
+                f"{self.delegate}: no process could be started for it ({err.strerror})",
+                "free some memory",
             ) from err
 
     @property
@@ -119,7 +117,7 @@ class SharedChild:
             undo.callback(self._child.end, patience_s=0)
             answer = self._child.answer(open_s, cancel)
             undo.pop_all()
-        reasons = msgspec.json.decode(answer[1:], type=list[str])
+        reasons = msgspec.json.decode(answer[1:], type=list[tuple[str, str] | None])
         self._refused = dict(zip(self._places, reasons, strict=True))
 
     def engine(self, number: int) -> ChildEngine | None:
@@ -129,7 +127,7 @@ class SharedChild:
             DelegateError: this model was refused; the others may run.
         """
         if why := self._refused.get(number):
-            raise DelegateError(why)
+            raise DelegateError(*why)
         with self._lock:
             if self._child.ended or number not in self._places:
                 return None

@@ -2,9 +2,10 @@
 
 `python -m sensorml.engines.child_main CHANNEL JOB`: the descriptor of a socket
 that keeps messages apart, and a `Job` as JSON. The child says b"+" and, as JSON,
-why each model cannot run ("" when it has run once); from then on it answers
-each message, the place of a model in the job as one byte, when it has run the
-window that lies in shared memory. An answer b"-" with a sentence is the last.
+why each model cannot run and what to do (null when it has run once); from then
+on it answers each message, the place of a model in the job as one byte, when it
+has run the window that lies in shared memory. An answer b"-" with such a reason
+is the last.
 Standard output belongs to the delegate's library, which may print what it
 likes.
 """
@@ -59,9 +60,8 @@ class Area(msgspec.Struct, frozen=True, kw_only=True):
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """What the child is to do."""
 
-    delegate: str
-    library: str
-    options: dict[str, str]
+    accelerator: tuple[str, str, dict[str, str], str, str]
+    """An `Accelerator`."""
     threads: int
     memory: int
     """Descriptor of what both share."""
@@ -103,20 +103,20 @@ class _Place(NamedTuple):
 
 
 def _serve(job: Job, channel: socket.socket) -> None:
-    from sensorml.errors import SensormlError
+    from sensorml.errors import DelegateError
 
     memory = mmap.mmap(job.memory, 0)
     places: list[_Place | None] = []
-    reasons: list[str] = []
+    reasons: list[tuple[str, str] | None] = []
     for area in job.models:
         try:
             places.append(_open(job, area, memory))
-            reasons.append("")
-        except SensormlError as err:
+            reasons.append(None)
+        except DelegateError as err:
             places.append(None)
-            reasons.append(str(err))
+            reasons.append((err.why, err.cure))
     if not any(places):
-        channel.send(b"-" + reasons[0].encode())
+        channel.send(b"-" + msgspec.json.encode(reasons[0]))
         return
     channel.send(b"+" + msgspec.json.encode(reasons))
     while message := channel.recv(1):
@@ -124,8 +124,8 @@ def _serve(job: Job, channel: socket.socket) -> None:
         assert place is not None  # noqa: S101 - the parent knows the reason
         try:
             done = place.engine.infer(place.given)
-        except SensormlError as err:
-            channel.send(b"-" + str(err).encode())
+        except DelegateError as err:
+            channel.send(b"-" + msgspec.json.encode((err.why, err.cure)))
             return
         place.made[:] = done.outputs.reshape(-1)
         channel.send(NANOSECONDS.pack(b"+", done.quantise_ns))
@@ -135,17 +135,22 @@ def _open(job: Job, area: Area, memory: mmap.mmap) -> _Place:
     """Load one model and run it once.
 
     Raises:
-        SensormlError: it does not open, or does not run.
+        DelegateError: it does not open, or does not run.
     """
     import numpy as np
 
+    from sensorml.engines.counting import renumbered
+    from sensorml.engines.external import Accelerator
     from sensorml.engines.modelfile import parse
-    from sensorml.engines.tflite import Accelerator, TfliteEngine
+    from sensorml.engines.tflite import TfliteEngine
 
     given = np.frombuffer(memory, np.float32, area.inputs, area.start)[None]
     made = np.frombuffer(memory, np.float32, area.outputs, area.made)
-    accelerator = Accelerator(job.delegate, job.library, job.options)
-    engine = TfliteEngine(parse(memory[area.file]), job.threads, accelerator)
+    engine = TfliteEngine(
+        parse(memory[area.file]),
+        job.threads,
+        renumbered(Accelerator(*job.accelerator)),
+    )
     # A library that does not fit the runtime may crash only here.
     engine.infer(given)
     return _Place(engine, given, made)

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from sensorml.engines.external import Accelerator
 from sensorml.engines.ladder import Sight
 from sensorml.engines.modelfile import ModelFile
-from sensorml.engines.tflite import Accelerator
 from sensorml.errors import DelegateError
 from sensorml.hardware import usbreset
 
@@ -38,6 +38,7 @@ class Device:
         options: dict[str, str],
         look: Callable[[], Sight],
         *,
+        cure: str,
         reset: Callable[[str], str | None] = usbreset.reset,
     ) -> None:
         """Prepare; nothing is opened.
@@ -46,17 +47,19 @@ class Device:
             name: the delegate's.
             options: for its library.
             look: climbs the ladder anew; called before every opening.
+            cure: how a person gets a library that works.
             reset: resets a USB device that hangs, by its node.
         """
         self.name = name
         self._options = options
         self._look = look
+        self._cure = cure
         self._reset = reset
         self._lock = threading.Lock()  # held for as long as an opening takes
         self._files: dict[int, ModelFile] = {}
         self._child: SharedChild | None = None
         self._openings = 0
-        self._failure = ""
+        self._failure: DelegateError | None = None
 
     def add(self, file: ModelFile) -> Place:
         """Let a verified model have a place; before any is opened."""
@@ -81,7 +84,7 @@ class Device:
         try:
             if self._openings != openings and self._failure:
                 # Another model has just tried while this one waited.
-                raise DelegateError(self._failure)
+                raise DelegateError(self._failure.why, self._failure.cure)
             engine = self._child.engine(number) if self._child else None
             return engine or self._open(number, cancel)
         finally:
@@ -96,38 +99,37 @@ class Device:
             if last.hung:
                 self._revive(cancel)
         try:
-            library = self._library()
-            accelerator = Accelerator(self.name, library, self._options)
-            self._child = SharedChild(dict(self._files), accelerator)
+            self._child = SharedChild(dict(self._files), self._accelerator())
             self._child.open(OPEN_S, cancel)
         except DelegateError as err:
-            self._failure = str(err)
+            self._failure = err
             raise
         else:
-            self._failure = ""
+            self._failure = None
         finally:
             self._openings += 1
         engine = self._child.engine(number)
         if engine is None:
-            raise DelegateError(f"{self.name}: it ended as soon as it was open")
+            why = f"{self.name}: it ended as soon as it was open"
+            raise DelegateError(why, f"see what it printed, or {self._cure}")
         return engine
 
-    def _library(self) -> str:
-        """Return the path of the library, if nothing speaks against an opening."""
-        verdict = self._look().verdict
+    def _accelerator(self) -> Accelerator:
+        """Say what to open, if nothing speaks against it."""
+        verdict, path, _ = self._look()
         if verdict.why_not is not None:
-            raise DelegateError(f"{self.name}: {verdict.why_not}: {verdict.cure}")
+            raise DelegateError(f"{self.name}: {verdict.why_not}", verdict.cure)
         if verdict.library is None:
-            raise DelegateError(f"{self.name}: it has no library: choose another")
-        return verdict.library
+            raise DelegateError(f"{self.name}: it has no library", "choose another")
+        return Accelerator(self.name, verdict.library, self._options, self._cure, path)
 
     def _revive(self, cancel: threading.Event) -> None:
-        """Reset the stick that hung; with several it is not known which."""
-        nodes = self._look().sticks
-        if len(nodes) != 1:
+        """Reset the stick that hung, unless another process has it by now."""
+        verdict, _, node = self._look()
+        if not node or not verdict.usable:
             return
-        why = self._reset(nodes[0])
-        log.info("%s", why or f"{self.name}: {nodes[0]} was reset")
+        why = self._reset(node)
+        log.info("%s", why or f"{self.name}: {node} was reset")
         if why is None:
             cancel.wait(SETTLE_S)
 

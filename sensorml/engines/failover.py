@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, NamedTuple
 
-from sensorml.engines.agreement import Recent, Tolerance, Windows
+from sensorml.engines.agreement import CURE, Recent, Tolerance, Windows
 from sensorml.engines.backoff import BackOff
 from sensorml.engines.ladder import Report
 from sensorml.errors import DelegateError, SensormlError
@@ -148,7 +148,7 @@ class FailoverEngine:
             self._unchecked = 0
             wanted = self._cpu.infer(features[-1:]).outputs
             if why := self._tolerance.why_not(done.outputs[-1:], wanted):
-                raise DelegateError(f"{engine.delegate}: {why}")
+                raise DelegateError(f"{engine.delegate}: {why}", CURE)
         return done
 
     def _reopen(self) -> None:

@@ -38,3 +38,9 @@ class Runtime(Protocol):
         experimental_delegates: list[object] | None,
     ) -> Interpreter: ...
     def load_delegate(self, library: str, options: dict[str, str]) -> object: ...
+
+
+def first_line(err: BaseException) -> str:
+    """Return what a runtime's error says; its text may repeat itself."""
+    lines = str(err).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(err).__name__

@@ -44,12 +44,21 @@ class Judged(NamedTuple):
     """What it would run; None where the model has no such file."""
 
 
+class Usable(NamedTuple):
+    """A delegate that can run a model, and what it would run."""
+
+    verdict: Verdict
+    file: ModelFile
+
+
 class Sight(NamedTuple):
     """How a device looks from outside just now."""
 
     verdict: Verdict
-    sticks: tuple[str, ...]
-    """Nodes of the USB devices that it may be."""
+    path: str = ""
+    """Where it is, as libedgetpu names it; empty for other delegates."""
+    stick: str = ""
+    """Its node, if it is on USB."""
 
 
 class Ladder:
@@ -86,19 +95,19 @@ class Ladder:
                 verdict = replace(verdict, rung=Rung.MODEL, why_not=what, cure=cure)
             return Judged(verdict, None)
 
-    def usable(self, wanted: Wanted) -> dict[str, ModelFile]:
-        """Return the delegates that "auto" may choose, and the file of each.
+    def usable(self, wanted: Wanted) -> dict[str, Usable]:
+        """Return the delegates that "auto" may choose.
 
         One that has a device and cannot be used all the same is reported.
         """
-        found: dict[str, ModelFile] = {}
+        found: dict[str, Usable] = {}
         for name, delegate in self.delegates.items():
             if not (delegate.library and delegate.auto):
                 continue
             if delegate.model.file in wanted.card.files:
                 verdict, file = self.judge(wanted, name)
                 if verdict.usable and file is not None:
-                    found[name] = file
+                    found[name] = Usable(verdict, file)
                 elif verdict.rung is not Rung.DEVICE:
                     why = f"{name}: {verdict.why_not}: {verdict.cure}"
                     wanted.report("refused", "", why)
@@ -117,11 +126,13 @@ class Ladder:
     def look(self, name: str, device: str | None) -> Sight:
         """Climb anew, as far as a device goes: it may have been unplugged."""
         delegate = self.delegates[name]
-        facts = selection.only(Facts.gather(self._root), delegate, device)
-        sticks = selection.sticks(facts, delegate)
-        # Of what is left, the one device is the first.
-        verdict = judge(facts, delegate, self._runtime())
-        return Sight(verdict, tuple(stick.node.path for stick in sticks))
+        facts = Facts.gather(self._root)
+        verdict = judge(facts, delegate, self._runtime(), device=device)
+        path = selection.path(facts, delegate, verdict.device)
+        sticks = selection.sticks(
+            selection.only(facts, delegate, verdict.device), delegate
+        )
+        return Sight(verdict, path, sticks[0].node.path if len(sticks) == 1 else "")
 
     def _runtime(self) -> RuntimeVerdict:
         return RuntimeVerdict(self.runtime.name, self.runtime.version)

@@ -14,7 +14,12 @@ import time
 from contextlib import ExitStack, suppress
 from typing import Final
 
+import msgspec
+
+from sensorml.engines.chatter import Relay
+from sensorml.engines.external import TOO_OLD, Accelerator
 from sensorml.errors import DelegateError
+from sensorml.hardware.outside import signal_name
 
 END_S: Final = 2.0
 """How long a child may take to end by itself."""
@@ -24,32 +29,36 @@ _AWAKE_S: Final = 100e-6  # an answer that comes in this time costs no wake-up
 _MESSAGE_BYTES: Final = 65536
 _TAIL_BYTES: Final = 4096
 _LINE_CHARACTERS: Final = 200
-_TOO_OLD: Final = "its library may be too old for this TFLite runtime: update it"
-_LOST: Final = "the device may have been lost: check its plug and its power"
+_LOST: Final = "the device may have been lost"
+_PLUG: Final = "check its plug and its power"
+_MEMORY: Final = "see dmesg: the kernel kills when memory is short; free some"
 _CRASHES: Final = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL}
 
 
 class Child:
     """Python running one of our modules, with a socket to talk to it.
 
-    An answer begins with b"+" when it is good; else the rest is a sentence
-    that says why not, and the child ends. What the child prints is passed on
-    to stderr, and its last line is part of the reason when it dies.
+    An answer begins with b"+" when it is good; else the rest is JSON, why not
+    and what to do, and the child ends. What the child prints is passed on to
+    stderr, and its last line is part of the reason when it dies.
     """
 
-    def __init__(self, name: str, module: str, argument: str, *, inherit: int) -> None:
+    def __init__(
+        self, accelerator: Accelerator, module: str, argument: str, *, inherit: int
+    ) -> None:
         """Start it; `inherit` is a descriptor that it shall have, too.
 
         Raises:
             OSError: no process could be started.
         """
-        self.ended = ""
-        """The reason, once there is one."""
+        self.ended: tuple[str, str] | None = None
+        """The reason and its cure, once there is one."""
         self.hung = False
         """Whether it was killed because it did not answer in time."""
-        self._name = name
+        self._accelerator = accelerator
         self._answered = False
         self._tail = b""
+        self._relay = Relay(accelerator.name)
         with ExitStack() as undo, ExitStack() as theirs:
             self._channel, channel = socket.socketpair(
                 socket.AF_UNIX, socket.SOCK_SEQPACKET
@@ -81,7 +90,7 @@ class Child:
             DelegateError: the child has ended; the reason is the first one.
         """
         if self.ended:
-            raise DelegateError(self.ended)
+            raise DelegateError(*self.ended)
         with suppress(OSError):  # it has just died: `answer` says of what
             self._channel.send(message)
 
@@ -106,7 +115,8 @@ class Child:
                 self.hung = True
                 raise self._failure(
                     f"no answer {self._doing()} for {deadline_s:g} s"
-                    f"{self._last_words()}: it was killed"
+                    f"{self._last_words()}: it was killed",
+                    self._accelerator.restart,
                 )
             if cancel:
                 left_s = min(left_s, _ASK_S)
@@ -119,7 +129,7 @@ class Child:
 
     def end(self, *, patience_s: float) -> None:
         """Let it end by itself, kill it when that takes too long, free the rest."""
-        self.ended = self.ended or f"{self._name}: it is closed"
+        self.ended = self.ended or (f"{self._accelerator.name}: it is closed", "")
         if self._channel.fileno() < 0:
             return
         if patience_s:
@@ -132,6 +142,7 @@ class Child:
             self._process.wait(END_S)
         self._channel.close()
         self._listen()
+        self._relay.close()
         os.close(self._said)
         assert self._process.stdin is not None  # noqa: S101 - it is a pipe
         self._process.stdin.close()
@@ -145,31 +156,35 @@ class Child:
             self._answered = True
             return answer
         self.end(patience_s=END_S)
-        raise self._failure(self._refusal(answer) if answer else self._death())
+        if answer:
+            raise self._failure(*msgspec.json.decode(answer[1:], type=tuple[str, str]))
+        raise self._failure(*self._death())
 
-    def _failure(self, why: str) -> DelegateError:
+    def _failure(self, why: str, cure: str = "") -> DelegateError:
         """End the child, if it has not ended yet; return the reason to raise."""
         self.end(patience_s=0)
-        self.ended = why if why.startswith(self._name) else f"{self._name}: {why}"
-        return DelegateError(self.ended)
+        name = f"{self._accelerator.name}: "
+        self.ended = name + why.removeprefix(name), cure
+        return DelegateError(*self.ended)
 
-    def _refusal(self, answer: bytes) -> str:
-        why = answer[1:].decode()
-        return f"{why}: {_TOO_OLD}" if "unresolved custom op" in why else why
-
-    def _death(self) -> str:
-        """Say in words of what it died."""
+    def _death(self) -> tuple[str, str]:
+        """Say in words of what it died, and what to do."""
         code = self._process.returncode or 0
-        crashed = -code in _CRASHES
         how = (
-            f"its process died of {signal.Signals(-code).name}"
+            f"its process died of {signal_name(-code)}"
             if code < 0
             else f"its process ended with exit code {code}"
         )
-        why = f"{how} {self._doing()}{self._last_words()}"
-        if not crashed:
-            return why
-        return f"{why}: {_LOST if self._answered else _TOO_OLD}"
+        words = self._last_words()
+        why = f"{how} {self._doing()}{words}"
+        if -code == signal.SIGKILL:
+            return why, _MEMORY
+        if -code not in _CRASHES:
+            return why, self._accelerator.restart
+        # libedgetpu aborts when a transfer fails, which no update would help.
+        if self._answered or "transfer" in words:
+            return f"{why}: {_LOST}", _PLUG
+        return f"{why}: {TOO_OLD}", self._accelerator.cure
 
     def _doing(self) -> str:
         return "on a window" if self._answered else "while it opened"
@@ -181,8 +196,7 @@ class Child:
         except BlockingIOError:
             return True
         self._tail = (self._tail + said)[-_TAIL_BYTES:]
-        with suppress(OSError):  # a service may have no stderr
-            os.write(2, said)
+        self._relay.write(said)
         return bool(said)
 
     def _last_words(self) -> str:

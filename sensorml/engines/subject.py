@@ -26,6 +26,8 @@ class Subject(NamedTuple):
     compiled: ModelFile | None
     file_for: Callable[[Delegate], ModelFile]
     """Raises ModelError where the model has nothing for a delegate."""
+    note: str = ""
+    """What the CPU runs, where that is not the file that was given."""
 
 
 def load(path: Path) -> Subject:
@@ -85,7 +87,8 @@ def _file(path: Path) -> Subject:
             raise ModelError(f"{path} has {dtype} as its input: {cure}")
         return file
 
-    return Subject(path, cpu, compiled, file_for)
+    note = f"{path} is compiled for the Edge TPU: the CPU runs {other}, its other half"
+    return Subject(path, cpu, compiled, file_for, note if given.edgetpu and cpu else "")
 
 
 def _read(path: Path) -> ModelFile:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
@@ -19,7 +18,8 @@ import numpy as np
 
 from sensorml.cards import Card
 from sensorml.engines import chatter
-from sensorml.engines.interpreter import Interpreter, Runtime
+from sensorml.engines.external import Accelerator, load, refusal
+from sensorml.engines.interpreter import Interpreter, Runtime, first_line
 from sensorml.engines.modelfile import ModelFile, read, why_not
 from sensorml.engines.quantise import from_tensor, to_tensor
 from sensorml.errors import DelegateError, ModelError
@@ -47,14 +47,6 @@ class RuntimeInfo(NamedTuple):
     version: str
 
 
-class Accelerator(NamedTuple):
-    """An external delegate: its name, shared library and options."""
-
-    name: str
-    library: str
-    options: Mapping[str, str]
-
-
 def _runtime() -> tuple[Runtime, str]:
     """Import the runtime that is there; return it and its name.
 
@@ -74,12 +66,13 @@ def _tflite_runtime() -> Runtime:
         from tflite_runtime import interpreter
     except ModuleNotFoundError:
         raise DelegateError(
-            "no TFLite runtime is installed: install ai-edge-litert, or, on a "
-            "32-bit Pi with Python 3.11, the extra sensorml[tflite-runtime]"
+            "no TFLite runtime is installed",
+            "install ai-edge-litert, or, on a 32-bit Pi with Python 3.11, the extra "
+            "sensorml[tflite-runtime]",
         ) from None
     if not np.__version__.startswith("1."):
         raise DelegateError(
-            f"tflite-runtime dies with numpy {np.__version__}: install numpy<2"
+            f"tflite-runtime dies with numpy {np.__version__}", "install numpy<2"
         )
     return cast("Runtime", interpreter)
 
@@ -99,7 +92,8 @@ def runtime() -> RuntimeInfo:
     except (SystemError, ModelError) as err:
         raise DelegateError(
             f"{info.name} {info.version} is installed and cannot build an "
-            f"interpreter ({_first_line(err)}): install it again"
+            f"interpreter ({first_line(err)})",
+            "install it again",
         ) from err
     return info
 
@@ -114,7 +108,7 @@ def _interpreter(
         DelegateError: the accelerator cannot be used.
     """
     module, _ = _runtime()
-    delegates = [_load(module, accelerator)] if accelerator else None
+    delegates = [load(module, accelerator)] if accelerator else None
     # What an accelerator's library says before it aborts must not be held back.
     with contextlib.nullcontext() if accelerator else chatter.without(_CHATTER):
         try:
@@ -129,23 +123,8 @@ def _interpreter(
                 made.resize_tensor_input(given["index"], shape)
             made.allocate_tensors()
         except (ValueError, RuntimeError) as err:
-            raise ModelError(f"the runtime refuses it: {_first_line(err)}") from err
+            raise refusal(first_line(err), accelerator) from err
     return made
-
-
-def _load(module: Runtime, accelerator: Accelerator) -> object:
-    try:
-        return module.load_delegate(accelerator.library, dict(accelerator.options))
-    except (OSError, ValueError, AttributeError) as err:
-        # With no device the runtime's reason is empty.
-        raise DelegateError(
-            f"{accelerator.name}: {accelerator.library} does not open: "
-            f"{_first_line(err)}: check that the device is there and not in use"
-        ) from err
-
-
-def _first_line(err: BaseException) -> str:
-    return next(iter(str(err).strip().splitlines()), type(err).__name__)
 
 
 class _Runner:
@@ -236,7 +215,9 @@ class TfliteEngine:
         except RuntimeError as err:
             # Its text repeats itself, a line longer with every failure.
             self.close()
-            raise DelegateError(f"{self.delegate}: {_first_line(err)}") from None
+            why = f"{self.delegate}: {first_line(err)}"
+            cure = self._accelerator.restart if self._accelerator else ""
+            raise DelegateError(why, cure) from None
 
     def close(self) -> None:
         """Free the interpreters."""

@@ -15,10 +15,14 @@ from typing import Final
 import numpy as np
 
 from sensorml.engines.agreement import COMPARED, Tolerance, Windows
+from sensorml.engines.external import Accelerator
+from sensorml.engines.modelfile import ModelFile
 from sensorml.engines.subject import Subject
-from sensorml.engines.tflite import Accelerator, TfliteEngine
+from sensorml.engines.tflite import TfliteEngine
 from sensorml.errors import DelegateError, ModelError
+from sensorml.hardware import selection
 from sensorml.hardware.descriptors import Delegate
+from sensorml.hardware.facts import Facts
 from sensorml.hardware.probe import Rung, Verdict
 from sensorml.interfaces import Engine
 from sensorml.types import Float32
@@ -27,9 +31,6 @@ WARM_UP: Final = 20
 RUNS: Final = 500
 LONGEST_S: Final = 1.0
 """For one delegate and number of threads: a big model is run less often."""
-
-_KILLED: Final = "it was killed"
-_UPDATE: Final = "update it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ def trials(
     subject: Subject,
     verdicts: Iterable[Verdict],
     delegates: Mapping[str, Delegate],
-    cores: int,
+    facts: Facts,
+    threads: Sequence[int],
 ) -> Iterator[Trial]:
     """Try every delegate that nothing speaks against, one after the other.
 
@@ -72,7 +74,8 @@ def trials(
         subject: the model.
         verdicts: of the rungs before these.
         delegates: all, by name.
-        cores: the CPU is timed with 1, 2, 4 … threads, up to these.
+        facts: of this machine.
+        threads: the CPU is timed with each number of them.
 
     Raises:
         DelegateError: there is no TFLite runtime.
@@ -91,11 +94,11 @@ def trials(
             yield Trial(_fallen(verdict, Rung.MODEL, what, cure))
             continue
         if delegate.library is None:
-            counts = [n for n in (2**i for i in range(8)) if n <= max(1, cores)]
-            timed = [_on_cpu(TfliteEngine(file, n, None), n, windows) for n in counts]
+            timed = [_on_cpu(TfliteEngine(file, n, None), n, windows) for n in threads]
             yield Trial(verdict, tuple(timed))
         else:
-            yield _external(subject, delegate, verdict, windows)
+            accelerator = _accelerator(facts, delegate, verdict)
+            yield _external(subject, accelerator, file, verdict, windows)
 
 
 def choice(trials: Sequence[Trial], delegates: Mapping[str, Delegate]) -> Choice | None:
@@ -139,17 +142,33 @@ def _on_cpu(engine: Engine, threads: int, windows: Windows) -> Latency:
         return _latency(engine, threads, windows.features)
 
 
+def _accelerator(facts: Facts, delegate: Delegate, verdict: Verdict) -> Accelerator:
+    """Return the one that was found usable, of several the first that is free."""
+    assert delegate.library is not None  # noqa: S101 - the caller looked
+    assert verdict.library is not None  # noqa: S101 - it is usable
+    options = dict(delegate.library.options)
+    if verdict.device is not None:
+        options["device"] = verdict.device
+    return Accelerator(
+        delegate.name,
+        verdict.library,
+        options,
+        delegate.library.cure,
+        selection.path(facts, delegate, verdict.device),
+    )
+
+
 def _external(
-    subject: Subject, delegate: Delegate, verdict: Verdict, windows: Windows
+    subject: Subject,
+    accelerator: Accelerator,
+    file: ModelFile,
+    verdict: Verdict,
+    windows: Windows,
 ) -> Trial:
     from sensorml.engines.child import open_child
 
-    assert delegate.library is not None  # noqa: S101 - the caller looked
-    assert verdict.library is not None  # noqa: S101 - it is usable
-    accelerator = Accelerator(delegate.name, verdict.library, delegate.library.options)
     rung = Rung.OPEN
     try:
-        file = subject.file_for(delegate)
         with closing(open_child(file, accelerator)) as engine:
             if subject.cpu is not None:
                 rung = Rung.OUTPUT
@@ -157,23 +176,8 @@ def _external(
             rung = Rung.LATENCY
             return Trial(verdict, (_latency(engine, 1, windows.features),))
     except DelegateError as err:
-        what, cure = _parted(str(err).removeprefix(f"{delegate.name}: "))
-        if cure == _UPDATE:
-            cure = delegate.library.cure
-        return Trial(_fallen(verdict, rung, what, cure))
-
-
-def _parted(sentence: str) -> tuple[str, str]:
-    """Part what a child said into the reason and the cure.
-
-    >>> _parted("its process died of SIGSEGV: its library is too old: update it")
-    ('its process died of SIGSEGV: its library is too old', 'update it')
-    """
-    what, _, cure = sentence.rpartition(": ")
-    if not what or cure == _KILLED or '"' in cure:
-        cure = "switch its power off and on; if that is no help, update its library"
-        return sentence, cure
-    return what, cure
+        why = err.why.removeprefix(f"{accelerator.name}: ")
+        return Trial(_fallen(verdict, rung, why, err.cure))
 
 
 def _fallen(verdict: Verdict, rung: Rung, why: str, cure: str) -> Verdict:

@@ -21,6 +21,18 @@ class Said(NamedTuple):
     why_not: str | None = None
 
 
+def signal_name(number: int) -> str:
+    """Return the name of a signal; real-time signals have none of their own.
+
+    >>> signal_name(11), signal_name(40)
+    ('SIGSEGV', 'signal 40')
+    """
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 def ask(
     script: Path, *words: str, options: tuple[str, ...] = (), answer_s: float = ANSWER_S
 ) -> Said:
@@ -48,8 +60,7 @@ def ask(
     except OSError as err:
         return Said(why_not=f"no process could be started for it ({err.strerror})")
     if done.returncode < 0:
-        died = signal.Signals(-done.returncode).name
-        return Said(why_not=f"its process dies of {died}")
+        return Said(why_not=f"its process dies of {signal_name(-done.returncode)}")
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         return Said(why_not=lines[-1] if lines else "it gives no reason")

@@ -8,7 +8,7 @@ permission blocks for 25 s. What only an open device can tell comes after these.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -74,6 +74,8 @@ class Verdict:
     """What is good to know and no fault."""
     library_version: str = ""
     """As libedgetpu says it; other libraries do not say."""
+    device: str | None = None
+    """Which of several it is about: the one asked for, or the first that is free."""
 
     @property
     def usable(self) -> bool:
@@ -146,11 +148,17 @@ def judge(
     With `device` ("usb:1") only that one counts.
     """
     library, said = _library(facts, delegate)
+    free = _first_free(facts, delegate)
+    chosen = device or free
     if (why := selection.why_not(facts, delegate, device)) is not None:
         fall: _Fall | None = _Fall(Rung.DEVICE, why, "name another, or leave it out")
     else:
+        one = selection.only(facts, delegate, chosen)
+        fall = _climb(one, delegate, runtime) or _loads(delegate, library, said)
+        if fall and fall.rung is Rung.OWNER and free:
+            cure = f'{fall.cure}, or name a free one: device = "{free}"'
+            fall = replace(fall, cure=cure)
         facts = selection.only(facts, delegate, device)
-        fall = _climb(facts, delegate, runtime) or _loads(delegate, library, said)
     return Verdict(
         delegate=delegate.name,
         title=delegate.title,
@@ -168,7 +176,16 @@ def judge(
             *traps.of_firmware(facts, delegate),
         ),
         library_version=said.text,
+        device=chosen,
     )
+
+
+def _first_free(facts: Facts, delegate: Delegate) -> str | None:
+    """Return the first of its devices that nothing keeps this process from."""
+    for device in selection.listed(facts, delegate):
+        if _device(selection.only(facts, delegate, device), delegate) is None:
+            return device
+    return None
 
 
 def _climb(facts: Facts, delegate: Delegate, runtime: RuntimeVerdict) -> _Fall | None:
@@ -215,11 +232,7 @@ def _device(facts: Facts, delegate: Delegate) -> _Fall | None:
             "the card is there, its driver is not (no /sys/class/apex)",
             "install gasket-dkms and start again",
         )
-    for stick in sticks:
-        # The library picks the stick, and resets one that is at work.
-        if fall := _claimed(stick, one_of=len(sticks)):
-            return fall
-    falls = [_access(stick.node, delegate) for stick in sticks]
+    falls = [_access(stick.node, delegate) or _claimed(stick) for stick in sticks]
     falls += [_access(c.node, delegate) or _link(c) or _owner(c) for c in chips]
     falls += [_access(n, delegate) for n in selection.nodes(facts, delegate)]
     return None if None in falls else next(iter(falls), None)
@@ -238,13 +251,11 @@ def _access(node: Node, delegate: Delegate) -> _Fall | None:
     return _Fall(Rung.ACCESS, f"{node.path} may not be written", cure)
 
 
-def _claimed(stick: UsbDevice, *, one_of: int) -> _Fall | None:
+def _claimed(stick: UsbDevice) -> _Fall | None:
     if not stick.claimed:
         return None
     why = f"the stick at port {stick.port} is in use by another process"
     cure = f"sudo fuser {stick.node.path} names that process: stop it, or use it there"
-    if one_of > 1:
-        cure += ', or name the free one: device = "usb:1"'
     return _Fall(Rung.OWNER, why, cure)
 
 

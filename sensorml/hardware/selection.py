@@ -1,7 +1,8 @@
 """Which of several devices of one kind: "usb:1" is the second Edge TPU on USB.
 
-Numbers count as `probe` lists the devices. The same words are the `device`
-option of libedgetpu.
+Numbers count as `probe` lists the devices: by port, or by name on PCIe. They
+stay when a device is opened, which libedgetpu's own do not: see
+`engines/counting.py`.
 """
 
 from __future__ import annotations
@@ -54,6 +55,22 @@ def only(facts: Facts, delegate: Delegate, device: str | None) -> Facts:
         usb=tuple(each for each in facts.usb if each not in others),
         apex=tuple(each for each in facts.apex if each not in others),
     )
+
+
+def listed(facts: Facts, delegate: Delegate) -> tuple[str, ...]:
+    """Return the delegate's devices on USB or PCIe, as `device =` names them."""
+    found = (*sticks(facts, delegate), *chips(facts, delegate))
+    return tuple(spelled(delegate, f":{n}") for n in range(len(found)))
+
+
+def path(facts: Facts, delegate: Delegate, device: str | None) -> str:
+    """Return where one of them is, as libedgetpu names it; "" without such."""
+    if device is None:
+        return ""
+    facts = only(facts, delegate, device)
+    at = [f"/sys/bus/usb/devices/{each.port}" for each in sticks(facts, delegate)]
+    at += [chip.node.path for chip in chips(facts, delegate)]
+    return at[0] if len(at) == 1 else ""
 
 
 def sticks(facts: Facts, delegate: Delegate) -> tuple[UsbDevice, ...]:

@@ -3,9 +3,13 @@
  *
  *   create=HOW prepare=HOW invoke=HOW   when, and how (see `suffer`)
  *   after=N                             invoke: only after N good ones
+ *   device=usb:N                        opens that one of the sticks
  *
- * HOW at any time: slow, hang, abort, segv, exit, print. Also create=null,
+ * HOW at any time: slow, hang, abort, corrupt, segv, exit, print. Also create=null,
  * prepare=fail, invoke=fail, invoke=wrong.
+ *
+ * The paths of the sticks are in the environment, DELEGATE_DEVICES, in the order
+ * that they are counted in, with a space between.
  *
  * The structures are those of TensorFlow Lite 2.14's core/c/common.h (the same in
  * ai-edge-litert), as far as they are used; those that the runtime reads as a whole
@@ -96,8 +100,14 @@ static bool is(const char *how, const char *word) { return !strcmp(how, word); }
 
 static void suffer(const char *how) {
     if (is(how, "slow")) usleep(20000);
-    if (is(how, "hang"))
+    if (is(how, "hang")) {
+        fputs("waits for a device\n", stderr);
         for (;;) pause();
+    }
+    if (is(how, "corrupt")) {
+        fputs("free(): invalid pointer\n", stderr);
+        abort();
+    }
     if (is(how, "abort")) {
         fputs("F driver.cc:857] transfer on tag 1 failed. Abort.\n", stderr);
         abort();
@@ -156,6 +166,32 @@ static Status delegate_prepare(Context *context, Delegate *delegate) {
     return status;
 }
 
+/* edgetpu_c.h */
+typedef struct {
+    int type; /* 0 PCIe, 1 USB */
+    const char *path;
+} Device;
+
+Device *edgetpu_list_devices(size_t *count) {
+    const char *given = getenv("DELEGATE_DEVICES");
+    *count = 0;
+    if (!given) return NULL;
+    Device *devices = malloc(strlen(given) * sizeof *devices);
+    for (char *path = strtok(strdup(given), " "); path; path = strtok(NULL, " "))
+        devices[(*count)++] = (Device){1, path};
+    return devices;
+}
+
+void edgetpu_free_devices(Device *devices) { free(devices); }
+
+static void open_device(const char *name) {
+    size_t count, number;
+    Device *devices = edgetpu_list_devices(&count);
+    if (sscanf(name, "usb:%zu", &number) == 1 && number < count)
+        fprintf(stderr, "opens %s\n", devices[number].path);
+    edgetpu_free_devices(devices);
+}
+
 Delegate *tflite_plugin_create_delegate(char **keys, char **values, size_t count,
                                         void (*report_error)(const char *)) {
     (void)report_error; /* libedgetpu gives no reason either */
@@ -166,6 +202,7 @@ Delegate *tflite_plugin_create_delegate(char **keys, char **values, size_t count
                                              : NULL;
         if (how) strncpy(how, values[i], sizeof create - 1);
         if (is(keys[i], "after")) after = atol(values[i]);
+        if (is(keys[i], "device")) open_device(values[i]);
     }
     suffer(create);
     if (is(create, "null")) return NULL;

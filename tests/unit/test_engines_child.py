@@ -3,6 +3,7 @@
 import gc
 import itertools
 import os
+import re
 import select
 import shutil
 import signal
@@ -19,9 +20,10 @@ from delegate import pair
 from sensorml.engines.agreement import Tolerance
 from sensorml.engines.backoff import BackOff
 from sensorml.engines.child import SharedChild, open_child
+from sensorml.engines.external import Accelerator
 from sensorml.engines.failover import FailoverEngine, Opened
 from sensorml.engines.modelfile import parse
-from sensorml.engines.tflite import Accelerator, TfliteEngine
+from sensorml.engines.tflite import TfliteEngine
 from sensorml.errors import DelegateError
 
 F = 4
@@ -42,7 +44,7 @@ def opened_child(library):
     engines = []
 
     def opened(*, model=None, open_s=PATIENCE_S, invoke_s=PATIENCE_S, **options):
-        accelerator = Accelerator("edgetpu", str(library), options)
+        accelerator = Accelerator("edgetpu", str(library), options, "build it")
         engine = open_child(
             parse(model or pair.compiled_model(F)),
             accelerator,
@@ -101,35 +103,77 @@ def test_results_stay_when_the_next_come(opened_child):
     assert (first == kept).all()
 
 
+OLD = ": its library may be too old for this TFLite runtime$"
+RESTART = "switch its power off and on; if that is no help, build it"
+OPENING_FAILS = {
+    "segv": ("SIGSEGV while it opened" + OLD, "build it"),
+    "corrupt": (r"SIGABRT while it opened .*free\(\).*" + OLD, "build it"),
+    "abort": ("SIGABRT while it opened .*lost$", "check its plug and its power"),
+    "exit": ("ended with exit code 3 while it opened$", RESTART),
+}
+
+
+@pytest.mark.parametrize("when", ["create", "prepare", "invoke"])
+@pytest.mark.parametrize("how", OPENING_FAILS)
+def test_an_opening_that_fails_says_of_what_and_what_to_do(opened_child, when, how):
+    reason, cure = OPENING_FAILS[how]
+    with pytest.raises(DelegateError) as caught:
+        opened_child(**{when: how})
+    assert re.search(f"^edgetpu: .*{reason}", caught.value.why)
+    assert caught.value.cure == cure
+
+
 @pytest.mark.parametrize(
-    ("options", "reason"),
+    ("options", "reason", "cure"),
     [
-        ({"create": "null"}, "does not open"),
-        ({"create": "segv"}, "SIGSEGV while it opened.*: its library may be too old"),
-        ({"create": "exit"}, "ended with exit code 3 while it opened"),
-        ({"prepare": "fail"}, "refuses"),
-        ({"prepare": "abort"}, "SIGABRT while it opened.*: its library may be too old"),
-        ({"invoke": "segv"}, "SIGSEGV while it opened.*: its library may be too old"),
+        ({"create": "null"}, "does not open", "check that the device is there"),
+        (
+            {"prepare": "fail"},
+            "failed to prepare$",
+            "compile the model again; if .*it$",
+        ),
+        ({"invoke": "fail"}, "Failed to execute request", RESTART),
     ],
 )
-def test_an_opening_that_fails_says_of_what(opened_child, options, reason):
-    with pytest.raises(DelegateError, match=f"^edgetpu: .*{reason}"):
+def test_a_library_that_refuses_is_a_reason(opened_child, options, reason, cure):
+    with pytest.raises(DelegateError) as caught:
         opened_child(**options)
+    assert re.search(f"^edgetpu: .*{reason}", caught.value.why)
+    assert re.search(cure, caught.value.cure)
+
+
+@pytest.mark.parametrize("when", ["create", "prepare", "invoke"])
+def test_an_opening_may_take_its_time_and_print(opened_child, when):
+    child = opened_child(**{when: "slow"})
+    assert len(child.infer(rows(1)).outputs) == 1
+    child = opened_child(**{when: "print"})
+    assert len(child.infer(rows(1)).outputs) == 1
+
+
+@pytest.mark.parametrize("when", ["create", "prepare", "invoke"])
+def test_an_opening_that_hangs_can_be_given_up(library, when, capfd):
+    class OnceItHangs(threading.Event):
+        """Set when the library has said that it waits."""
+
+        said = ""
+
+        def is_set(self):
+            self.said += capfd.readouterr().err
+            return "waits for a device" in self.said
+
+    accelerator = Accelerator("edgetpu", str(library), {when: "hang"})
+    with pytest.raises(DelegateError, match="its opening was given up"):
+        open_child(
+            parse(pair.compiled_model(F)),
+            accelerator,
+            open_s=PATIENCE_S,
+            cancel=OnceItHangs(),
+        )
 
 
 def test_an_opening_that_hangs_ends_at_its_deadline(opened_child):
     with pytest.raises(DelegateError, match=r"no answer while it opened for 0\.05 s"):
         opened_child(open_s=IMPATIENCE_S, create="hang")
-
-
-def test_an_opening_can_be_given_up(library):
-    cancel = threading.Event()
-    cancel.set()
-    accelerator = Accelerator("edgetpu", str(library), {"create": "hang"})
-    with pytest.raises(DelegateError, match="given up"):
-        open_child(
-            parse(pair.compiled_model(F)), accelerator, open_s=1e6, cancel=cancel
-        )
 
 
 def test_a_library_that_does_not_know_the_operator_is_a_reason(opened_child):
@@ -139,23 +183,23 @@ def test_a_library_that_does_not_know_the_operator_is_a_reason(opened_child):
 
 
 @pytest.mark.parametrize(
-    ("how", "reason"),
+    ("how", "reason", "cure"),
     [
-        ("abort", r"SIGABRT on a window .*: the device may have been lost"),
-        ("segv", "SIGSEGV on a window"),
-        ("exit", "exit code 3 on a window"),
-        ("fail", "Failed to execute request"),
+        ("abort", r"SIGABRT on a window .*: the device may have been lost", "its plug"),
+        ("segv", "SIGSEGV on a window", "its plug"),
+        ("exit", "exit code 3 on a window", RESTART),
+        ("fail", "Failed to execute request", RESTART),
     ],
 )
 def test_a_window_that_fails_says_of_what_and_the_engine_is_over(
-    opened_child, how, reason
+    opened_child, how, reason, cure
 ):
     child = opened_child(invoke=how, after="3")  # the opening is the first
     child.infer(rows(2))
-    with pytest.raises(DelegateError, match=f"^edgetpu: .*{reason}"):
-        child.infer(rows(1))
-    with pytest.raises(DelegateError, match=reason):
-        child.infer(rows(1))
+    for _ in range(2):
+        with pytest.raises(DelegateError, match=f"^edgetpu: .*{reason}.*: ") as caught:
+            child.infer(rows(1))
+        assert cure in caught.value.cure
 
 
 def test_the_last_words_of_the_library_are_in_the_reason_and_on_stderr(
@@ -169,8 +213,9 @@ def test_the_last_words_of_the_library_are_in_the_reason_and_on_stderr(
 
 def test_a_window_that_hangs_ends_at_its_deadline(opened_child):
     child = opened_child(invoke="hang", after="1", invoke_s=IMPATIENCE_S)
-    with pytest.raises(DelegateError, match="no answer on a window"):
+    with pytest.raises(DelegateError, match="no answer on a window") as caught:
         child.infer(rows(1))
+    assert caught.value.cure == RESTART
 
 
 def test_a_child_that_is_stopped_is_killed_at_the_deadline(opened_child):
@@ -180,11 +225,41 @@ def test_a_child_that_is_stopped_is_killed_at_the_deadline(opened_child):
         child.infer(rows(1))
 
 
-def test_a_child_that_is_killed_between_two_windows_is_noticed(opened_child):
+@pytest.mark.parametrize(
+    ("number", "reason", "cure"),
+    [
+        (signal.SIGKILL, "SIGKILL on a window", "short"),
+        (40, "signal 40 on a window", RESTART),  # a real-time signal has no name
+    ],
+)
+def test_a_child_that_is_killed_between_two_windows_is_noticed(
+    opened_child, number, reason, cure
+):
     child = opened_child()
-    os.kill(pid_of(child), signal.SIGKILL)
-    with pytest.raises(DelegateError, match="SIGKILL on a window"):
+    os.kill(pid_of(child), number)
+    with pytest.raises(DelegateError, match=reason) as caught:
         child.infer(rows(1))
+    assert cure in caught.value.cure
+
+
+STICKS = [f"/sys/bus/usb/devices/2-{port}" for port in (1, 2)]
+
+
+@pytest.mark.parametrize("order", [STICKS, STICKS[::-1]])
+def test_the_stick_that_is_wanted_is_opened_whatever_the_library_counts(
+    library, monkeypatch, capfd, order
+):
+    monkeypatch.setenv("DELEGATE_DEVICES", " ".join(order))
+    wanted = Accelerator("edgetpu", str(library), {"device": "usb:1"}, "", STICKS[1])
+    open_child(parse(pair.compiled_model(F)), wanted).close()
+    assert f"opens {STICKS[1]}\n" in capfd.readouterr().err
+
+
+def test_a_stick_that_the_library_does_not_see_is_a_reason(library, monkeypatch):
+    monkeypatch.setenv("DELEGATE_DEVICES", STICKS[0])
+    wanted = Accelerator("edgetpu", str(library), {"device": "usb:1"}, "", STICKS[1])
+    with pytest.raises(DelegateError, match=rf"^edgetpu: .* does not see {STICKS[1]}"):
+        open_child(parse(pair.compiled_model(F)), wanted)
 
 
 @pytest.mark.parametrize("how", ["print", "slow"])
@@ -252,7 +327,7 @@ import sys
 from pathlib import Path
 from sensorml.engines.child import open_child
 from sensorml.engines.modelfile import parse
-from sensorml.engines.tflite import Accelerator
+from sensorml.engines.external import Accelerator
 model, library, create = sys.argv[1:]
 engine = open_child(
     parse(Path(model).read_bytes()), Accelerator("edgetpu", library, {"create": create})

@@ -1,8 +1,10 @@
 """A compiled model is held against its card and its CPU file before it is opened."""
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 from delegate import pair
 from support import CARD_TEXT, card
@@ -63,8 +65,6 @@ def wanted(tmp_path, compiled, cpu=None, *, listed=True):
 
 
 def eye(n):
-    import numpy as np
-
     return Dense(np.eye(n, dtype=np.float32), np.zeros(n, np.float32), relu=False)
 
 
@@ -208,6 +208,86 @@ def test_recordings_run_on_what_was_named_or_not_at_all(tmp_path):
         open_engine(folder, whole, delegate="stick")
     with pytest.raises(DelegateError, match="did you mean stick"):
         open_engine(folder, whole, delegate="stik")
+
+
+def plug_in(root, port, device, *, claimed=False):
+    """Put a stick into a machine; return the link that says that it is in use."""
+    at = root / "sys/bus/usb/devices" / port
+    files = {"idVendor": "18d1", "idProduct": "9302", "busnum": "2", "speed": "5000"}
+    for name, text in (files | {"devnum": str(device)}).items():
+        at.mkdir(parents=True, exist_ok=True)
+        (at / name).write_text(f"{text}\n")
+    node = root / f"dev/bus/usb/002/{device:03d}"
+    node.parent.mkdir(parents=True, exist_ok=True)
+    node.touch()
+    link = at.with_name(f"{port}:1.0") / "driver"
+    link.parent.mkdir()
+    if claimed:
+        link.symlink_to("../usbfs")
+    return link
+
+
+def machine(tmp_path):
+    """Make one with the library, the real one of the tests under Google's name."""
+    root = tmp_path / "root"
+    (root / "usr/lib").mkdir(parents=True)
+    shutil.copy(pair.build(tmp_path), root / "usr/lib/libedgetpu.so.1")
+    return root
+
+
+def until(engine, state, reports):
+    """Score windows until the delegate has come to this state."""
+    x = np.zeros((1, F), np.float32)
+    while not reports or reports[-1][0] != state:
+        engine.infer(x)
+        assert not reports or reports[-1][0] in {"opening", state}, reports
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+def test_two_sticks_two_models_and_neither_is_in_the_others_way(
+    tmp_path, monkeypatch, capfd
+):
+    """The one that names none keeps the first, when the second is in use by then."""
+    root = machine(tmp_path)
+    plug_in(root, "2-1", 3)
+    second = plug_in(root, "2-2", 4)
+    sticks = [f"/sys/bus/usb/devices/2-{port}" for port in (2, 1)]  # the newest first
+    monkeypatch.setenv("DELEGATE_DEVICES", " ".join(sticks))
+    model = wanted(tmp_path, pair.compiled_model(F))
+    reports = {"any": [], "usb:1": []}
+    accelerators = Engines(lambda *_: None, root).accelerators
+
+    def named(device):
+        report = reports[device or "any"]
+        wants = model._replace(report=lambda *change: report.append(change))
+        return accelerators.named(wants, "edgetpu-usb", device, None)
+
+    with closing(named(None)) as first, closing(named("usb:1")) as other:
+        until(other, "accelerated", reports["usb:1"])
+        assert f"opens {sticks[0]}\n" in capfd.readouterr().err
+        second.symlink_to("../usbfs")  # as the kernel says of our own child
+        until(first, "accelerated", reports["any"])
+        assert f"opens {sticks[1]}\n" in capfd.readouterr().err
+        assert {first.delegate, other.delegate} == {"edgetpu-usb"}
+        assert len(accelerators._devices) == 2
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+def test_a_stick_in_use_is_left_alone_and_a_free_one_is_named(tmp_path):
+    root = machine(tmp_path)
+    plug_in(root, "2-1", 3, claimed=True)
+    plug_in(root, "2-2", 4)
+    ladder = Ladder(root)
+    sight = ladder.look("edgetpu-usb", None)
+    assert (sight.verdict.usable, sight.verdict.device) == (True, "usb:1")
+    assert sight.path == "/sys/bus/usb/devices/2-2"
+    assert sight.stick == "/dev/bus/usb/002/004"
+    verdict = ladder.look("edgetpu-usb", "usb:0").verdict
+    assert verdict.rung is Rung.OWNER
+    assert verdict.cure.endswith('or name a free one: device = "usb:1"')
+    plug_in(root, "2-3", 5)
+    shutil.rmtree(root / "sys/bus/usb/devices/2-2")
+    assert ladder.look("edgetpu-usb", None).path == "/sys/bus/usb/devices/2-3"
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")

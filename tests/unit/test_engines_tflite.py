@@ -13,9 +13,10 @@ from hypothesis.extra import numpy as hnp
 
 from sensorml import cards
 from sensorml.engines import tflite
+from sensorml.engines.external import Accelerator
 from sensorml.engines.modelfile import Tensor, parse
 from sensorml.engines.quantise import from_tensor, to_tensor
-from sensorml.engines.tflite import BATCH, Accelerator, TfliteEngine
+from sensorml.engines.tflite import BATCH, TfliteEngine
 from sensorml.errors import DelegateError, ModelError
 from sensorml.training.writer import Dense, Scale, float_model, int8_model
 

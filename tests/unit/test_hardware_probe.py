@@ -122,11 +122,12 @@ def test_a_stick_in_use_is_never_opened_by_another(machine: Facts):
     assert "fuser /dev/x" in verdict.cure
 
 
-def test_a_free_stick_beside_one_in_use_has_to_be_named(machine: Facts):
+def test_of_several_sticks_the_free_one_is_told(machine: Facts):
     facts = replace(machine, usb=(replace(STICK, claimed=True), STICK))
 
-    assert 'device = "usb:1"' in fails(facts, USB).cure
-    assert judge(facts, USB, RUNTIME, device="usb:1").usable
+    assert judge(facts, USB, RUNTIME).device == "usb:1"
+    named = judge(facts, USB, RUNTIME, device="usb:0")
+    assert named.cure.endswith('or name a free one: device = "usb:1"')
 
 
 def test_a_stick_without_firmware_is_said_to_be_normal(machine: Facts):

@@ -72,6 +72,22 @@ def test_only_the_chosen_stick_counts(machine):
     assert judge(machine, USB, RUNTIME).usable
 
 
+def test_one_that_names_none_gets_the_first_that_is_free(machine):
+    assert judge(machine, USB, RUNTIME).device == "usb:1"
+    busy = replace(machine, usb=(replace(stick(1), claimed=True), stick(2)))
+    assert judge(busy, USB, RUNTIME).device == "usb:1"
+    assert judge(replace(machine, usb=()), USB, RUNTIME).device is None
+    assert judge(machine, CPU, RUNTIME).device is None
+
+
+def test_libedgetpu_knows_a_device_by_its_path(machine):
+    assert selection.path(machine, USB, "usb:1") == "/sys/bus/usb/devices/2-2"
+    assert selection.path(machine, USB, "usb:2") == ""
+    chips = replace(machine, apex=(chip(0), chip(1)))
+    assert selection.path(chips, PCI, "pci:1") == "/dev/apex_1"
+    assert selection.path(machine, CPU, None) == ""
+
+
 def test_a_stick_that_is_not_there_is_a_reason(machine):
     verdict = judge(machine, USB, RUNTIME, device="usb:2")
     assert verdict.rung is Rung.DEVICE

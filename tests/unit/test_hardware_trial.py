@@ -108,9 +108,23 @@ def test_every_delegate_is_timed_beside_what_auto_would_choose(
     ("options", "rung", "why", "cure"),
     [
         ({"create": "null"}, Rung.OPEN, "does not open", "not in use"),
-        ({"create": "segv"}, Rung.OPEN, "died of SIGSEGV while it opened", "build it"),
-        ({"prepare": "abort"}, Rung.OPEN, "library may be too old", "build it"),
-        ({"invoke": "exit"}, Rung.OPEN, "exit code 3", "power off and on"),
+        *[
+            ({when: how}, Rung.OPEN, why, cure)
+            for when in ("create", "prepare", "invoke")
+            for how, why, cure in (
+                ("segv", "died of SIGSEGV while it opened", "build it"),
+                ("corrupt", "library may be too old for this TFLite runtime", "build"),
+                ("abort", "the device may have been lost", "check its plug"),
+                ("exit", "ended with exit code 3 while it opened", "off and on"),
+            )
+        ],
+        (
+            {"prepare": "fail"},
+            Rung.OPEN,
+            "failed to prepare",
+            "compile the model again",
+        ),
+        ({"invoke": "fail"}, Rung.OPEN, "Failed to execute", "power off and on"),
         ({"invoke": "wrong"}, Rung.OUTPUT, "something else than the CPU", "compile"),
         (
             {"invoke": "hang", "after": "2"},
@@ -209,7 +223,7 @@ def test_of_a_captured_tree_nothing_but_the_cpu_is_run(
 
     report = json.loads(capfd.readouterr().out)
     assert verdict(report)["usable"]
-    assert timed(report) == {("cpu", 1)}
+    assert {name for name, _ in timed(report)} == {"cpu"}
 
 
 def chosen(**p95_us: float) -> str:
