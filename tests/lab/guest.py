@@ -71,7 +71,7 @@ def main() -> int:
         "--systemd", action="store_true", help="systemd is process 1 there"
     )
     parser.add_argument("--mem", default="768M")
-    parser.add_argument("--timeout", type=float, default=900, metavar="S")
+    parser.add_argument("--timeout", type=float, default=2400, metavar="S")
     parser.add_argument("--dmesg", action="store_true", help="print the kernel's log")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     args = parser.parse_args()
