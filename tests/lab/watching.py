@@ -1,0 +1,56 @@
+"""Drivers on the kernel's buses, and how far their word is from the truth."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from ruler import sampled_ns
+
+from sensorml.interfaces import Driver
+from sensorml.sampling import Inbox, Reading, Station, Wake, run_bus
+
+
+class Truth:
+    """One chip on the bus, and how far a driver's word on it is from the truth."""
+
+    def __init__(self, chip, driver):
+        self.chip = chip
+        self.driver = driver
+        self.rows = self.missed = self.gaps = 0
+        self.off_ns = []
+        self.worst_ppm = 0.0
+        self._last_ns = None
+
+    def take(self, block, *, settled):
+        true_ns = sampled_ns(block.samples) + self.chip.converter.born_ns
+        period_ns = 1e9 / self.chip.converter.rate_hz
+        said_ns = block.start_ns + np.arange(len(true_ns)) * 1e9 / block.rate_hz
+        self.off_ns.append(said_ns - true_ns)
+        self.rows += len(true_ns)
+        self.missed += block.missed
+        if self._last_ns is not None:
+            steps = np.diff([self._last_ns, *true_ns]) / period_ns
+            self.gaps += int((abs(steps - 1) > 0.1).sum())
+        self._last_ns = true_ns[-1]
+        if settled:
+            ppm = (block.rate_hz / self.chip.converter.rate_hz - 1) * 1e6
+            self.worst_ppm = max(self.worst_ppm, abs(ppm))
+
+
+def readings(drivers: Mapping[str, Driver], duration_s: float) -> Iterator[Reading]:
+    """Yield what a bus thread reads from drivers for so long."""
+    inbox, stop = Inbox(), Wake()
+    stations = [Station(name, driver) for name, driver in drivers.items()]
+    thread = threading.Thread(target=run_bus, args=(stations, inbox, stop))
+    thread.start()
+    end = time.monotonic() + duration_s
+    try:
+        while time.monotonic() < end:
+            if (reading := inbox.get(1.0)) is not None:
+                yield reading
+    finally:
+        stop.set()
+        thread.join()
