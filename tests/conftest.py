@@ -10,7 +10,6 @@ import inspect
 import os
 import threading
 from collections.abc import AsyncIterator, Generator, Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -26,11 +25,20 @@ settings.load_profile("ci" if os.environ.get("SENSORML_CI") == "1" else "house")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--hardware",
-        type=Path,
+        nargs="?",
+        const="",
         metavar="FILE",
         help="prove the contracts on what is wired up, as tests/hardware.example.toml "
         "says it: pytest --hardware=FILE tests/contracts/test_wired.py",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("hardware") == "":
+        raise pytest.UsageError(
+            "--hardware: which file? Write down what is wired up, as "
+            "tests/hardware.example.toml shows, and give it: --hardware=wiring.toml"
+        )
 
 
 @pytest.fixture(autouse=True)

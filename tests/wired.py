@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from sensorml import plugins
+from sensorml.buses.gpiopins import line_of
 from sensorml.config import Gpio
 from sensorml.interfaces import I2C
 from sensorml.schema import Decoder, Table, nearest, read_toml
@@ -53,11 +54,27 @@ def read(path: Path) -> Wiring:
             continue
         for i, table in enumerate(found):
             if key == "loop":
-                wiring.loops.append(decoder.table(table, Loop, f"loop[{i}]"))
+                wiring.loops.append(_loop(decoder, table, f"loop[{i}]"))
             else:
                 wiring.sensors.append(_sensor(decoder, table, i))
     decoder.raise_if_any()
     return wiring
+
+
+def _loop(decoder: Decoder, table: dict[str, object], place: str) -> Loop | None:
+    loop = decoder.table(table, Loop, place)
+    if loop is None:
+        return None
+    lines = []
+    for key in ("output", "input"):
+        try:
+            lines.append(line_of(getattr(loop, key)))
+        except ValueError as err:
+            what, _, cure = str(err).partition(": ")
+            decoder.problem(f"{place}.{key}", what, cure)
+    if len(lines) == 2 and lines[0] == lines[1]:
+        decoder.problem(place, "begins and ends at one line", "name its two ends")
+    return loop
 
 
 def _sensor(decoder: Decoder, table: dict[str, object], i: int) -> Sensor | None:

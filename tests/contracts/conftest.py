@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Find out what is wired up; without --hardware every chip, simulated."""
     file = config.getoption("hardware")
     try:
-        config.stash[_WIRING] = wired.read(file) if file else _simulated()
+        config.stash[_WIRING] = wired.read(Path(file)) if file else _simulated()
     except ConfigError as err:
         raise pytest.UsageError(str(err)) from err
 

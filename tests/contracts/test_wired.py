@@ -165,7 +165,12 @@ def header(request):
     """The board's lines, or simulated ones; lgpio's thread stays for ever."""
     if request.config.getoption("hardware"):
         wiring.use_header()
-        gpiopins.factory()
+        if gpio.simulated():
+            pytest.fail(
+                "no GPIO here that a wire could be on, lines are only simulated: run "
+                "this on the board, as a user who sees /dev/gpiochip*, and without "
+                "GPIOZERO_PIN_FACTORY"
+            )
         yield
         return
     with pytest.MonkeyPatch.context() as environ:

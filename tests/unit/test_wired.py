@@ -1,5 +1,8 @@
-"""The file that `pytest --hardware` reads."""
+"""`pytest --hardware`, and the file that it reads."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +38,12 @@ driver = "lis3dh"
 rate_hz = 801
 [[loop]]
 output = 17
+[[loop]]
+output = "BOARD1"
+input = "GPIO99"
+[[loop]]
+output = 17
+input = "BOARD11"
 [[sensr]]
 """
     )
@@ -46,8 +55,39 @@ output = 17
         "sensor[1].driver",
         "sensor[2].rate_hz",
         "loop[0].input",
+        "loop[1].output",
+        "loop[1].input",
+        "loop[2]",
         "sensr",
     ]
+
+
+def said(*arguments):
+    """Run pytest; returns its exit status and what it says."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+    done = subprocess.run(
+        command,
+        cwd=EXAMPLE.parents[1],
+        env=os.environ | {"GPIOZERO_PIN_FACTORY": "mock"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_option_without_a_file_names_the_example():
+    status, text = said("--hardware")
+    assert status == pytest.ExitCode.USAGE_ERROR
+    assert "tests/hardware.example.toml" in text
+
+
+def test_no_wire_is_proven_on_lines_that_are_simulated(tmp_path):
+    file = tmp_path / "wiring.toml"
+    file.write_text("[[loop]]\noutput = 17\ninput = 27\n")
+    status, text = said(f"--hardware={file}", "tests/contracts/test_wired.py")
+    assert status == pytest.ExitCode.TESTS_FAILED
+    assert "lines are only simulated" in text
 
 
 def test_an_ear_knows_what_a_chip_holds():
