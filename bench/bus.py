@@ -46,22 +46,22 @@ SECONDS: Final = 5
 
 def measure(_folder: Path, rounds: int = 15) -> list[Figure]:
     named = "the rows alone, as the data sheet lets them be read"
-    wire = [
-        Figure(f"{driver}, bytes on the wire a row", _wire(driver), "B", 1.1, named)
+    figures = [
+        Figure(f"{driver}, bytes on the wire a row", wire(driver), "B", 1.1, named)
         for driver in ROW_BYTES
     ]
     worst = max(
-        (_wire(driver, **chosen) for driver, chosen in _rates()),
+        (wire(driver, **chosen) for driver, chosen in rates()),
         key=lambda pair: pair.ratio,
     )
     what = f"the worst at any rate, fifo_rows = {FIFO_ROWS}"
-    wire.append(Figure(what, worst, "B", 1.1, named))
+    figures.append(Figure(what, worst, "B", 1.1, named))
     pair = paired(_ours, _bare, rounds)
     what = f"{SECONDS} s of 3 × {RATE_HZ} Hz off a FIFO, CPU, simulated bus"
-    return [*wire, Figure(what, pair, "ms", 2.0, "bare loop of the same reads")]
+    return [*figures, Figure(what, pair, "ms", 2.0, "bare loop of the same reads")]
 
 
-def _rates() -> Iterator[tuple[str, dict[str, int]]]:
+def rates() -> Iterator[tuple[str, dict[str, int]]]:
     """Yield every rate of every driver, with FIFO_ROWS."""
     for driver in ROW_BYTES:
         fields = msgspec.structs.fields(plugins.driver(driver).Options)
@@ -70,7 +70,8 @@ def _rates() -> Iterator[tuple[str, dict[str, int]]]:
             yield driver, {"rate_hz": rate_hz, "fifo_rows": FIFO_ROWS}
 
 
-def _wire(driver: str, **chosen: int) -> Pair:
+def wire(driver: str, **chosen: int) -> Pair:
+    """Count the bytes on the wire that a row takes with these options."""
     options = plugins.driver(driver).Options(**chosen)
     assert isinstance(options, I2cOptions)
     traffic = busload.measure(driver, options, visits=200)
