@@ -34,24 +34,38 @@ class Converter:
         """Samples since it was started, made or not."""
         self._machine = machine
         self._clock = clock
-        self._speed = 1 + rate_error
+        self._rate_error = rate_error
         self.born_ns = clock()
         """When the machine was switched on."""
-        self._started_ns = 0
+        self._nominal_hz = 0.0
         self.rate_hz = 0.0
         """By the true clock: the rate it was started with, and its own error."""
+        # It has run at that rate since then, when it had taken so many samples:
+        self._since_ns = 0.0
+        self._since = 0
         self._next_ns = math.inf
         self._last = np.zeros((1, 3))
 
     def start(self, rate_hz: float) -> None:
         """Begin at `rate_hz` by its own clock; the first sample a period later."""
-        self._started_ns = self._clock()
-        self.rate_hz = rate_hz * self._speed
+        self._nominal_hz = rate_hz
         self.taken = 0
-        self._next_ns = self._started_ns + 1e9 / self.rate_hz
+        self._run_on(self._clock())
 
     def stop(self) -> None:
         self._next_ns = math.inf
+
+    def drift(self, rate_error: float) -> None:
+        """Let the oscillator be off by so much, from the last sample taken on."""
+        self._rate_error = rate_error
+        if self._next_ns < math.inf:
+            self._run_on(self._next_ns - 1e9 / self.rate_hz)
+
+    def _run_on(self, since_ns: float) -> None:
+        """Go on from `taken` samples at that time, at the oscillator's pace."""
+        self._since_ns, self._since = since_ns, self.taken
+        self.rate_hz = self._nominal_hz * (1 + self._rate_error)
+        self._next_ns = since_ns + 1e9 / self.rate_hz
 
     def waiting(self) -> bool:
         """Say whether a sample has become due."""
@@ -66,9 +80,9 @@ class Converter:
 
     def times_ns(self, first: int, last: int) -> NDArray[np.int64]:
         """Return when samples `first` to `last` - 1 are taken, by the clock."""
-        since_ns = np.rint(np.arange(first + 1, last + 1) * (1e9 / self.rate_hz))
-        times: NDArray[np.int64] = since_ns.astype(np.int64) + self._started_ns
-        return times
+        periods = np.arange(first + 1, last + 1) - self._since
+        times_ns = np.rint(periods * (1e9 / self.rate_hz) + self._since_ns)
+        return times_ns.astype(np.int64)
 
     def due(
         self,
@@ -88,13 +102,13 @@ class Converter:
             frozen: Repeat the last sample instead.
             push_g: What a self-test adds.
         """
-        elapsed_s = (self._clock() - self._started_ns) / 1e9
-        last = int(elapsed_s * self.rate_hz)
+        elapsed_s = (self._clock() - self._since_ns) / 1e9
+        last = self._since + int(elapsed_s * self.rate_hz)
         first = max(self.taken, last - depth)
         if last <= first:
             return _NONE
         self.taken = last
-        self._next_ns = self._started_ns + (last + 1) * 1e9 / self.rate_hz
+        self._next_ns = self._since_ns + (last + 1 - self._since) * 1e9 / self.rate_hz
         if frozen:
             values = np.repeat(self._last, last - first, axis=0)
         else:
