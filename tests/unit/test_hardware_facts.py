@@ -334,15 +334,22 @@ def test_no_content_of_a_file_makes_gathering_fail(
     assert Facts.gather(root).root == str(root)
 
 
-NUMBERS = st.tuples(
-    st.sampled_from(["", "-", "0-", "MemTotal: ", "KernelPageSize: ", "1.", "0x"]),
-    st.integers(1, 4400),
-    st.sampled_from(["", " kB", " GT/s", ".5", "e9"]),
-).map(lambda parts: f"{parts[0]}{'9' * parts[1]}{parts[2]}".encode())
+FORMS = {
+    "proc/meminfo": "MemTotal: {} kB",
+    "proc/self/smaps": "KernelPageSize: {} kB",
+    "sys/devices/system/cpu/online": "0-{}",
+    "sys/bus/pci/devices/0000:01:00.0/current_link_speed": "{} GT/s",
+}
+"""How a number stands in a file, where it does not stand alone."""
+NUMBERS = st.builds(
+    lambda sign, digits, rest: f"{sign}{'9' * digits}{rest}",
+    st.sampled_from(["", "-"]),
+    st.sampled_from([1, 18, 19, 400, 4000, 4299, 4300]),
+    st.sampled_from(["", ".5", "e9"]),
+)
 WORDY = st.text(alphabet="/ab\0-:,. \n9٣", max_size=40).map(str.encode)
 THINGS = st.one_of(
     st.binary(max_size=80),
-    NUMBERS,
     WORDY,
     WORDY.map(lambda text: b"/" + text + b"a" * 5000),
     st.sampled_from(["folder", "pipe", "loop", "away", "hole", "closed"]),
@@ -377,15 +384,22 @@ def make(root: Path, path: str, thing: bytes | str) -> None:
         | st.lists(st.sampled_from(WORDS), min_size=2, max_size=6).map("/".join),
         THINGS,
         max_size=20,
-    )
+    ),
+    numbers=st.dictionaries(st.sampled_from(READ), NUMBERS, max_size=10),
 )
 def test_no_tree_of_garbage_makes_probing_fail_or_hang(
-    tmp_path_factory: pytest.TempPathFactory, things: dict[str, bytes | str]
+    tmp_path_factory: pytest.TempPathFactory,
+    things: dict[str, bytes | str],
+    numbers: dict[str, str],
 ):
     root = tmp_path_factory.mktemp("root")
     stick(root)
     card(root)
-    for path, thing in things.items():
+    written = {
+        path: FORMS.get(path, "{}").format(number).encode()
+        for path, number in numbers.items()
+    }
+    for path, thing in {**things, **written}.items():
         make(root, path, thing)
 
     report = probe(
