@@ -96,6 +96,7 @@ class _Failing:
             TfliteEngine(cpu, 1, None),
             self._open,
             tolerance=Tolerance.of(cpu.outputs[0]),
+            hop_s=1 / WINDOWS_HZ,
             back_off=BackOff(first_s=0.1, longest_s=0.1, budget=SECONDS),
         )
 

@@ -141,6 +141,7 @@ def _failover(
         wanted.cpu,
         opening,
         tolerance=Tolerance.of(wanted.cpu_file.outputs[0]),
+        hop_s=wanted.card.input.hop / wanted.card.input.rate_hz,
         report=wanted.report,
         refused=refused,
         wanted=better,

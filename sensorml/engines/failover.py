@@ -23,6 +23,8 @@ from sensorml.types import Float32
 
 SPOT_CHECK: Final = 1000
 """Of so many windows on the accelerator, one also runs on the CPU."""
+LATE_S: Final = 1.0
+"""An accelerator that has fallen so far behind the windows is given up."""
 
 log = logging.getLogger("sensorml")
 
@@ -55,6 +57,7 @@ class FailoverEngine:
         open_accelerated: Opening,
         *,
         tolerance: Tolerance,
+        hop_s: float,
         report: Report = lambda _state, _previous, _detail: None,
         refused: str = "",
         wanted: bool = True,
@@ -69,6 +72,8 @@ class FailoverEngine:
             open_accelerated: called on a thread of its own. Its engine is over
                 after a DelegateError, and is then closed.
             tolerance: how far an output may be from the CPU's.
+            hop_s: from one window to the next; longer than that none may take for
+                long.
             report: hears of every change, on the engine's thread.
             refused: why it is known already that the accelerator will not open.
             wanted: whether the CPU is second best from the start, or only once
@@ -82,6 +87,7 @@ class FailoverEngine:
         self._cpu = cpu
         self._open_accelerated = open_accelerated
         self._tolerance = tolerance
+        self._hop_s = hop_s
         self._report = report
         self._wanted = wanted
         self._spot_check = spot_check
@@ -93,6 +99,7 @@ class FailoverEngine:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="accelerator")
         self._recent = Recent()
         self._unchecked = 0
+        self._late_s = 0.0
         self._worked = self._settled = False
         self._state, self._why = "", "the accelerator is not open yet"
         if refused:
@@ -142,7 +149,12 @@ class FailoverEngine:
 
     def _checked(self, engine: Engine, features: Float32) -> Inference:
         """Run the accelerator, and now and then its last window on the CPU too."""
+        begun_s = self._clock()
         done = engine.infer(features)
+        took_s = self._clock() - begun_s
+        self._late_s = max(0.0, self._late_s + took_s - len(features) * self._hop_s)
+        if self._late_s > LATE_S:
+            raise self._too_slow(engine, took_s / len(features))
         self._unchecked += len(features)
         if self._unchecked >= self._spot_check:
             self._unchecked = 0
@@ -172,7 +184,7 @@ class FailoverEngine:
             self._failed(str(err))
             return
         self._accelerated = opened.engine
-        self._unchecked = 0
+        self._unchecked, self._late_s = 0, 0.0
         if opened.engine is None:
             self._settled, self._wanted = True, False
             self._change("cpu", opened.detail)
@@ -202,8 +214,17 @@ class FailoverEngine:
         engine = opened.engine
         if engine is not None:
             try:
-                self._tolerance.check(engine, windows)
+                took_s = self._tolerance.check(engine, windows, self._clock)
+                if took_s > self._hop_s:
+                    raise self._too_slow(engine, took_s)
             except SensormlError:
                 engine.close()
                 raise
         return opened
+
+    def _too_slow(self, engine: Engine, took_s: float) -> DelegateError:
+        return DelegateError(
+            f"{engine.delegate}: a window takes {took_s * 1e3:.1f} ms on it, and a new "
+            f"one comes every {self._hop_s * 1e3:g} ms",
+            'train the model with a larger hop, or write delegate = "cpu"',
+        )

@@ -83,12 +83,15 @@ class Plant:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(DELEGATE.format(match=match, options=given))
 
-    def model(self, name: str = "m", more: str = 'delegate = "stick"') -> str:
+    def model(
+        self, name: str = "m", more: str = 'delegate = "stick"', hop: int = WINDOW
+    ) -> str:
         folder = self.folder / name
         folder.mkdir()
         (folder / CPU_FILE).write_bytes(pair.cpu_model(WINDOW))
         (folder / EDGETPU_FILE).write_bytes(pair.compiled_model(WINDOW))
         card = CARD.replace("{sha256}", sha256(folder / CPU_FILE))
+        card = card.replace(f"hop = {WINDOW}", f"hop = {hop}")
         card += f'"{EDGETPU_FILE}" = "{sha256(folder / EDGETPU_FILE)}"\n'
         (folder / "model.toml").write_text(card)
         table = f'name = "{name}"\npath = "{name}"\nsensor = "motor"\n{more}\n'
@@ -197,6 +200,7 @@ def test_a_window_that_hangs_is_scored_on_the_cpu(plant):
     process = start("run", plant.config(plant.model()), **plant.environ)
     lost = wait_for_line(process, "accelerated → degraded")[-1]
     assert "no answer on a window for 1 s" in lost
+    assert "switch its power off and on; if that is no help, build it" in lost
     code, log = stop(process)
     assert code == 0, log
     assert plant.runs() == [("cpu", 1), ("stick", 0), ("cpu", 1)]
@@ -209,6 +213,16 @@ def test_a_library_that_computes_something_else_never_takes_over(plant):
     assert "something else than the CPU" in refused
     assert stop(process)[0] == 0
     assert plant.runs() == [("cpu", 1)]
+
+
+def test_one_that_becomes_too_slow_for_the_windows_is_given_up(plant):
+    plant.delegate(invoke="slow", after="100")  # 20 ms
+    process = start("run", plant.config(plant.model(hop=2)), **plant.environ)
+    lost = wait_for_line(process, "accelerated → degraded")[-1]
+    assert "a new one comes every 2.5 ms: train the model with a larger hop" in lost
+    assert stop(process)[0] == 0
+    delays_s = [row["delay_ns"] / 1e9 for row in plant.rows("predictions")]
+    assert max(delays_s) < 10  # and not ever more
 
 
 @pytest.mark.parametrize("fallback", [False, True])
@@ -268,6 +282,47 @@ def test_two_models_on_one_device_share_a_process_and_its_fate(plant):
     assert stop(process)[0] == 0
     for name in "mn":
         assert plant.runs(name) == [("cpu", 1), ("stick", 0)] * 2
+
+
+def test_two_models_on_two_devices_have_a_process_each(plant):
+    plant.delegate(device="usb:0")
+    models = [
+        plant.model("m"),
+        plant.model("n", 'delegate = "stick"\ndevice = "usb:1"'),
+    ]
+    process = start("run", plant.config(*models), **plant.environ)
+    wait_for_rows(plant, "stick", models=2)
+    both = children(process)
+    assert len(both) == 2
+    os.kill(both[0], signal.SIGKILL)
+    lost = wait_for_line(process, "accelerated → degraded")[-1]
+    alone = "n" if "delegate m:" in lost else "m"
+    wait_for_line(process, "degraded → accelerated")
+    assert both[1] in children(process)
+    assert stop(process)[0] == 0
+    assert plant.runs(alone) == [("cpu", 1), ("stick", 0)]
+
+
+@pytest.mark.parametrize(
+    ("options", "why", "cure"),
+    [
+        ({"create": "null"}, "does not open", "check that the device is there"),
+        ({"create": "segv"}, "SIGSEGV while it opened", "build it"),
+        ({"prepare": "fail"}, "failed to prepare", "compile the model again"),
+        ({"prepare": "corrupt"}, "SIGABRT while it opened", "build it"),
+        ({"invoke": "slow"}, "a new one comes every 20 ms", "a larger hop"),
+        ({"invoke": "exit"}, "exit code 3 while it opened", "switch its power off"),
+        ({"invoke": "fail"}, "Failed to execute request", "switch its power off"),
+    ],
+)
+def test_an_event_says_why_and_what_to_do(plant, options, why, cure):
+    plant.delegate(**options)
+    process = start("run", plant.config(plant.model()), **plant.environ)
+    wait_for_line(process, "opening → refused")
+    assert stop(process)[0] == 0
+    [event] = [row for row in plant.rows("events") if row["state"] == "refused"]
+    _, _, end = event["detail"].partition(why)
+    assert cure in end
 
 
 def test_auto_measures_once_and_remembers(plant):

@@ -309,6 +309,7 @@ def test_windows_are_scored_through_the_death_and_return_of_a_delegate(library):
         TfliteEngine(parse(pair.cpu_model(F)), 1, None),
         lambda _, cancel: Opened(open_child(model, accelerator, cancel=cancel)),
         tolerance=Tolerance(pair.SCALE.scale),
+        hop_s=PATIENCE_S,
         back_off=BackOff(first_s=0.0, budget=1000),
     )
     expected = TfliteEngine(parse(pair.cpu_model(F)), 1, None)

@@ -12,10 +12,11 @@ from support import SECOND, Clock, FakeEngine
 
 from sensorml.engines.agreement import COMPARED, Tolerance
 from sensorml.engines.backoff import BackOff
-from sensorml.engines.failover import FailoverEngine, Opened
+from sensorml.engines.failover import LATE_S, FailoverEngine, Opened
 from sensorml.errors import DelegateError
 
 WAIT_S = 4.0
+HOP_S = 0.01
 
 
 def rows(n, seed=0):
@@ -42,6 +43,7 @@ class House:
             self.cpu,
             self.open,
             tolerance=Tolerance(0.01),
+            hop_s=HOP_S,
             report=lambda *change: self.changes.append(change),
             back_off=BackOff(first_s=WAIT_S, jitter=lambda: 1.0),
             clock=lambda: self.clock() / SECOND,
@@ -296,6 +298,64 @@ def test_an_accelerator_that_begins_to_lie_is_found_out(house):
     assert here.engine.degraded
     assert (done.outputs == x.max(axis=1, keepdims=True)).all()
     assert re.search("something else than the CPU", here.engine.why)
+
+
+def needs(engine, here, seconds):
+    """Let an engine take so long for every call from now on."""
+
+    def rule(x):
+        here.clock.advance(seconds)
+        return x.max(axis=1, keepdims=True)
+
+    engine.rule = rule
+
+
+def test_an_accelerator_that_falls_behind_the_windows_is_given_up(house):
+    slow = Accelerated()
+    here = house(slow)
+    here.settle()
+    needs(slow, here, 3 * HOP_S)
+    used = [here.score() for _ in range(round(LATE_S / HOP_S))]
+    assert used.index("cpu") == round(LATE_S / (2 * HOP_S))
+    assert here.engine.degraded
+    assert here.engine.why == (
+        "edgetpu: a window takes 30.0 ms on it, and a new one comes every 10 ms: "
+        'train the model with a larger hop, or write delegate = "cpu"'
+    )
+
+
+def test_one_that_catches_up_after_a_delay_is_kept(house):
+    late = Accelerated()
+    here = house(late)
+    here.settle()
+    for _ in range(5):
+        needs(late, here, 0.9 * LATE_S)
+        here.score()
+        needs(late, here, 0.0)
+        for _ in range(round(LATE_S / HOP_S)):
+            assert here.score() == "edgetpu"
+
+
+def test_many_windows_at_once_may_take_as_long_as_they_came_in(house):
+    steady = Accelerated()
+    here = house(steady)
+    here.settle()
+    needs(steady, here, 99 * HOP_S)
+    for _ in range(5):
+        assert here.score(100) == "edgetpu"
+
+
+def test_one_that_is_too_slow_does_not_take_over_again_either(house):
+    first, slow = Accelerated(), Accelerated()
+    here = house(first, slow)
+    here.settle()
+    first.failing = True
+    here.score()
+    here.clock.advance(WAIT_S)
+    needs(slow, here, 2 * HOP_S)
+    assert here.settle() == "cpu"
+    assert slow.closed
+    assert "a window takes 20.0 ms on it" in here.engine.why
 
 
 # What a delegate does: how long until it fails, from a moment to hours.
