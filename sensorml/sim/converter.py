@@ -81,8 +81,9 @@ class Converter:
     def times_ns(self, first: int, last: int) -> NDArray[np.int64]:
         """Return when samples `first` to `last` - 1 are taken, by the clock."""
         periods = np.arange(first + 1, last + 1) - self._since
-        times_ns = np.rint(periods * (1e9 / self.rate_hz) + self._since_ns)
-        return times_ns.astype(np.int64)
+        at_ns = np.rint(periods * (1e9 / self.rate_hz) + self._since_ns)
+        times: NDArray[np.int64] = at_ns.astype(np.int64)
+        return times
 
     def due(
         self,

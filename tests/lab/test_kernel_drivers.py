@@ -1,7 +1,7 @@
 """The kernel's own drivers on our chips: two opinions on one data sheet.
 
-Linux knows the MPU-6050 (drivers/iio/imu/inv_mpu6050) and the LM75
-(drivers/hwmon/lm75.c). What they write and read means the same to the simulated
+Linux knows the MPU-6050, MPU-6500 and MPU-9250 (drivers/iio/imu/inv_mpu6050) and the
+LM75 (drivers/hwmon/lm75.c). What they write and read means the same to the simulated
 chip as what our drivers do, and the sensors `iio` and `hwmon` get through them
 what `mpu6050` and `lm75` get by themselves.
 """
@@ -17,12 +17,15 @@ from modules import bound, loaded
 from sensorml import cli
 from sensorml.drivers import hwmon, iio, lm75, mpu6050
 from sensorml.errors import BusError, BusReason
+from sensorml.sim import compass
 from sensorml.sim.chips import lm75 as lm75_chip
 from sensorml.sim.chips import mpu6050 as mpu6050_chip
+from sensorml.sim.chips import mpu6500, mpu9250
 from sensorml.sim.machine import Machine, MachineOptions
 
 GRAVITY = (0.25, -0.5, 0.75)
 G = 9.80665
+STILL = Machine(MachineOptions(harmonics=(), noise_g=0.0, gravity=GRAVITY))
 SMPLRT_DIV, ACCEL_CONFIG = 0x19, 0x1C
 TOS = 0x03  # of the LM75
 NEXT_SAMPLE_S = 0.05
@@ -49,8 +52,7 @@ def modules():
 
 @pytest.fixture
 def chips(modules):
-    machine = Machine(MachineOptions(harmonics=(), noise_g=0.0, gravity=GRAVITY))
-    adapter = Adapter({0x68: mpu6050_chip.Chip(machine), 0x48: lm75_chip.Chip()})
+    adapter = Adapter({0x68: mpu6050_chip.Chip(STILL), 0x48: lm75_chip.Chip()})
     with plugged(adapter):
         yield adapter.chips
 
@@ -84,6 +86,28 @@ def read(driver):
 def test_the_kernel_feels_the_same_gravity_in_our_mpu6050(imu):
     _, folder = imu
     assert felt_g(folder) == pytest.approx(GRAVITY, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("name", "module"), [("mpu6500", mpu6500), ("mpu9250", mpu9250)]
+)
+def test_so_it_does_in_the_chips_that_came_after_it(chips, name, module):
+    chips[0x68] = module.Chip(STILL)
+    with bound(name, 0x68) as device:
+        (folder,) = device.glob("iio:device*")
+        assert felt_g(folder) == pytest.approx(GRAVITY, abs=0.001)
+
+
+def test_the_kernel_finds_the_compass_beside_our_mpu9250(chips):
+    chips[0x68] = mpu9250.Chip(STILL)
+    with bound("mpu9250", 0x68) as device:
+        (folder,) = device.glob("iio:device*")
+        for axis, field in zip("xyz", compass.FIELD, strict=True):
+            assert number(folder / f"in_magn_{axis}_raw") == field
+        # The kernel gives all axes the scale of the first.
+        gauss = number(folder / "in_magn_x_scale")
+        fuse = compass.ADJUSTMENT[0]
+        assert gauss == pytest.approx(0.0015 * (fuse + 128) / 256, abs=1e-6)
 
 
 def test_a_range_that_the_kernel_sets_is_what_our_mpu6050_then_has(imu):
