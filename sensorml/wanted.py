@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, TypeGuard, Union, get_args, get_origin
 
 import msgspec
@@ -14,6 +14,7 @@ _PLAIN = {
     int: "a whole number",
     float: "a number",
 }
+_LISTS = {list, tuple}
 
 
 def wanted(kind: object, write: Callable[[object], str] = str) -> str:
@@ -25,6 +26,8 @@ def wanted(kind: object, write: Callable[[object], str] = str) -> str:
     'give a whole number'
     >>> wanted(tuple[Literal["x", "y"], ...])
     'give a list, each one of "x", "y"'
+    >>> wanted(dict[str, str])
+    'give a table, each value text in quotes'
     """
     given = [m for m in members(kind) if m is not type(None)]
     choices = [c for m in given if get_origin(m) is Literal for c in get_args(m)]
@@ -41,25 +44,44 @@ def _one_of(choices: Iterable[object]) -> str:
 
 def _name(kind: object, write: Callable[[object], str]) -> str:
     if hasattr(kind, "__metadata__"):
-        base = get_args(kind)[0]
         limits = [m for m in kind.__metadata__ if isinstance(m, msgspec.Meta)]
-        few = _few(limits) if base is int else []
-        said = " or ".join(map(write, few))
-        return said or _name(base, write) + _bounds(limits, write)
+        return _limited(get_args(kind)[0], limits, write)
     if isinstance(kind, type) and kind in _PLAIN:
         return _PLAIN[kind]
     if is_struct(kind) or item_struct(kind):
         return "a table"
     if get_origin(kind) is Literal:
         return _one_of(get_args(kind))
-    return _list(kind, write) if get_origin(kind) in {list, tuple} else ""
+    if get_origin(kind) is dict:
+        return f"a table, each value {_name(get_args(kind)[1], write)}"
+    return _list(kind, write) if get_origin(kind) in _LISTS else ""
 
 
-def _list(kind: object, write: Callable[[object], str]) -> str:
+def _limited(
+    base: object, limits: Sequence[msgspec.Meta], write: Callable[[object], str]
+) -> str:
+    if get_origin(base) in _LISTS:
+        return _list(base, write, _length(limits))
+    few = _few(limits) if base is int else []
+    said = " or ".join(map(write, few))
+    return said or _name(base, write) + _bounds(limits, write)
+
+
+def _list(kind: object, write: Callable[[object], str], length: str = "") -> str:
     item, *more = get_args(kind)
-    length = "" if not more or more == [...] else f" of {1 + len(more)}"
+    if more and more != [...]:
+        length = f" of {1 + len(more)}"
     each = _name(item, write)
     return f"a list{length}" + (f", each {each}" if each else "")
+
+
+def _length(limits: Iterable[msgspec.Meta]) -> str:
+    for meta in limits:
+        if meta.min_length and meta.max_length:
+            return f" of {meta.min_length} to {meta.max_length}"
+        if meta.min_length:
+            return f" of at least {meta.min_length}"
+    return ""
 
 
 def _few(limits: Iterable[msgspec.Meta]) -> list[float]:
@@ -81,6 +103,8 @@ def _bounds(limits: Iterable[msgspec.Meta], write: Callable[[object], str]) -> s
         ):
             if limit is not None:
                 said.append(f" {word} {write(limit)}")
+        if meta.min_length:
+            said.append(" that is not empty")
         if meta.examples:
             shown = ", ".join(f'"{example}"' for example in meta.examples)
             said.append(f" such as {shown}")
@@ -100,7 +124,7 @@ def item_struct(kind: object) -> type[msgspec.Struct] | None:
     """Return the struct type that a list or tuple of tables holds."""
     for member in members(kind):
         args = get_args(member)
-        if get_origin(member) in {list, tuple} and args and is_struct(args[0]):
+        if get_origin(member) in _LISTS and args and is_struct(args[0]):
             return args[0]
     return None
 

@@ -141,13 +141,59 @@ def test_every_condition_that_is_given_must_hold():
     assert match.why_not(NOWHERE) == "device tree is not brcm,bcm2712"
 
 
-def test_a_delegate_without_a_cure_for_its_library_is_refused(tmp_path: Path):
-    text = (
-        'title = "TPU"\ntried = false\n[match]\nalways = true\n'
-        '[library]\nnames = ["lib.so"]\n'
-        '[model]\nfile = "model.tflite"\ndtypes = ["int8"]\n'
-    )
-    board(tmp_path, "tpu", text)
+DELEGATE = """
+title = "TPU"
+tried = false
+match = { always = true }
+[library]
+names = ["lib.so"]
+cure = "install it"
+[needs]
+page_size_bytes = 4096
+cure = "choose another kernel"
+[model]
+file = "model.tflite"
+dtypes = ["int8"]
+"""
 
-    with pytest.raises(ConfigError, match=r"library\.cure: missing"):
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "key", "cure"),
+    [
+        ("always = true", 'usb = ["1A6E:089A"]', "match.usb", '"1a6e:089a"'),
+        ("always = true", 'node = ["/dev/sda"]', "match.node", '"/dev/galcore"'),
+        ("always = true", "machine = [64]", "match.machine", "each text in quotes"),
+        ('"TPU"', '""', "title", "not empty"),
+        ('["lib.so"]', "[]", "library.names", "at least 1"),
+        ('["lib.so"]', '[""]', "library.names", "not empty"),
+        ('cure = "install it"', "", "library.cure", "text in quotes"),
+        ('"install it"', '""', "library.cure", "not empty"),
+        ("[needs]", "options = {device = 1}\n[needs]", "library.options", "text"),
+        ("4096", "0", "needs.page_size_bytes", "at least 1"),
+        ('"model.tflite"', '"m.bin"', "model.file", 'such as "model.tflite"'),
+        ('"model.tflite"', '"../x.tflite"', "model.file", 'such as "model.tflite"'),
+        ('["int8"]', '["int9"]', "model.dtypes", 'each one of "float32"'),
+        ('["int8"]', "[]", "model.dtypes", "at least 1"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_a_cure_that_helps(
+    tmp_path: Path, right: str, wrong: str, key: str, cure: str
+):
+    assert DELEGATE.count(right) == 1
+    board(tmp_path, "tpu", DELEGATE.replace(right, wrong))
+
+    with pytest.raises(ConfigError) as caught:
         delegates([tmp_path])
+
+    (problem,) = caught.value.problems
+    assert problem.key == key
+    assert cure in problem.cure
+
+
+def test_a_delegate_is_read_as_it_is_written(tmp_path: Path):
+    board(tmp_path, "tpu", DELEGATE)
+
+    tpu = delegates([tmp_path])["tpu"]
+
+    assert tpu.library is not None
+    assert (tpu.library.names, tpu.model.dtypes) == (("lib.so",), ("int8",))
