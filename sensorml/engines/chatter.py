@@ -61,13 +61,14 @@ class Relay:
         _print(shown.decode(errors="replace"))
         if len(shown) < len(said):
             if not self._dropped:
-                _print(f"\n{self._name}: it prints too much, not all of it is shown\n")
+                why = "the rest of what it prints in a second is dropped"
+                _print(f"\n{self._name}: {why}\n")
             self._dropped += len(said) - len(shown)
 
     def close(self) -> None:
         """Say how much was not shown, if any."""
         if self._dropped:
-            _print(f"{self._name}: {self._dropped} bytes that it printed are lost\n")
+            _print(f"{self._name}: {self._dropped} bytes of that were dropped\n")
 
 
 def _print(text: str) -> None:

@@ -7,13 +7,44 @@ an offset. Little endian throughout. Source: FlatBuffers, "Internals".
 
 from __future__ import annotations
 
+import os
+import stat
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from sensorml.errors import ModelError
 
+MOST_BYTES: Final = 256 * 2**20
+"""What is read into memory: a larger one no small board would run."""
 _MAX_TABLES: Final = 1_000_000  # as the verifier that FlatBuffers brings
+
+
+def read(path: Path, identifier: bytes) -> bytes:
+    """Read a file that begins as one of this kind, and does not wait for anybody.
+
+    Raises:
+        OSError: it cannot be read.
+        ModelError: it is no such file, or too large.
+    """
+    with open(path, "rb", opener=_open) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ModelError("is no ordinary file: give one that holds a model")
+        head = file.read(8)
+        if head[4:] != identifier:
+            raise ModelError("is not a TFLite file: convert the model to .tflite")
+        if status.st_size > MOST_BYTES:
+            raise ModelError(
+                f"has {status.st_size >> 20} MB, more than the {MOST_BYTES >> 20} that "
+                "are read: take a smaller model"
+            )
+        return head + file.read()
+
+
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe would wait for its writer
 
 
 class Buffer:

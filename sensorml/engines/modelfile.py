@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
 from sensorml.cards import Card
+from sensorml.engines import flatbuffer
 from sensorml.engines.flatbuffer import Buffer, Table
 from sensorml.errors import ModelError
 from sensorml.features import extractor
 
+IDENTIFIER: Final = b"TFL3"
 EDGETPU_OP: Final = "edgetpu-custom-op"
 CUSTOM: Final = 32
 """BuiltinOperator: the operator is known by its name."""
@@ -99,7 +101,7 @@ def read(path: Path) -> ModelFile:
         ModelError: it cannot be read, is no TFLite file, or is damaged.
     """
     try:
-        return parse(path.read_bytes())
+        return parse(flatbuffer.read(path, IDENTIFIER))
     except OSError as err:
         raise ModelError(f"{path}: {err.strerror}: check the path") from err
     except ModelError as err:
@@ -108,7 +110,7 @@ def read(path: Path) -> ModelFile:
 
 def parse(data: bytes) -> ModelFile:
     """Verify the bytes of a .tflite file; raises ModelError as `read` does."""
-    if data[4:8] != b"TFL3":
+    if data[4:8] != IDENTIFIER:
         raise ModelError("is not a TFLite file: convert the model to .tflite")
     model = Buffer(data).root()
     if (version := model.number(0, "I")) != 3:

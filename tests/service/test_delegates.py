@@ -337,6 +337,10 @@ def test_auto_measures_once_and_remembers(plant):
     wait_for_line(process, "as measured earlier")
     assert children(process) == []
     assert stop(process)[0] == 0
+    plant.delegate(invoke="slow", after="1")  # with other options it is another one
+    process = start("run", config, **plant.environ)
+    wait_for_line(process, "opening → cpu: auto: cpu p95")
+    assert stop(process)[0] == 0
 
 
 def test_a_service_that_is_killed_takes_its_children_along(plant):

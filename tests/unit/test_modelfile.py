@@ -46,6 +46,28 @@ CARD = cards.Card(
 )
 
 
+def test_what_would_never_end_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    for name in ("pipe", "zero"):
+        with pytest.raises(ModelError, match=f"{name}: is no ordinary file"):
+            read(tmp_path / name)
+    with pytest.raises(ModelError, match="Is a directory"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("head", "why"),
+    [(b"", "is not a TFLite file"), (INT8[:8], "has 1024 MB, more than the 256")],
+)
+def test_a_huge_file_is_refused_before_it_is_read(tmp_path, head, why):
+    path = tmp_path / "huge.tflite"
+    path.write_bytes(head)
+    os.truncate(path, 2**30)
+    with pytest.raises(ModelError, match=why):
+        read(path)
+
+
 def test_an_int8_model_is_described_as_it_was_written():
     file = parse(INT8)
     assert [(op.builtin, op.version) for op in file.ops] == [(9, 4), (9, 4)]
