@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 from sensorml import loading, presence
-from sensorml.errors import ConfigError
+from sensorml.errors import ConfigError, Problem
+from sensorml.hardware.descriptors import boards, delegates
+from sensorml.resources import folders
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,11 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    problems = _descriptors()
     try:
         config = loading.load(args.config)
-        here = presence.warnings_here(config)
+        here = [] if problems else presence.warnings_here(config)
     except ConfigError as error:
-        print(*error.problems, sep="\n")
+        problems = [*error.problems, *problems]
+    if problems:
+        print(*problems, sep="\n")
         return 2
     for warning in (*config.warnings, *here):
         print(f"warning: {warning}", file=sys.stderr)
@@ -34,3 +39,17 @@ def run(args: argparse.Namespace) -> int:
     )
     print(f"{args.config}: good: {', '.join(counts)}", file=sys.stderr)
     return 0
+
+
+def _descriptors() -> list[Problem]:
+    """Find what is wrong in boards/ and delegates/, /etc/sensorml's too."""
+    problems: list[Problem] = []
+    for read in (
+        lambda: boards(folders("boards")),
+        lambda: delegates(folders("delegates")),
+    ):
+        try:
+            read()
+        except ConfigError as error:
+            problems += error.problems
+    return problems

@@ -1,11 +1,13 @@
 """Descriptors refuse what they do not know, and name one board."""
 
+import argparse
 import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from sensorml.commands import check
 from sensorml.errors import ConfigError
 from sensorml.hardware.descriptors import Match, boards, delegates, identify
 from sensorml.hardware.facts import Facts
@@ -197,3 +199,26 @@ def test_a_delegate_is_read_as_it_is_written(tmp_path: Path):
 
     assert tpu.library is not None
     assert (tpu.library.names, tpu.model.dtypes) == (("lib.so",), ("int8",))
+
+
+def test_a_configuration_beside_broken_descriptors_is_not_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("CONFIGURATION_DIRECTORY", str(tmp_path))
+    plant = board(tmp_path, "plant", '[[sensor]]\nname = "s"\ndriver = "sim"\n')
+    good = argparse.Namespace(config=plant)
+    assert check.run(good) == 0
+
+    mine = board(tmp_path / "boards", "mine", "title = 1\nmatch = { always = true }\n")
+    tpu = board(tmp_path / "delegates", "tpu", DELEGATE.replace("int8", "int9"))
+    bad = board(tmp_path, "bad", plant.read_text() + "nothing = 1\n")
+    capsys.readouterr()
+
+    assert check.run(good) == 2
+    assert check.run(argparse.Namespace(config=bad)) == 2
+
+    first, second, *rest = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{mine}: title: ")
+    assert second.startswith(f"{tpu}: model.dtypes: ")
+    assert rest[0].startswith(f"{bad}: sensor[0].nothing: unknown key")
+    assert rest[1:] == [first, second]
