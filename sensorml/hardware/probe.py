@@ -172,6 +172,7 @@ def judge(
             *traps.of_library(said.text, delegate),
         ),
         notes=(
+            *selection.numbers(facts, delegate),
             *traps.of_link(facts, delegate),
             *traps.of_firmware(facts, delegate),
         ),

@@ -7,7 +7,9 @@ stay when a device is opened, which libedgetpu's own do not: see
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from sensorml.hardware.descriptors import Delegate
 from sensorml.hardware.devices import Apex, Node, UsbDevice
@@ -61,6 +63,14 @@ def listed(facts: Facts, delegate: Delegate) -> tuple[str, ...]:
     """Return the delegate's devices on USB or PCIe, as `device =` names them."""
     found = (*sticks(facts, delegate), *chips(facts, delegate))
     return tuple(spelled(delegate, f":{n}") for n in range(len(found)))
+
+
+def numbers(facts: Facts, delegate: Delegate) -> Iterator[str]:
+    """Yield, of several devices, which number each has."""
+    devices = listed(facts, delegate)
+    if len(devices) > 1:
+        at = [f"{d} is {Path(path(facts, delegate, d)).name}" for d in devices]
+        yield ", ".join(at)
 
 
 def path(facts: Facts, delegate: Delegate, device: str | None) -> str:

@@ -80,6 +80,13 @@ def test_one_that_names_none_gets_the_first_that_is_free(machine):
     assert judge(machine, CPU, RUNTIME).device is None
 
 
+def test_of_several_each_is_told_by_its_number(machine):
+    assert "usb:0 is 2-1, usb:1 is 2-2" in judge(machine, USB, RUNTIME).notes
+    chips = replace(machine, apex=(chip(0), chip(1)))
+    assert [*selection.numbers(chips, PCI)] == ["pci:0 is apex_0, pci:1 is apex_1"]
+    assert [*selection.numbers(replace(machine, usb=(stick(1),)), USB)] == []
+
+
 def test_libedgetpu_knows_a_device_by_its_path(machine):
     assert selection.path(machine, USB, "usb:1") == "/sys/bus/usb/devices/2-2"
     assert selection.path(machine, USB, "usb:2") == ""
