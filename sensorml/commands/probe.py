@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from sensorml.errors import BusError, ConfigError, DelegateError, ModelError
 from sensorml.hardware.descriptors import Board, Delegate, boards, delegates
 from sensorml.hardware.facts import Facts
-from sensorml.hardware.probe import Report, RuntimeVerdict, probe
+from sensorml.hardware.probe import RuntimeVerdict
+from sensorml.hardware.report import Report, probe
 from sensorml.hardware.scan import Sensors, scan
 from sensorml.hardware.software import Software
 from sensorml.hardware.words import HEADINGS, machine, printable, row, table

@@ -7,7 +7,6 @@ permission blocks for 25 s. What only an open device can tell comes after these.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -16,11 +15,10 @@ from typing import Final
 from msgspec import structs
 
 from sensorml.hardware import libraries, selection, traps
-from sensorml.hardware.descriptors import Board, Delegate, Match, identify
+from sensorml.hardware.descriptors import Delegate, Match
 from sensorml.hardware.devices import Apex, Node, UsbDevice
 from sensorml.hardware.facts import Facts
 from sensorml.hardware.outside import Said
-from sensorml.hardware.software import Software
 
 DEAD_LINK_C: Final = -89.0
 """All bits of the temperature register set read as -89.7 °C: nobody answers."""
@@ -80,51 +78,6 @@ class Verdict:
     @property
     def usable(self) -> bool:
         return self.why_not is None
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Everything `sensorml probe` knows without touching a device."""
-
-    board: str
-    title: str
-    i2c_bus: int | None
-    gpio_chip: str | None
-    """Name of the header's GPIO chip, as its label is found on this machine."""
-    facts: Facts
-    software: Software
-    runtime: RuntimeVerdict
-    delegates: tuple[Verdict, ...]
-    warnings: tuple[str, ...]
-
-
-def probe(
-    facts: Facts,
-    *,
-    software: Software,
-    runtime: RuntimeVerdict,
-    delegates: Mapping[str, Delegate],
-    boards: Mapping[str, Board],
-) -> Report:
-    """Judge every delegate on the machine that `facts` describe.
-
-    Raises:
-        ConfigError: two boards match equally, or none does.
-    """
-    board = identify(facts, boards)
-    label = board.gpio.chip_label if board.gpio else None
-    chips = [chip.name for chip in facts.gpio if label and chip.label == label]
-    return Report(
-        board=board.name,
-        title=facts.model or board.title,
-        i2c_bus=board.i2c.bus if board.i2c else None,
-        gpio_chip=chips[0] if chips else None,
-        facts=facts,
-        software=software,
-        runtime=runtime,
-        delegates=tuple(judge(facts, d, runtime) for d in delegates.values()),
-        warnings=tuple(traps.of_machine(facts, software)),
-    )
 
 
 @dataclass(frozen=True, slots=True)

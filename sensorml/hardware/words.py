@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sensorml.hardware.probe import Report, Verdict
+from sensorml.hardware.probe import Verdict
+from sensorml.hardware.report import Report
 from sensorml.hardware.scan import Sensors
 
 HEADINGS = ("delegate", "state", "tried on its device", "why not, and what to do")

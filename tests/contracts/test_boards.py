@@ -7,7 +7,8 @@ import pytest
 
 from sensorml.hardware.descriptors import NO_MATCH, Board, boards, delegates, identify
 from sensorml.hardware.facts import Facts
-from sensorml.hardware.probe import Report, Rung, RuntimeVerdict, probe
+from sensorml.hardware.probe import Rung, RuntimeVerdict
+from sensorml.hardware.report import Report, probe
 from sensorml.hardware.software import Software
 from sensorml.resources import folders
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sensorml.hardware.descriptors import boards, delegates
 from sensorml.hardware.facts import Facts
 from sensorml.hardware.files import MAX_BYTES, MAX_ENTRIES, Tree
-from sensorml.hardware.probe import RuntimeVerdict, probe
+from sensorml.hardware.probe import RuntimeVerdict
+from sensorml.hardware.report import probe
 from sensorml.hardware.software import Software
 from sensorml.hardware.words import HEADINGS, machine, printable, row, table
 from sensorml.resources import folders
