@@ -62,7 +62,9 @@ class Monitor:
         self.results = 0
         """Windows judged and contacts read since the start."""
         self.blocks = 0
-        """Blocks taken in since the start: what the watchdog looks at."""
+        """Blocks taken in since the start: what the heartbeat's line looks at."""
+        self.turns = 0
+        """How often `run` has looked for something to do."""
         self._outbox = outbox
         self._clock = clock
         self._first_result = first_result
@@ -87,6 +89,7 @@ class Monitor:
             self._drive(watch)
         next_tick_ns = self._clock()
         while not inbox.drained:
+            self.turns += 1
             reading = inbox.get(TICK_S)
             if reading is not None:
                 self.handle(reading)
@@ -175,6 +178,8 @@ class Monitor:
                 self._count(0)  # no result is due: samples are all there is to see
         for watch in self.contacts.get(sensor.name, ()):
             self._read(watch, sensor.name, block)
+        if not self.streams and not self.contacts:
+            self._count(0)  # nothing is judged: samples are all there is to see
         now_ns = self._clock()  # not at_ns: a block that had to wait is no silence
         self._sensor_changed(sensor, sensor.block(now_ns, block, frozen=frozen))
 

@@ -38,7 +38,7 @@ class Notifier:
         self._send(_status(text))
 
     def watchdog(self) -> None:
-        """Say that data moves. Call it for no other reason."""
+        """Say that the threads turn. Call it for no other reason."""
         self._send("WATCHDOG=1")
 
     def stopping(self) -> None:

@@ -33,6 +33,12 @@ class Running(NamedTuple):
     started_ns: int
 
 
+def turns(running: Running) -> tuple[int, int]:
+    """Return two counts: one moves while a bus's thread does, one with the engine's."""
+    stations = (each for bus in running.stations.values() for each in bus)
+    return sum(each.turns for each in stations), running.monitor.turns
+
+
 def status(running: Running) -> str:
     """Say in one line how the service is."""
     monitor = running.monitor

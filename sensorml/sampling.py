@@ -22,6 +22,8 @@ from sensorml.types import Block
 
 FIRST_RETRY_S: Final = 0.5
 LAST_RETRY_S: Final = 30.0
+LOOK_S: Final = 5.0
+"""The longest wait at a time, to tell a thread that waits from one that hangs."""
 MAX_BLOCKS: Final = 1024
 """Blocks that may wait for the monitor; about 20 s of two fast sensors."""
 MAX_PATIENT_BLOCKS: Final = 4
@@ -169,6 +171,8 @@ class Station:
         self._driver = driver
         self.running = False
         """Its driver has started and not failed since."""
+        self.turns = 0
+        """How often its bus's thread came to it, to visit it or to wait for it."""
         self._retry_s = FIRST_RETRY_S
         self._started_ns = 0
         self._restarted = False
@@ -271,8 +275,9 @@ def run_bus(
             now_ns = clock()
             due = {each: each.due_ns(at_ns, now_ns) for each, at_ns in due.items()}
             station = min(due, key=due.__getitem__)
-            if (early_ns := due[station] - now_ns) > 0:
-                stop.wait(early_ns / 1e9, lambda: any(each.rung for each in stations))
+            station.turns += 1
+            if (early_s := min((due[station] - now_ns) / 1e9, LOOK_S)) > 0:
+                stop.wait(early_s, lambda: any(each.rung for each in stations))
                 continue
             wait_s = station.visit(inbox, clock)
             if wait_s is None:

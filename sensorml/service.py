@@ -31,7 +31,7 @@ from sensorml.keeper import Keeper
 from sensorml.monitor import Monitor
 from sensorml.notify import Notifier
 from sensorml.outbox import Outbox
-from sensorml.running import Running, status
+from sensorml.running import Running, status, turns
 from sensorml.sampling import Inbox, Wake, run_bus
 from sensorml.worker import Worker
 
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 
 PULSE_S: Final = 1.0
 """Between looks at progress, for systemd."""
+READY_S: Final = 20.0
+"""So long without a result and the service is ready all the same: it is up and
+cannot see, and its alarms say so. To be started again would not help a sensor that is
+away, or has an hour from row to row."""
 SWITCH_S: Final = 0.001
 """How long a thread that computes may keep the others waiting: Python's own 5 ms
 are long beside the wait for a burst."""
@@ -251,14 +255,20 @@ async def _timer(stop: asyncio.Event, duration_s: float) -> None:
 
 
 async def _pulse(running: Running, notifier: Notifier) -> None:
-    """Tell systemd: ready after the first result, alive while data moves."""
-    monitor = running.monitor
-    await running.ready.wait()
+    """Tell systemd: ready after the first result, alive while the threads turn.
+
+    A sensor that is away is asked again and again, and that is life: only data says
+    whether it is well, and the heartbeat's line shows that.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(READY_S):
+            await running.ready.wait()
     notifier.ready(status(running))
-    seen = 0
+    seen = (0, 0)
     while True:
-        if monitor.blocks != seen:
-            seen = monitor.blocks
+        buses, engine = turns(running)
+        if buses != seen[0] and engine != seen[1]:
+            seen = (buses, engine)
             notifier.watchdog()
         notifier.status(status(running))
         await asyncio.sleep(PULSE_S)

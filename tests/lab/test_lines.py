@@ -176,8 +176,8 @@ def test_the_heart_stops_when_no_data_moves_and_beats_again(life):
     assert len(life["beat once it sees again"][BEAT]) >= 8
 
 
-def test_systemd_hears_nothing_while_no_data_moves(life):
-    assert all(life["alive while blind"] < 1.1)  # by then it has told of the last
+def test_systemd_hears_that_a_service_without_its_sensor_lives(life):
+    assert len(life["alive while blind"]) >= 3
 
 
 def test_a_service_that_hangs_falls_silent_and_goes_on(life):

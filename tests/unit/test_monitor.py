@@ -469,6 +469,22 @@ def test_the_first_result_is_told_once_whatever_it_is_of() -> None:
     assert bench.monitor.blocks == 3
 
 
+def test_where_nothing_is_judged_the_first_block_is_the_first_result() -> None:
+    bench = Bench()
+    told: list[int] = []
+    monitor = Monitor(
+        [SensorHealth("motor", stale_after_s=2.0)],
+        [],
+        {},
+        bench.outbox,
+        first_result=lambda: told.append(monitor.blocks),
+        clock=bench.clock,
+    )
+    for _ in range(3):
+        monitor.handle(Reading("motor", bench.clock(), block(QUIET)))
+    assert (told, monitor.results) == ([1], 0)
+
+
 def test_a_backlog_is_no_silence() -> None:
     bench = Bench()
     read_ns = bench.clock()

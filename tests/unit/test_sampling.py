@@ -15,6 +15,7 @@ from sensorml.errors import BusError, SensorError, SourceEndedError
 from sensorml.sampling import (
     FIRST_RETRY_S,
     LAST_RETRY_S,
+    LOOK_S,
     MAX_PATIENT_BLOCKS,
     Acknowledge,
     Inbox,
@@ -319,6 +320,22 @@ class TestBus:
         waits = [round(b - a - 0.2, 3) for a, b in pairwise(starts)]
         assert waits[:4] == [0.5, 1.0, 2.0, 4.0]
         assert waits[-1] == LAST_RETRY_S
+
+    @pytest.mark.parametrize("what", ["absent", "silent", "slow"])
+    def test_a_thread_turns_whatever_its_sensor_does(self, what: str) -> None:
+        clock = Clock()
+
+        def absent() -> None:
+            raise BusError("gone")
+
+        driver = {
+            "absent": Script(clock, start=absent),
+            "silent": Script(clock, otherwise=None),
+            "slow": Script(clock, period_s=1000.0),
+        }[what]
+        station = Station("a", driver)
+        run_bus([station], Inbox(), Deadline(clock, 200), clock)
+        assert station.turns >= 200 / LOOK_S
 
     def test_a_failing_sensor_does_not_disturb_its_neighbour(self) -> None:
         clock = Clock()
