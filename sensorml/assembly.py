@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from sensorml import cards, plugins, wiring
+from sensorml import cards, failsafe, plugins, wiring
 from sensorml.config import Config, Model, Sensor
 from sensorml.decision import AlarmLogic
 from sensorml.engines.choice import Engines, Report
@@ -64,6 +64,7 @@ def assemble(
             SensorHealth(sensor.name, stale_after_s=_stale_after_s(sensor, driver))
         )
     timer = LineTimer()
+    failsafe.note(config.alarms)
     watches = {
         alarm.name: Watch(AlarmLogic(alarm), wiring.alarm_line(alarm, stack, timer))
         for alarm in config.alarms
@@ -77,10 +78,8 @@ def assemble(
     for watch in watches.values():
         if watch.logic.rule.sensor is not None:
             contacts.setdefault(watch.logic.rule.sensor, []).append(watch)
-    for alarm in config.alarms:
-        wiring.listen(alarm, stack, tell)
-    for model in config.models:
-        wiring.trigger(model, stack, tell)
+    wiring.listen(config.alarms, stack, timer, tell)
+    wiring.triggers(config.models, stack, tell)
     return Parts(
         stations,
         tuple(sensors),

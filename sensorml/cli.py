@@ -20,6 +20,7 @@ from sensorml.errors import ConfigError, SensormlError
 COMMANDS: Final = {
     "run": "run the service; without a configuration, a demo on a simulated machine",
     "check": "validate a configuration without touching hardware",
+    "safe": "leave the lines of a configuration's alarms at their fail-safe level",
     "probe": "say what this machine has: board, buses, accelerators, delegates",
     "record": "make a recording from a sensor",
     "train": "make a model folder from normal recordings",

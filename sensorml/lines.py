@@ -1,4 +1,4 @@
-"""Lines that change with time: an alarm's pattern, and the heartbeat.
+"""What time changes: an alarm's pattern, the heartbeat; and inputs looked at again.
 
 The engine's thread sets what an alarm's line shows, and the line has changed
 when it returns. What comes after, by the clock, is done on a thread of its own:
@@ -18,12 +18,21 @@ from sensorml.patterns import Pattern, Step
 
 RETRY_NS: Final = 1_000_000_000
 """Between attempts at a line that cannot be driven."""
+LOOK_NS: Final = 1_000_000_000
+"""Between looks at an input."""
 
 
 class Drivable(Protocol):
     """An output, as `buses.gpio` opens them."""
 
     def set(self, on: bool) -> None: ...
+
+
+class Readable(Protocol):
+    """An input, as `buses.gpio` opens them."""
+
+    @property
+    def value(self) -> bool: ...
 
 
 class Timed(Protocol):
@@ -148,6 +157,33 @@ class Heartbeat:
             self._output.set(not self._level)
             self._level = not self._level
         self._due_ns = now_ns + self._half_ns
+        return self._due_ns
+
+
+class Contact:
+    """An input that is looked at every second too, should the kernel lose an edge.
+
+    A level is told when two looks in a row have found it: bounces do not last. To be
+    told what is known already must do no harm.
+    """
+
+    def __init__(
+        self, name: str, contact: Readable, told: Callable[[bool, int], None]
+    ) -> None:
+        """Make it; `told` is called with the level and the time of the look."""
+        self.name = name
+        self._contact = contact
+        self._told = told
+        self._seen: bool | None = None
+        self._due_ns = 0
+
+    def advance(self, now_ns: int) -> int:
+        """Look when it is due; return when to come back."""
+        if now_ns >= self._due_ns:
+            before, self._seen = self._seen, self._contact.value
+            if self._seen is before:
+                self._told(self._seen, now_ns)
+            self._due_ns = now_ns + LOOK_NS
         return self._due_ns
 
 

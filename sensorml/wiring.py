@@ -7,17 +7,24 @@ configuration nothing of gpiozero is imported.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 
+from msgspec.structs import replace
+
 from sensorml.buses import gpiopins
+from sensorml.buses.gpiopins import Line, line_of
 from sensorml.config import Alarm, Config, Model
-from sensorml.lines import AlarmLine, Heartbeat, LineTimer
+from sensorml.config import Trigger as Edges
+from sensorml.lines import AlarmLine, Contact, Heartbeat, LineTimer
 from sensorml.meters import Pointer, frequency_hz
 from sensorml.patterns import pattern_of
 from sensorml.sampling import Acknowledge, Arm, Reading, Trigger
 
 Tell = Callable[[Reading], None]
+Follower = tuple[Model, int]
+"""A model, and its delay after an edge in ns."""
 
 
 def use_header() -> None:
@@ -51,57 +58,82 @@ def alarm_line(alarm: Alarm, stack: ExitStack, timer: LineTimer) -> AlarmLine | 
     return line
 
 
-def listen(alarm: Alarm, stack: ExitStack, tell: Tell) -> None:
-    """Listen to an alarm's inputs; tell at once if it is disarmed just now.
+def listen(
+    alarms: Iterable[Alarm], stack: ExitStack, timer: LineTimer, tell: Tell
+) -> None:
+    """Listen to alarms' inputs, of which several may share one; tell who is disarmed.
 
     Raises:
         BusError: an input cannot be opened.
     """
-    name = alarm.name
+    buttons, switches = defaultdict(list), defaultdict(list)
+    for alarm in alarms:
+        if alarm.acknowledge_gpio is not None:
+            buttons[line_of(alarm.acknowledge_gpio)].append(alarm.name)
+        if alarm.arm_gpio is not None:
+            switches[line_of(alarm.arm_gpio)].append(alarm.name)
+    for line, names in buttons.items():
+        _button(line, names, stack, tell)
+    for line, names in switches.items():
+        timer.add(_switch(line, names, stack, tell))
+
+
+def _button(line: Line, alarms: Sequence[str], stack: ExitStack, tell: Tell) -> None:
+    from sensorml.buses import gpio
 
     def pressed(active: bool, at_ns: int) -> None:
         if active:
-            tell(Reading("", at_ns, Acknowledge(name)))
+            for name in alarms:
+                tell(Reading("", at_ns, Acknowledge(name)))
 
-    def turned(armed: bool, at_ns: int) -> None:
-        tell(Reading("", at_ns, Arm(name, armed)))
-
-    if alarm.acknowledge_gpio is not None:
-        from sensorml.buses import gpio
-
-        button = gpio.open_input(alarm.acknowledge_gpio, on_change=pressed)
-        stack.callback(button.close)
-    if alarm.arm_gpio is not None:
-        from sensorml.buses import gpio
-
-        switch = gpio.open_input(alarm.arm_gpio, on_change=turned)
-        stack.callback(switch.close)
-        if not switch.value:
-            turned(False, time.monotonic_ns())
+    button = gpio.open_input(line, on_change=pressed)
+    stack.callback(button.close)
 
 
-def trigger(model: Model, stack: ExitStack, tell: Tell) -> None:
-    """Listen for the edges that a model's windows begin with, if it has any.
-
-    Raises:
-        BusError: the input cannot be opened.
-    """
-    rule = model.trigger
-    if rule is None:
-        return
+def _switch(line: Line, alarms: Sequence[str], stack: ExitStack, tell: Tell) -> Contact:
     from sensorml.buses import gpio
 
-    delay_ns = round(rule.delay_s * 1e9)
+    def turned(armed: bool, at_ns: int) -> None:
+        for name in alarms:
+            tell(Reading("", at_ns, Arm(name, armed)))
+
+    switch = gpio.open_input(line, on_change=turned)
+    stack.callback(switch.close)
+    if not switch.value:
+        turned(False, time.monotonic_ns())
+    return Contact(f"arm_gpio {line}", switch, turned)
+
+
+def triggers(models: Iterable[Model], stack: ExitStack, tell: Tell) -> None:
+    """Listen for the edges that models' windows begin with; several may share one.
+
+    Raises:
+        BusError: an input cannot be opened.
+    """
+    followers: dict[Edges, list[Follower]] = defaultdict(list)
+    for model in models:
+        if (rule := model.trigger) is not None:
+            edges = replace(rule, gpio=line_of(rule.gpio), delay_s=0.0)
+            followers[edges].append((model, round(rule.delay_s * 1e9)))
+    for edges, waiting in followers.items():
+        _trigger(edges, waiting, stack, tell)
+
+
+def _trigger(
+    edges: Edges, followers: Sequence[Follower], stack: ExitStack, tell: Tell
+) -> None:
+    from sensorml.buses import gpio
 
     def fired(_active: bool, at_ns: int) -> None:
-        tell(Reading(model.sensor, at_ns + delay_ns, Trigger(model.name)))
+        for model, delay_ns in followers:
+            tell(Reading(model.sensor, at_ns + delay_ns, Trigger(model.name)))
 
     line = gpio.open_input(
-        rule.gpio,
+        edges.gpio,
         on_change=fired,
-        pull=rule.pull,
-        bounce_s=rule.bounce_s,
-        edges=rule.edge,
+        pull=edges.pull,
+        bounce_s=edges.bounce_s,
+        edges=edges.edge,
     )
     stack.callback(line.close)
 

@@ -12,7 +12,7 @@ from support import MS, SECOND, Clock
 from sensorml.config import Alarm
 from sensorml.decision import Signal
 from sensorml.errors import BusError
-from sensorml.lines import RETRY_NS, AlarmLine, Heartbeat, LineTimer
+from sensorml.lines import RETRY_NS, AlarmLine, Contact, Heartbeat, LineTimer
 from sensorml.patterns import Pattern, pattern_of
 
 BLINK = Pattern(on_ns=300 * MS, off_ns=700 * MS)
@@ -235,6 +235,40 @@ def test_the_thread_wakes_for_a_line_that_is_set_and_ends_when_told() -> None:
         timer.stop()
         thread.join(30)
     assert not thread.is_alive()
+
+
+class FakeInput:
+    """A contact that can fail."""
+
+    def __init__(self) -> None:
+        self.closed = True
+        self.failing = False
+
+    @property
+    def value(self) -> bool:
+        if self.failing:
+            raise BusError("GPIO 5: no access")
+        return self.closed
+
+
+def test_a_contact_is_told_when_two_looks_agree_and_failures_once() -> None:
+    clock, contact = Clock(), FakeInput()
+    timer, told, failures = LineTimer(clock), [], []
+    timer.add(Contact("key", contact, lambda closed, _at_ns: told.append(closed)))
+
+    def look(closed: bool, *, failing: bool = False) -> list[bool]:
+        contact.closed, contact.failing = closed, failing
+        told.clear()
+        clock.advance(1.0)
+        timer.advance(lambda *what: failures.append(what))
+        timer.advance(lambda *what: failures.append(what))  # for another line
+        return list(told)
+
+    assert [look(True), look(True)] == [[], [True]]
+    assert [look(False), look(True), look(True)] == [[], [], [True]]
+    assert [look(False, failing=True), look(False, failing=True)] == [[], []]
+    assert [look(False), look(False)] == [[], [False]]
+    assert failures == [("key", "failed", "GPIO 5: no access"), ("key", "ok", "")]
 
 
 def test_a_timer_without_lines_is_not_needed() -> None:

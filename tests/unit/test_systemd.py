@@ -112,6 +112,12 @@ def test_lgpio_has_a_folder_it_may_write_to() -> None:
     assert f"LG_WD={runtime}" in unit["Environment"][0].split()
 
 
+def test_the_lines_of_a_service_that_ended_are_made_safe() -> None:
+    unit = settings()
+    [started], [ended] = unit["ExecStart"], unit["ExecStopPost"]
+    assert ended == started.replace(" run ", " safe ")
+
+
 def test_generated_code_may_run() -> None:
     assert "MemoryDenyWriteExecute" not in settings()
 

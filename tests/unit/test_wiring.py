@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from gpiozero.pins.mock import MockFactory, MockPWMPin
+from support import Clock
 
 from sensorml import wiring
 from sensorml.buses import gpiopins
@@ -36,6 +37,10 @@ def stack() -> Iterator[ExitStack]:
 
 def alarm(**keys: object) -> Alarm:
     return Alarm(name="bad", model="wear", **keys)
+
+
+def listen(stack: ExitStack, told: list[Reading], *alarms: Alarm) -> None:
+    wiring.listen(alarms, stack, LineTimer(), told.append)
 
 
 def config(**keys: object) -> Config:
@@ -73,7 +78,7 @@ def test_a_closed_contact_arms_and_an_open_one_disarms(
     lines: MockFactory, stack: ExitStack
 ) -> None:
     told: list[Reading] = []
-    wiring.listen(alarm(arm_gpio=5), stack, told.append)
+    listen(stack, told, alarm(arm_gpio=5))
     assert [reading.what for reading in told] == [Arm("bad", False)]
     lines.pin(5).drive_low()
     lines.pin(5).drive_high()
@@ -95,7 +100,7 @@ def test_a_contact_that_is_closed_at_the_start_leaves_it_armed(
 ) -> None:
     lines.pin(5, pin_class=Grounded)
     told: list[Reading] = []
-    wiring.listen(alarm(arm_gpio=5), stack, told.append)
+    listen(stack, told, alarm(arm_gpio=5))
     assert told == []
 
 
@@ -103,16 +108,56 @@ def test_a_button_is_told_when_it_is_pressed_and_not_when_it_is_let_go(
     lines: MockFactory, stack: ExitStack
 ) -> None:
     told: list[Reading] = []
-    wiring.listen(alarm(acknowledge_gpio=27), stack, told.append)
+    listen(stack, told, alarm(acknowledge_gpio=27))
     lines.pin(27).drive_low()
     lines.pin(27).drive_high()
     assert [reading.what for reading in told] == [Acknowledge("bad")]
 
 
 def test_an_input_that_somebody_has_is_an_error_at_the_start(stack: ExitStack) -> None:
-    wiring.listen(alarm(arm_gpio=5), stack, lambda _: None)
-    with pytest.raises(BusError, match="GPIO BOARD29"):
-        wiring.listen(alarm(arm_gpio="BOARD29"), stack, lambda _: None)
+    listen(stack, [], alarm(arm_gpio=5))
+    with pytest.raises(BusError, match="GPIO 5"):
+        listen(stack, [], alarm(acknowledge_gpio="BOARD29"))
+
+
+def test_one_button_and_one_switch_serve_many_alarms(
+    lines: MockFactory, stack: ExitStack
+) -> None:
+    alarms = [
+        Alarm(name=name, model="wear", acknowledge_gpio=button, arm_gpio=switch)
+        for name, button, switch in [
+            ("bad", 27, 5),
+            ("worse", "BOARD13", "GPIO5"),
+            ("other", 26, None),
+        ]
+    ]
+    told: list[Reading] = []
+    listen(stack, told, *alarms)
+    lines.pin(27).drive_low()
+    lines.pin(5).drive_low()
+    assert [reading.what for reading in told] == [
+        Arm("bad", False),
+        Arm("worse", False),
+        Acknowledge("bad"),
+        Acknowledge("worse"),
+        Arm("bad", True),
+        Arm("worse", True),
+    ]
+
+
+def test_a_switch_whose_edge_was_lost_is_believed_at_the_second_look(
+    lines: MockFactory, stack: ExitStack
+) -> None:
+    clock, told = Clock(), []
+    timer = LineTimer(clock)
+    wiring.listen([alarm(arm_gpio=5)], stack, timer, told.append)
+    timer.advance(lambda *_: None)
+    told.clear()
+    lines.pin(5)._state = False  # closed, and no edge told of it
+    for expected in ([], [Arm("bad", True)]):
+        clock.advance(1.0)
+        timer.advance(lambda *_: None)
+        assert [reading.what for reading in told] == expected
 
 
 @pytest.mark.parametrize(("edge", "levels"), [("rising", "hlh"), ("falling", "hl")])
@@ -121,7 +166,7 @@ def test_a_trigger_hears_its_own_edges_only(
 ) -> None:
     told: list[Reading] = []
     rule = Trigger(gpio=6, edge=edge)
-    wiring.trigger(_model(rule), stack, told.append)
+    wiring.triggers([_model(rule)], stack, told.append)
     for level in levels:
         (lines.pin(6).drive_high if level == "h" else lines.pin(6).drive_low)()
     assert len(told) == levels.count("h" if edge == "rising" else "l")
@@ -134,12 +179,29 @@ def test_a_trigger_is_of_the_edges_time_and_the_delay_after_it(
 ) -> None:
     told: list[Reading] = []
     rule = Trigger(gpio=6, delay_s=0.25, bounce_s=0.01)
-    wiring.trigger(_model(rule), stack, told.append)
+    wiring.triggers([_model(rule)], stack, told.append)
     kernels_s = time.monotonic()
     monkeypatch.setattr("gpiozero.pins.mock.monotonic", lambda: kernels_s)
     lines.pin(6).drive_high()
     [at_ns] = [reading.at_ns for reading in told]
     assert at_ns == round(kernels_s * 1e9) + 240_000_000
+
+
+def test_one_edge_triggers_many_models_each_after_its_own_delay(
+    lines: MockFactory, stack: ExitStack
+) -> None:
+    told: list[Reading] = []
+    rules = [Trigger(gpio=6), Trigger(gpio="BOARD31", delay_s=0.5)]
+    wiring.triggers(map(_model, rules), stack, told.append)
+    lines.pin(6).drive_high()
+    assert len(told) == 2
+    assert told[1].at_ns - told[0].at_ns == 500_000_000
+
+
+def test_one_line_triggers_by_one_kind_of_edge(stack: ExitStack) -> None:
+    rules = [Trigger(gpio=6), Trigger(gpio=6, edge="falling")]
+    with pytest.raises(BusError, match="GPIO 6"):
+        wiring.triggers(map(_model, rules), stack, lambda _: None)
 
 
 def _model(trigger: Trigger) -> Model:
@@ -173,7 +235,8 @@ def test_a_heart_that_beat_is_low_when_it_is_closed(lines: MockFactory) -> None:
 def test_a_configuration_without_lines_opens_none(stack: ExitStack) -> None:
     timer = LineTimer()
     wiring.heartbeat(config(), stack, timer, lambda: 0)
-    wiring.trigger(_model(None), stack, lambda _: None)
+    wiring.triggers([_model(None)], stack, lambda _: None)
+    listen(stack, [], alarm())
     assert wiring.pointers(config(), _model(None), 1.0, stack) == []
     assert not wiring.simulated(config())
     assert not timer.needed
