@@ -75,7 +75,7 @@ class SpiOptions(InterruptOptions, frozen=True, kw_only=True):
         | Annotated[
             str,
             Meta(
-                pattern=rf"^({i2c.BUS_NAMES}|spi\d+\.\d+)$",
+                pattern=rf"^({i2c.BUS_NAMES}|spi\d+\.\d+)\Z",
                 examples=["spi0.0", "sim", "usb:1-1.2", "/dev/i2c-motor"],
             ),
         ]

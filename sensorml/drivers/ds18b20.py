@@ -34,7 +34,9 @@ _NEAR_C = 5.0
 class Options(Table, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "ds18b20"`."""
 
-    id: Annotated[str, Meta(pattern="^(28-[0-9a-f]{12})?$")] = ""
+    id: Annotated[
+        str, Meta(pattern=r"^(28-[0-9a-f]{12})?\Z", examples=["28-0123456789ab"])
+    ] = ""
     """As /sys/bus/w1/devices lists it, 28-0316a2794dff; "" is the only one."""
     rate_hz: Annotated[Rate, Meta(le=1)] = 1.0
 

@@ -31,7 +31,13 @@ _UNITS = {
 }
 """The unit of a channel, and how many of the kernel's units make one."""
 
-Input = Annotated[str, Meta(pattern="^(temp|in|curr|power|energy|humidity|fan)[0-9]+$")]
+Input = Annotated[
+    str,
+    Meta(
+        pattern=r"^(temp|in|curr|power|energy|humidity|fan)[0-9]+\Z",
+        examples=["temp1", "fan1"],
+    ),
+]
 
 
 class Options(Table, frozen=True, kw_only=True):

@@ -57,7 +57,7 @@ MAX_POLLED_HZ = 100
 BACKLOG_S = 2.0
 """What the kernel keeps for a slow reader."""
 
-Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]*$")]
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]*\Z", examples=["accel_x"])]
 
 
 class Options(Table, frozen=True, kw_only=True):
@@ -65,7 +65,12 @@ class Options(Table, frozen=True, kw_only=True):
 
     device: str = "iio:device0"
     """What its file `name` says ("bmp280"), or its number."""
-    uri: Annotated[str, Meta(pattern="^[a-z]+:[!-~]*$")] | None = None
+    uri: (
+        Annotated[
+            str, Meta(pattern=r"^[a-z]+:[!-~]*\Z", examples=["local:", "ip:192.0.2.7"])
+        ]
+        | None
+    ) = None
     """Where else it is, as libiio writes it: "ip:192.168.1.5" (iiod runs there),
     "usb:1.5.0"; omitted: this computer."""
     inputs: Annotated[tuple[Name, ...], Meta(min_length=1)] = ("temp",)
