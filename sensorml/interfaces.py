@@ -73,7 +73,9 @@ class DriverModule(Protocol):
 
     Options: type[msgspec.Struct]
     """The keys of its `[[sensor]]` table. `thread` (a property) names the
-    thread it must run on; sensors on one bus return the same name."""
+    thread it must run on; sensors on one bus return the same name. It may have a
+    property `kernel_device`: the key that says which device of the kernel's the
+    sensor is, and which that is, since two sensors on one disturb each other."""
 
     def channels(self, options: msgspec.Struct) -> Sequence[Channel]:
         """Say what the columns of its samples are, without touching hardware."""

@@ -28,12 +28,6 @@ _PI_WIRES: Final[Mapping[str, Sequence[int]]] = {
 """Lines of a Raspberry Pi's header that a bus, by its thread, is wired to unless its
 dtoverlay says otherwise: the firmware's overlays/README (i2c_arm, spi, w1-gpio)."""
 
-_KERNELS: Final[Mapping[str, Sequence[str]]] = {
-    "ds18b20": ("id",),
-    "iio": ("uri", "device"),
-}
-"""By driver, the keys that say which device of the kernel's a sensor is."""
-
 
 def placed(key: str, tables: Iterable[T]) -> dict[str, T]:
     """Return the tables of a good configuration by their place, "sensor[0]"."""
@@ -142,10 +136,9 @@ def _cure(*others: str) -> str:
 def _kernels(sensors: Mapping[str, Sensor]) -> Iterator[Use]:
     """Yield the devices of the kernel's; one sensor can have all that one gives."""
     for place, sensor in sensors.items():
-        if keys := _KERNELS.get(sensor.driver):
-            said = [str(getattr(sensor.options, key) or "") for key in keys]
-            name = " ".join(filter(None, said)) or "that is the only one"
-            yield f"{place}.{keys[-1]}", f"the {sensor.driver} device {name}"
+        if (device := getattr(sensor.options, "kernel_device", None)) is not None:
+            key, name = device
+            yield f"{place}.{key}", f"the {sensor.driver} device {name}"
 
 
 def _on_a_pi(

@@ -44,6 +44,10 @@ class Options(Table, frozen=True, kw_only=True):
     def thread(self) -> str:
         return "w1"
 
+    @property
+    def kernel_device(self) -> tuple[str, str]:
+        return "id", self.id or "that is the only one"
+
 
 def channels(_options: Options) -> Sequence[Channel]:
     return CHANNELS

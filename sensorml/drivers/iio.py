@@ -104,6 +104,10 @@ class Options(Table, frozen=True, kw_only=True):
     def thread(self) -> str:
         return f"iio-{self.uri or self.device}"
 
+    @property
+    def kernel_device(self) -> tuple[str, str]:
+        return "device", f"{self.uri} {self.device}" if self.uri else self.device
+
 
 class Source(NamedTuple):
     """How one channel's value is read, and how it is scaled: unit per count."""
