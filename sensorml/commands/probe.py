@@ -173,7 +173,7 @@ def _try(
         ModelError: the folder or file cannot be used.
         DelegateError: there is no TFLite runtime.
     """
-    from sensorml.engines import agreement, subject, trial
+    from sensorml.engines import subject, trial
 
     given = subject.load(model)
     here = [
@@ -194,9 +194,7 @@ def _try(
             )
     judged = tuple(verdicts.get(each.delegate, each) for each in report.delegates)
     auto = trial.choice(trials, known)
-    on = (
-        f"compared on {agreement.COMPARED} windows of random numbers, not on recordings"
-    )
+    on = "compared and timed on windows of random numbers, not on recordings"
     notes = tuple(filter(None, (given.note, on if latencies else "")))
     return replace(report, delegates=judged), Tried(latencies, auto, why_not, notes)
 

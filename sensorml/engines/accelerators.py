@@ -99,16 +99,16 @@ class Accelerators:
         that it is never in the way of a model that names another.
         """
         delegate = self._ladder.delegates[verdict.delegate]
-        assert delegate.library is not None  # noqa: S101 - it has a place to open
+        library = delegate.library
         device = selection.spelled(delegate, verdict.device)
         key = delegate.name, device
         if key not in self._devices:
-            self._devices[key] = Device(
-                delegate.name,
-                {**delegate.library.options, **({"device": device} if device else {})},
-                partial(self._ladder.look, delegate.name, device or None),
-                cure=delegate.library.cure,
-            )
+            options = dict(library.options) if library else {}
+            if device:
+                options["device"] = device
+            look = partial(self._ladder.look, delegate.name, device or None)
+            cure = library.cure if library else ""
+            self._devices[key] = Device(delegate.name, options, look, cure=cure)
         return self._devices[key].add(file)
 
     def _key(self, wanted: Wanted, usable: Mapping[str, Usable]) -> str:

@@ -19,21 +19,27 @@ from sensorml.hardware.facts import Facts
 def spelled(delegate: Delegate, device: str | None) -> str:
     """Return the device as the library's option, number and all, or "".
 
-    None is the first. A delegate that matches neither USB nor PCI has its own
-    words for its devices.
+    None is the first. A library other than libedgetpu has its own words.
     """
     usual = delegate.library.options.get("device", "") if delegate.library else ""
     device = device or usual
-    if not (delegate.match.usb or delegate.match.pci):
+    if not _numbered(delegate):
         return device
     kind, _, number = device.partition(":")
     return f"{kind or usual.partition(':')[0]}:{number or 0}"
 
 
+def _numbered(delegate: Delegate) -> bool:
+    """Whether its devices are on USB or PCIe and its library has libedgetpu's words."""
+    usual = delegate.library.options.get("device", "") if delegate.library else ""
+    on_bus = delegate.match.usb or delegate.match.pci
+    return bool(on_bus) and usual.partition(":")[0] in {"usb", "pci"}
+
+
 def why_not(facts: Facts, delegate: Delegate, device: str | None) -> str | None:
     """Say why there is no such device of this delegate, or return None."""
     match = delegate.match
-    if device is None or not (match.usb or match.pci):
+    if device is None or not _numbered(delegate):
         return None
     kind, _, number = spelled(delegate, device).partition(":")
     own = "usb" if match.usb else "pci"
@@ -47,7 +53,7 @@ def why_not(facts: Facts, delegate: Delegate, device: str | None) -> str | None:
 
 def only(facts: Facts, delegate: Delegate, device: str | None) -> Facts:
     """Leave out the delegate's other devices; None leaves all in."""
-    if device is None or not (delegate.match.usb or delegate.match.pci):
+    if device is None or not _numbered(delegate):
         return facts
     number = int(spelled(delegate, device).partition(":")[2])
     wanted = (*sticks(facts, delegate), *chips(facts, delegate))[number : number + 1]
@@ -61,6 +67,8 @@ def only(facts: Facts, delegate: Delegate, device: str | None) -> Facts:
 
 def listed(facts: Facts, delegate: Delegate) -> tuple[str, ...]:
     """Return the delegate's devices on USB or PCIe, as `device =` names them."""
+    if not _numbered(delegate):
+        return ()
     found = (*sticks(facts, delegate), *chips(facts, delegate))
     return tuple(spelled(delegate, f":{n}") for n in range(len(found)))
 
@@ -75,7 +83,7 @@ def numbers(facts: Facts, delegate: Delegate) -> Iterator[str]:
 
 def path(facts: Facts, delegate: Delegate, device: str | None) -> str:
     """Return where one of them is, as libedgetpu names it; "" without such."""
-    if device is None:
+    if device is None or not _numbered(delegate):
         return ""
     facts = only(facts, delegate, device)
     at = [f"/sys/bus/usb/devices/{each.port}" for each in sticks(facts, delegate)]

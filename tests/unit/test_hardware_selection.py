@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from sensorml.hardware import selection, usbreset
 from sensorml.hardware.descriptors import delegates
@@ -62,6 +63,15 @@ def machine(tmp_path):
 )
 def test_one_device_has_one_spelling(delegate, device, spelled):
     assert selection.spelled(delegate, device) == spelled
+
+
+def test_a_library_without_such_an_option_gets_none(machine):
+    library = structs.replace(USB.library, options={})
+    other = structs.replace(USB, library=library)
+    assert judge(machine, other, RUNTIME).device is None
+    assert judge(machine, other, RUNTIME).usable
+    assert selection.spelled(other, None) == ""
+    assert selection.path(machine, other, "second") == ""
 
 
 def test_only_the_chosen_stick_counts(machine):
