@@ -20,6 +20,7 @@ from delegate import pair
 from sensorml.engines.agreement import Tolerance
 from sensorml.engines.backoff import BackOff
 from sensorml.engines.child import SharedChild, open_child
+from sensorml.engines.counting import renumbered
 from sensorml.engines.external import Accelerator
 from sensorml.engines.failover import FailoverEngine, Opened
 from sensorml.engines.modelfile import parse
@@ -253,6 +254,12 @@ def test_the_stick_that_is_wanted_is_opened_whatever_the_library_counts(
     wanted = Accelerator("edgetpu", str(library), {"device": "usb:1"}, "", STICKS[1])
     open_child(parse(pair.compiled_model(F)), wanted).close()
     assert f"opens {STICKS[1]}\n" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["libc.so.6", "/nonexistent/libnone.so"])
+def test_a_library_that_cannot_list_its_devices_gets_our_number(name):
+    wanted = Accelerator("edgetpu", name, {"device": "usb:1"}, "", STICKS[1])
+    assert renumbered(wanted) == wanted
 
 
 def test_a_stick_that_the_library_does_not_see_is_a_reason(library, monkeypatch):
