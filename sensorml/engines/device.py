@@ -59,7 +59,7 @@ class Device:
         self._files: dict[int, ModelFile] = {}
         self._child: SharedChild | None = None
         self._openings = 0
-        self._failure: DelegateError | None = None
+        self._failure: tuple[str, str] | None = None
 
     def add(self, file: ModelFile) -> Place:
         """Let a verified model have a place; before any is opened."""
@@ -84,7 +84,7 @@ class Device:
         try:
             if self._openings != openings and self._failure:
                 # Another model has just tried while this one waited.
-                raise DelegateError(self._failure.why, self._failure.cure)
+                raise DelegateError(*self._failure)
             engine = self._child.engine(number) if self._child else None
             return engine or self._open(number, cancel)
         finally:
@@ -102,7 +102,7 @@ class Device:
             self._child = SharedChild(dict(self._files), self._accelerator())
             self._child.open(OPEN_S, cancel)
         except DelegateError as err:
-            self._failure = err
+            self._failure = err.why, err.cure
             raise
         else:
             self._failure = None
