@@ -51,6 +51,11 @@ class Trigger(Table, frozen=True, kw_only=True):
     delay_s: Annotated[float, Meta(ge=0, le=60)] = 0.0
     """From the edge to the window's first sample."""
 
+    @property
+    def edges(self) -> tuple[str, str, float]:
+        """Which edges it wants of its line; models that want the same may share it."""
+        return self.edge, self.pull, self.bounce_s
+
 
 class Model(Table, frozen=True, kw_only=True):
     """One `[[model]]`."""
@@ -171,8 +176,7 @@ class Heartbeat(Table, frozen=True, kw_only=True):
     period_s: Annotated[float, Meta(ge=0.1, le=60)] = 1.0
     """High and low together."""
     timeout_s: Annotated[float, Meta(ge=0.5, le=3600)] = 5.0
-    """So long without a block of samples and the line is still; more than the
-    slowest sensor takes."""
+    """So long without a block of samples from any sensor and the line is still."""
 
 
 class Sink(NamedTuple):

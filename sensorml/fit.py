@@ -1,11 +1,11 @@
-"""Whether a model and a sensor belong together."""
+"""Whether a model and a sensor belong together, and a heartbeat and all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sensorml import cards
-from sensorml.config import Sensor
+from sensorml.config import Heartbeat, Sensor
 from sensorml.types import Channel
 
 
@@ -31,3 +31,25 @@ def why_not(
         )
         return what, f"set rate_hz to {wants.rate_hz:g}, or train a model at this rate"
     return None
+
+
+def why_still(
+    heartbeat: Heartbeat, sensors: Iterable[Sensor]
+) -> tuple[str, str] | None:
+    """Say why the heart stops between the samples of sensors that are well.
+
+    Samples of any sensor let it beat, so the fastest counts; with one that has no rate
+    nothing can be said.
+    """
+    waits_s = [_between_reads_s(sensor) for sensor in sensors]
+    least_s = min(waits_s, default=0.0)
+    if least_s <= heartbeat.timeout_s:
+        return None
+    what = f"is {heartbeat.timeout_s:g}, and samples come every {least_s:g} s"
+    return what, "give more than that, or the heart stops though all is well"
+
+
+def _between_reads_s(sensor: Sensor) -> float:
+    rate_hz = getattr(sensor.options, "rate_hz", None)
+    rows = getattr(sensor.options, "fifo_rows", None) or 1
+    return rows / rate_hz if rate_hz else 0.0

@@ -102,9 +102,11 @@ class _Loading:
         web = decoder.table(tables.get("web", {}), Web, "web")
         self._references()
         lines = uses.lines_of(sensors, models, alarms, meters, heartbeat)
-        warnings = uses.report(decoder, lines, sensors)
+        warnings = uses.report(decoder, lines, sensors, models)
         self._fits(sensors, models)
         warnings += self._bus_load(sensors)
+        if heartbeat and (still := fit.why_still(heartbeat, sensors.values())):
+            warnings.append(Problem(decoder.file, "heartbeat.timeout_s", *still))
         decoder.raise_if_any()
         return Config(
             path=self.path,

@@ -18,6 +18,8 @@ Use = tuple[str, str]
 """A key of the file, and what it takes hold of."""
 
 _LINE_KEYS = ("gpio", "acknowledge_gpio", "arm_gpio", "interrupt_gpio")
+_FOR_MANY: Final = ("acknowledge_gpio", "arm_gpio")
+"""Keys whose line several tables may share."""
 
 _PI_WIRES: Final[Mapping[str, Sequence[int]]] = {
     "i2c-0": (0, 1),
@@ -95,25 +97,38 @@ def _address(address: int, options: I2cOptions) -> str:
 
 
 def report(
-    decoder: Decoder, lines: Iterable[tuple[str, Gpio]], sensors: Mapping[str, Sensor]
+    decoder: Decoder,
+    lines: Iterable[tuple[str, Gpio]],
+    sensors: Mapping[str, Sensor],
+    models: Mapping[str, Model],
 ) -> list[Problem]:
     """Report lines that do not exist, lines with two jobs, addresses with two chips.
 
     Returns:
         What only probably has two jobs.
     """
-    known: list[tuple[str, Line]] = []
+    firsts: dict[tuple[Line, object], str] = {}
     for key, name in lines:
         try:
-            known.append((key, line_of(name)))
+            firsts.setdefault((line_of(name), _job(key, models)), key)
         except ValueError as err:
             what, _, cure = str(err).partition(": ")
             decoder.problem(key, what, cure)
+    known = [(key, line) for (line, _), key in firsts.items()]
     used = [(key, f"GPIO line {line}") for key, line in known]
     for problem in _shared([*used, *addresses_of(sensors)]):
         decoder.problem(*problem)
     doubts = [*_shared(_kernels(sensors)), *_on_a_pi(known, sensors)]
     return [Problem(decoder.file, *doubt) for doubt in doubts]
+
+
+def _job(key: str, models: Mapping[str, Model]) -> object:
+    """Return what the line of a key is for; others whose job is equal may share it."""
+    place, _, name = key.rpartition(".")
+    if name in _FOR_MANY:
+        return name
+    model = models.get(place.removesuffix(".trigger"))
+    return model.trigger.edges if model and model.trigger else key
 
 
 def _shared(uses: Iterable[Use]) -> Iterator[tuple[str, str, str]]:

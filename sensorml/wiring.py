@@ -11,8 +11,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 
-from msgspec.structs import replace
-
 from sensorml.buses import gpiopins
 from sensorml.buses.gpiopins import Line, line_of
 from sensorml.config import Alarm, Config, Model
@@ -23,8 +21,6 @@ from sensorml.patterns import pattern_of
 from sensorml.sampling import Acknowledge, Arm, Reading, Trigger
 
 Tell = Callable[[Reading], None]
-Follower = tuple[Model, int]
-"""A model, and its delay after an edge in ns."""
 
 
 def use_header() -> None:
@@ -110,32 +106,33 @@ def triggers(models: Iterable[Model], stack: ExitStack, tell: Tell) -> None:
     Raises:
         BusError: an input cannot be opened.
     """
-    followers: dict[Edges, list[Follower]] = defaultdict(list)
+    waiting = defaultdict(list)
     for model in models:
         if (rule := model.trigger) is not None:
-            edges = replace(rule, gpio=line_of(rule.gpio), delay_s=0.0)
-            followers[edges].append((model, round(rule.delay_s * 1e9)))
-    for edges, waiting in followers.items():
-        _trigger(edges, waiting, stack, tell)
+            waiting[line_of(rule.gpio), rule.edges].append((model, rule))
+    for (line, _), followers in waiting.items():
+        _trigger(line, followers, stack, tell)
 
 
 def _trigger(
-    edges: Edges, followers: Sequence[Follower], stack: ExitStack, tell: Tell
+    line: Line, followers: Sequence[tuple[Model, Edges]], stack: ExitStack, tell: Tell
 ) -> None:
     from sensorml.buses import gpio
 
     def fired(_active: bool, at_ns: int) -> None:
-        for model, delay_ns in followers:
-            tell(Reading(model.sensor, at_ns + delay_ns, Trigger(model.name)))
+        for model, rule in followers:
+            begin_ns = at_ns + round(rule.delay_s * 1e9)
+            tell(Reading(model.sensor, begin_ns, Trigger(model.name)))
 
-    line = gpio.open_input(
-        edges.gpio,
+    _, edges = followers[0]
+    opened = gpio.open_input(
+        line,
         on_change=fired,
         pull=edges.pull,
         bounce_s=edges.bounce_s,
         edges=edges.edge,
     )
-    stack.callback(line.close)
+    stack.callback(opened.close)
 
 
 def pointers(

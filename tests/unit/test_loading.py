@@ -384,6 +384,26 @@ def test_a_meter_and_a_heartbeat_are_in_the_configuration(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
+    ("sensors", "timeout", "warned"),
+    [
+        (["rate_hz = 0.001"], "", True),
+        (["rate_hz = 0.1"], "timeout_s = 9.9", True),
+        (["rate_hz = 0.1"], "timeout_s = 10", False),
+        (["rate_hz = 0.001", "rate_hz = 1.0"], "", False),
+    ],
+)
+def test_a_heart_that_stops_though_all_is_well_is_warned_of(
+    write: Write, sensors, timeout, warned
+) -> None:
+    tables = [
+        f'[[sensor]]\nname = "s{i}"\ndriver = "lm75"\nbus = "sim"\n{keys}\n'
+        for i, keys in enumerate(sensors)
+    ]
+    config = loading.load(write("".join(tables) + f"[heartbeat]\ngpio = 24\n{timeout}"))
+    assert [each.key for each in config.warnings] == ["heartbeat.timeout_s"] * warned
+
+
+@pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
         (

@@ -121,3 +121,61 @@ def test_a_pis_own_label_of_a_line_is_that_line_there(checked) -> None:
         "sensor[0].gpio has it too: change one"
     )
     assert checked(gpio(17), gpio('"label:GPIO18"'), gpio('"label:P9_12"')) == []
+
+
+ALARM = """
+[[alarm]]
+name = "{name}"
+sensor = "s0"
+when = {{above = 1}}
+{keys}
+"""
+MODEL = """
+[[model]]
+name = "{name}"
+path = "models/demo"
+sensor = "s1"
+trigger = {{{keys}}}
+"""
+WARM = LM75 + '; bus = "sim"'
+SHAKEN = 'driver = "adxl345"; rate_hz = 800; bus = "sim"; range_g = 4\n'
+
+
+def tables(text: str, *keys: str) -> str:
+    """Tables of one kind, each with its keys."""
+    return "".join(text.format(name=f"t{i}", keys=each) for i, each in enumerate(keys))
+
+
+@pytest.mark.parametrize(
+    "sharing",
+    [
+        tables(ALARM, "acknowledge_gpio = 27", 'acknowledge_gpio = "BOARD13"'),
+        tables(ALARM, "arm_gpio = 5", "arm_gpio = 5", 'arm_gpio = "GPIO5"'),
+        tables(MODEL, "gpio = 6", 'gpio = "BOARD31", delay_s = 0.5'),
+    ],
+)
+def test_inputs_of_one_kind_may_share_a_line(checked, sharing) -> None:
+    assert checked(WARM, SHAKEN + sharing) == []
+
+
+@pytest.mark.parametrize(
+    ("sharing", "keys"),
+    [
+        (
+            tables(ALARM, "acknowledge_gpio = 27", "arm_gpio = 27"),
+            ["alarm[0].acknowledge_gpio", "alarm[1].arm_gpio"],
+        ),
+        (
+            tables(ALARM, "acknowledge_gpio = 27", "gpio = 27"),
+            ["alarm[0].acknowledge_gpio", "alarm[1].gpio"],
+        ),
+        (
+            tables(MODEL, "gpio = 6", 'gpio = 6, edge = "falling"'),
+            ["model[0].trigger.gpio", "model[1].trigger.gpio"],
+        ),
+    ],
+)
+def test_inputs_of_two_kinds_may_not(checked, sharing, keys) -> None:
+    [told] = checked(WARM, SHAKEN + sharing)
+    assert "is used twice" in told
+    assert all(key in told for key in keys)
