@@ -55,3 +55,12 @@ class WideChip(RegisterChip):
     def _after(self, register: int) -> int:
         number, byte = divmod(register, _WIDEST)
         return number * _WIDEST + (byte + 1) % len(self.value(number))
+
+
+def signed_word(number: int) -> bytes:
+    """Return 16 bits, two's complement, high byte first; what is too large is cut.
+
+    >>> signed_word(-2).hex(), signed_word(40_000).hex()
+    ('fffe', '7fff')
+    """
+    return min(max(number, -0x8000), 0x7FFF).to_bytes(2, "big", signed=True)

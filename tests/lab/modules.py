@@ -14,6 +14,11 @@ _MODULES = Path(os.environ.get("SENSORML_LAB_KERNEL", "")) / "modules"
 _BUS = Path("/sys/bus/i2c/devices/i2c-1")
 
 
+def made(name: str) -> bool:
+    """Say whether this kernel has a module."""
+    return (_MODULES / f"{name}.ko").exists()
+
+
 @contextmanager
 def loaded(*names: str) -> Iterator[None]:
     """Have modules in the kernel, loaded in this order: what one needs comes first.

@@ -1,7 +1,7 @@
 """ADS1115, the registers of a converter with four inputs.
 
 Data sheet: TI SBAS444, sections "Register Map", "Config Register" and "Data
-Format". Left out: the comparator and its pin, and continuous conversion.
+Format". Left out: the comparator and its pin.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from sensorml.sim.wide import WideChip
 _CONVERSION, _CONFIG, _LO_THRESH, _HI_THRESH = range(4)
 
 _START = 0x8000
+_SINGLE = 0x0100
 _PAIRS = ((0, 1), (0, 3), (1, 3), (2, 3), (0, None), (1, None), (2, None), (3, None))
 _RANGE_V = (6.144, 4.096, 2.048, 1.024, 0.512, 0.256, 0.256, 0.256)
 _RATE_HZ = (8, 16, 32, 64, 128, 250, 475, 860)
@@ -52,16 +53,25 @@ class Chip(WideChip):
     def brown_out(self) -> None:
         super().brown_out()
         self._done_ns: float | None = None
+        self._converting = _SINGLE
 
     def changed(self, register: int) -> None:
         config = self._config()
-        if register != _CONFIG or not config & _START:
+        if register != _CONFIG:
             return
-        if self._done_ns is None:  # else it has no effect on the running one
-            rate_hz = _RATE_HZ[config >> 5 & 7] * self._speed
-            self._done_ns = self._clock() + 1e9 / rate_hz
-            self._converting = config
+        if not self._converting & _SINGLE:  # it would go on and on
+            self._done_ns, self._converting = None, _SINGLE
+        goes_on = not config & _SINGLE
+        if not (goes_on or config & _START):
+            return
+        if goes_on or self._done_ns is None:  # the running one is not cut off
+            self._convert(config)
         self.held[_CONFIG] = (config & ~_START).to_bytes(2, "big")
+
+    def _convert(self, config: int) -> None:
+        rate_hz = _RATE_HZ[config >> 5 & 7] * self._speed
+        self._done_ns = self._clock() + 1e9 / rate_hz
+        self._converting = config
 
     def _config(self) -> int:
         return int.from_bytes(self.held[_CONFIG], "big")
@@ -69,11 +79,14 @@ class Chip(WideChip):
     def _catch_up(self) -> None:
         if self._done_ns is None or self._clock() < self._done_ns:
             return
-        self._done_ns = None
-        self.held[_CONFIG] = (self._config() | _START).to_bytes(2, "big")
+        config = self._converting
+        if config & _SINGLE:
+            self._done_ns = None
+            self.held[_CONFIG] = (self._config() | _START).to_bytes(2, "big")
+        else:
+            self._convert(config)
         if self.frozen:
             return
-        config = self._converting
         plus, minus = _PAIRS[config >> 12 & 7]
         volts = self.volts[plus] - (0.0 if minus is None else self.volts[minus])
         count = round(volts / _RANGE_V[config >> 9 & 7] * 0x8000)

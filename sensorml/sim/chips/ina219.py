@@ -1,8 +1,7 @@
 """INA219, the registers of a current and voltage monitor.
 
-Data sheet: TI SBOS448, sections "Register Details" and "Reset". Left out: the
-smaller ranges, and the registers of power and current, which stay zero as they
-do without a calibration.
+Data sheet: TI SBOS448, sections "Register Details", "Programming the Calibration
+Register" and "Reset". Left out: the smaller ranges.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from sensorml.sim.machine import Machine
-from sensorml.sim.wide import WideChip
+from sensorml.sim.wide import WideChip, signed_word
 
 _CONFIGURATION, _SHUNT, _BUS, _POWER, _CURRENT, _CALIBRATION = range(6)
 
@@ -45,7 +44,13 @@ class Chip(WideChip):
     def value(self, register: int) -> bytes:
         if not (self.asleep or self.frozen):
             shunt = max(-_FULL_SCALE, min(round(self.shunt_v / 10e-6), _FULL_SCALE))
-            self.held[_SHUNT] = shunt.to_bytes(2, "big", signed=True)
+            self.held[_SHUNT] = signed_word(shunt)
             bus = round(self.bus_v / 4e-3) << 3 | _READY
             self.held[_BUS] = bus.to_bytes(2, "big")
+            # Both stay zero without a calibration.
+            calibration = int.from_bytes(self.held[_CALIBRATION], "big")
+            current = shunt * calibration // 4096
+            power = current * (bus >> 3) // 5000
+            self.held[_CURRENT] = signed_word(current)
+            self.held[_POWER] = signed_word(power)
         return super().value(register)

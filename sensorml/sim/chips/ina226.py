@@ -1,8 +1,7 @@
 """INA226, the registers of a current and voltage monitor.
 
-Data sheet: TI SBOS547, sections "Register Maps" and "Configuration Register".
-Left out: alerts, and the registers of power and current, which stay zero as
-they do without a calibration.
+Data sheet: TI SBOS547, sections "Register Maps", "Configuration Register" and
+"Programming the Calibration Register". Left out: alerts.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from sensorml.sim.machine import Machine
-from sensorml.sim.wide import WideChip
+from sensorml.sim.wide import WideChip, signed_word
 
 _CONFIGURATION, _SHUNT, _BUS, _POWER, _CURRENT, _CALIBRATION, _MASK, _LIMIT = range(8)
 _MANUFACTURER, _DIE = 0xFE, 0xFF
@@ -47,6 +46,12 @@ class Chip(WideChip):
     def value(self, register: int) -> bytes:
         if not (self.asleep or self.frozen):
             shunt = max(-0x8000, min(round(self.shunt_v / 2.5e-6), 0x7FFF))
-            self.held[_SHUNT] = shunt.to_bytes(2, "big", signed=True)
-            self.held[_BUS] = round(self.bus_v / 1.25e-3).to_bytes(2, "big")
+            bus = round(self.bus_v / 1.25e-3)
+            self.held[_SHUNT] = signed_word(shunt)
+            self.held[_BUS] = bus.to_bytes(2, "big")
+            # Both stay zero without a calibration.
+            calibration = int.from_bytes(self.held[_CALIBRATION], "big")
+            current = shunt * calibration // 2048
+            self.held[_CURRENT] = signed_word(current)
+            self.held[_POWER] = signed_word(abs(current) * bus // 20_000)
         return super().value(register)

@@ -22,6 +22,7 @@ _RESULT = 0x14
 _MODEL_ID = 0xC0
 
 _START_STOP, _BACK_TO_BACK = 0x01, 0x02
+_READY = 0x01  # beside the status of a range: it has come to its end
 _RANGE_NS = 33_000_000
 _RANGE_COMPLETE, _NO_TARGET = 11, 4
 _REACH_MM, _NOTHING_MM = 2000, 8190
@@ -63,7 +64,8 @@ class Chip(RegisterChip):
         seen = self.distance_mm <= _REACH_MM
         shown_mm = self.distance_mm if seen else _NOTHING_MM
         ended = _RANGE_COMPLETE if seen else _NO_TARGET
-        self._registers[_RESULT] = (ended if self.status is None else self.status) << 3
+        status = ended if self.status is None else self.status
+        self._registers[_RESULT] = status << 3 | _READY
         if not self.frozen:
             self._registers[_RESULT + 10 : _RESULT + 12] = shown_mm.to_bytes(2, "big")
         self._registers[_INTERRUPT_STATUS] = self._registers[_INTERRUPT_CONFIG] & 0x07
@@ -79,6 +81,7 @@ class Chip(RegisterChip):
             self._ending = not value & _BACK_TO_BACK
             if not self._running and value & (_START_STOP | _BACK_TO_BACK):
                 self._running = True
+                self._registers[_RESULT] &= ~_READY
                 self._ready_ns = self._clock() + _RANGE_NS
             return
         super()._set(register, value)
