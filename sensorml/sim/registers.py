@@ -30,6 +30,9 @@ class RegisterChip:
         """It holds the clock line low: every transfer times out."""
         self.nack_at: int | None = None
         """The byte of a write, from 0, that it refuses."""
+        self.reads_until_nack: int | None = None
+        """So many more reads and it refuses their address: the only byte of a read
+        that it can, as the reader acknowledges the others."""
         self.stuck: int | None = None
         """Every byte that is read is this one: a data line shorted or open."""
         self.frozen = False
@@ -61,6 +64,10 @@ class RegisterChip:
     def read(self, length: int) -> bytes:
         """Give the bytes of one read message; failures as for `write`."""
         self._answer()
+        if self.reads_until_nack is not None:
+            if not self.reads_until_nack:
+                raise _failure(errno.EREMOTEIO)
+            self.reads_until_nack -= 1
         data = bytearray()
         for _ in range(length):
             data.append(self._get(self._pointer))

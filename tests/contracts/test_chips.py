@@ -346,6 +346,23 @@ def test_a_chip_that_refuses_its_configuration_is_a_bus_error(place, name):
     bench.driver.stop()
 
 
+@pytest.mark.parametrize("reads", [0, 1, 6])
+def test_a_chip_that_refuses_a_read_is_a_bus_error_until_it_no_longer_does(
+    place, name, reads
+):
+    bench = Bench(place, name)
+    bench.driver.start()
+    bench.run(0.2)
+    bench.chip.reads_until_nack = reads
+    with pytest.raises(BusError) as failure:
+        bench.run(1)
+    assert failure.value.reason is BusReason.REFUSED
+    bench.driver.stop()
+    bench.chip.reads_until_nack = None
+    bench.driver.start()
+    assert bench.run(0.2)
+
+
 def test_a_configuration_that_does_not_stick_is_an_error(place, name):
     bench = Bench(place, name)
     bench.chip.stuck = 0x55

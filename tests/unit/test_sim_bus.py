@@ -47,6 +47,19 @@ def test_a_refused_byte_is_not_written_and_those_before_it_are(chip):
     assert get(chip, 0x1E, 2) == bytes([11, 0])
 
 
+def test_a_read_can_be_refused_amid_a_burst_and_has_taken_nothing(chip):
+    bus = SimBus({0x53: chip})
+    chip.reads_until_nack = 2
+    with pytest.raises(OSError, match="Remote I/O"):
+        bus.transfer(0x53, [b"\x00", 1] * 3)
+    assert chip.reads_until_nack == 0
+    with pytest.raises(OSError, match="Remote I/O"):
+        bus.transfer(0x53, [b"\x00", 1])
+    bus.transfer(0x53, [b"\x2d\x00"])  # a write is not a read
+    chip.reads_until_nack = None
+    assert bus.transfer(0x53, [b"\x00", 1]) == b"\xe5"
+
+
 def test_the_bus_counts_every_byte_on_the_wire(chip):
     bus = SimBus({0x53: chip})
     bus.transfer(0x53, [b"\x32", 6])
