@@ -50,6 +50,8 @@ class Adapter(UsbDevice):
         """For such chips, so far."""
         self.speed_hz = 0
         """Of the clock line; every message takes its time. 0: they take none."""
+        self.answered_ns: dict[int, int] = {}
+        """When each address has last been read."""
         self.messages = 0
         self.wire_bytes = 0
         """Bytes on the wire so far, addresses included."""
@@ -86,6 +88,7 @@ class Adapter(UsbDevice):
             elif read:  # a FIFO has room for another row from its first byte on
                 answer = chip.read(length)
                 self._pass(size)
+                self.answered_ns[address] = time.monotonic_ns()
             else:  # what is written counts from its last byte on
                 self._pass(size)
                 chip.write(data)

@@ -1,145 +1,17 @@
-"""What goes wrong with sensors, as a table, and the bench on which it does.
-
-Three accelerometers and a thermometer are on two buses. Every sample that a chip
-takes is kept: the truth that what is said of it is held against.
-"""
+"""What goes wrong with sensors, as a table."""
 
 from __future__ import annotations
 
-import os
-import random
 import signal
-import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from itertools import cycle
 from pathlib import Path
-from types import ModuleType
 from typing import NamedTuple
 
-import numpy as np
-from adapter import Adapter, wait_for
-from ruler import Ruler
+from adapter import wait_for
+from plant import Bench, Place
 
-from sensorml.sim.chips import adxl345, lis3dh, lm75, mpu6050
+from sensorml.buses.i2cdev import TIMEOUT_S
 from sensorml.types import SensorState
-
-SHARED = 1
-"""The bus that has more than one fast chip."""
-PRESS_HZ = int(os.environ.get("SENSORML_LAB_PRESS_HZ", "200"))
-"""Each sample of an ADXL345 is two messages: 800 takes half as long again."""
-ADAPTER_TIMEOUT_S = 0.05
-"""So long an adapter waits for a chip that holds the clock."""
-
-
-class Truth:
-    """All samples that chips in one place have taken."""
-
-    def __init__(self) -> None:
-        self._parts: list[tuple[np.ndarray, np.ndarray, bool]] = []
-
-    def add(self, at_ns: np.ndarray, values: np.ndarray, *, repeated: bool) -> None:
-        self._parts.append((at_ns, values, repeated))
-
-    @property
-    def last_ns(self) -> int:
-        return int(self._parts[-1][0][-1]) if self._parts else 0
-
-    @property
-    def last(self) -> np.ndarray:
-        return self._parts[-1][1][-1:]
-
-    def whole(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return times (n,), values (n, 3) in g, and which of them are repeats."""
-        times, values, repeats = zip(*self._parts, strict=True)
-        sizes = [len(each) for each in times]
-        return np.concatenate(times), np.concatenate(values), np.repeat(repeats, sizes)
-
-
-class Seen(Ruler):
-    """The signal in front of a chip; what is sampled of it becomes the truth."""
-
-    def __init__(self, truth: Truth) -> None:
-        self.born_ns = 0
-        self.frozen = False
-        """The converter repeats its last sample."""
-        self._truth = truth
-
-    def acceleration(self, at_s: np.ndarray) -> np.ndarray:
-        values = super().acceleration(at_s)
-        if self.frozen:
-            values = np.repeat(self._truth.last, len(at_s), axis=0)
-        at_ns = np.rint(at_s * 1e9).astype(np.int64) + self.born_ns
-        self._truth.add(at_ns, values, repeated=self.frozen)
-        return values
-
-
-@dataclass(eq=False)
-class Place:
-    """Where a chip is on a bus: it may be taken out and another one put in."""
-
-    name: str
-    bus: int
-    address: int
-    chips: ModuleType
-    rate_hz: int
-    window: int = 0
-    """Rows of its model's windows; 0: a slow sensor, without a model."""
-    rate_error: float = 0.0
-    truth: Truth = field(default_factory=Truth)
-
-    @property
-    def driver(self) -> str:
-        return self.chips.__name__.rpartition(".")[2]
-
-    def samples_since(self, at_ns: int) -> bool:
-        return self.truth.last_ns > at_ns and not self.chip.asleep
-
-    def new_chip(self, **differences: int) -> None:
-        """Have a new chip of that kind, as it is when power comes."""
-        if not self.window:
-            self.chip = self.chips.Chip()
-            return
-        self.signal = Seen(self.truth)
-        self.chip = self.chips.Chip(
-            self.signal, rate_error=self.rate_error, **differences
-        )
-        self.signal.born_ns = self.chip.converter.born_ns
-
-
-class Bench:
-    """The chips, their buses, the service that reads them, and chance."""
-
-    def __init__(self, seed: int) -> None:
-        self.chance = random.Random(seed)
-        self.identities = cycle(range(0x80, 0xE0))  # none is one of our chips'
-        self.places = [
-            Place("press", SHARED, 0x53, adxl345, PRESS_HZ, PRESS_HZ * 4 // 25, 0.011),
-            Place("saw", SHARED, 0x68, mpu6050, 1000, 128, -0.017),
-            Place("oil", SHARED, 0x48, lm75, 1),
-            Place("fan", 2, 0x18, lis3dh, 200, 32, 0.008),
-        ]
-        self.fast = [place for place in self.places if place.window]
-        self.buses = {number: Adapter({}) for number in (1, 2)}
-        for bus in self.buses.values():
-            bus.speed_hz = 400_000
-            bus.timeout_s = ADAPTER_TIMEOUT_S
-        for place in self.places:
-            self.put_in(place)
-        self.service: subprocess.Popen[bytes] | None = None
-
-    def put_in(self, place: Place, **differences: int) -> None:
-        """Let a new chip stand in a place."""
-        place.new_chip(**differences)
-        self.bus_of(place).chips[place.address] = place.chip
-
-    def bus_of(self, place: Place) -> Adapter:
-        return self.buses[place.bus]
-
-    def tell(self, number: signal.Signals) -> None:
-        assert self.service is not None
-        os.kill(self.service.pid, number)
-
 
 # How faults begin and end: each is given the bench and the place it happens to.
 
@@ -149,13 +21,21 @@ def nothing(_bench: Bench, _place: Place) -> None:
 
 
 def refuse_a_byte(bench: Bench, place: Place) -> None:
-    place.chip.nack_at = bench.chance.randrange(2)
-    if place.chip.nack_at:  # only settings have so many bytes: let it need them
+    """Refuse a register's number, a value behind it, or the address of a read.
+
+    No driver of these chips writes more than one value at once.
+    """
+    byte = bench.chance.randrange(3)
+    if byte == 2:
+        place.chip.reads_until_nack = bench.chance.randrange(place.reads)
+        return
+    place.chip.nack_at = byte
+    if byte == 1:  # only settings have so many bytes: let it need them
         place.chip.brown_out()
 
 
 def accept_bytes(_bench: Bench, place: Place) -> None:
-    place.chip.nack_at = None
+    place.chip.nack_at = place.chip.reads_until_nack = None
 
 
 def hold_data_low(bench: Bench, place: Place) -> None:
@@ -264,10 +144,14 @@ _OVERRUN = (SensorState.OVERRUN,)
 _ABSENT_LATE = (SensorState.STALE, SensorState.ABSENT)
 _REFUSED = "broke a transfer off"
 _BROKE = "transfer broke off"
+_HELD = "holds the clock for too long"
 _GONE = "nobody answers"
 _SILENT = "lost its configuration|nothing but 0x00"
 _LOST = r"\d+ samples were lost"
 _WHILE = (0.1, 0.6)
+# What is over before its time-out is no fault that anybody could tell.
+_HANGS = (2 * TIMEOUT_S, 8 * TIMEOUT_S)
+_LONG = (8.0, 30.0)
 
 # fmt: off
 FAULTS = (
@@ -277,8 +161,8 @@ FAULTS = (
           its_bus, _ABSENT, _BROKE),
     Fault("slow clock stretch", stretch_the_clock, keep_the_clock, _WHILE,
           its_bus, _OVERRUN, _LOST, sure=False),
-    Fault("chip hangs", hang, wake_up, _WHILE,
-          itself, _ABSENT, _BROKE),
+    Fault("chip hangs", hang, wake_up, _HANGS,
+          itself, _ABSENT, _HELD),
     Fault("adapter unplugged", unplug_adapter, plug_adapter_in, _WHILE,
           its_bus, _ABSENT_LATE, "the bus is gone|no sample for 2"),
     Fault("chip unplugged", take_out, put_back, _WHILE,
@@ -296,5 +180,17 @@ FAULTS = (
 )
 # fmt: on
 
-STALL = FAULTS[-1]._replace(name="computer asleep", lasts_s=(600.0, 600.0))
+STALL = FAULTS[-1]._replace(name="computer asleep", lasts_s=(900.0, 900.0))
 """Costs nothing, and so long after it every change of state is told again."""
+
+_NAMED = {fault.name: fault for fault in FAULTS}
+OUTAGES = tuple(
+    (_NAMED[name]._replace(name=f"{name}, 8-30 s", lasts_s=_LONG), place)
+    for name, place in (
+        ("stuck data line", "press"),
+        ("chip hangs", "saw"),
+        ("adapter unplugged", "fan"),
+        ("chip unplugged", "oil"),
+    )
+)
+"""Long enough for the later steps of the back-off, and where: once each."""

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from adapter import plugged, wait_for
-from faults import FAULTS, SHARED, STALL, Bench, Fault, Place
+from faults import FAULTS, OUTAGES, STALL, Fault, hang
+from plant import SHARED, Bench, Place, everywhere
 
 from sensorml.cards import sha256
 from sensorml.clock import WallClock
@@ -28,9 +29,11 @@ AFTER_S = {
     SensorState.OVERRUN: 1.2,  # there was no other for a second
 }
 """When a sensor is ok again after it has taken a sample."""
-TOLD_AT_ONCE = 2
+TOLD_AT_ONCE = 3
 """Faults of one sensor, two or three events each, that are all told at once; then
 the journal hears of changes but once a minute."""
+LONGEST_WAIT_S = 30.0
+"""Until the next attempt, after a long outage."""
 
 CARD = """
 name = "checksum"
@@ -64,6 +67,12 @@ class Strike(NamedTuple):
     """When whatever it does to sensors should be over."""
     waited_s: float
     """How long its bus was held up by a chip that hung."""
+    waited_for: tuple[Place, ...]
+    """Those that it hit and that cannot have overlooked it, all well again."""
+
+    @property
+    def hangs(self) -> bool:
+        return self.fault.begin is hang
 
     @property
     def ends_as(self) -> SensorState:
@@ -91,8 +100,13 @@ class Storm(NamedTuple):
 
 
 def rage(folder: Path, times: int, seed: int) -> Storm:
-    """Let every fault happen so many times, in a random order."""
-    bench = Bench(seed)
+    """Let every fault happen so many times, in a random order, and every outage."""
+    bench = Bench(seed, everywhere())
+    return witnessed(bench, folder, lambda: list(_strikes(bench, times)))
+
+
+def witnessed(bench: Bench, folder: Path, happens: Callable[[], list[Strike]]) -> Storm:
+    """Run the service on a bench while something happens; return what it said."""
     weights = {p.name: _model(folder / p.name, p) for p in bench.fast}
     config, journal, log = folder / "config.toml", folder / "journal.db", folder / "log"
     config.write_text(_configuration(bench))
@@ -102,7 +116,7 @@ def rage(folder: Path, times: int, seed: int) -> Storm:
         try:
             wait_for(lambda: all(place.truth.last_ns for place in bench.fast), 60)
             time.sleep(2.0)
-            strikes = list(_strikes(bench, times))
+            strikes = happens()
             time.sleep(3.0)
         finally:
             bench.service.send_signal(signal.SIGTERM)
@@ -150,21 +164,29 @@ def _configuration(bench: Bench) -> str:
 
 
 def _strikes(bench: Bench, times: int) -> Iterator[Strike]:
-    order = list(FAULTS) * times
+    order = [(fault, "") for fault in FAULTS * times] + list(OUTAGES)
     bench.chance.shuffle(order)
+    named = {place.name: place for place in bench.places}
     hit: Counter[Place] = Counter()
-    for fault in order:
+    fresh = True
+    for fault, name in order:
         least = min(hit[each] for each in bench.fast)
-        place = bench.chance.choice([e for e in bench.fast if hit[e] == least])
-        hits = [each for each in bench.fast if fault.hits(place, each)]
-        if any(hit[each] == TOLD_AT_ONCE for each in hits):
+        place = named.get(name) or bench.chance.choice(
+            [each for each in bench.fast if hit[each] == least]
+        )
+        hits = [each for each in bench.places if fault.hits(place, each)]
+        # An outage begins with a first wait, and leaves a long one.
+        if name or not fresh or any(hit[each] == TOLD_AT_ONCE for each in hits):
             yield _strike(bench, STALL, place, bench.fast)
             hit.clear()
         hit.update(hits)
+        fresh = not name
+        if not name:  # a slow sensor may overlook it
+            hits = [each for each in hits if each in bench.fast]
         yield _strike(bench, fault, place, hits)
 
 
-def _strike(bench: Bench, fault: Fault, place: Place, hits: list[Place]) -> Strike:
+def _strike(bench: Bench, fault: Fault, place: Place, waits: list[Place]) -> Strike:
     assert bench.service is not None
     bus = bench.bus_of(place)
     time.sleep(bench.chance.uniform(0.05, 0.25))
@@ -173,12 +195,18 @@ def _strike(bench: Bench, fault: Fault, place: Place, hits: list[Place]) -> Stri
     time.sleep(bench.chance.uniform(*fault.lasts_s))
     fault.end(bench, place)
     ended_ns = time.monotonic_ns()
-    wait_for(lambda: all(each.samples_since(ended_ns) for each in hits))
+    wait_for(
+        lambda: all(bench.seen_since(each, ended_ns) for each in waits),
+        LONGEST_WAIT_S,
+    )
     waited_s = bus.waited_s - waited_s
     shared = waited_s and place.bus == SHARED
-    time.sleep(AFTER_S[SensorState.OVERRUN if shared else fault.states[-1]])
+    after_s = AFTER_S[SensorState.OVERRUN if shared else fault.states[-1]]
+    # A slow sensor has just been started, and its first row is still to come.
+    time.sleep(after_s + max(each.period_s for each in waits))
     assert bench.service.poll() is None, f"the service ended after {fault.name}"
-    return Strike(fault, place, begun_ns, ended_ns, time.monotonic_ns(), waited_s)
+    over_ns = time.monotonic_ns()
+    return Strike(fault, place, begun_ns, ended_ns, over_ns, waited_s, tuple(waits))
 
 
 def _read(journal: Path) -> dict[str, list[dict]]:
