@@ -56,7 +56,8 @@ def test_the_rate_and_the_times_follow_an_oscillator_that_drifts(
     assert not any(row["missed"] for row in told)
 
     windows = [r for r in witness.rows("prediction", fan) if r["state"] != "unknown"]
-    off_ns = [off_by_ns(fan, witness.weights["fan"], truth, row) for row in windows]
+    weights = witness.weights["fan"]
+    off_ns = [off_by_ns(fan, weights, truth, row, behind=BEHIND) for row in windows]
     assert None not in off_ns
     figure(
         f"{fan.driver} at {fan.rate_hz} Hz drifts by {DRIFT:.0%} in {OVER_S:.0f} s: "
