@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from random import Random
 from typing import NamedTuple
 
 _CONFIGFS = Path("/sys/kernel/config/gpio-sim")
@@ -63,7 +64,12 @@ class Header:
     def watch(
         self, lines: Iterable[int], for_s: float, every_s: float = 0.01
     ) -> dict[int, list[Edge]]:
-        """Return how lines were at first, as an edge, and all their changes since."""
+        """Return how lines were at first, as an edge, and all their changes since.
+
+        They are looked at `every_s` on average, irregularly: regular looks would meet
+        a periodic line at the same few places of its period.
+        """
+        chance = Random(0)
         seen: dict[int, list[Edge]] = {line: [] for line in lines}
         end = time.monotonic() + for_s
         while (now := time.monotonic()) < end:
@@ -71,7 +77,7 @@ class Header:
                 high = self.level(line)
                 if not edges or edges[-1].high is not high:
                     edges.append(Edge(now, high))
-            time.sleep(every_s)
+            time.sleep(every_s * chance.uniform(0.5, 1.5))
         return seen
 
     def close(self) -> None:
