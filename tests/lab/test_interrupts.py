@@ -21,7 +21,7 @@ from sensorml.types import Block
 pytestmark = pytest.mark.timeout(0)  # seconds of the guest's are not ours
 
 LINE = 25
-SECONDS = 60
+SECONDS = 40
 SETTLED_S = 20
 SENSORS = {
     "adxl345": (adxl345, adxl345_chip, 0x53, 800),
