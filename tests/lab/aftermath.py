@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from faults import FAULTS, OUTAGES, STALL
+from faults import FAULTS, OUTAGES, STALL, plug_adapter_in
 from plant import Place
 from storm import FROZEN_ROWS, Storm, Strike
 
@@ -18,6 +18,8 @@ from sensorml.types import SensorState
 
 READ_S = 0.3
 """To start all chips of a bus, to read one, and to judge that."""
+REPLUG_S = 0.5
+"""So soon after an adapter is back an attempt may still fail, or wait for others."""
 CHECKSUM = 0.02
 """How far off a checksum may be: the coarsest chip has steps of 1 mg."""
 OFF_S, OFF_PERIODS = 0.002, 1.5
@@ -126,7 +128,7 @@ class Recovery(NamedTuple):
         """
         count, wait_s = 1, self.begins_s
         next_ns = self.failed_ns + wait_s * 1e9
-        while next_ns < self.strike.ended_ns:
+        while next_ns < self.strike.ended_ns + self._replug_s * 1e9:
             count, wait_s = count + 1, min(2 * wait_s, LAST_RETRY_S)
             next_ns += (self._fails_after_s + wait_s) * 1e9
         return count, wait_s
@@ -140,7 +142,12 @@ class Recovery(NamedTuple):
         _, wait_s = self.attempts()
         silent_s = max(0.0, (self.failed_ns - self.strike.ended_ns) / 1e9)
         assert silent_s <= SILENT_S + READ_S
-        return silent_s + wait_s + self._fails_after_s + self.place.period_s + READ_S
+        start_s = self._fails_after_s + self.place.period_s + READ_S
+        return silent_s + wait_s + self._replug_s + start_s
+
+    @property
+    def _replug_s(self) -> float:
+        return REPLUG_S if self.strike.fault.end is plug_adapter_in else 0.0
 
     @property
     def _fails_after_s(self) -> float:
