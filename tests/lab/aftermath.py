@@ -18,6 +18,8 @@ from sensorml.types import SensorState
 
 READ_S = 0.3
 """To start all chips of a bus, to read one, and to judge that."""
+ABOUT_S = 0.05
+"""So soon after a fault's end an attempt that is due may have come before it."""
 REPLUG_S = 0.5
 """So soon after an adapter is back an attempt may still fail, or wait for others."""
 CHECKSUM = 0.02
@@ -106,8 +108,8 @@ class Recovery(NamedTuple):
     place: Place
     events: list[dict]
     begins_s: float
-    """The back-off's first wait: a sensor that was well for less than its last wait
-    goes on from there."""
+    """The longest that the back-off's first wait may be: a sensor that was well for
+    less than its last wait goes on from there."""
 
     @property
     def failed_ns(self) -> int:
@@ -121,14 +123,19 @@ class Recovery(NamedTuple):
         return (self.events[-1]["time_ns"] - self.strike.ended_ns) / 1e9
 
     def attempts(self) -> tuple[int, float]:
-        """Return how many attempts the fault let fail, and the wait it ended in.
+        """Return how many attempts at most the fault let fail, and the longest wait.
 
         The first was to read; the others, to start, begin 0.5, 1, 2, … s after the
         one before has failed, and a chip that hangs lets one fail after a time-out.
         """
-        count, wait_s = 1, self.begins_s
+        begins_s = (FIRST_RETRY_S, self.begins_s)
+        counts, waits_s = zip(*map(self._attempts, begins_s), strict=True)
+        return max(counts), max(waits_s)
+
+    def _attempts(self, wait_s: float) -> tuple[int, float]:
+        count = 1
         next_ns = self.failed_ns + wait_s * 1e9
-        while next_ns < self.strike.ended_ns + self._replug_s * 1e9:
+        while next_ns < self.strike.ended_ns + (ABOUT_S + self._replug_s) * 1e9:
             count, wait_s = count + 1, min(2 * wait_s, LAST_RETRY_S)
             next_ns += (self._fails_after_s + wait_s) * 1e9
         return count, wait_s
