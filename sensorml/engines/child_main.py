@@ -19,6 +19,8 @@ import signal
 import socket
 import struct
 import sys
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 FLOAT_BYTES: Final = 4
 NANOSECONDS: Final = struct.Struct("<cq")
 """The answer to a window: b"+", and how long quantising took."""
+
+
+_AWAKE_S: Final = 100e-6  # a message that comes in this time costs no wake-up
 
 
 class Area(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +124,7 @@ def _serve(job: Job, channel: socket.socket) -> None:
         channel.send(b"-" + msgspec.json.encode(reasons[0]))
         return
     channel.send(b"+" + msgspec.json.encode(reasons))
-    while message := channel.recv(1):
+    while message := _next(channel):
         place = places[message[0]]
         assert place is not None  # noqa: S101 - the parent knows the reason
         try:
@@ -129,6 +134,16 @@ def _serve(job: Job, channel: socket.socket) -> None:
             return
         place.made[:] = done.outputs.reshape(-1)
         channel.send(NANOSECONDS.pack(b"+", done.quantise_ns))
+
+
+def _next(channel: socket.socket) -> bytes:
+    """Return the next message, b"" at their end; of several windows it comes soon."""
+    asleep_s = time.monotonic() + _AWAKE_S
+    while time.monotonic() < asleep_s:
+        with suppress(BlockingIOError):
+            return channel.recv(1, socket.MSG_DONTWAIT)
+        os.sched_yield()
+    return channel.recv(1)
 
 
 def _open(job: Job, area: Area, memory: mmap.mmap) -> _Place:
