@@ -41,8 +41,8 @@ class Driver(Protocol):
 
     It may have an attribute `interrupt: Interrupt`; then a `read` also comes soon
     after that woke, and `period_s` is but for the case that it does not. It may
-    have an attribute `frozen_rows: int`: so many identical rows in a row come only
-    from a sensor that is frozen.
+    have an attribute `frozen_rows: int | None`: so many identical rows in a row come
+    only from a sensor that is frozen; None: any number may.
     """
 
     period_s: float
