@@ -47,7 +47,7 @@ lab-systemd: $(VENV)/.lab build/lab
 lab-real: $(VENV)/.lab build/lab
 	$(GUEST) --time real -- $(BIN)/python -m pytest tests/lab -m real_time $(ARGS)
 
-build/lab: tests/lab/kernel.fragment
+build/lab: tests/lab/kernel.fragment tests/lab/kernel.sh
 	tests/lab/kernel.sh $@ $(LAB)
 
 $(VENV)/.venv:
