@@ -23,7 +23,8 @@ truth is just before the earliest of many, and the nearer the less they scatter.
 Where a period is long an edge also weighs more for the rate than a count does.
 
 The line moves by at most SLEW of a period a block, so times never jump and
-never repeat.
+never repeat. One that falls behind by ever more has a rate that is out of date, and
+the counts that gave it are forgotten faster: an oscillator may drift as it likes.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ TOLERANCE = 0.02
 """Standard deviation of a new sensor's rate around its nominal one."""
 WANDER = 30e-6
 """How far a rate that is known may be off for a while: an oscillator warms up."""
+DISTRUST = 0.75
+"""What remains of the counts when they are found to be of another rate."""
 PROMPT_NS = 40_000
 """The earliest of many edges is late by no more than this, or than half of what
 they are on average."""
@@ -97,6 +100,7 @@ class SampleClock:
         self._mean_ns = 0.0
         self._count_count = 0.0
         self._count_ns = 0.0
+        self._rest_ns = 0.0  # by how much more the line should have moved
 
     def empty(self, began_ns: int) -> None:
         """Take note that a status read, begun then, announced nothing."""
@@ -156,6 +160,7 @@ class SampleClock:
         self._cut(low - newest, high - newest)
         move = self._middle(began_ns)
         if not missed:
+            self._distrust(move)
             move = min(max(move, -SLEW * period), SLEW * period)
         newest += move
         self._low_ns -= move
@@ -164,6 +169,21 @@ class SampleClock:
         self._next_ns = newest + period
         start = newest - (rows - 1) * period
         return Stamp(round(start), 1e9 / period, missed, round(newest - expected))
+
+    def _distrust(self, move_ns: float) -> None:
+        """Forget some of what was counted, if the line runs away from the truth.
+
+        A line that is off by more than it may move, and by ever more, has the wrong
+        rate: the oscillator has changed faster than the counts are forgotten.
+        """
+        rest_ns = math.copysign(
+            max(0.0, abs(move_ns) - SLEW * self._period_ns), move_ns
+        )
+        if abs(rest_ns) > abs(self._rest_ns) and rest_ns * self._rest_ns > 0:
+            self._weight *= DISTRUST
+            self._count_count *= DISTRUST
+            self._count_ns *= DISTRUST
+        self._rest_ns = rest_ns
 
     def _widen(self, rows: int) -> None:
         """Let the interval grow by what the rate was uncertain of for `rows`."""

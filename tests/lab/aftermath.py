@@ -185,17 +185,13 @@ def off_by_ns(
     weights: np.ndarray,
     truth: tuple[np.ndarray, ...],
     row: dict,
-    *,
-    behind: float = 0.0,
 ) -> int | None:
     """Return how far a window's times are from the truth.
 
-    The rate may be told wrong by `behind`, a share, more than a chip's that has just
-    started. None: no samples in a row that were taken about then have such a score.
+    None: no samples in a row that were taken about then have such a score.
     """
     at_ns, values, repeated = truth
-    off_periods = OFF_PERIODS + behind * place.window
-    most_ns = (OFF_S + off_periods / place.rate_hz) * 1e9
+    most_ns = (OFF_S + OFF_PERIODS / place.rate_hz) * 1e9
     bounds_ns = (row["start_ns"] - most_ns, row["start_ns"] + most_ns)
     for first in range(*np.searchsorted(at_ns, bounds_ns)):
         rows = slice(first, first + place.window)

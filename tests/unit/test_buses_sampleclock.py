@@ -131,17 +131,18 @@ def worst(reads, rate, *, since_s):
 
 RATES = st.sampled_from([25.0, 100.0, 400.0, 800.0, 1000.0, 3200.0])
 ERRORS = st.floats(-0.04, 0.04)
+SEEDS = st.integers(0, 999)
 
 
 @settings(max_examples=25, deadline=None)
-@given(rate=RATES, error=ERRORS, seed=st.integers(0, 999))
+@given(rate=RATES, error=ERRORS, seed=SEEDS)
 def test_the_rate_is_right_within_50_ppm_after_a_minute(rate, error, seed):
     reads = Bench(rate, error, seed=seed).run(61, slow_share=0.01)
     assert abs(reads[-1].rate_ppm) < 50
 
 
 @settings(max_examples=25, deadline=None)
-@given(rate=RATES, error=ERRORS, seed=st.integers(0, 999))
+@given(rate=RATES, error=ERRORS, seed=SEEDS)
 def test_every_row_gets_its_time_within_a_period_and_a_read(rate, error, seed):
     reads = Bench(rate, error, seed=seed).run(10, slow_share=0.02)
     allowed = 1 + 0.0004 * rate
@@ -215,6 +216,14 @@ def test_an_oscillator_that_warms_up_is_followed():
     assert max(abs(read.last_off) for read in late) < 1
 
 
+@pytest.mark.parametrize("drift", [-4e-4, 2e-4, 1e-3])
+@pytest.mark.parametrize(("rate", "rows"), [(200, 10), (800, 14), (1000, 60)])
+def test_an_oscillator_that_drifts_by_much_is_followed_too(rate, rows, drift):
+    reads = Bench(rate, wander=drift).run(60, rows=rows)
+    assert max(abs(read.first_off) for read in reads) < 1.5
+    assert max(abs(read.last_off) for read in reads) < 1.5
+
+
 def test_the_first_block_is_timed_by_the_nominal_rate_back_from_now():
     stamp = SampleClock(100.0).stamp(11, 10**9, 10**9)
     assert stamp.rate_hz == pytest.approx(100.0)
@@ -234,7 +243,7 @@ PROMPT = (0.000005, 0.0001)
     error=ERRORS,
     late_s=st.sampled_from([PROMPT, BUSY]),
     lost=st.sampled_from([0.0, 0.3, 1.0]),
-    seed=st.integers(0, 999),
+    seed=SEEDS,
 )
 def test_an_interrupt_line_makes_times_no_worse(rate, error, late_s, lost, seed):
     plain = Bench(rate, error, seed=seed).run(20)
@@ -250,7 +259,7 @@ def test_an_interrupt_line_makes_times_no_worse(rate, error, late_s, lost, seed)
 
 
 @settings(max_examples=25, deadline=None)
-@given(rate=RATES, error=ERRORS, seed=st.integers(0, 999))
+@given(rate=RATES, error=ERRORS, seed=SEEDS)
 def test_with_edges_the_rate_is_right_within_50_ppm_after_a_minute(rate, error, seed):
     reads = Bench(rate, error, seed=seed).run_woken(61, BUSY, lost_share=0.1)
     assert abs(reads[-1].rate_ppm) < 50
