@@ -39,9 +39,9 @@ class Interrupt(Protocol):
 class Driver(Protocol):
     """One sensor. Always called on its bus's own thread, never twice at once.
 
-    It may have an attribute `interrupt: Interrupt`; then a `read` also comes soon
-    after that woke, and `period_s` is but for the case that it does not. It may
-    have an attribute `frozen_rows: int | None`: so many identical rows in a row come
+    It may have an attribute `interrupt: Interrupt`, wired or not; then a `read` may
+    come at any time, as what it gives has gathered in the sensor: soon after that
+    woke, and before another sensor on the bus is started. It may have an attribute `frozen_rows: int | None`: so many identical rows in a row come
     only from a sensor that is frozen; None: any number may.
     """
 

@@ -169,6 +169,8 @@ class Station:
     def __init__(self, name: str, driver: Driver) -> None:
         self.name = name
         self._driver = driver
+        self.gathers = getattr(driver, "interrupt", None) is not None
+        """Its samples wait in a FIFO: it may be visited at any time."""
         self.running = False
         """Its driver has started and not failed since."""
         self.turns = 0
@@ -264,7 +266,8 @@ def run_bus(
     Visit n of a sensor is due n periods after its first, however long each
     took: the schedule does not drift, and visits that are overdue are skipped.
     A sensor whose interrupt line rings is due at once, and its schedule counts
-    from there.
+    from there. So it does where one is visited because another is to be started:
+    that may hold the bus up for a time-out, and a FIFO should be empty then.
     """
     stations = list(stations)
     due = dict.fromkeys(stations, clock())
@@ -279,16 +282,26 @@ def run_bus(
             if (early_s := min((due[station] - now_ns) / 1e9, LOOK_S)) > 0:
                 stop.wait(early_s, lambda: any(each.rung for each in stations))
                 continue
-            wait_s = station.visit(inbox, clock)
-            if wait_s is None:
-                del due[station]
-            elif station.running:
-                due[station] = _next_ns(due[station], wait_s, clock())
-            else:  # a back-off begins with the failure, however late that came
-                due[station] = clock() + round(wait_s * 1e9)
+            if not station.running:
+                for other in [each for each in due if each.running and each.gathers]:
+                    due[other] = now_ns
+                    _visit(other, due, inbox, clock)
+            _visit(station, due, inbox, clock)
     finally:
         for station in stations:
             station.stop()
+
+
+def _visit(
+    station: Station, due: dict[Station, int], inbox: Inbox, clock: Callable[[], int]
+) -> None:
+    wait_s = station.visit(inbox, clock)
+    if wait_s is None:
+        del due[station]
+    elif station.running:
+        due[station] = _next_ns(due[station], wait_s, clock())
+    else:  # a back-off begins with the failure, however late that came
+        due[station] = clock() + round(wait_s * 1e9)
 
 
 def _next_ns(due_ns: int, wait_s: float, now_ns: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from faults import FAULTS, OUTAGES, STALL, plug_adapter_in
+from faults import FAULTS, OUTAGES, STALL
 from plant import Place
 from storm import FROZEN_ROWS, Storm, Strike
 
@@ -18,10 +18,11 @@ from sensorml.types import SensorState
 
 READ_S = 0.3
 """To start all chips of a bus, to read one, and to judge that."""
+BURST_S = 0.1
+"""A FIFO that overflows loses its oldest samples first: so old they may have been
+when the fault began."""
 ABOUT_S = 0.05
 """So soon after a fault's end an attempt that is due may have come before it."""
-REPLUG_S = 0.5
-"""So soon after an adapter is back an attempt may still fail, or wait for others."""
 CHECKSUM = 0.02
 """How far off a checksum may be: the coarsest chip has steps of 1 mg."""
 OFF_S, OFF_PERIODS = 0.002, 1.5
@@ -40,7 +41,8 @@ class Loss(NamedTuple):
         return [
             strike
             for strike in strikes
-            if strike.begun_ns <= self.to_ns and self.from_ns <= strike.over_ns
+            if strike.begun_ns - BURST_S * 1e9 <= self.to_ns
+            and self.from_ns <= strike.over_ns
         ]
 
 
@@ -135,7 +137,7 @@ class Recovery(NamedTuple):
     def _attempts(self, wait_s: float) -> tuple[int, float]:
         count = 1
         next_ns = self.failed_ns + wait_s * 1e9
-        while next_ns < self.strike.ended_ns + (ABOUT_S + self._replug_s) * 1e9:
+        while next_ns < self.strike.ended_ns + ABOUT_S * 1e9:
             count, wait_s = count + 1, min(2 * wait_s, LAST_RETRY_S)
             next_ns += (self._fails_after_s + wait_s) * 1e9
         return count, wait_s
@@ -150,11 +152,7 @@ class Recovery(NamedTuple):
         silent_s = max(0.0, (self.failed_ns - self.strike.ended_ns) / 1e9)
         assert silent_s <= SILENT_S + READ_S
         start_s = self._fails_after_s + self.place.period_s + READ_S
-        return silent_s + wait_s + self._replug_s + start_s
-
-    @property
-    def _replug_s(self) -> float:
-        return REPLUG_S if self.strike.fault.end is plug_adapter_in else 0.0
+        return silent_s + wait_s + start_s
 
     @property
     def _fails_after_s(self) -> float:
@@ -169,7 +167,7 @@ def recoveries(storm: Storm) -> Iterator[Recovery]:
         for place, events in hit(storm, strike):
             if not events:
                 continue
-            well_s = (events[0]["time_ns"] - well_ns[place]) / 1e9
+            well_s = (strike.begun_ns - well_ns[place]) / 1e9
             if well_s > begins_s[place] + READ_S:
                 begins_s[place] = FIRST_RETRY_S
             recovery = Recovery(strike, place, events, begins_s[place])

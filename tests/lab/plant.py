@@ -22,10 +22,13 @@ from ruler import Ruler
 from sensorml.buses.i2cdev import TIMEOUT_S
 from sensorml.sim.chips import adxl345, lis3dh, lm75, mpu6050
 
+TICK_S = 0.004
+"""Of a Raspberry Pi's kernel, by which it may be late."""
 SHARED = 1
 """The bus that has more than one fast chip."""
 PRESS_HZ = int(os.environ.get("SENSORML_LAB_PRESS_HZ", "200"))
-"""Each sample of an ADXL345 is two messages: 800 takes half as long again."""
+"""Each sample of an ADXL345 is two messages: 800 takes half as long again, and its
+FIFO is too short for a neighbour that hangs."""
 
 
 class Truth:
@@ -84,6 +87,8 @@ class Place:
     rate_error: float = 0.0
     reads: int = 2
     """In a visit: what says how much there is, and that."""
+    holds: int = 32
+    """Rows in its FIFO."""
     truth: Truth = field(default_factory=Truth)
 
     @property
@@ -111,7 +116,7 @@ def everywhere() -> list[Place]:
     """Return all places, each with a chip whose oscillator is as far off as any."""
     return [
         Place("press", SHARED, 0x53, adxl345, PRESS_HZ, PRESS_HZ * 4 // 25, 0.011, 10),
-        Place("saw", SHARED, 0x68, mpu6050, 1000, 128, -0.017),
+        Place("saw", SHARED, 0x68, mpu6050, 1000, 128, -0.017, holds=170),
         Place("oil", SHARED, 0x48, lm75, 1),
         Place("fan", 2, 0x18, lis3dh, 200, 32, 0.008),
     ]
@@ -129,7 +134,7 @@ class Bench:
         self.buses = {number: Adapter({}) for number in (1, 2)}
         for bus in self.buses.values():
             bus.speed_hz = 400_000
-            bus.timeout_s = TIMEOUT_S  # as the kernel's adapters are told
+            bus.timeout_s = TIMEOUT_S + TICK_S  # as the kernel's adapters do
         for place in self.places:
             self.put_in(place)
         self.service: subprocess.Popen[bytes] | None = None

@@ -154,7 +154,7 @@ def test_a_transfer_ends_in_time_for_the_neighbours_and_is_not_repeated(kernel):
     i2c.connect(Options(bus=1), "adxl345").close()
     timeout_s = kernel.settings[0x0702] / 100
     longest_s = (1024 * 9 + 30) / 100_000
-    assert 1.25 * longest_s < timeout_s < 0.15
+    assert 1.05 * longest_s < timeout_s < 0.11
     assert kernel.settings[0x0701] == 0
 
 

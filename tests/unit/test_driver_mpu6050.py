@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sensorml.buses import i2cdev
 from sensorml.buses.i2c import Device
 from sensorml.drivers.mpu6050 import Driver, Options
 from sensorml.errors import SensorError
@@ -58,6 +59,24 @@ def test_an_overflow_empties_the_fifo_and_the_next_block_counts_what_is_gone():
     assert len(block.samples) == pytest.approx(20, abs=1)
     assert block.missed == pytest.approx(500, abs=1)
     assert near_gravity(block)
+
+
+def test_a_full_fifo_is_taken_out_in_transfers_that_end_in_time():
+    driver, bus, clock = bench()
+    driver.start()
+    clock.wait(0.1655)
+    transfer, longest = bus.transfer, 0
+
+    def measured(address, messages):
+        nonlocal longest
+        longest = max(longest, *(m for m in messages if isinstance(m, int)), 0)
+        return transfer(address, messages)
+
+    bus.transfer = measured
+    block = driver.read()
+    assert len(block.samples) == 165
+    assert near_gravity(block)
+    assert longest * 9 / 100_000 < i2cdev.TIMEOUT_S / 2
 
 
 def test_what_was_overwritten_between_count_and_burst_is_no_block():

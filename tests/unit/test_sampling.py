@@ -348,6 +348,28 @@ class TestBus:
         assert seconds(clock, well.reads) == [round(n * 0.1, 6) for n in range(1, 101)]
         assert {r.sensor for r in readings if isinstance(r.what, Block)} == {"well"}
 
+    def test_a_neighbours_fifo_is_empty_when_a_start_holds_the_bus_up(self) -> None:
+        clock = Clock()
+
+        def hangs() -> None:
+            clock.advance(0.15)
+            raise BusError("it holds the clock for too long")
+
+        well = Script(clock, interrupt=Line(clock))
+        run(clock, 1.3, ill=Script(clock, start=hangs), well=well)
+        # The start at 0.65 s holds the bus up until 0.8 s.
+        assert seconds(clock, well.reads)[4:8] == [0.6, 0.65, 0.8, 0.85]
+
+    def test_a_sensor_without_a_fifo_keeps_its_times_whoever_starts(self) -> None:
+        clock = Clock()
+
+        def absent() -> None:
+            raise BusError("gone")
+
+        well = Script(clock, period_s=0.3)
+        run(clock, 2, ill=Script(clock, start=absent), well=well)
+        assert seconds(clock, well.reads) == [0.3, 0.6, 0.9, 1.2, 1.5, 1.8]
+
     def test_rows_of_the_time_a_sensor_was_away_count_as_missed(self) -> None:
         clock = Clock()
         readings = run(clock, 1.05, a=Script(clock, 2, BusError("gone"), 3, 100))
