@@ -41,8 +41,9 @@ class Driver(Protocol):
 
     It may have an attribute `interrupt: Interrupt`, wired or not; then a `read` may
     come at any time, as what it gives has gathered in the sensor: soon after that
-    woke, and before another sensor on the bus is started. It may have an attribute `frozen_rows: int | None`: so many identical rows in a row come
-    only from a sensor that is frozen; None: any number may.
+    woke, and before another sensor on the bus is started. It may have an attribute
+    `frozen_rows: int | None`: so many identical rows in a row come only from a sensor
+    that is frozen; None: any number may.
     """
 
     period_s: float
