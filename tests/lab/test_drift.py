@@ -58,7 +58,8 @@ def test_the_rate_and_the_times_follow_an_oscillator_that_drifts(
     figure(
         f"{place.driver} at {place.rate_hz} Hz drifts by {DRIFT:.0%} in "
         f"{OVER_S:.0f} s: its rate is told within {np.abs(off).max():.1%}, "
-        f"{SETTLES_S:.0f} s later {abs(off[-1]):.2%}; times off by at most {max(off_ns) / 1e6:.1f} ms"
+        f"{SETTLES_S:.0f} s later within {abs(off[-1]):.2%}; times off by at most "
+        f"{max(off_ns) / 1e6:.1f} ms"
     )
 
 
