@@ -278,6 +278,10 @@ def sha256(path: Path) -> str:
 
 
 def _verify(path: Path, expected: str) -> None:
+    if path.exists() and not path.is_file():  # reading a pipe may never end
+        raise ModelError(
+            f"{path}: is not a regular file: restore the file or train the model again"
+        )
     try:
         actual = sha256(path)
     except OSError as err:

@@ -20,7 +20,9 @@ def folders(kind: Kind, site: Path | None = None) -> list[Path]:
         site = Path(os.environ.get("CONFIGURATION_DIRECTORY", "/etc/sensorml"))
     packaged = _PACKAGE / "_data" / kind
     shipped = packaged if packaged.is_dir() else _PACKAGE.parent / kind
-    return [folder for folder in (shipped, site / kind) if folder.is_dir()]
+    both = (shipped, site / kind)
+    # Path's is_dir raises where somebody may not look.
+    return [folder for folder in both if os.path.isdir(folder)]  # noqa: PTH112
 
 
 def model_folder(path: str, beside: Path) -> Path:

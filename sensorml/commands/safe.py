@@ -6,9 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from sensorml import failsafe, wiring
-from sensorml.buses import gpio
-from sensorml.errors import BusError
+from sensorml import failsafe
+from sensorml.buses import gpio, gpiopins
+from sensorml.errors import BusError, ConfigError
+from sensorml.hardware.header import header_chip_here
 from sensorml.schema import Decoder
 
 
@@ -27,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     lines = failsafe.noted()
     if lines is None:
         lines = failsafe.configured(args.config, decoder)
-    wiring.use_header()
+    gpiopins.use_chip(_header_chip)
     failed = False
     for line in lines:
         try:
@@ -41,3 +42,11 @@ def run(args: argparse.Namespace) -> int:
         print("this machine has no GPIO: that was on paper only", file=sys.stderr)
     decoder.raise_if_any()
     return int(failed)
+
+
+def _header_chip() -> int | None:
+    try:
+        return header_chip_here()
+    except ConfigError as error:  # somebody's board: a line is worth more
+        print(f"sensorml: {error}", file=sys.stderr)
+        return header_chip_here(shipped=True)

@@ -33,11 +33,15 @@ def header_lines(chip: GpioChip) -> int | None:
     return _PI_LINES if chip.label in _PI_LABELS else chip.lines
 
 
-def header_chip_here() -> int | None:
+def header_chip_here(*, shipped: bool = False) -> int | None:
     """Return N of this machine's header chip, as `header_chip`.
+
+    Args:
+        shipped: Go by the boards that came with sensorml, and by no others.
 
     Raises:
         ConfigError: a file in boards/ is wrong.
     """
+    known = folders("boards")[: 1 if shipped else None]
     facts = Facts.gather()
-    return header_chip(facts, identify(facts, boards(folders("boards"))))
+    return header_chip(facts, identify(facts, boards(known)))

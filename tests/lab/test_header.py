@@ -1,5 +1,6 @@
 """Which chip a service takes its lines from, and what it says when it cannot."""
 
+import os
 import subprocess
 import sys
 import time
@@ -51,6 +52,23 @@ def test_a_pi_5s_header_is_found_by_its_label_whatever_its_number(tmp_path, plac
             time.sleep(SOON_S)
             driven = [header.level(17) for header in headers]
     assert driven == [number == place for number in range(5)]
+
+
+def test_a_line_is_made_safe_whatever_somebodys_board_is(tmp_path):
+    (tmp_path / "boards").mkdir()
+    (tmp_path / "boards" / "mine.toml").write_text("no board")
+    service = Service(tmp_path, TABLES)
+    with chips("other", "pinctrl-bcm2711"):
+        ended = subprocess.run(
+            [sys.executable, "-m", "sensorml", "safe", service.folder / "lab.toml"],
+            env={**os.environ, "CONFIGURATION_DIRECTORY": str(tmp_path)},
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=60,
+        )
+    assert (ended.returncode, ended.stdout) == (0, "GPIO BOARD11: low\n")
+    assert "boards/mine.toml: " in ended.stderr
 
 
 def test_a_line_that_another_program_holds_is_named_with_that_program(tmp_path):

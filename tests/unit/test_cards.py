@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,13 @@ def test_a_file_that_is_missing_is_refused_with_the_cure(tmp_path: Path) -> None
         f"{folder / 'model.tflite'}: No such file or directory: "
         "restore the file or train the model again"
     )
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    folder = model_folder(tmp_path)
+    (folder / "model.tflite").unlink()
+    os.mkfifo(folder / "model.tflite")
+    assert "model.tflite: is not a regular file: restore the file" in refused(folder)
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,12 @@ def test_a_wheel_has_them_inside(places: Path) -> None:
     assert resources.folders("boards", places / "etc") == [packaged]
 
 
+def test_a_site_that_cannot_be_looked_into_has_nothing(places: Path) -> None:
+    shipped = made(places / "src" / "boards")
+    # Root may look everywhere; but not at such a name.
+    assert resources.folders("boards", places / ("etc" * 100)) == [shipped]
+
+
 def test_the_site_comes_last_and_so_overrides(places: Path) -> None:
     shipped = made(places / "src" / "delegates")
     site = made(places / "etc" / "delegates")
