@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from faults import FAULTS, OUTAGES, STALL
+from faults import FAULTS, OUTAGES, STALL, STRETCHES_S, stretch_the_clock
 from plant import Place
 from storm import FROZEN_ROWS, Storm, Strike
 
@@ -178,18 +178,35 @@ def recoveries(storm: Storm) -> Iterator[Recovery]:
                 well_ns[place] = events[-1]["time_ns"]
 
 
+def held_up_s(storm: Storm, place: Place, row: dict) -> float:
+    """Return how much further a window's times may be off.
+
+    What is lost while a chip stretches the clock is counted by when the next status
+    was read; that is two messages, and in which moment of them nobody can tell.
+    """
+    stretched = any(
+        strike.fault.begin is stretch_the_clock
+        and strike.hits(place)
+        and strike.begun_ns <= row["end_ns"]
+        and row["start_ns"] <= strike.over_ns
+        for strike in storm.strikes
+    )
+    return STRETCHES_S[1] if stretched else 0.0
+
+
 def off_by_ns(
     place: Place,
     weights: np.ndarray,
     truth: tuple[np.ndarray, ...],
     row: dict,
+    more_s: float = 0.0,
 ) -> int | None:
-    """Return how far a window's times are from the truth.
+    """Return how far a window's times are from the truth, `more_s` than usual at most.
 
     None: no samples in a row that were taken about then have such a score.
     """
     at_ns, values, repeated = truth
-    most_ns = (OFF_S + OFF_PERIODS / place.rate_hz) * 1e9
+    most_ns = (OFF_S + more_s + OFF_PERIODS / place.rate_hz) * 1e9
     bounds_ns = (row["start_ns"] - most_ns, row["start_ns"] + most_ns)
     for first in range(*np.searchsorted(at_ns, bounds_ns)):
         rows = slice(first, first + place.window)

@@ -13,6 +13,9 @@ from plant import Bench, Place
 from sensorml.buses.i2cdev import TIMEOUT_S
 from sensorml.types import SensorState
 
+STRETCHES_S = (0.002, 0.008)
+"""How long each message of a bus is held up by a slow chip."""
+
 # How faults begin and end: each is given the bench and the place it happens to.
 
 
@@ -47,7 +50,7 @@ def let_data_go(bench: Bench, place: Place) -> None:
 
 
 def stretch_the_clock(bench: Bench, place: Place) -> None:
-    bench.bus_of(place).stretch_s = bench.chance.uniform(0.002, 0.008)
+    bench.bus_of(place).stretch_s = bench.chance.uniform(*STRETCHES_S)
 
 
 def keep_the_clock(bench: Bench, place: Place) -> None:

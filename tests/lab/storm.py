@@ -177,6 +177,7 @@ def _strikes(bench: Bench, times: int) -> Iterator[Strike]:
         hits = [each for each in bench.places if fault.hits(place, each)]
         # An outage begins with a first wait, and leaves a long one.
         if name or not fresh or any(hit[each] == TOLD_AT_ONCE for each in hits):
+            time.sleep(max(each.period_s for each in bench.slow))  # all have seen it
             yield _strike(bench, STALL, place, bench.fast)
             hit.clear()
         hit.update(hits)

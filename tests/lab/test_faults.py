@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from aftermath import (
     READ_S,
+    held_up_s,
     hit,
     off_by_ns,
     recoveries,
@@ -121,7 +122,8 @@ def test_a_slow_sensor_tells_of_nothing_but_what_hit_it(storm):
                 and row["state"] in strike.fault.states
                 and re.search(strike.fault.says, row["detail"])
             ]
-            assert causes, row
+            near = [s for s in storm.strikes if abs(s.ended_ns - row["time_ns"]) < 5e9]
+            assert causes, (row["time_ns"], row["state"], row["detail"], near)
 
 
 def test_sensors_are_back_within_the_wait_that_was_running(storm):
@@ -133,7 +135,10 @@ def test_every_window_that_is_scored_was_sampled_so_and_then(storm, figure):
     for place in storm.bench.fast:
         weights, truth = storm.weights[place.name], place.truth.whole()
         scored = [r for r in storm.rows("prediction", place) if r["state"] != "unknown"]
-        off_ns = [off_by_ns(place, weights, truth, row) for row in scored]
+        off_ns = [
+            off_by_ns(place, weights, truth, row, held_up_s(storm, place, row))
+            for row in scored
+        ]
         unlike = [row for row, off in zip(scored, off_ns, strict=True) if off is None]
         assert not unlike, (place.name, unlike)
         off_us = np.array(off_ns) / 1e3
