@@ -201,9 +201,10 @@ def off_by_ns(
     row: dict,
     more_s: float = 0.0,
 ) -> int | None:
-    """Return how far a window's times are from the truth, `more_s` than usual at most.
+    """Return how far a window's times are from the truth.
 
-    None: no samples in a row that were taken about then have such a score.
+    None: no samples in a row that were taken about then, give or take `more_s` more
+    than usual, have such a score.
     """
     at_ns, values, repeated = truth
     most_ns = (OFF_S + more_s + OFF_PERIODS / place.rate_hz) * 1e9
