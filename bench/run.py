@@ -6,6 +6,7 @@ those that take much.
 
 from __future__ import annotations
 
+import compileall
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ def main() -> None:
     quick = "--quick" in sys.argv
     named = [part for part in sys.argv[1:] if part != "--quick"]
     wanted = named or [*RATIOS, *OBSERVED]
+    # As pip does with what it installs: a start is not to compile us.
+    compileall.compile_dir(Path(__file__).parent.parent / "sensorml", quiet=1)
     figures: list[Figure] = []
     for part in (part for part in wanted if part in RATIOS):
         with working(part) as folder:
