@@ -165,12 +165,22 @@ class Sink:
                 return Retry(f"{url}: {' '.join(str(err.reason).split())}")
             outcome = judge(err.status, err.headers or {}, err.body or "")
         except (HTTPError, OSError, UnicodeDecodeError) as err:
-            return Retry(f"{url} did not answer: {err}")
+            return Retry(f"{url} did not answer: {_plain(err)}")
         else:
             return Delivered()
         if isinstance(outcome, Delivered):
             return outcome
         return outcome._replace(why=f"{url}: {outcome.why}")
+
+
+def _plain(error: BaseException) -> str:
+    """Say what a connection failed of, in the system's words where it has some."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__
+    return str(error).rpartition("): ")[2]  # behind the name of a Python object
 
 
 def judge(status: int, headers: Mapping[str, str], body: str) -> Outcome:
