@@ -51,7 +51,7 @@ class Wire:
         self._bus = bus
 
     def transfer(self, address: int, messages: Sequence[bytes | int]) -> bytes:
-        """Run messages in one transfer; see `buses.i2c.Adapter`."""
+        """Run messages in one transfer; see `buses.i2cdev.Adapter`."""
         sizes = [m if isinstance(m, int) else len(m) for m in messages]
         count = len(sizes) + sum(sizes)
         self.bytes += count

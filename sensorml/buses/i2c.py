@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from posixpath import normpath
-from typing import Annotated, Final, Protocol
+from typing import Annotated, Final
 from weakref import WeakSet
 
 from msgspec import Meta
 
 from sensorml.buses import adapters, faults, mux
-from sensorml.buses.i2cdev import MAX_MESSAGES, KernelBus
+from sensorml.buses.i2cdev import MAX_MESSAGES, Adapter, KernelBus
 from sensorml.errors import BusError, BusReason
 from sensorml.schema import Table
 from sensorml.sim.bus import SimBus
@@ -64,22 +64,6 @@ def bus_name(bus: int | str) -> str:
     """
     name = normpath(str(bus)).removeprefix("/dev/")
     return name if name.startswith("i2c-") else f"i2c-{name}"
-
-
-class Adapter(Protocol):
-    """A bus; `transfer` is the one thing that it does."""
-
-    def transfer(self, address: int, messages: Sequence[bytes | int]) -> bytes:
-        """Run messages in order, bytes to write or a number of bytes to read.
-
-        Returns:
-            What was read, joined.
-
-        Raises:
-            OSError: as the kernel gave it.
-        """
-
-    def close(self) -> None: ...
 
 
 def connect(

@@ -12,7 +12,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from sensorml.errors import BusError, BusReason
 
@@ -37,6 +37,22 @@ _I2C_RETRIES = 0x0701
 _I2C_TIMEOUT = 0x0702  # in 10 ms
 _I2C_SLAVE = 0x0703
 _I2C_M_RD = 0x0001  # linux/i2c.h
+
+
+class Adapter(Protocol):
+    """A bus; `transfer` is the one thing that it does."""
+
+    def transfer(self, address: int, messages: Sequence[bytes | int]) -> bytes:
+        """Run messages in order, bytes to write or a number of bytes to read.
+
+        Returns:
+            What was read, joined.
+
+        Raises:
+            OSError: as the kernel gave it.
+        """
+
+    def close(self) -> None: ...
 
 
 class KernelBus:

@@ -21,7 +21,7 @@ from sensorml.errors import BusReason
 from sensorml.schema import Table
 
 if TYPE_CHECKING:
-    from sensorml.buses.i2c import Adapter
+    from sensorml.buses.i2cdev import Adapter
 
 MEANINGS = {
     **I2C_MEANINGS,
@@ -92,7 +92,7 @@ def muxes(_bus: str) -> Muxes:
 
 
 class Muxed:
-    """An `i2c.Adapter` for what is behind one channel of a multiplexer."""
+    """An `i2cdev.Adapter` for what is behind one channel of a multiplexer."""
 
     def __init__(
         self, adapter: Adapter, muxes: Muxes, options: MuxOptions, bus: str
@@ -104,7 +104,7 @@ class Muxed:
         muxes.add(options.address)
 
     def transfer(self, address: int, messages: Sequence[bytes | int]) -> bytes:
-        """Select the channel, if it is not, and run messages; see `i2c.Adapter`.
+        """Select the channel, if it is not, and run messages; see `i2cdev.Adapter`.
 
         Raises:
             BusError: the multiplexer does not answer.
