@@ -25,6 +25,9 @@ FROZEN_ROWS = 256
 """So many bit-identical rows in a row, and an accelerometer, which always has noise,
 is frozen. Where a count is four times the noise, chance repeats a row with a
 probability of 0.87 at the most, and 256 of them never."""
+ALIKE, ALIKE_READS = 1.1, 4
+"""A pace at which so many reads have gone, give or take that factor, is the bus's
+own. One that was seen once may be that of a read that was held up."""
 _NO_ROW = (bytes(6), b"\xff" * 6)
 _NO_IDENTITY = {0x00, 0xFF}
 _FASTEST = 1.05
@@ -114,7 +117,7 @@ class Rows:
         self._per_ns = rate_hz * _FASTEST / 1e9
         self._silent_ns = round(max(SILENT_S, SILENT_ROWS / rate_hz) * 1e9)
         self._alive_ns = clock()
-        self._quickest_ns = 0.0  # to take out one of what is counted; 0: not known
+        self._paces_ns: list[float] = []  # the quickest, to take out one of a count
         self._lost_ns: int | None = None  # since when rows are lost
 
     def read(
@@ -198,10 +201,20 @@ class Rows:
         began_ns, ended_ns = read_ns
         now_ns = self._clock()
         took_ns = now_ns - ended_ns
-        late_ns = now_ns - began_ns - count * self._quickest_ns
-        self._quickest_ns = min(self._quickest_ns or math.inf, took_ns / count)
+        late_ns = now_ns - began_ns - count * self._pace_ns
+        self._paces_ns = sorted([*self._paces_ns, took_ns / count])[:ALIKE_READS]
         late = math.ceil(max(0.0, late_ns) * self._per_ns)
         return max(late, math.ceil(took_ns * self._per_ns) - count // self._per_row)
+
+    @property
+    def _pace_ns(self) -> float:
+        """How long it takes the bus to take out one of what is counted; 0: not known.
+
+        Then all the time that a read takes counts as if it had begun late.
+        """
+        paces = self._paces_ns
+        known = len(paces) == ALIKE_READS and paces[-1] <= ALIKE * paces[0]
+        return paces[0] if known else 0.0
 
     def block(
         self,
