@@ -28,6 +28,8 @@ probability of 0.87 at the most, and 256 of them never."""
 ALIKE, ALIKE_READS = 1.1, 4
 """A pace at which so many reads have gone, give or take that factor, is the bus's
 own. One that was seen once may be that of a read that was held up."""
+MANY_READS = 8
+"""Of so many one was not, however much they differ, as on a slow and busy computer."""
 _NO_ROW = (bytes(6), b"\xff" * 6)
 _NO_IDENTITY = {0x00, 0xFF}
 _FASTEST = 1.05
@@ -118,6 +120,7 @@ class Rows:
         self._silent_ns = round(max(SILENT_S, SILENT_ROWS / rate_hz) * 1e9)
         self._alive_ns = clock()
         self._paces_ns: list[float] = []  # the quickest, to take out one of a count
+        self._reads = 0
         self._lost_ns: int | None = None  # since when rows are lost
 
     def read(
@@ -202,6 +205,7 @@ class Rows:
         now_ns = self._clock()
         took_ns = now_ns - ended_ns
         late_ns = now_ns - began_ns - count * self._pace_ns
+        self._reads += 1
         self._paces_ns = sorted([*self._paces_ns, took_ns / count])[:ALIKE_READS]
         late = math.ceil(max(0.0, late_ns) * self._per_ns)
         return max(late, math.ceil(took_ns * self._per_ns) - count // self._per_row)
@@ -213,8 +217,8 @@ class Rows:
         Then all the time that a read takes counts as if it had begun late.
         """
         paces = self._paces_ns
-        known = len(paces) == ALIKE_READS and paces[-1] <= ALIKE * paces[0]
-        return paces[0] if known else 0.0
+        alike = len(paces) == ALIKE_READS and paces[-1] <= ALIKE * paces[0]
+        return paces[0] if alike or self._reads >= MANY_READS else 0.0
 
     def block(
         self,
