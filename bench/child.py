@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from bench.figures import NO_GCC, Observation
-from sensorml.engines.child import open_child
-from sensorml.engines.external import Accelerator
-from sensorml.engines.modelfile import parse
-from sensorml.engines.tflite import TfliteEngine
+from sensorml.delegates.child_engine import open_child
+from sensorml.inference.delegate_library import Accelerator
+from sensorml.inference.tflite import TfliteEngine
+from sensorml.inference.tflite_file import parse
 from sensorml.interfaces import Engine
 from sensorml.types import Float32
 from tests.delegate import pair

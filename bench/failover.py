@@ -18,22 +18,23 @@ from pathlib import Path
 import numpy as np
 
 from bench.figures import NO_GCC, Observation
-from sensorml.cards import CPU_FILE, Card, Input, Output, Raw, Threshold
+from sensorml.acquisition.inbox import Inbox, Reading
+from sensorml.acquisition.sensor_health import SensorHealth
+from sensorml.backoff import BackOff
 from sensorml.clock import WallClock
-from sensorml.engines.agreement import COMPARED, Tolerance, Windows
-from sensorml.engines.backoff import BackOff
-from sensorml.engines.child import INVOKE_S, open_child
-from sensorml.engines.external import Accelerator
-from sensorml.engines.failover import FailoverEngine, Opened
-from sensorml.engines.modelfile import parse
-from sensorml.engines.tflite import TfliteEngine
-from sensorml.health import SensorHealth
+from sensorml.delegates.child_engine import INVOKE_S, open_child
+from sensorml.delegates.failover import FailoverEngine, Opened
+from sensorml.delegates.tolerance import COMPARED, Tolerance, Windows
+from sensorml.inference.delegate_library import Accelerator
+from sensorml.inference.tflite import TfliteEngine
+from sensorml.inference.tflite_file import parse
 from sensorml.interfaces import Inference
-from sensorml.monitor import Monitor
-from sensorml.outbox import Outbox
-from sensorml.pipeline import Pipeline
-from sensorml.sampling import Inbox, Reading
-from sensorml.streams import Stream
+from sensorml.pipeline.features.raw import Raw
+from sensorml.pipeline.model_card import CPU_FILE, Card, Input, Output, Threshold
+from sensorml.pipeline.pipeline import Pipeline
+from sensorml.service.monitor import Monitor
+from sensorml.service.streams import Stream
+from sensorml.storage.outbox import Outbox
 from sensorml.types import Block, Float32
 from tests.delegate import pair
 

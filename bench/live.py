@@ -16,16 +16,17 @@ import numpy as np
 
 from bench import bare
 from bench.figures import Figure, paired
-from sensorml import cards
+from sensorml.acquisition.inbox import Reading
+from sensorml.acquisition.sensor_health import SensorHealth
 from sensorml.clock import WallClock
-from sensorml.engines.tflite import TfliteEngine
-from sensorml.health import SensorHealth
-from sensorml.journal import Journal
-from sensorml.monitor import Monitor
-from sensorml.outbox import Outbox
-from sensorml.pipeline import Pipeline
-from sensorml.sampling import Reading
-from sensorml.streams import Stream
+from sensorml.inference.tflite import TfliteEngine
+from sensorml.pipeline import model_card as cards
+from sensorml.pipeline import model_files
+from sensorml.pipeline.pipeline import Pipeline
+from sensorml.service.monitor import Monitor
+from sensorml.service.streams import Stream
+from sensorml.storage.journal import Journal
+from sensorml.storage.outbox import Outbox
 from sensorml.types import Block, Float32
 
 WINDOWS = 300
@@ -35,7 +36,7 @@ DEMO = Path(__file__).parent.parent / "models" / "demo"
 
 
 def measure(folder: Path, rounds: int = 41) -> list[Figure]:
-    card = cards.load(DEMO)
+    card = model_files.load(DEMO)
     rng = np.random.default_rng(0)
     rows = (0.1 * rng.standard_normal((card.input.hop * 64, 3))).astype(np.float32)
     rows[:, 2] += 1

@@ -28,9 +28,11 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 
 from bench.figures import Figure, paired
 from sensorml.interfaces import Delivered, Row, Select
-from sensorml.journal import COLUMNS, Journal, Reader
-from sensorml.lineprotocol import FIELDS, TAGS, TIME
 from sensorml.sinks.influxdb import Options, Sink
+from sensorml.storage.journal import Journal
+from sensorml.storage.line_protocol import FIELDS, TAGS, TIME
+from sensorml.storage.reader import Reader
+from sensorml.storage.tables import COLUMNS
 
 ROWS = 50_000
 BATCH_ROWS = 5000

@@ -23,7 +23,8 @@ from pathlib import Path
 
 from bench.figures import Observation
 from bench.rows_to_influxdb import Influxd, post
-from sensorml.journal import COLUMNS, Reader
+from sensorml.storage.reader import Reader
+from sensorml.storage.tables import COLUMNS
 
 OUTAGE_S = 10
 SINK = (

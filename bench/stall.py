@@ -27,20 +27,21 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.figures import NO_GCC, Observation
-from sensorml import loading, service
-from sensorml.cards import (
+from sensorml.config import loading
+from sensorml.pipeline.features.raw import Raw
+from sensorml.pipeline.model_card import (
     CARD,
     CPU_FILE,
     EDGETPU_FILE,
     Card,
     Input,
     Output,
-    Raw,
     Threshold,
-    sha256,
 )
+from sensorml.pipeline.model_files import sha256
 from sensorml.recordings import write_npz
-from sensorml.training.toml import card_text
+from sensorml.service import run as service
+from sensorml.training.card_writer import card_text
 from tests.delegate import pair
 
 ROOT = Path(__file__).parent.parent

@@ -1,5 +1,7 @@
 """`python -m sensorml` is `sensorml`."""
 
+from __future__ import annotations
+
 import sys
 
 from sensorml.cli import main

@@ -12,12 +12,20 @@ import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from sensorml.errors import ConfigError, Problem
-from sensorml.wanted import is_struct, item_struct, members, wanted
+from sensorml.schema_hints import is_struct, item_struct, members, wanted
+
+Positive = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+Floats = tuple[float, ...]
+
 
 S = TypeVar("S", bound=msgspec.Struct)
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from sensorml.cards import Card, Input, Output, Raw, Threshold, sha256
 from sensorml.errors import DelegateError
 from sensorml.interfaces import Inference
-from sensorml.training.writer import Dense, float_model
+from sensorml.pipeline.features.raw import Raw
+from sensorml.pipeline.model_card import Card, Input, Output, Threshold
+from sensorml.pipeline.model_files import sha256
+from sensorml.training.tflite_writer import Dense, float_model
 from sensorml.types import Block, Float32, Prediction, State
 
 MS = 1_000_000

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from sensorml import plugins
-from sensorml.buses.gpiopins import line_of
-from sensorml.config import Gpio
+from sensorml.config import plugins
+from sensorml.config.tables import Gpio
+from sensorml.gpio.names import line_of
 from sensorml.interfaces import I2C
 from sensorml.schema import Decoder, Table, nearest, read_toml
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from sensorml.buses import i2c
-from sensorml.cards import CARD, CPU_FILE
 from sensorml.drivers import adxl345
 from sensorml.interfaces import I2C
+from sensorml.pipeline.model_card import CARD, CPU_FILE
 from sensorml.recordings import write_npz
 from sensorml.sim.machine import MachineOptions
 from sensorml.training.train import train

@@ -15,8 +15,10 @@ from weakref import WeakSet
 
 from msgspec import Meta
 
-from sensorml.buses import adapters, faults, mux
-from sensorml.buses.i2cdev import MAX_MESSAGES, Adapter, KernelBus
+from sensorml.buses import fault_codes as faults
+from sensorml.buses import i2c_adapters as adapters
+from sensorml.buses import i2c_mux as mux
+from sensorml.buses.i2c_dev import MAX_MESSAGES, Adapter, KernelBus
 from sensorml.errors import BusError, BusReason
 from sensorml.schema import Table
 from sensorml.sim.bus import SimBus
@@ -228,3 +230,18 @@ def _simulated(options: I2cOptions, chips: dict[int, RegisterChip]) -> Adapter:
     simulated = SimMux({options.mux.channel: chips})
     bus = MuxedSimBus({}, {options.mux.address: simulated})
     return mux.Muxed(bus, mux.Muxes(), options.mux, options.thread)
+
+
+class InterruptOptions(I2cOptions, frozen=True, kw_only=True):
+    """The keys of a chip on I2C whose interrupt pin can be wired."""
+
+    interrupt_gpio: int | str | None = None
+    """The line that its INT (INT1) pin is wired to: BCM number, header pin
+    ("BOARD22") or name ("GPIO25"). Without it the sensor is read on schedule."""
+
+    def __post_init__(self) -> None:
+        if self.interrupt_gpio is not None and self.bus == "sim":
+            raise ValueError(
+                'interrupt_gpio with bus = "sim": '
+                "a simulated chip has no pin, leave interrupt_gpio out"
+            )

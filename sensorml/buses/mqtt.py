@@ -11,11 +11,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from msgspec import Meta
-
-from sensorml.buses.textrows import TextOptions
 from sensorml.errors import BusError
 
 if TYPE_CHECKING:
@@ -32,34 +29,25 @@ _TURN_S: Final = 0.25  # how soon it sees that it shall stop
 _END_S: Final = 5.0
 
 
-class MqttOptions(TextOptions, frozen=True, kw_only=True):
-    """The keys that say where the messages come from."""
-
-    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=1, le=65535)] | None = None
-    """Omitted: 1883, with TLS 8883."""
-    topic: Annotated[str, Meta(pattern="^[^#+\0]+$", max_length=1000)]
-    """One topic: the messages of several would be one sensor's rows."""
-    qos: Literal[0, 1] = 1
-    username: str | None = None
-    password_file: str | None = None
-    tls: bool = False
-    ca_file: str | None = None
-    """Trust this authority only, and use TLS; omitted: those of the system."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.password_file is not None and self.username is None:
-            raise ValueError("has a password_file and no username: add username")
-
-    @property
-    def encrypted(self) -> bool:
-        return self.tls or self.ca_file is not None
+class Topic(Protocol):
+    """One topic of one broker, and how to log in."""
 
     @property
     def broker(self) -> str:
-        """Where it is, for people."""
-        return f"{self.host}:{self.port or (8883 if self.encrypted else 1883)}"
+        """The broker's "host:port"."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def qos(self) -> int: ...
+    @property
+    def username(self) -> str | None: ...
+    @property
+    def password_file(self) -> str | None: ...
+    @property
+    def encrypted(self) -> bool: ...
+    @property
+    def ca_file(self) -> str | None: ...
 
 
 class Message(NamedTuple):
@@ -72,13 +60,13 @@ class Message(NamedTuple):
 class Subscription:
     """One topic, from the connection to the broker to its end."""
 
-    def __init__(self, options: MqttOptions, clock: Callable[[], int]) -> None:
+    def __init__(self, topic: Topic, clock: Callable[[], int]) -> None:
         """Begin to connect; whether that works, `take` says.
 
         Raises:
             BusError: paho-mqtt is not installed, or a file cannot be read.
         """
-        self._options = options
+        self._topic = topic
         self._clock = clock
         self._messages: deque[Message] = deque(maxlen=MAX_MESSAGES)
         self._failure = ""
@@ -87,7 +75,7 @@ class Subscription:
         self._thread = threading.Thread(
             target=self._run,
             args=(self._configured(),),
-            name=f"mqtt {options.topic}",
+            name=f"mqtt {topic.topic}",
             daemon=True,
         )
         self._thread.start()
@@ -101,7 +89,7 @@ class Subscription:
         failure = self._failure  # before the messages: none comes after it
         taken = [self._messages.popleft() for _ in range(len(self._messages))]
         if failure and not taken:
-            raise BusError(f"{self._options.broker}: {failure}")
+            raise BusError(f"{self._topic.broker}: {failure}")
         return taken
 
     def close(self) -> None:
@@ -118,27 +106,27 @@ class Subscription:
                 errno.ENOENT,
                 "mqtt needs paho-mqtt 2: pip install 'sensorml[mqtt]'",
             ) from err
-        options = self._options
+        source = self._topic
         client = Client(CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
         client.connect_timeout = _CONNECT_S
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
         client.on_disconnect = self._disconnected
         client.on_message = self._received
-        if options.username is not None:
-            client.username_pw_set(options.username, _secret(options.password_file))
-        if options.encrypted:
+        if source.username is not None:
+            client.username_pw_set(source.username, _secret(source.password_file))
+        if source.encrypted:
             try:
-                client.tls_set(options.ca_file)
+                client.tls_set(source.ca_file)
             except OSError as err:  # also what is no certificate
                 raise BusError(
-                    err.errno, f"{options.ca_file}: no certificate: correct ca_file"
+                    err.errno, f"{source.ca_file}: no certificate: correct ca_file"
                 ) from err
         return client
 
     def _run(self, client: Client) -> None:
         """Serve the client until it shall stop or has failed."""
-        host, port = self._options.broker.rsplit(":", 1)
+        host, port = self._topic.broker.rsplit(":", 1)
         try:
             client.connect(host, int(port), _KEEP_ALIVE_S)
         except (OSError, UnicodeError) as err:
@@ -165,7 +153,7 @@ class Subscription:
         if reason.is_failure:
             self._fail(f"refused ({reason}): check username and password_file")
         else:
-            client.subscribe(self._options.topic, self._options.qos)
+            client.subscribe(self._topic.topic, self._topic.qos)
 
     def _subscribed(
         self,
@@ -176,7 +164,7 @@ class Subscription:
         _properties: Properties | None,
     ) -> None:
         if any(reason.is_failure for reason in reasons):
-            topic = self._options.topic
+            topic = self._topic.topic
             self._fail(f"refused to send {topic!r}: check the user's rights")
 
     def _disconnected(

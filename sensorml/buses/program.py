@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from typing import IO, Final
 
-from sensorml.buses.textrows import MAX_BYTES
 from sensorml.errors import BusError
 
 END_S: Final = 2.0
@@ -32,7 +31,7 @@ _SAID_CHARACTERS: Final = 200
 class Program:
     """One run of a program, from its start to its end."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], *, max_line_bytes: int) -> None:
         """Start it.
 
         Raises:
@@ -40,7 +39,8 @@ class Program:
         """
         self.name = command[0]
         self.too_long = 0
-        """Lines of more than MAX_BYTES; they are dropped."""
+        """Lines of more than `max_line_bytes`; they are dropped."""
+        self._max_line_bytes = max_line_bytes
         self._line = b""
         self._skipping = False
         self._tail = b""
@@ -122,12 +122,13 @@ class Program:
         if lines and self._skipping:
             del lines[0]
             self._skipping = False
-        if self._skipping or len(rest) > MAX_BYTES:
+        if self._skipping or len(rest) > self._max_line_bytes:
             self.too_long += not self._skipping
             self._skipping, rest = True, b""
         self._line = rest
-        self.too_long += sum(len(line) > MAX_BYTES for line in lines)
-        return [line for line in lines if line.strip() and len(line) <= MAX_BYTES]
+        self.too_long += sum(len(line) > self._max_line_bytes for line in lines)
+        most = self._max_line_bytes
+        return [line for line in lines if line.strip() and len(line) <= most]
 
     def _wait(self, seconds: float) -> bool:
         """Wait for its end; leave it to be reaped."""

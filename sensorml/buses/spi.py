@@ -21,8 +21,9 @@ from typing import Annotated, Final, NamedTuple, Protocol
 import msgspec
 from msgspec import Meta
 
-from sensorml.buses import faults, i2c
-from sensorml.buses.interrupt import InterruptOptions
+from sensorml.buses import fault_codes as faults
+from sensorml.buses import i2c
+from sensorml.buses.i2c import InterruptOptions
 from sensorml.errors import BusError, BusReason
 from sensorml.interfaces import I2C
 

@@ -6,9 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from sensorml import loading, presence
+from sensorml.config import availability as presence
+from sensorml.config import loading
+from sensorml.delegates.descriptor import delegates
 from sensorml.errors import ConfigError, Problem
-from sensorml.hardware.descriptors import boards, delegates
+from sensorml.hardware.boards import boards
 from sensorml.resources import folders
 
 

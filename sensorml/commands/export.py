@@ -14,7 +14,8 @@ from typing import Final, TextIO
 
 from sensorml.files import replacing_text
 from sensorml.interfaces import Row
-from sensorml.journal import COLUMNS, KINDS, Reader
+from sensorml.storage.reader import Reader
+from sensorml.storage.tables import COLUMNS, KINDS
 
 _CHUNK_ROWS: Final = 5000
 _PLURALS: Final = {f"{kind}s": kind for kind in KINDS}

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sensorml import loading, plugins, wiring
+from sensorml.alarms import wiring
 from sensorml.commands.progress import Progress
-from sensorml.config import Config, Sensor
+from sensorml.config import loading, plugins
+from sensorml.config.tables import Config, Sensor
 from sensorml.errors import ConfigError, Problem, SourceEndedError
 from sensorml.interfaces import Driver
 from sensorml.recordings import write_npz

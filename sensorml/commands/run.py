@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 import sensorml
-from sensorml import loading
-from sensorml.service import Viewer
-from sensorml.service import run as serve
+from sensorml.config import loading
+from sensorml.service.run import Viewer
+from sensorml.service.run import run as serve
 
 DEMO: Final = Path(sensorml.__file__).with_name("demo.toml")
 
@@ -60,7 +60,7 @@ def _viewer() -> Viewer | None:
     """Take the live view on a terminal; elsewhere transitions are logged."""
     if not sys.stderr.isatty():
         return None
-    from sensorml.view import show
+    from sensorml.service.terminal import show
 
     return show
 

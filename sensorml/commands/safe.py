@@ -6,9 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from sensorml import failsafe
-from sensorml.buses import gpio, gpiopins
+from sensorml.alarms import fail_safe as failsafe
 from sensorml.errors import BusError, ConfigError
+from sensorml.gpio import factory as gpiopins
+from sensorml.gpio import lines as gpio
 from sensorml.hardware.header import header_chip_here
 from sensorml.schema import Decoder
 

@@ -11,13 +11,13 @@ from typing import Final, TextIO
 
 import numpy as np
 
-from sensorml import cards
-from sensorml.cards import Card
 from sensorml.commands.progress import Progress
-from sensorml.engines.choice import open_engine
+from sensorml.delegates.choice import open_engine
 from sensorml.files import replacing_text
 from sensorml.interfaces import Engine
-from sensorml.scoring import Summary, read, score
+from sensorml.pipeline import model_files as cards
+from sensorml.pipeline.model_card import Card
+from sensorml.training.scoring import Summary, read, score
 from sensorml.types import Prediction
 
 HEADER: Final = "file,window,start_ns,end_ns,score,threshold,anomaly,state,quality"

@@ -78,10 +78,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _pair(compiled: Path, folder: Path) -> int:
-    from sensorml.cards import CPU_FILE, EDGETPU_FILE
-    from sensorml.engines.modelfile import read
+    from sensorml.inference.tflite_file import read
+    from sensorml.pipeline.model_card import CPU_FILE, EDGETPU_FILE
     from sensorml.training import edgetpu
-    from sensorml.training.pair import pair
+    from sensorml.training.edgetpu_pair import pair
 
     pair(compiled, folder)
     print(f"added        {folder / EDGETPU_FILE}")
@@ -90,8 +90,8 @@ def _pair(compiled: Path, folder: Path) -> int:
 
 
 def _show(trained: Trained, files: int) -> None:
-    from sensorml.cards import CPU_FILE
-    from sensorml.engines.modelfile import read
+    from sensorml.inference.tflite_file import read
+    from sensorml.pipeline.model_card import CPU_FILE
     from sensorml.training import edgetpu
 
     card = trained.card

@@ -25,17 +25,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from msgspec import Meta
 
+from sensorml.acquisition.fifo import FROZEN_ROWS, Rows
+from sensorml.acquisition.fifo_schedule import Drain, fitting
+from sensorml.acquisition.interrupt import Interrupt
+from sensorml.acquisition.registers import configure, identify
 from sensorml.buses import spi
-from sensorml.buses.chip import FROZEN_ROWS, Rows, configure, identify
-from sensorml.buses.drain import Drain, fitting
-from sensorml.buses.faults import read_status
-from sensorml.buses.interrupt import Interrupt
+from sensorml.buses.fault_codes import read_status
 from sensorml.errors import BusError, SensorError
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel, Float32
 
 if TYPE_CHECKING:
-    from sensorml.buses.selftest import SelfTest
+    from sensorml.acquisition.self_test import SelfTest
 
 CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
 
@@ -222,7 +223,7 @@ def self_test(bus: I2C, pause: Callable[[float], None]) -> SelfTest:
     Raises:
         SensorError: it is another chip of the same family; nothing is written.
     """
-    from sensorml.buses import selftest
+    from sensorml.acquisition import self_test as selftest
 
     if (found := bus.read(_PARTID, 1)[0]) != _IDENTITY:
         raise SensorError(

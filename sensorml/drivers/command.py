@@ -3,7 +3,7 @@
     command = ["rtl_433", "-F", "json"]
     fields = ["temperature_C", "humidity"]
 
-What a line may be is in `buses/textrows.py`. The program is started without a
+What a line may be is in `acquisition/text_rows.py`. The program is started without a
 shell, ended with the sensor, and started again when it ends.
 """
 
@@ -17,8 +17,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from sensorml.buses import textrows
-from sensorml.buses.arrivals import Arrivals
+from sensorml.acquisition import text_rows
+from sensorml.acquisition.arrival_clock import Arrivals
 from sensorml.buses.program import Program
 from sensorml.errors import BusError
 from sensorml.types import Block, Channel
@@ -30,10 +30,10 @@ SILENT_ROWS: Final = 20
 log = logging.getLogger(__name__)
 
 
-class Options(textrows.TextOptions, frozen=True, kw_only=True):
+class Options(text_rows.TextOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "command"`."""
 
-    command: Annotated[tuple[textrows.Name, ...], Meta(min_length=1)]
+    command: Annotated[tuple[text_rows.Name, ...], Meta(min_length=1)]
     """The program and its arguments."""
 
     @property
@@ -42,7 +42,7 @@ class Options(textrows.TextOptions, frozen=True, kw_only=True):
 
 
 def channels(options: Options) -> Sequence[Channel]:
-    return textrows.channels(options)
+    return text_rows.channels(options)
 
 
 class Driver:
@@ -61,7 +61,9 @@ class Driver:
         self.bad = 0
         """Lines that were no row; they are missed like ones that did not come."""
         self._arrivals = Arrivals(self._options.rate_hz)
-        self._program = Program(self._options.command)
+        self._program = Program(
+            self._options.command, max_line_bytes=text_rows.MAX_BYTES
+        )
         self._heard_ns = self._clock()
 
     def read(self) -> Block | None:
@@ -76,7 +78,7 @@ class Driver:
         too_long = self._program.too_long
         rows = [row for line in self._program.lines() for row in self._rows(line)]
         for _ in range(self._program.too_long - too_long):
-            self._complain(f"a line of more than {textrows.MAX_BYTES} bytes")
+            self._complain(f"a line of more than {text_rows.MAX_BYTES} bytes")
         if not rows:
             silent_s = (now - self._heard_ns) / 1e9
             if silent_s > max(SILENT_S, SILENT_ROWS / self._options.rate_hz):
@@ -93,9 +95,9 @@ class Driver:
             program, self._program = self._program, None
             program.end()
 
-    def _rows(self, line: bytes) -> Sequence[textrows.TextRow]:
+    def _rows(self, line: bytes) -> Sequence[text_rows.TextRow]:
         try:
-            return textrows.parse(line, self._options)
+            return text_rows.parse(line, self._options)
         except ValueError as err:
             self._complain(str(err))
             return ()

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from sensorml.buses.polled import Rate
+from sensorml.acquisition.polled import Rate
 from sensorml.errors import SensorError, SourceEndedError
 from sensorml.recordings import Recording, read
 from sensorml.schema import Table

@@ -18,8 +18,8 @@ from typing import Annotated, Literal
 import numpy as np
 from msgspec import Meta
 
-from sensorml.buses import gpio
 from sensorml.errors import BusError
+from sensorml.gpio import lines as gpio
 from sensorml.schema import Table
 from sensorml.types import Block, Channel
 

@@ -25,12 +25,13 @@ from typing import Annotated, NamedTuple
 
 from msgspec import Meta
 
-from sensorml.buses import libiio, sysfs
-from sensorml.buses.drain import Drain
-from sensorml.buses.iiobuffer import Buffer
-from sensorml.buses.libiio import Attributes
-from sensorml.buses.polled import PolledRows, Rate
-from sensorml.buses.scans import Scaled, Scans, prepare
+from sensorml.acquisition.fifo_schedule import Drain
+from sensorml.acquisition.iio_scans import Scaled, Scans, prepare
+from sensorml.acquisition.polled import PolledRows, Rate
+from sensorml.buses import iio_remote as libiio
+from sensorml.buses import sysfs
+from sensorml.buses.iio_buffer import Buffer
+from sensorml.buses.iio_remote import Attributes
 from sensorml.errors import BusError
 from sensorml.schema import Table
 from sensorml.types import Block, Channel

@@ -22,17 +22,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from msgspec import Meta
 
+from sensorml.acquisition.fifo import FROZEN_ROWS, Rows
+from sensorml.acquisition.fifo_schedule import Drain, fitting
+from sensorml.acquisition.interrupt import Interrupt
+from sensorml.acquisition.registers import configure, identify
 from sensorml.buses import i2c
-from sensorml.buses.chip import FROZEN_ROWS, Rows, configure, identify
-from sensorml.buses.drain import Drain, fitting
-from sensorml.buses.faults import read_status
-from sensorml.buses.interrupt import Interrupt, InterruptOptions
+from sensorml.buses.fault_codes import read_status
+from sensorml.buses.i2c import InterruptOptions
 from sensorml.errors import BusError
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel, Float32
 
 if TYPE_CHECKING:
-    from sensorml.buses.selftest import SelfTest
+    from sensorml.acquisition.self_test import SelfTest
 
 CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
 
@@ -210,7 +212,7 @@ def self_test(bus: I2C, pause: Callable[[float], None]) -> SelfTest:
 
     The settings are not put back: the chip sleeps until the next `start`.
     """
-    from sensorml.buses import selftest
+    from sensorml.acquisition import self_test as selftest
 
     bus.write(_CTRL_REG1, bytes((_POWER_DOWN,)))
     unpushed = _WHOLE_ROWS | _RANGE_CODE[2] << 4 | _MODE["normal"]

@@ -16,9 +16,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from sensorml.acquisition.polled import PolledChip, PolledOptions, Rate
+from sensorml.acquisition.registers import identify
 from sensorml.buses import i2c
-from sensorml.buses.chip import identify
-from sensorml.buses.polled import PolledChip, PolledOptions, Rate
 from sensorml.interfaces import I2C
 from sensorml.types import Block, Channel
 

@@ -4,7 +4,7 @@
     topic = "zigbee2mqtt/pump"
     fields = ["temperature"]
 
-What a message may be is in `buses/textrows.py`. It needs paho-mqtt: pip install
+What a message may be is in `acquisition/text_rows.py`. It needs paho-mqtt: pip install
 'sensorml[mqtt]'.
 """
 
@@ -13,9 +13,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import Annotated, Literal
 
-from sensorml.buses import mqtt, textrows
-from sensorml.buses.arrivals import Arrivals
+from msgspec import Meta
+
+from sensorml.acquisition import text_rows
+from sensorml.acquisition.arrival_clock import Arrivals
+from sensorml.acquisition.text_rows import TextOptions
+from sensorml.buses import mqtt
 from sensorml.clock import WallClock
 from sensorml.errors import BusError
 from sensorml.types import Block, Channel
@@ -23,17 +28,39 @@ from sensorml.types import Block, Channel
 log = logging.getLogger(__name__)
 
 
-class Options(mqtt.MqttOptions, frozen=True, kw_only=True):
+class Options(TextOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "mqtt"`."""
 
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535)] | None = None
+    """Omitted: 1883, with TLS 8883."""
+    topic: Annotated[str, Meta(pattern="^[^#+\0]+$", max_length=1000)]
+    """One topic: the messages of several would be one sensor's rows."""
+    qos: Literal[0, 1] = 1
+    username: str | None = None
+    password_file: str | None = None
+    tls: bool = False
+    ca_file: str | None = None
+    """Trust this authority only, and use TLS; omitted: those of the system."""
     time_field: str = ""
     """Member that says when a row was taken: ISO 8601, or s, ms, µs or ns since
     1970. Omitted: rows are taken when they come. Both clocks must be right."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.password_file is not None and self.username is None:
+            raise ValueError("has a password_file and no username: add username")
         if self.time_field and self.fields is None:
             raise ValueError("has time_field and no fields: name those of the values")
+
+    @property
+    def encrypted(self) -> bool:
+        return self.tls or self.ca_file is not None
+
+    @property
+    def broker(self) -> str:
+        """The broker's "host:port"."""
+        return f"{self.host}:{self.port or (8883 if self.encrypted else 1883)}"
 
     @property
     def thread(self) -> str:
@@ -41,7 +68,7 @@ class Options(mqtt.MqttOptions, frozen=True, kw_only=True):
 
 
 def channels(options: Options) -> Sequence[Channel]:
-    return textrows.channels(options)
+    return text_rows.channels(options)
 
 
 class Driver:
@@ -69,7 +96,7 @@ class Driver:
     def read(self) -> Block | None:
         if self._subscription is None:
             raise BusError(f"mqtt {self._options.topic}: not started")
-        rows: list[textrows.TextRow] = []
+        rows: list[text_rows.TextRow] = []
         newest_ns = 0
         for message in self._subscription.take():
             if some := self._rows(message.payload):
@@ -85,18 +112,18 @@ class Driver:
             subscription, self._subscription = self._subscription, None
             subscription.close()
 
-    def _taken_ns(self, row: textrows.TextRow, at_ns: int) -> int:
+    def _taken_ns(self, row: text_rows.TextRow, at_ns: int) -> int:
         """Return when a row was taken; a sender's clock that is fast is not obeyed."""
         if row.utc_ns is None:
             return at_ns
         self._wall.check()
         return min(at_ns, row.utc_ns - self._wall.offset_ns)
 
-    def _rows(self, payload: bytes) -> Sequence[textrows.TextRow]:
+    def _rows(self, payload: bytes) -> Sequence[text_rows.TextRow]:
         """Return a message's rows; count one that is none, tell of the first."""
         options = self._options
         try:
-            return textrows.parse(payload, options, options.time_field)
+            return text_rows.parse(payload, options, options.time_field)
         except ValueError as err:
             if not self.bad:
                 log.warning(

@@ -19,9 +19,9 @@ from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
-from sensorml.buses import gpio
-from sensorml.buses.polled import PolledRows, Rate
+from sensorml.acquisition.polled import PolledRows, Rate
 from sensorml.errors import BusError
+from sensorml.gpio import lines as gpio
 from sensorml.schema import Table
 from sensorml.types import Block, Channel
 

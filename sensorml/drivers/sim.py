@@ -14,7 +14,7 @@ from typing import Annotated
 import numpy as np
 from msgspec import Meta
 
-from sensorml.buses.chip import FROZEN_ROWS, rows_at
+from sensorml.acquisition.fifo import FROZEN_ROWS, rows_at
 from sensorml.errors import BusError
 from sensorml.schema import Table
 from sensorml.sim.machine import Float64, Machine, MachineOptions

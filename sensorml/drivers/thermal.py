@@ -13,8 +13,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from sensorml.acquisition.polled import PolledRows, Rate
 from sensorml.buses import sysfs
-from sensorml.buses.polled import PolledRows, Rate
 from sensorml.errors import BusError, SensorError
 from sensorml.schema import Table
 from sensorml.types import Block, Channel

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from sensorml.hardware.files import Tree, parse_decimal, parse_int
+from sensorml.hardware.tree import Tree, parse_decimal, parse_int
 
 ACCELERATORS: Final = {
     "dev": ("galcore", "ethosu", "mali"),

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sensorml.hardware import devices
-from sensorml.hardware.files import Tree, parse_int
-from sensorml.hardware.gpio import GpioChip, gpio_chips
+from sensorml.hardware.gpio_chips import GpioChip, gpio_chips
+from sensorml.hardware.tree import Tree, parse_int
 
 DEVICE_TREE = ("sys/firmware/devicetree/base", "proc/device-tree")
 """The second is a link to the first on a live kernel, a folder in most copies."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from sensorml.hardware.descriptors import Board, boards, identify
+from sensorml.hardware.boards import Board, boards, identify
 from sensorml.hardware.facts import Facts
-from sensorml.hardware.files import parse_int
-from sensorml.hardware.gpio import GpioChip
+from sensorml.hardware.gpio_chips import GpioChip
+from sensorml.hardware.tree import parse_int
 from sensorml.resources import folders
 
 _PI_LABELS: Final = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")

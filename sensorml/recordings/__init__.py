@@ -14,7 +14,7 @@ from typing import Final
 from sensorml.errors import RecordingError
 from sensorml.recordings.npz import write_npz
 from sensorml.recordings.recording import Recording, why_not
-from sensorml.recordings.times import Segment
+from sensorml.recordings.segments import Segment
 
 __all__ = ["Recording", "Segment", "read", "why_not", "write_npz"]
 

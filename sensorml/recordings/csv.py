@@ -19,13 +19,8 @@ from typing import Final, NamedTuple, TextIO
 import numpy as np
 
 from sensorml.errors import RecordingError
-from sensorml.recordings.recording import (
-    MAX_VALUES,
-    Recording,
-    chosen,
-    sound,
-)
-from sensorml.recordings.stamps import Stamps, in_ns, is_time
+from sensorml.recordings.recording import MAX_VALUES, Recording, chosen, sound
+from sensorml.recordings.timestamps import Stamps, in_ns, is_time
 from sensorml.types import Float32
 
 MAX_COLUMNS: Final = 4096

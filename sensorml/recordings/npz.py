@@ -29,7 +29,7 @@ from sensorml.recordings.recording import (
     numbered,
     sound,
 )
-from sensorml.recordings.times import Int64
+from sensorml.recordings.segments import Int64
 from sensorml.types import NO_ROWS, Float32
 
 Array = NDArray[np.generic]

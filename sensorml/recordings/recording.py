@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorml import cards
 from sensorml.errors import NoChannelError, RecordingError
-from sensorml.recordings.times import Int64, Rows, Segment, segments
+from sensorml.pipeline import model_card as cards
+from sensorml.recordings.segments import Int64, Rows, Segment, segments
 from sensorml.types import NO_ROWS, Block, Float32
 
 MAX_VALUES: Final = 2**29

@@ -29,8 +29,8 @@ from typing import Annotated, Final, Literal, Protocol, cast
 from msgspec import Meta
 
 from sensorml.interfaces import Delivered, Hold, Outcome, Retry, Row, Split
-from sensorml.lineprotocol import Lines
 from sensorml.schema import Table
+from sensorml.storage.line_protocol import Lines
 
 _LONGEST_WAIT_S: Final = 300.0
 _PLAIN: Final = {"Content-Type": "text/plain; charset=utf-8"}

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorml.training.writer import Dense, Scale, int8_model
+from sensorml.training.tflite_writer import Dense, Scale, int8_model
 
 Float64: TypeAlias = NDArray[np.float64]
 

@@ -15,9 +15,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from sensorml.cards import CPU_FILE
-from sensorml.engines.modelfile import ModelFile, Op
-from sensorml.engines.operators import name
+from sensorml.inference.operators import name
+from sensorml.inference.tflite_file import ModelFile, Op
+from sensorml.pipeline.model_card import CPU_FILE
 
 DTYPES: Final = ("int8", "uint8")
 ON_CHIP_BYTES: Final = 8_000_000

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sensorml.cards import CARD
 from sensorml.errors import OutputError
+from sensorml.pipeline.model_card import CARD
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorml.cards import Threshold
-from sensorml.decision import tilt_deg
+from sensorml.pipeline.judge import tilt_deg
+from sensorml.pipeline.model_card import Threshold
 from sensorml.types import Float32
 
 Float64: TypeAlias = NDArray[np.float64]

@@ -22,16 +22,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 import sensorml
-from sensorml import cards
-from sensorml.cards import Card, FeatureSpec
-from sensorml.engines.tflite import TfliteEngine
 from sensorml.errors import TrainingError
-from sensorml.pipeline import Pipeline
+from sensorml.inference.tflite import TfliteEngine
+from sensorml.pipeline import model_card as cards
+from sensorml.pipeline import model_files
+from sensorml.pipeline.features import envelope, log_spectrum, raw, statistics
+from sensorml.pipeline.features.extractor import FeatureSpec
+from sensorml.pipeline.model_card import Card
+from sensorml.pipeline.pipeline import Pipeline
 from sensorml.recordings import Recording
 from sensorml.training import autoencoder
+from sensorml.training.card_writer import card_text
 from sensorml.training.folder import model_folder
 from sensorml.training.statistics import centre, gravity, significant, threshold
-from sensorml.training.toml import card_text
 from sensorml.training.windows import (
     SPECTRA_HZ,
     Cut,
@@ -151,7 +154,7 @@ def train(
             card, threshold=threshold(scores, _date(recordings[0]))
         )
         (folder / cards.CARD).write_text(card_text(card), encoding="utf-8")
-        card = cards.load(folder)  # as everybody will read it
+        card = model_files.load(folder)  # as everybody will read it
     return Trained(out, card, len(early.features), len(scores))
 
 
@@ -163,15 +166,15 @@ def _spec(
     kind = kind or ("log_spectrum" if rate_hz >= SPECTRA_HZ else "raw")
     if kind == "raw":
         # In a slow process the level is what tells; in vibration it is gravity.
-        return cards.Raw(remove_dc=rate_hz >= SPECTRA_HZ)
+        return raw.Raw(remove_dc=rate_hz >= SPECTRA_HZ)
     if kind == "statistics":
-        return cards.Statistics(values=_STATISTICS)
+        return statistics.Statistics(values=_STATISTICS)
     count = bands or min(BANDS, how.window // 4)
-    spectrum: cards.LogSpectrum | cards.Envelope
+    spectrum: log_spectrum.LogSpectrum | envelope.Envelope
     if kind == "log_spectrum":
-        spectrum = cards.LogSpectrum(bands=count, floor=_NO_FLOOR)
+        spectrum = log_spectrum.LogSpectrum(bands=count, floor=_NO_FLOOR)
     else:
-        spectrum = cards.Envelope(
+        spectrum = envelope.Envelope(
             bands=count,
             carrier_low_hz=significant(0.2 * rate_hz),
             carrier_high_hz=significant(0.45 * rate_hz),
@@ -204,7 +207,7 @@ def _model(
 ) -> tuple[bytes, FeatureSpec]:
     """Fit, quantise, and complete the features by their standardisation."""
     rows = early.features.astype(np.float64)
-    period = channels if isinstance(spec, cards.Raw) else rows.shape[1]
+    period = channels if isinstance(spec, raw.Raw) else rows.shape[1]
     mean, std = centre(rows, period)
     if not std.all():
         raise TrainingError(

@@ -11,11 +11,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorml.cards import FeatureSpec
 from sensorml.errors import TrainingError
-from sensorml.features import extractor
+from sensorml.pipeline.features.extractor import FeatureSpec, extractor
+from sensorml.pipeline.ring import Ring
 from sensorml.recordings import Recording, read
-from sensorml.ring import Ring
 from sensorml.types import Float32
 
 ENOUGH: Final = 60

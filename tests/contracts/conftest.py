@@ -9,7 +9,7 @@ import wired
 from places import Simulated
 
 import sensorml.sim.chips
-from sensorml import plugins
+from sensorml.config import plugins
 from sensorml.errors import ConfigError
 
 _CHIPS = sorted(

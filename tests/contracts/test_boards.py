@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from sensorml.hardware.descriptors import NO_MATCH, Board, boards, delegates, identify
+from sensorml.commands.probe.report import Report, probe
+from sensorml.commands.probe.software import Software
+from sensorml.delegates.checks import Rung, RuntimeVerdict
+from sensorml.delegates.descriptor import delegates
+from sensorml.hardware.boards import NO_MATCH, Board, boards, identify
 from sensorml.hardware.facts import Facts
-from sensorml.hardware.probe import Rung, RuntimeVerdict
-from sensorml.hardware.report import Report, probe
-from sensorml.hardware.software import Software
 from sensorml.resources import folders
 
 ROOTS = Path(__file__).parents[1] / "rootfs"

@@ -15,9 +15,9 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 import sensorml.sim.chips
-from sensorml.buses.drain import GOLDEN
+from sensorml.acquisition.fifo_schedule import GOLDEN
+from sensorml.acquisition.polled import PolledOptions
 from sensorml.buses.i2c import I2cOptions
-from sensorml.buses.polled import PolledOptions
 from sensorml.errors import BusError, BusReason, SensorError
 from sensorml.sim.machine import Machine, MachineOptions
 from sensorml.types import Channel

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sensorml.cards import CPU_FILE, EDGETPU_FILE
-from sensorml.hardware.descriptors import Delegate, delegates
+from sensorml.delegates.descriptor import Delegate, delegates
+from sensorml.pipeline.model_card import CPU_FILE, EDGETPU_FILE
 from sensorml.resources import folders
 
 VELA_FILE = "model_vela.tflite"

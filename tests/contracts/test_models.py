@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sensorml import cards
-from sensorml.engines import modelfile
-from sensorml.engines.tflite import TfliteEngine
-from sensorml.pipeline import Pipeline
+from sensorml.inference import tflite_file as modelfile
+from sensorml.inference.tflite import TfliteEngine
+from sensorml.pipeline import model_card as cards
+from sensorml.pipeline import model_files
+from sensorml.pipeline.pipeline import Pipeline
 from sensorml.types import Block
 
 MODELS = Path(__file__).parents[2] / "models"
@@ -27,13 +28,13 @@ def test_there_is_the_model_of_the_demo():
 
 
 def test_the_card_and_its_files_are_whole(folder):
-    card = cards.load(folder)
+    card = model_files.load(folder)
     assert card.name == folder.name
     assert set(card.files) == {path.name for path in folder.glob("*.tflite")}
 
 
 def test_the_tensors_fit_the_card(folder):
-    card = cards.load(folder)
+    card = model_files.load(folder)
     for name in card.files:
         file = modelfile.read(folder / name)
         assert modelfile.why_not(file, card) is None
@@ -41,7 +42,7 @@ def test_the_tensors_fit_the_card(folder):
 
 
 def test_a_window_of_noise_gets_a_score(folder):
-    card = cards.load(folder)
+    card = model_files.load(folder)
     engine = TfliteEngine.load(folder / cards.CPU_FILE, card)
     shape = (card.input.window, len(card.input.channels))
     noise = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
@@ -54,7 +55,7 @@ def test_whoever_made_it_can_make_it_again(folder, tmp_path):
     if not (folder / "make.py").exists():
         pytest.skip("it has no make.py: it was not made here")
     subprocess.run([sys.executable, folder / "make.py", tmp_path], check=True)
-    card, again = cards.load(folder), cards.load(tmp_path)
+    card, again = model_files.load(folder), model_files.load(tmp_path)
     assert again.input == card.input
     # Another numpy or processor may round a weight the other way.
     assert again.threshold.value == pytest.approx(card.threshold.value, rel=0.1)

@@ -11,7 +11,7 @@ import pytest
 from msgspec import inspect
 
 import sensorml.drivers
-from sensorml import plugins
+from sensorml.config import plugins
 
 
 @pytest.fixture(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import sensorml.sim.chips
-from sensorml.buses.polled import PolledOptions
+from sensorml.acquisition.polled import PolledOptions
 from sensorml.errors import BusError, SensorError
 from sensorml.sim.machine import Machine, MachineOptions
 

@@ -14,13 +14,15 @@ import wired
 from gpiozero.pins.mock import MockConnectedPin, MockPin
 from places import Simulated
 
-from sensorml import plugins, wiring
-from sensorml.buses import gpio, gpiopins
-from sensorml.buses.polled import PolledOptions
-from sensorml.config import Alarm
-from sensorml.decision import Signal
+from sensorml.acquisition.polled import PolledOptions
+from sensorml.alarms import wiring
+from sensorml.alarms.logic import Signal
+from sensorml.alarms.timer import LineTimer
+from sensorml.config import plugins
+from sensorml.config.tables import Alarm
 from sensorml.errors import BusError
-from sensorml.lines import LineTimer
+from sensorml.gpio import factory as gpiopins
+from sensorml.gpio import lines as gpio
 from sensorml.sim.machine import Machine, MachineOptions
 
 RATE_TOLERANCE = 0.05

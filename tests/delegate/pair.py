@@ -8,8 +8,8 @@ from pathlib import Path
 import flatbuffers
 import numpy as np
 
-from sensorml.engines.modelfile import EDGETPU_OP
-from sensorml.training.writer import (
+from sensorml.inference.tflite_file import EDGETPU_OP
+from sensorml.training.tflite_writer import (
     Dense,
     Scale,
     _ints,

@@ -10,10 +10,10 @@ from faults import FAULTS, OUTAGES, STALL, STRETCHES_S, stretch_the_clock
 from plant import Place
 from storm import FROZEN_ROWS, Storm, Strike
 
-from sensorml.buses.chip import SILENT_S
-from sensorml.buses.i2cdev import TIMEOUT_S
-from sensorml.health import SETTLE_NS
-from sensorml.sampling import FIRST_RETRY_S, LAST_RETRY_S
+from sensorml.acquisition.bus_thread import FIRST_RETRY_S, LAST_RETRY_S
+from sensorml.acquisition.fifo import SILENT_S
+from sensorml.acquisition.sensor_health import SETTLE_NS
+from sensorml.buses.i2c_dev import TIMEOUT_S
 from sensorml.types import SensorState
 
 READ_S = 0.3

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from header import Header
 
-from sensorml.buses import gpiopins
+from sensorml.gpio import factory as gpiopins
 
 if os.environ.get("SENSORML_LAB") != "1":
     collect_ignore_glob = ["test_*.py"]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from adapter import wait_for
 from plant import Bench, Place
 
-from sensorml.buses.i2cdev import TIMEOUT_S
+from sensorml.buses.i2c_dev import TIMEOUT_S
 from sensorml.types import SensorState
 
 STRETCHES_S = (0.002, 0.008)

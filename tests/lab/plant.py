@@ -19,7 +19,7 @@ import numpy as np
 from adapter import Adapter
 from ruler import Ruler
 
-from sensorml.buses.i2cdev import TIMEOUT_S
+from sensorml.buses.i2c_dev import TIMEOUT_S
 from sensorml.sim.chips import adxl345, lis3dh, lm75, mpu6050
 
 TICK_S = 0.004

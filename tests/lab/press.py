@@ -17,9 +17,9 @@ import numpy as np
 from adapter import Adapter, plugged, wait_for
 from support import model_folder
 
-from sensorml.cards import sha256
+from sensorml.pipeline.model_files import sha256
 from sensorml.sim.chips import mpu6050
-from sensorml.training.writer import Dense, float_model
+from sensorml.training.tflite_writer import Dense, float_model
 
 RATE_HZ = 500
 WINDOW = 25

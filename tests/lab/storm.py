@@ -16,10 +16,11 @@ from adapter import plugged, wait_for
 from faults import FAULTS, OUTAGES, STALL, Fault, hang
 from plant import SHARED, Bench, Place, everywhere
 
-from sensorml.cards import sha256
 from sensorml.clock import WallClock
-from sensorml.journal import COLUMNS, Reader
-from sensorml.training.writer import Dense, float_model
+from sensorml.pipeline.model_files import sha256
+from sensorml.storage.reader import Reader
+from sensorml.storage.tables import COLUMNS
+from sensorml.training.tflite_writer import Dense, float_model
 from sensorml.types import SensorState
 
 FROZEN_ROWS = 8

@@ -17,10 +17,10 @@ from header import Header
 from running import start, stop, wait_for_line
 from support import model_folder
 
-from sensorml.cards import sha256
 from sensorml.drivers import mpu6050
+from sensorml.pipeline.model_files import sha256
 from sensorml.sim.chips import mpu6050 as chip
-from sensorml.training.writer import Dense, float_model
+from sensorml.training.tflite_writer import Dense, float_model
 
 pytestmark = pytest.mark.real_time
 

@@ -25,8 +25,8 @@ from faults import FAULTS, OUTAGES, put_clone_in
 from plant import TICK_S
 from storm import rage
 
-from sensorml.buses.drain import USUAL_S
-from sensorml.buses.i2cdev import TIMEOUT_S
+from sensorml.acquisition.fifo_schedule import USUAL_S
+from sensorml.buses.i2c_dev import TIMEOUT_S
 
 pytestmark = pytest.mark.timeout(0)  # it would count the guest's time
 

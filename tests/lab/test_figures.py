@@ -14,8 +14,8 @@ from adapter import Adapter, plugged
 from ruler import Ruler
 from watching import Truth, readings
 
+from sensorml.acquisition.inbox import Started
 from sensorml.drivers import adxl345, mpu6050, pulse
-from sensorml.sampling import Started
 from sensorml.sim.chips import adxl345 as adxl345_chip
 from sensorml.sim.chips import mpu6050 as mpu6050_chip
 from sensorml.types import Block

@@ -18,7 +18,8 @@ import pytest
 from header import Header
 from press import CONFIG, SOON_S, STRIKE_G, alarm, pressed, write_model
 
-from sensorml.journal import COLUMNS, Reader
+from sensorml.storage.reader import Reader
+from sensorml.storage.tables import COLUMNS
 
 pytestmark = pytest.mark.timeout(0)  # seconds of the guest's are not ours
 

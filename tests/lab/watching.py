@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from ruler import sampled_ns
 
+from sensorml.acquisition.bus_thread import Station, Wake, run_bus
+from sensorml.acquisition.inbox import Inbox, Reading
 from sensorml.interfaces import Driver
-from sensorml.sampling import Inbox, Reading, Station, Wake, run_bus
 
 
 class Truth:

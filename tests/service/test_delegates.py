@@ -24,7 +24,8 @@ from delegate import pair
 from running import sensorml, start, stop, wait_for_line
 from support import CARD_TEXT
 
-from sensorml.cards import CPU_FILE, EDGETPU_FILE, sha256
+from sensorml.pipeline.model_card import CPU_FILE, EDGETPU_FILE
+from sensorml.pipeline.model_files import sha256
 from sensorml.recordings import write_npz
 
 RATE_HZ = 800
@@ -359,8 +360,8 @@ import sys
 from sensorml.cli import main
 sys.argv = ["sensorml", *sys.argv[1:]]
 assert main() == 0
-unwanted = ("child", "child_main", "failover", "contest", "device", "process")
-print(*(n for n in unwanted if f"sensorml.engines.{n}" in sys.modules))
+unwanted = ("child_engine", "child_main", "failover", "auto", "device", "child_process")
+print(*(n for n in unwanted if f"sensorml.delegates.{n}" in sys.modules))
 """
 
 

@@ -17,8 +17,10 @@ import pytest
 from sensorml.grafana.dashboard import dashboard
 from sensorml.grafana.provisioning import alert_rules
 from sensorml.interfaces import Delivered
-from sensorml.journal import COLUMNS, KINDS, Journal, Reader
 from sensorml.sinks.influxdb import Options, Sink
+from sensorml.storage.journal import Journal
+from sensorml.storage.reader import Reader
+from sensorml.storage.tables import COLUMNS, KINDS
 
 S = 1_000_000_000
 START_NS = 1_760_000_000 * S  # a whole multiple of the interval and of a minute

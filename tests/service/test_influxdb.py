@@ -10,11 +10,14 @@ from email.utils import format_datetime
 
 import pytest
 
-from sensorml.delivery import Delivery, Policy
 from sensorml.interfaces import Delivered, Hold, Retry, Split
-from sensorml.journal import COLUMNS, KINDS, Journal, Reader, storage
-from sensorml.lineprotocol import TAGS, TIME
 from sensorml.sinks.influxdb import Options, Sink, judge
+from sensorml.storage.delivery import Delivery
+from sensorml.storage.journal import Journal
+from sensorml.storage.line_protocol import TAGS, TIME
+from sensorml.storage.reader import Reader
+from sensorml.storage.retry_policy import Policy
+from sensorml.storage.tables import COLUMNS, KINDS, storage
 
 T0 = 1_700_000_000_123_456_789
 TAG = {"device": "pi 4, hall=2"}

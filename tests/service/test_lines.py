@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from gpiozero.pins.mock import MockFactory
 
-from sensorml import loading, service
-from sensorml.buses import gpiopins
-from sensorml.journal import Reader
-from sensorml.running import Running
+from sensorml.config import loading
+from sensorml.gpio import factory as gpiopins
+from sensorml.service import run as service
+from sensorml.service.status import Running
+from sensorml.storage.reader import Reader
 from sensorml.types import AlarmState
 
 BOX = """

@@ -8,7 +8,8 @@ from importlib.resources import files
 import pytest
 from running import start, stop, wait_for_line
 
-from sensorml.journal import COLUMNS, Reader
+from sensorml.storage.reader import Reader
+from sensorml.storage.tables import COLUMNS
 
 SINK = """
 [[sink]]

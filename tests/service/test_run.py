@@ -18,9 +18,9 @@ import pytest
 from running import sensorml, start, stop, wait_for_line
 
 from sensorml.errors import StoreError
-from sensorml.journal import Reader
 from sensorml.recordings import write_npz
 from sensorml.resources import folders
+from sensorml.storage.reader import Reader
 
 MODEL = folders("models")[0] / "demo"
 

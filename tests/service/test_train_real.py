@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from running import sensorml
 
-from sensorml import cards
-from sensorml.engines.tflite import TfliteEngine
-from sensorml.pipeline import Pipeline
+from sensorml.inference.tflite import TfliteEngine
+from sensorml.pipeline import model_card as cards
+from sensorml.pipeline import model_files
+from sensorml.pipeline.pipeline import Pipeline
 from sensorml.recordings import read, write_npz
 
 pytestmark = pytest.mark.data
@@ -55,7 +56,7 @@ def save(path, seconds):
 
 
 def scores(place, name):
-    card = cards.load(place / "model")
+    card = model_files.load(place / "model")
     engine = TfliteEngine.load(place / "model" / cards.CPU_FILE, card)
     pipeline = Pipeline(card, engine)
     recording = read(place / f"{name}.npz")

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from sensorml import config, loading
+from sensorml.config import loading
+from sensorml.config import tables as config
 from sensorml.drivers import gpio, pulse
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -3,6 +3,8 @@
 Data sheet: Analog Devices ADXL343, "Register Map".
 """
 
+from __future__ import annotations
+
 from sensorml.sim.chips.adxl345 import Chip
 
 __all__ = ["Chip"]

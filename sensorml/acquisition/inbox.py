@@ -1,0 +1,116 @@
+"""inbox: say what this is."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from sensorml.errors import SensormlError
+from sensorml.types import Block
+
+MAX_BLOCKS: Final = 1024
+"""Blocks that may wait for the monitor; about 20 s of two fast sensors."""
+MAX_PATIENT_BLOCKS: Final = 4
+"""Blocks of sources that can wait: few, so that a stop has little to finish."""
+
+
+class Started(NamedTuple):
+    """The driver runs."""
+
+    remark: str = ""
+    """What is odd about its device."""
+
+
+class Acknowledge(NamedTuple):
+    """A person has acknowledged an alarm."""
+
+    alarm: str
+
+
+class Arm(NamedTuple):
+    """Somebody has armed an alarm, or disarmed it."""
+
+    alarm: str
+    armed: bool
+
+
+class Trigger(NamedTuple):
+    """A model's window is to begin at the reading's time."""
+
+    model: str
+
+
+class Reading(NamedTuple):
+    """What came of one visit to a sensor, or of an edge on an input."""
+
+    sensor: str
+    at_ns: int
+    """When the driver returned, monotonic."""
+    what: Block | SensormlError | Started | Acknowledge | Arm | Trigger
+    """Rows, a failure, what an input said, or that the driver has started."""
+
+
+class Inbox:
+    """Readings from all bus threads to the one thread that works on them.
+
+    When it is full a live sensor's oldest block makes room, and its rows count
+    as missed in that sensor's next block: the windows know. A recording, which
+    can wait, waits.
+    """
+
+    def __init__(self, capacity: int = MAX_BLOCKS) -> None:
+        self._readings: deque[Reading] = deque()
+        self._capacity = capacity
+        self._lost: dict[str, int] = {}
+        self._closed = False
+        self._changed = threading.Condition()
+        self.dropped_rows = 0
+
+    def put(self, reading: Reading, *, wait: bool = False) -> None:
+        with self._changed:
+            if wait:
+                self._changed.wait_for(
+                    lambda: self._closed or len(self._readings) < MAX_PATIENT_BLOCKS
+                )
+            if len(self._readings) >= self._capacity:
+                self._drop_oldest_block()
+            self._readings.append(reading)
+            self._changed.notify_all()
+
+    def get(self, timeout_s: float) -> Reading | None:
+        """Return the oldest reading, or None after `timeout_s` without one."""
+        with self._changed:
+            if not self._readings:
+                self._changed.wait_for(
+                    lambda: self._readings or self._closed, timeout_s
+                )
+                if not self._readings:
+                    return None
+            reading = self._readings.popleft()
+            self._changed.notify_all()
+            if self._lost and isinstance(reading.what, Block):
+                lost = self._lost.pop(reading.sensor, 0)
+                block = replace(reading.what, missed=reading.what.missed + lost)
+                reading = reading._replace(what=block)
+            return reading
+
+    def close(self) -> None:
+        """No more readings will come: `get` gives out the rest, then None."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    @property
+    def drained(self) -> bool:
+        return self._closed and not self._readings
+
+    def _drop_oldest_block(self) -> None:
+        for i, (sensor, _, what) in enumerate(self._readings):
+            if isinstance(what, Block):
+                rows = len(what.samples) + what.missed
+                self._lost[sensor] = self._lost.get(sensor, 0) + rows
+                self.dropped_rows += rows
+                del self._readings[i]
+                return

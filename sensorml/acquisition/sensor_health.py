@@ -1,0 +1,261 @@
+"""A few at once, then one in a while. Pure: time comes in with each call."""
+
+from __future__ import annotations
+
+import errno
+import math
+from operator import sub
+from typing import Final, NamedTuple
+
+from sensorml.errors import BusReason, SensorError, SensormlError
+from sensorml.interfaces import Row
+from sensorml.types import Block, Change, SensorState
+
+
+class RateLimit:
+    """A token bucket, kept as the time at which it will be full again (GCRA)."""
+
+    def __init__(self, *, burst: int, every_ns: int) -> None:
+        """`burst` at once, and one more for each `every_ns` that passes."""
+        self._room_ns = (burst - 1) * every_ns
+        self._every_ns = every_ns
+        self._full_ns = -math.inf
+
+    def allows(self, now_ns: int) -> bool:
+        """Say whether one more may happen now; if so, it counts as happened.
+
+        >>> limit = RateLimit(burst=2, every_ns=10)
+        >>> [limit.allows(now_ns) for now_ns in (0, 1, 2, 9, 10, 11, 20, 99)]
+        [True, True, False, False, True, False, True, True]
+        """
+        full_ns = max(self._full_ns, now_ns)
+        if full_ns - now_ns > self._room_ns:
+            return False
+        self._full_ns = full_ns + self._every_ns
+        return True
+
+
+_BLIND: Final = frozenset(
+    {
+        SensorState.STALE,
+        SensorState.FROZEN,
+        SensorState.ABSENT,
+        SensorState.WRONG_CHIP,
+        SensorState.DENIED,
+        SensorState.ENDED,
+    }
+)
+_AWAY: Final = frozenset(
+    {
+        SensorState.STARTING,
+        SensorState.ABSENT,
+        SensorState.WRONG_CHIP,
+        SensorState.DENIED,
+    }
+)
+"""States out of which it is started: what is missing then, no FIFO has lost."""
+_PASSING: Final = frozenset({SensorState.OVERRUN, SensorState.CLIPPED})
+
+SETTLE_NS: Final = 1_000_000_000
+"""So long without another and an overrun or clipping is over."""
+NEWS_AT_ONCE: Final = 12
+"""Changes of state in a row that are all told: a fault that comes and goes."""
+NEWS_EVERY_NS: Final = 60_000_000_000
+"""Between those that are told after that: a loose wire must not fill the log."""
+
+
+class News(NamedTuple):
+    """What is to be written down about a sensor's state."""
+
+    at_ns: int
+    state: SensorState
+    previous: SensorState
+    """What was told last."""
+    detail: str
+    lost: int
+    """Rows missed since what was told last."""
+
+
+class SensorHealth:
+    """One sensor's state; methods that take something in return the change.
+
+    It also counts what people ask for first, from the start on: rows, missed,
+    overruns, duplicated, clipped, failures.
+    """
+
+    def __init__(self, name: str, *, stale_after_s: float) -> None:
+        self.name = name
+        self.state = SensorState.STARTING
+        self.reason = ""
+        self.rows = 0
+        self.missed = 0
+        self.overruns = 0
+        """How often rows were lost while the sensor ran: its FIFO overflowed, or
+        what it gave was not worked on in time."""
+        self.duplicated = 0
+        self.clipped = 0
+        self.failures = 0
+        """How often it could not start, or not be read, and was started again."""
+        self.rate_hz = 0.0
+        self._stale_after_ns = round(stale_after_s * 1e9)
+        self._alive_ns: int | None = None
+        self._remark = ""
+        self._troubled_ns = 0
+        self._cause: object = None
+        self._since_ns = 0
+        self._changes = 0
+        self._told = self.state
+        self._told_missed = 0
+        self._limit = RateLimit(burst=NEWS_AT_ONCE, every_ns=NEWS_EVERY_NS)
+        self._in_rows = self._totals()
+        self._jitter_ns = 0
+
+    @property
+    def blind(self) -> bool:
+        """Whether alarms on this sensor cannot see."""
+        return self.state in _BLIND
+
+    def started(self, now_ns: int, remark: str = "") -> bool:
+        """The driver runs, and from now on silence counts.
+
+        Returns:
+            Whether the remark, if there is one, is another than last time.
+        """
+        self._alive_ns = now_ns
+        known, self._remark = self._remark, remark
+        return bool(remark) and remark != known
+
+    def block(self, now_ns: int, block: Block, *, frozen: bool | None) -> Change | None:
+        """A block came.
+
+        Args:
+            now_ns: when it was read.
+            block: it.
+            frozen: whether the window it completed shows a sensor that repeats
+                itself; None when it completed none, and one may follow.
+        """
+        self._alive_ns = now_ns
+        rows, clipped = len(block.samples), len(block.clipped)
+        overrun = block.missed > 0 and self.state not in _AWAY
+        self.rows += rows
+        self.missed += block.missed
+        self.overruns += overrun
+        self.duplicated += block.duplicated
+        self.clipped += clipped
+        self.rate_hz = block.rate_hz
+        self._jitter_ns = max(self._jitter_ns, abs(block.jitter_ns))
+        if (
+            block.frozen
+            or frozen
+            or (frozen is None and self.state is SensorState.FROZEN)
+        ):
+            state = SensorState.FROZEN
+            reason = "it repeats the same sample: power-cycle the sensor"
+        elif overrun:
+            state = SensorState.OVERRUN
+            reason = (
+                f"{block.missed} samples were lost: lower rate_hz, raise the bus speed "
+                "or give the computer less to do"
+            )
+        elif clipped * 10 > rows:
+            state = SensorState.CLIPPED
+            reason = f"{clipped} of {rows} samples at full scale: use a larger range"
+        elif now_ns - self._troubled_ns < SETTLE_NS and self.state in _PASSING:
+            return None
+        else:
+            return self._to(SensorState.OK, now_ns, "")
+        self._troubled_ns = now_ns
+        return self._to(state, now_ns, reason)
+
+    def failure(self, now_ns: int, error: SensormlError) -> Change | None:
+        """The driver could not start or read.
+
+        The same failure again is no change; another kind of failure is one,
+        also where the state stays.
+        """
+        self.failures += 1
+        number = getattr(error, "errno", None)
+        state = SensorState.ABSENT
+        if number in {errno.EACCES, errno.EPERM}:
+            state = SensorState.DENIED
+        elif isinstance(error, SensorError) and self.rows == 0:
+            state = SensorState.WRONG_CHIP
+        kind = getattr(error, "reason", BusReason.OTHER)
+        cause = number if kind is BusReason.OTHER else kind
+        return self._to(state, now_ns, str(error), (type(error), cause))
+
+    def ended(self, now_ns: int) -> Change | None:
+        """A recording has no more rows."""
+        return self._to(SensorState.ENDED, now_ns, "the recording has ended")
+
+    def tick(self, now_ns: int) -> Change | None:
+        """Time passes: silence makes a sensor stale."""
+        if self._alive_ns is None or self.state is SensorState.ENDED or self.blind:
+            return None
+        silent_ns = now_ns - self._alive_ns
+        if silent_ns <= self._stale_after_ns:
+            return None
+        return self._to(
+            SensorState.STALE,
+            now_ns,
+            f"no sample for {silent_ns / 1e9:.1f} s: check the sensor and its wiring, "
+            "or raise stale_after_s if it may be silent for so long",
+        )
+
+    def news(self, now_ns: int) -> News | None:
+        """Return what is to be written down by now, if there is something.
+
+        To be asked after every change and every tick: changes that follow one
+        another too fast are told together, late, as the state that has come
+        of them.
+        """
+        if not self._changes or not self._limit.allows(now_ns):
+            return None
+        detail = self.reason
+        if self._changes > 1:
+            often = f"{self._changes} changes since the last event"
+            detail = f"{detail}; {often}" if detail else often
+        news = News(
+            self._since_ns,
+            self.state,
+            self._told,
+            detail,
+            self.missed - self._told_missed,
+        )
+        self._told, self._told_missed, self._changes = self.state, self.missed, 0
+        return news
+
+    def row(self, start_ns: int, end_ns: int) -> Row:
+        """Make a `sensor` row of what happened since the last one.
+
+        The state is that at the end, the rate the last one measured (NaN if no
+        row came), the jitter the largest of any block: a mean would hide the
+        one read that came late.
+        """
+        totals = self._totals()
+        rows, *counts, failures = map(sub, totals, self._in_rows)
+        rate_hz = self.rate_hz if rows else float("nan")
+        row = (
+            *(start_ns, end_ns, self.name, self.state.value),
+            *(rate_hz, rows, *counts, self._jitter_ns, failures),
+        )
+        self._in_rows, self._jitter_ns = totals, 0
+        return row
+
+    def _totals(self) -> tuple[int, ...]:
+        """Return the counts in the order of the columns of `sensor`."""
+        return (
+            *(self.rows, self.missed, self.overruns),
+            *(self.duplicated, self.clipped, self.failures),
+        )
+
+    def _to(
+        self, state: SensorState, now_ns: int, reason: str, cause: object = None
+    ) -> Change | None:
+        before, self.state, self.reason = self.state, state, reason
+        known, self._cause = self._cause, cause
+        if (before, known) == (state, cause):
+            return None
+        self._since_ns = now_ns
+        self._changes += 1
+        return Change(now_ns, before, state, reason)

@@ -1,0 +1,172 @@
+"""From scores to what people are told: the state of a window, of an alarm.
+
+Pure: time comes in with each call. An alarm is on or off by its votes, and
+apart from that it sees or is blind; what it tells is `unknown` while blind, so
+that a dead sensor is never taken for a healthy machine, and an alarm that was
+on is still on when sight returns.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum, auto
+
+from sensorml.config.tables import Alarm, When
+from sensorml.types import AlarmState, Change, Prediction, State
+
+
+class Vote(Enum):
+    """What one window, or one reading of a contact, says to an alarm."""
+
+    OVER = auto()
+    """Over the threshold."""
+    HOLD = auto()
+    """Under the threshold, but not far enough to clear an alarm."""
+    CLEAR = auto()
+    """Under clear_ratio × threshold."""
+    BLIND = auto()
+    """Nothing can be said."""
+
+
+def vote_of_window(rule: Alarm, window: Prediction) -> Vote:
+    if window.state is State.ANOMALY:
+        return Vote.OVER
+    if window.state is not State.NORMAL:
+        return Vote.BLIND
+    clear = window.score < rule.clear_ratio * window.threshold
+    return Vote.CLEAR if clear else Vote.HOLD
+
+
+def why_of_window(window: Prediction) -> str:
+    """Say in words why it votes as it does."""
+    if window.reason:
+        return window.reason
+    over = "over" if window.state is State.ANOMALY else "under"
+    return f"score {window.score:.3g} {over} {window.threshold:.3g}"
+
+
+def vote_of_value(when: When, value: float) -> Vote:
+    met = (
+        (when.equals is None or value == when.equals)
+        and (when.above is None or value > when.above)
+        and (when.below is None or value < when.below)
+    )
+    return Vote.OVER if met else Vote.CLEAR
+
+
+class Signal(Enum):
+    """What an alarm's line is to show."""
+
+    OFF = auto()
+    SAFE = auto()
+    """On and still: nothing can be seen, and that fails safe."""
+    ALARM = auto()
+    """On, by the alarm's pattern."""
+
+
+class AlarmLogic:
+    """One alarm: k-of-n, hysteresis, dwell, latch, acknowledge, blindness, arming.
+
+    On when k of the last n votes are OVER. Off only after CLEAR votes alone
+    for the dwell time and, when latched, after an acknowledgement. Blind when
+    the BLIND ones among the last n votes could have made the difference: with
+    them over, there would be k to come on; or k of them while it is on. Blind
+    also from `blind()` until the next vote that sees; it begins blind.
+
+    Disarmed it is off and counts nothing, but knows whether it could see.
+    """
+
+    def __init__(self, rule: Alarm) -> None:
+        self.rule = rule
+        self.armed = True
+        self.on = False
+        self.seeing = False
+        self._needed, n = rule.votes
+        self._votes: deque[Vote] = deque(maxlen=n)
+        self._dwell_ns = round(rule.dwell_s * 1e9)
+        self._clear_since_ns: int | None = None
+        self._acknowledged = False
+
+    @property
+    def state(self) -> AlarmState:
+        if not self.armed:
+            return AlarmState.DISARMED
+        if not self.seeing:
+            return AlarmState.UNKNOWN
+        return AlarmState.ALARM if self.on else AlarmState.NORMAL
+
+    @property
+    def signal(self) -> Signal:
+        """What the line shows: blind, an alarm that was on still is."""
+        if self.on:
+            return Signal.ALARM
+        fails_safe = self.armed and not self.seeing and self.rule.fail_safe == "on"
+        return Signal.SAFE if fails_safe else Signal.OFF
+
+    @property
+    def output(self) -> bool:
+        """Whether the line is on, by whichever reason."""
+        return self.signal is not Signal.OFF
+
+    def vote(self, at_ns: int, vote: Vote, reason: str) -> Change | None:
+        """Count one vote; `at_ns` is the time of its last sample."""
+        before = self.state
+        if not self.armed:
+            self.seeing = vote is not Vote.BLIND
+            return None
+        votes = self._votes
+        votes.append(vote)
+        over, blind = votes.count(Vote.OVER), votes.count(Vote.BLIND)
+        if not self.on:
+            if vote is Vote.OVER and over >= self._needed:
+                self.on = True
+                self._acknowledged = False
+                self._clear_since_ns = None
+        elif vote is not Vote.CLEAR:
+            self._clear_since_ns = None
+        else:
+            if self._clear_since_ns is None:
+                self._clear_since_ns = at_ns
+            self._clear_if_due(at_ns)
+        doubt = blind if self.on else blind + over
+        clear_cut = not blind or doubt < self._needed
+        self.seeing = clear_cut and (self.seeing or vote is not Vote.BLIND)
+        return self._changed(before, at_ns, reason)
+
+    def blind(self, at_ns: int, reason: str) -> Change | None:
+        """The sensor delivers nothing: earlier votes no longer count."""
+        before = self.state
+        self.seeing = False
+        self._votes.clear()
+        self._clear_since_ns = None
+        return self._changed(before, at_ns, reason)
+
+    def acknowledge(self, at_ns: int) -> Change | None:
+        """A person has seen the alarm; a latched one may clear from now on."""
+        before = self.state
+        self._acknowledged = True
+        if self.on:
+            self._clear_if_due(at_ns)
+        return self._changed(before, at_ns, "acknowledged")
+
+    def arm(self, at_ns: int, *, armed: bool) -> Change | None:
+        """Begin anew, or stop: a latched alarm too is over when it is disarmed."""
+        if armed is self.armed:
+            return None
+        before = self.state
+        self.armed = armed
+        self.on = False
+        self._votes.clear()
+        self._clear_since_ns = None
+        return self._changed(before, at_ns, "armed" if armed else "disarmed")
+
+    def _clear_if_due(self, at_ns: int) -> None:
+        held = self.rule.latch and not self._acknowledged
+        since_ns = self._clear_since_ns
+        if since_ns is not None and at_ns - since_ns >= self._dwell_ns and not held:
+            self.on = False
+            self._votes.clear()
+
+    def _changed(self, before: AlarmState, at_ns: int, reason: str) -> Change | None:
+        after = self.state
+        return None if after is before else Change(at_ns, before, after, reason)

@@ -1,0 +1,140 @@
+"""The report in words, as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sensorml.commands.probe.i2c_scan import Sensors
+from sensorml.commands.probe.report import Report
+from sensorml.delegates.checks import Verdict
+
+HEADINGS = ("delegate", "state", "tried on its device", "why not, and what to do")
+
+LONGEST = 1000
+"""Characters of one line or cell; more is not read but garbage."""
+
+
+def machine(report: Report, sensors: Sequence[Sensors]) -> Iterator[tuple[str, str]]:
+    """Yield the lines above the tables: what it is, what it runs, what it has."""
+    facts, software, runtime = report.facts, report.software, report.runtime
+    yield from ((name, value) for name, value in _machine(report) if value)
+    if facts.live:
+        yield (
+            "Python",
+            _list(
+                software.python, f"numpy {software.packages.get('numpy', 'missing')}"
+            ),
+        )
+    yield (
+        "runtime" if facts.live else "runtime here",
+        f"{runtime.name} {runtime.version}"
+        if runtime.why_not is None
+        else f"{runtime.why_not}: {runtime.cure}",
+    )
+    for version in dict.fromkeys(v.library_version for v in report.delegates):
+        if version:
+            yield "libedgetpu", version
+    for temperature in facts.temperatures:
+        yield "temperature", f"{temperature.zone} {temperature.temp_c:.1f} °C"
+    answered = {each.bus: each for each in sensors}
+    for adapter in facts.i2c:
+        header = "the header" if adapter.bus == report.i2c_bus else ""
+        said = _answers(answered.get(adapter.bus))
+        yield f"i2c-{adapter.bus}", _list(adapter.name, header, said)
+    for chip in facts.gpio:
+        header = "the header" if chip.name == report.gpio_chip else ""
+        lines = f"{chip.lines} lines" if chip.lines else ""
+        usable = "" if chip.usable else "access denied: join the group gpio"
+        yield chip.name, _list(chip.label, lines, header, usable)
+    for node in (*facts.spi, *facts.accelerators):
+        name = node.path.removeprefix("/dev/")
+        yield name, "" if node.writable else "access denied: join its group"
+    for seen in software.pycoral_sees if facts.live else ():
+        yield "pycoral sees", seen
+    for apex in facts.apex:
+        temp = "" if apex.temp_c is None else f"{apex.temp_c} °C"
+        yield apex.name, _list("Edge TPU", temp, apex.status)
+
+
+def _machine(report: Report) -> Iterator[tuple[str, str]]:
+    """Yield what every machine has; "" where nothing is known."""
+    facts = report.facts
+    cores, memory, page = facts.cpu.cores, facts.memory_bytes, facts.page_size_bytes
+    yield "board", f"{report.title} ({report.board})"
+    yield (
+        "CPU",
+        _list(
+            facts.cpu.model,
+            f"{cores} core{'s'[: cores != 1]}" if cores else "",
+            facts.machine,
+            f"{facts.bits}-bit programs" if facts.bits else "",
+        ),
+    )
+    yield (
+        "memory",
+        _list(
+            f"{memory / 2**30:.1f} GiB" if memory else "",
+            f"{page // 1024} kB pages" if page else "",
+        ),
+    )
+    yield (
+        "system",
+        _list(facts.system, f"Linux {facts.kernel}" if facts.kernel else ""),
+    )
+
+
+def _answers(sensors: Sensors | None) -> str:
+    if sensors is None:
+        return ""
+    if sensors.why_not is not None:
+        return sensors.why_not
+    found = [f"{each.chip} at {each.address:#04x}" for each in sensors.answers]
+    return ", ".join(found) or "no known sensor answers"
+
+
+def row(verdict: Verdict) -> tuple[str, str, str, str]:
+    """Return a delegate's line of the table under `HEADINGS`."""
+    why = () if verdict.usable else (f"{verdict.why_not}: {verdict.cure}",)
+    return (
+        verdict.delegate,
+        "usable" if verdict.usable else "-",
+        "yes" if verdict.tried else "no",
+        "; ".join((*why, *verdict.notes)),
+    )
+
+
+def _list(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
+
+
+def printable(text: str) -> str:
+    """Keep a damaged or hostile file from steering or flooding the terminal."""
+    if len(text) > LONGEST:
+        text = text[:LONGEST] + "…"
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], width: int | None
+) -> Iterator[str]:
+    """Yield the lines of a table; its last column is folded to fit into `width`.
+
+    >>> list(table(("a", "b"), [("one", "two three")], 10))
+    ['a    b', 'one  two', '     three']
+    """
+    cells = [[printable(cell) for cell in row] for row in (headings, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    indent = sum(widths[:-1]) + 2 * len(widths[:-1])
+    for row in cells:
+        before = [f"{cell:<{n}}  " for cell, n in zip(row, widths, strict=True)][:-1]
+        for line in _folded(row[-1], width and width - indent):
+            yield ("".join(before) + line).rstrip()
+            before = [" " * indent]
+
+
+def _folded(text: str, width: int | None) -> list[str]:
+    if width is None or len(text) <= width:
+        return [text]
+    from textwrap import wrap
+
+    return wrap(text, max(width, 8)) or [""]

@@ -1,0 +1,150 @@
+"""What a configuration needs and this machine does not have, or has in use.
+
+All of it is worth a warning and no more: a file may be checked on another machine
+than its own. Listings of /sys and /dev are read, and the kernel is asked who holds
+which line; nothing is claimed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from sensorml.buses import i2c_adapters as adapters
+from sensorml.buses.i2c import I2cOptions
+from sensorml.config import conflicts as uses
+from sensorml.config.tables import Config
+from sensorml.errors import BusError, Problem
+from sensorml.gpio.names import LABEL, line_of
+from sensorml.hardware.boards import boards, identify
+from sensorml.hardware.facts import Facts
+from sensorml.hardware.gpio_chips import GpioChip, Line, lines
+from sensorml.hardware.header import header_chip, header_lines
+from sensorml.hardware.tree import Tree
+from sensorml.resources import folders
+
+OWN_NAME: Final = "lg"
+"""What lgpio calls every program that holds a line by it, ours too."""
+
+Reason = tuple[str, str]
+"""What is wrong, and the cure."""
+
+
+def warnings_here(config: Config) -> list[Problem]:
+    """Warn of what this machine lacks, as `warnings`.
+
+    Raises:
+        ConfigError: a file in boards/ is wrong.
+    """
+    facts = Facts.gather()
+    tree = Tree.at(Path(facts.root))
+    return warnings(
+        config, facts, {chip.name: lines(tree, chip) for chip in facts.gpio}
+    )
+
+
+def warnings(
+    config: Config, facts: Facts, held: Mapping[str, Sequence[Line]]
+) -> list[Problem]:
+    """Warn of buses that are not there, and of lines that are not, or are held.
+
+    Args:
+        config: a good one.
+        facts: of the machine.
+        held: the lines of each GPIO chip; none of those that cannot be asked.
+    """
+    found = [*_buses(config, facts), *_lines(config, facts, held)]
+    return [Problem(str(config.path), key, *reason) for key, reason in found]
+
+
+def _buses(config: Config, facts: Facts) -> Iterator[tuple[str, Reason]]:
+    told: set[int | str] = {"sim"}
+    for place, sensor in uses.placed("sensor", config.sensors).items():
+        options = sensor.options
+        if isinstance(options, I2cOptions) and options.bus not in told:
+            told.add(options.bus)
+            if (reason := _why_no_bus(options.bus, facts)) is not None:
+                yield f"{place}.bus", reason
+
+
+def _why_no_bus(bus: int | str, facts: Facts) -> Reason | None:
+    """Say why a machine does not have a bus, or return None."""
+    if str(bus).startswith("spi"):
+        there = [node.path.replace("/dev/spidev", "spi") for node in facts.spi]
+        cure = "enable SPI (raspi-config, or dtparam=spi=on in config.txt)"
+        return None if bus in there else _absent(str(bus), there, cure)
+    try:
+        node = adapters.node(bus, Path(facts.root, "sys/bus/i2c/devices"))
+    except BusError as err:
+        return str(err), ""
+    real = Path(facts.root, node.removeprefix("/")).resolve()  # it may be a link
+    known = {f"i2c-{adapter.bus}": adapter for adapter in facts.i2c}
+    if real.name not in known:
+        cure = "enable I2C (raspi-config), plug its adapter in"
+        return _absent(f"i2c-{bus}" if isinstance(bus, int) else bus, known, cure)
+    if not known[real.name].node.exists:
+        cure = "load the module i2c-dev (sudo modprobe i2c-dev, and in /etc/modules)"
+        return f"{real.name} is there, but not /dev/{real.name}", cure
+    return None
+
+
+def _absent(bus: str, there: Iterable[str], cure: str) -> Reason:
+    only = ", ".join(there)
+    what = f"there is no {bus} on this machine, " + (
+        f"only {only}" if only else "nor any other"
+    )
+    return what, f"{cure}, or correct bus"
+
+
+def _lines(
+    config: Config, facts: Facts, held: Mapping[str, Sequence[Line]]
+) -> Iterator[tuple[str, Reason]]:
+    number = header_chip(facts, identify(facts, boards(folders("boards"))))
+    header = next((c for c in facts.gpio if c.name == f"gpiochip{number}"), None)
+    for key, name in uses.lines_in(config):
+        line = line_of(name)
+        if isinstance(line, str):
+            reason = _why_not_label(line.removeprefix(LABEL), held)
+        elif header is not None:
+            reason = _why_not_number(line, header, held.get(header.name, ()))
+        else:  # nothing says which chip is the header's
+            reason = None
+        if reason is not None:
+            yield key, reason
+
+
+def _why_not_number(
+    number: int, header: GpioChip, lines: Sequence[Line]
+) -> Reason | None:
+    count = header_lines(header)
+    if count is not None and number >= count:
+        what = f"there is no GPIO line {number} on this machine"
+        return what, f"the header's chip, {header.label}, has 0 to {count - 1}: use one"
+    return _why_held(f"GPIO line {number}", lines[number : number + 1])
+
+
+def _why_not_label(label: str, held: Mapping[str, Sequence[Line]]) -> Reason | None:
+    known = [line for lines in held.values() for line in lines]
+    if not known:
+        return None
+    found = [line for line in known if line.name == label]
+    if not found:
+        what = f"no GPIO line of this machine has the label {label}"
+        return what, "correct it, gpioinfo shows those there are"
+    return _why_held(f"the GPIO line {label}", found)
+
+
+def _why_held(what: str, lines: Sequence[Line]) -> Reason | None:
+    for line in lines:
+        if line.holder:
+            own = (
+                ", unless that is this service, running"
+                if line.holder == OWN_NAME
+                else ""
+            )
+            return (
+                f'{what} is held by "{line.holder}"',
+                f"stop that program or remove its dtoverlay{own}; or use another line",
+            )
+    return None

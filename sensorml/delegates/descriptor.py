@@ -1,0 +1,78 @@
+"""descriptor: say what this is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, field, structs
+
+from sensorml.hardware.boards import Match, Text, _read
+from sensorml.schema import Table
+
+
+class Library(Table, frozen=True, kw_only=True):
+    """A shared object for `load_delegate`, by the names it may have."""
+
+    names: Annotated[tuple[Text, ...], Meta(min_length=1)]
+    options: dict[str, str] = field(default_factory=dict)
+    cure: Text
+    """How a person gets it."""
+
+
+class Access(Table, frozen=True, kw_only=True):
+    """Who may use the device's node."""
+
+    group: Text
+
+
+class Needs(Table, frozen=True, kw_only=True):
+    """What the system must be like; the cure says how it becomes so."""
+
+    page_size_bytes: Annotated[int, Meta(ge=1)]
+    cure: Text
+
+
+class ModelNeeds(Table, frozen=True, kw_only=True):
+    """Which file of a model folder it runs, and what that file may hold."""
+
+    file: Annotated[str, Meta(pattern=r"^[^/]+\.tflite$", examples=["model.tflite"])]
+    dtypes: Annotated[
+        tuple[Literal["float32", "int8", "uint8"], ...], Meta(min_length=1)
+    ]
+
+
+class DelegateTable(Table, frozen=True, kw_only=True):
+    """What a file in delegates/ may hold."""
+
+    title: Text
+    tried: bool
+    """Whether its authors ran it on the real device."""
+    auto: bool = True
+    """Whether `delegate = "auto"` tries it; else only who names it gets it."""
+    match: Match
+    model: ModelNeeds
+    library: Library | None = None
+    access: Access | None = None
+    needs: Needs | None = None
+
+
+class Delegate(DelegateTable, frozen=True, kw_only=True):
+    """One file of delegates/."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+
+def delegates(folders: Iterable[Path]) -> dict[str, Delegate]:
+    """Read every delegate, by name; a later folder overrides an earlier one.
+
+    Raises:
+        ConfigError: with every problem of every file.
+    """
+    tables = _read(folders, DelegateTable)
+    return {p.stem: Delegate(path=p, **structs.asdict(t)) for p, t in tables.items()}

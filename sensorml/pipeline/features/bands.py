@@ -1,0 +1,85 @@
+"""bands: say what this is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensorml.errors import ModelError
+from sensorml.types import Float32
+
+Compute = Callable[[Float32, Float32], Float32]
+
+
+def hann(window: int) -> Float32:
+    """Return the periodic Hann window (Harris 1978, eq. 27a), shape (window,)."""
+    steps = np.arange(window, dtype=np.float64)
+    return (0.5 - 0.5 * np.cos(2 * np.pi * steps / window)).astype(np.float32)
+
+
+def power_taper(window: int) -> Float32:
+    """Return the Hann window, scaled so that |X|² is a mean square.
+
+    That is, of every bin that stands for a frequency and its negative: all but
+    the first and, of an even window, the last.
+    """
+    taper = hann(window)
+    energy = float(np.square(taper, dtype=np.float64).sum())
+    return taper * np.float32(np.sqrt(2 / (window * energy)))
+
+
+def band_edges(
+    bands: int, low_hz: float, high_hz: float, *, window: int, rate_hz: float
+) -> NDArray[np.intp]:
+    """Split the bins between two frequencies into bands of equal width.
+
+    Bin 0 is never in a band: it holds what is left of the DC part.
+
+    Returns:
+        Shape (bands + 1,): band b is bins edges[b] to edges[b + 1] - 1.
+
+    Raises:
+        ModelError: more bands than bins.
+    """
+    bin_hz = rate_hz / window
+    first = max(1, round(low_hz / bin_hz))
+    last = min(window // 2, round(high_hz / bin_hz))
+    if last - first + 1 < bands:
+        raise ModelError(
+            f"features.bands: {bands} bands do not fit into the "
+            f"{max(0, last - first + 1)} bins between {low_hz:g} and {high_hz:g} Hz "
+            f"of a window of {window}: use fewer bands or a longer window"
+        )
+    edges: NDArray[np.float64] = np.linspace(first, last + 1, bands + 1)
+    return edges.round().astype(np.intp)
+
+
+class _Bands:
+    """Log power in bands, of rows (n, channels, window) without DC."""
+
+    def __init__(self, edges: NDArray[np.intp], window: int, floor: float) -> None:
+        self._taper = power_taper(window)
+        self._starts = edges[:-1]
+        self._end = int(edges[-1])
+        self._has_nyquist = window % 2 == 0 and self._end == window // 2 + 1
+        self._floor = np.float32(floor)
+
+    def of(self, rows: Float32) -> Float32:
+        """Return shape (n, channels * bands); `rows` are used up."""
+        n, _, window = rows.shape
+        flat = rows.reshape(-1, window)  # numpy's FFT is faster on two dimensions
+        flat *= self._taper
+        power = _power(np.fft.rfft(flat))
+        if self._has_nyquist:
+            power[:, -1] *= 0.5  # it stands for itself alone, not for ±f
+        bands = np.add.reduceat(power[:, : self._end], self._starts, axis=1)
+        bands += self._floor
+        np.log(bands, bands)
+        return bands.reshape(n, -1)
+
+
+def _power(spectrum: NDArray[np.complex64] | NDArray[np.complex128]) -> Float32:
+    power = np.abs(spectrum).astype(np.float32, copy=False)
+    return np.square(power, power)

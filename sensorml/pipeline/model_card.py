@@ -1,0 +1,152 @@
+"""The model card, `model.toml`: what a model wants, yields and was made of.
+
+A card and every file of its folder are verified here before anything is
+loaded; what only a runtime can tell is refused by `engines`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+
+from sensorml.pipeline.features.extractor import FeatureSpec
+from sensorml.schema import Count, Floats, Positive, Table
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+CARD = "model.toml"
+CPU_FILE = "model.tflite"
+EDGETPU_FILE = "model_edgetpu.tflite"
+
+
+class Input(Table, frozen=True, kw_only=True):
+    """What the model was trained on; a sensor must deliver the same."""
+
+    channels: tuple[str, ...]
+    unit: str
+    rate_hz: Positive
+    rate_tolerance: Share = 0.05
+    window: Annotated[int, Meta(ge=2, le=1_000_000)]
+    hop: Count
+    min_quality: Share = 1.0
+    """A window with a smaller share of real samples is withheld."""
+    max_clipped: Share = 0.01
+    """A window with a larger share of rows at full scale is never normal."""
+    frozen_rows: Annotated[int, Meta(ge=0)] = 0
+    """So many identical rows in a row mean a frozen sensor; 0: never."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.hop <= self.window:
+            raise ValueError(
+                f"hop {self.hop} is not between 1 and window {self.window}: "
+                "a larger hop would skip samples"
+            )
+        if not self.channels:
+            raise ValueError("channels is empty: name at least one")
+        if self.frozen_rows and not 2 <= self.frozen_rows <= self.window:
+            raise ValueError(
+                f"frozen_rows {self.frozen_rows} is not between 2 and window "
+                f"{self.window}: give that many identical rows, or 0 for never"
+            )
+
+
+class Output(Table, frozen=True, kw_only=True):
+    """How the model's output becomes a score or a label."""
+
+    score: Literal["reconstruction", "value", "probability"] | None = None
+    """reconstruction: mean squared difference of input and output, in standard
+    deviations; value: the first output; probability: 1 - p(normal label), or of
+    the likeliest label where none is normal. None: what the card's kind is scored
+    by, in this order anomaly, regression, classifier."""
+    labels: tuple[str, ...] = ()
+    normal: str = ""
+    """Which of the labels is the healthy one, if any is."""
+
+    def __post_init__(self) -> None:
+        if self.normal and self.normal not in self.labels:
+            raise ValueError(
+                f"normal {self.normal!r} is not one of the labels: name one of them"
+            )
+        if self.score == "probability" and not self.labels:
+            raise ValueError("score is a probability without labels: name the labels")
+
+
+class Threshold(Table, frozen=True, kw_only=True):
+    """Over this a window is an anomaly, and how the number was found."""
+
+    value: float
+    quantile: Share | None = None
+    windows: int | None = None
+    """Calibration windows the quantile was taken of."""
+    false_alarm_rate: Share | None = None
+    """Of normal windows no larger share is over it, at 95 % confidence."""
+    date: str = ""
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise ValueError(
+                f"value is {self.value}: give a number, or nothing is ever an anomaly"
+            )
+
+
+class Baseline(Table, frozen=True, kw_only=True):
+    """What normal looked like when the model was commissioned."""
+
+    level: Floats = ()
+    """RMS without DC per channel, in the input's unit."""
+    gravity: Floats = ()
+    """Mean acceleration per channel, in the input's unit; empty: not checked."""
+    max_tilt_deg: Annotated[float, Meta(gt=0, le=180)] = 5.0
+
+
+class Provenance(Table, frozen=True, kw_only=True):
+    """Where the model came from."""
+
+    tool: str = ""
+    arch: str = ""
+    seed: int | None = None
+    recordings: tuple[str, ...] = ()
+    notes: str = ""
+
+
+_USUAL_SCORE: Final[dict[str, Literal["reconstruction", "value", "probability"]]] = {
+    "anomaly": "reconstruction",
+    "regression": "value",
+    "classifier": "probability",
+}
+
+
+class Card(Table, frozen=True, kw_only=True):
+    """One `model.toml`."""
+
+    name: str
+    version: str
+    kind: Literal["anomaly", "classifier", "regression"]
+    input: Input
+    features: FeatureSpec
+    output: Output = Output()
+    threshold: Threshold
+    baseline: Baseline = Baseline()
+    files: dict[str, str]
+    """File name to sha256, for every .tflite in the folder."""
+    provenance: Provenance = Provenance()
+
+    def __post_init__(self) -> None:
+        if CPU_FILE not in self.files:
+            raise ValueError(f"files lacks {CPU_FILE}: every model needs a CPU file")
+        if self.kind == "classifier" and not self.output.labels:
+            raise ValueError("output.labels is missing: a classifier has labels")
+        if len(self.baseline.gravity) not in {0, len(self.input.channels)}:
+            raise ValueError(
+                "baseline.gravity has not one number per channel: commission again"
+            )
+
+    @property
+    def score(self) -> Literal["reconstruction", "value", "probability"]:
+        """How a window's score comes from the model's output."""
+        if self.output.score is not None:
+            return self.output.score
+        return _USUAL_SCORE[self.kind]

@@ -1,0 +1,153 @@
+"""The one task that writes the journal: about once a second, whatever happens.
+
+A disk that is full or read-only costs history, never an alarm: rows wait in
+the outbox, within its bound, and the fact is an event and part of the health.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sensorml.errors import StoreError
+from sensorml.interfaces import Row
+from sensorml.storage.outbox import Outbox
+from sensorml.threads import Worker
+
+if TYPE_CHECKING:
+    from sensorml.storage.journal import Journal
+
+RETRY_S: Final = 5.0
+"""Between attempts while the store does not take rows."""
+
+
+class Keeper:
+    """Owns the journal and the thread that writes it."""
+
+    def __init__(
+        self,
+        path: Path,
+        outbox: Outbox,
+        worker: Worker,
+        *,
+        max_mb: float,
+        commit_s: float,
+        wake: asyncio.Event,
+    ) -> None:
+        self.path = path
+        self.trouble = ""
+        """Why nothing is stored just now; empty when all is well."""
+        self.opened = asyncio.Event()
+        """Set once there is a journal to read from, or there will be none."""
+        self._outbox = outbox
+        self._worker = worker
+        self._max_mb = max_mb
+        self._commit_s = commit_s
+        self.wake = wake
+        """Set it, and what is waiting is written now."""
+        self._journal: Journal | None = None
+        self._since: dict[str, int] = {}
+        self._moved_ns = 0
+        self._dropped = 0
+
+    async def run(self, stop: asyncio.Event, *, after: asyncio.Event) -> None:
+        """Commit until `stop`, then once more.
+
+        The first commit waits for `after`, the first result, or for its usual
+        interval: opening a journal must not delay what watches the machine.
+        """
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._commit_s):
+                    await after.wait()
+            while not stop.is_set():
+                self.wake.clear()
+                await self.commit()
+                # Urgent rows (alarms, events) do not wait for the full interval.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(
+                        RETRY_S if self.trouble else self._commit_s
+                    ):
+                        await self.wake.wait()
+        finally:
+            await self.commit()
+            self.opened.set()
+            if self._journal is not None:
+                await self._worker.call(self._journal.close)
+
+    async def commit(self) -> None:
+        """Write everything that is waiting; on failure keep it and say so."""
+        rows, moved_ns = self._outbox.take()
+        self._moved_ns += moved_ns
+        if moved_ns:
+            self._outbox.event(
+                kind="clock",
+                subject="wall",
+                state="stepped",
+                detail=f"the wall clock was set by {moved_ns / 1e9:+.3f} s: "
+                "rows made before were moved with it",
+                value=moved_ns / 1e9,
+            )
+        try:
+            await self._worker.call(self._write, rows)
+        except StoreError as error:
+            self._outbox.put_back(rows)
+            if not self.trouble:
+                self._outbox.event(
+                    kind="store", subject="journal", state="failed", detail=str(error)
+                )
+            self.trouble = str(error)
+            return
+        self.opened.set()
+        self._tell_incidents()
+        if self.trouble:
+            self.trouble = ""
+            lost, self._dropped = (
+                self._outbox.dropped - self._dropped,
+                self._outbox.dropped,
+            )
+            self._outbox.event(
+                kind="store",
+                subject="journal",
+                state="ok",
+                previous="failed",
+                detail=f"written again; {lost} predictions were lost meanwhile",
+                value=lost,
+            )
+
+    async def acknowledge(self, sink: str, kind: str, last_id: int) -> None:
+        """Remember that a sink has everything up to a row."""
+        if self._journal is not None:
+            await self._worker.call(self._journal.acknowledge, sink, kind, last_id)
+
+    async def verify(self) -> None:
+        """Have the journal look at itself, after a reader found it damaged."""
+        if self._journal is not None:
+            with suppress(StoreError):  # the next commit says so
+                await self._worker.call(self._journal.verify)
+
+    def _write(self, rows: Mapping[str, Sequence[Row]]) -> None:
+        """Runs on the journal's thread, which also waits for SQLite's import."""
+        from sensorml.storage.journal import Journal
+
+        if self._journal is None:
+            self._journal = Journal.open(self.path, max_mb=self._max_mb)
+            self._since = dict(self._journal.last_ids())
+        if self._moved_ns:
+            self._journal.restamp(self._moved_ns, self._since)
+            self._moved_ns = 0
+        if rows:
+            self._journal.append(rows)
+        else:
+            self._journal.flush()
+
+    def _tell_incidents(self) -> None:
+        if self._journal is not None and self._journal.incidents:
+            told, self._journal.incidents = self._journal.incidents, []
+            for sentence in told:
+                self._outbox.event(
+                    kind="store", subject="journal", state="incident", detail=sentence
+                )

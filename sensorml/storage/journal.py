@@ -1,0 +1,306 @@
+"""Writing the journal: one connection, one transaction for each call.
+
+WAL with synchronous=NORMAL: what was appended survives a kill of the process;
+a power cut may take the last commits, and never harms the file. Commits wear
+an SD card, so callers gather rows and append about once a second.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Self
+
+from sensorml.errors import StoreError
+from sensorml.interfaces import Row
+from sensorml.storage.corruption import beside, is_damage, put_aside, verdict_on
+from sensorml.storage.retention import Cap
+from sensorml.storage.tables import (
+    APPLICATION_ID,
+    COLUMNS,
+    INSTANTS,
+    KINDS,
+    VERSION,
+    create_statements,
+    insert_statement,
+)
+
+_INSERT: Final = {kind: insert_statement(kind) for kind in KINDS}
+_NEWEST: Final = {kind: f"SELECT max(id) FROM {kind}" for kind in KINDS}  # noqa: S608 - names from KINDS
+_CHECK_WHOLE_BYTES: Final = 32_000_000
+_CHECK_CAP_ROWS: Final = 2_000
+_TRIM_CHUNKS: Final = 64
+_TELL_FULL_S: Final = 3600.0
+
+
+class Journal:
+    """The journal's only writer. Blocking; always called on one thread."""
+
+    def __init__(
+        self, path: Path, cap: Cap, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.path = path
+        self.cap = cap
+        self.incidents: list[str] = []
+        """Sentences for people about what befell the file; the caller drains it."""
+        self._monotonic = monotonic
+        self._told_full_at = float("-inf")
+        self._unchecked_rows = _CHECK_CAP_ROWS
+        self._last = dict.fromkeys(KINDS, 0)
+        self._acknowledged: dict[tuple[str, str], int] = {}
+        self._inode = 0
+        self._db: sqlite3.Connection | None = None
+
+    @classmethod
+    def open(cls, path: Path, *, max_mb: float = 512) -> Self:
+        """Open or create the journal; a damaged file is put aside.
+
+        Raises:
+            StoreError: the place cannot be written, or the file is another
+                program's or a newer version's.
+        """
+        _bind_numpy_scalars()
+        journal = cls(path, Cap(max_mb))
+        journal._connect(check=True)
+        journal._keep_under_cap()
+        return journal
+
+    def append(self, rows: Mapping[str, Sequence[Row]]) -> None:
+        """Write rows of any kinds, and pending offsets, in one transaction.
+
+        Values are in the order of `COLUMNS[kind]`; NaN and the
+        infinities become NULL.
+
+        Raises:
+            StoreError: nothing was written; keep the rows and try again.
+        """
+
+        def insert(db: sqlite3.Connection) -> None:
+            for kind, each in rows.items():
+                first = self._last[kind] + 1
+                numbered = [(id_, *row) for id_, row in enumerate(each, first)]
+                db.executemany(_INSERT[kind], numbered)
+
+        self._transaction(insert)
+        for kind, each in rows.items():
+            self._last[kind] += len(each)
+        self._unchecked_rows += sum(map(len, rows.values()))
+        if self._unchecked_rows >= _CHECK_CAP_ROWS:
+            self._keep_under_cap()
+
+    def acknowledge(self, sink: str, kind: str, last_id: int) -> None:
+        """Remember how far a sink has come; the next append or flush writes it."""
+        self._acknowledged[sink, kind] = last_id
+
+    def restamp(self, delta_ns: int, since: Mapping[str, int]) -> None:
+        """Shift the times of rows made before the wall clock was stepped.
+
+        Only rows with an id above `since[kind]` that no sink has acknowledged:
+        what has left the house keeps its time.
+        """
+
+        def shift(db: sqlite3.Connection) -> None:
+            for kind, columns in COLUMNS.items():
+                sets = ", ".join(
+                    f"{c} = {c} + :delta" for c in columns if c in INSTANTS
+                )
+                db.execute(
+                    f"UPDATE {kind} SET {sets} WHERE id > max(:since, "  # noqa: S608 - names from COLUMNS
+                    "(SELECT ifnull(max(id), 0) FROM offset WHERE kind = :kind))",
+                    {"delta": delta_ns, "since": since.get(kind, 0), "kind": kind},
+                )
+
+        self._transaction(shift)
+
+    def last_ids(self) -> Mapping[str, int]:
+        """Return the id of the newest row of every kind; 0 before the first."""
+        return dict(self._last)
+
+    def verify(self) -> None:
+        """Put the file aside if it is damaged; for when a reader says it is.
+
+        Raises:
+            StoreError: it cannot be told just now.
+        """
+        try:
+            verdict = verdict_on(self._connection())
+        except sqlite3.DatabaseError as err:
+            raise StoreError(f"{self.path}: cannot be checked: {err}") from err
+        if verdict != "ok":
+            self._put_aside(verdict)
+            self._connect(check=False)
+
+    def flush(self) -> None:
+        """Write pending offsets; raises StoreError as `append` does."""
+        if self._acknowledged:
+            self._transaction(lambda _: None)
+
+    def close(self) -> None:
+        """Write what is pending, as far as the disk lets us, and close the file."""
+        with suppress(StoreError):
+            self.flush()
+        self._disconnect()
+
+    def _transaction(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Write pending offsets and do `work`: both or neither."""
+        try:
+            self._attempt(work)
+        except sqlite3.IntegrityError:
+            # Somebody else's rows have the next ids: `_connect` has looked again.
+            self._attempt(work)
+        except sqlite3.OperationalError as err:
+            raise StoreError(
+                f"{self.path}: cannot be written: {err}: free or mend the disk; "
+                "rows wait in memory meanwhile"
+            ) from err
+        except sqlite3.DatabaseError as err:
+            if not is_damage(err):
+                raise
+            self._put_aside(str(err))
+            self._attempt(work)
+
+    def _attempt(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        db = self._connection()
+        done = False
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            if self._acknowledged:
+                db.executemany(
+                    "INSERT INTO offset VALUES (?, ?, ?) ON CONFLICT (sink, kind) "
+                    "DO UPDATE SET id = max(id, excluded.id)",
+                    [(*key, last_id) for key, last_id in self._acknowledged.items()],
+                )
+            work(db)
+            db.execute("COMMIT")
+            done = True
+        finally:
+            if not done:
+                self._disconnect()  # rolls back, begins afresh
+        self._acknowledged.clear()
+
+    def _connection(self) -> sqlite3.Connection:
+        """Return a connection to the file that has the name now."""
+        if self._db is not None:
+            try:
+                inode = self.path.stat().st_ino
+            except OSError:
+                inode = 0
+            if inode == self._inode:
+                return self._db
+            self._disconnect()
+            self.incidents.append(
+                f"{self.path} was deleted or replaced while the service ran: "
+                "a new journal was begun"
+            )
+        return self._connect(check=False)
+
+    def _connect(self, *, check: bool) -> sqlite3.Connection:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as err:
+            raise StoreError(
+                f"{self.path.parent}: cannot be made ({err.strerror}): "
+                "make it, or set [store] path"
+            ) from err
+        doubtful = check and (beside(self.path, "-wal").exists() or self._is_small())
+        db = None
+        try:
+            db = sqlite3.connect(
+                self.path, isolation_level=None, check_same_thread=False
+            )
+            if doubtful and (verdict := verdict_on(db)) != "ok":
+                db.close()
+                self._put_aside(verdict)
+                return self._connect(check=False)
+            self._prepare(db)
+        except sqlite3.DatabaseError as err:
+            if db is not None:
+                db.close()
+            if is_damage(err):
+                self._put_aside(str(err))
+                return self._connect(check=False)
+            raise StoreError(
+                f"{self.path}: cannot be opened: {err}: check that the folder can be "
+                "written, or set [store] path"
+            ) from err
+        except StoreError:
+            if db is not None:
+                db.close()
+            raise
+        self._db, self._inode = db, self.path.stat().st_ino
+        return db
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        """Make the tables that are missing, or see that they are ours."""
+        [application] = db.execute("PRAGMA application_id").fetchone()
+        [version] = db.execute("PRAGMA user_version").fetchone()
+        [tables] = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if tables and application != APPLICATION_ID:
+            raise StoreError(
+                f"{self.path}: is another program's database: set [store] path"
+            )
+        if version > VERSION:
+            raise StoreError(
+                f"{self.path}: was written by a newer sensorml (version {version}, "
+                f"this one knows {VERSION}): upgrade, or set [store] path"
+            )
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA journal_size_limit = 16000000")
+        if not tables or version < VERSION:
+            db.execute("BEGIN IMMEDIATE")
+            for statement in create_statements():
+                db.execute(statement)
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {VERSION}")
+            db.execute("COMMIT")
+        # Ids go on from those of a file that this one replaces, since readers
+        # hold offsets into it; and from offsets, since rows may all be gone.
+        for kind in KINDS:
+            [newest] = db.execute(_NEWEST[kind]).fetchone()
+            [sent] = db.execute(
+                "SELECT max(id) FROM offset WHERE kind = ?", (kind,)
+            ).fetchone()
+            self._last[kind] = max(self._last[kind], newest or 0, sent or 0)
+
+    def _is_small(self) -> bool:
+        return self.path.exists() and self.path.stat().st_size <= _CHECK_WHOLE_BYTES
+
+    def _put_aside(self, why: str) -> None:
+        self._disconnect()
+        self.incidents.append(put_aside(self.path, why))
+
+    def _disconnect(self) -> None:
+        if self._db is not None:
+            with suppress(sqlite3.DatabaseError):
+                self._db.close()  # rolls back what is open
+            self._db = None
+
+    def _keep_under_cap(self) -> None:
+        """Trim if needed. Never raises: the rows of the append are in already."""
+        self._unchecked_rows = 0
+        trimmed = False
+        try:
+            for _ in range(_TRIM_CHUNKS):
+                if not self.cap.exceeded(self._connection()):
+                    break
+                trimmed = True
+                self._transaction(self.cap.trim)
+        except (StoreError, sqlite3.DatabaseError) as err:
+            self.incidents.append(f"{self.path}: cannot be kept under its cap: {err}")
+        now = self._monotonic()
+        if trimmed and now - self._told_full_at >= _TELL_FULL_S:
+            self._told_full_at = now
+            self.incidents.append(f"{self.path} is {self.cap}")
+
+
+def _bind_numpy_scalars() -> None:
+    """Let rows hold numpy scalars, which sqlite3 does not know by itself."""
+    import numpy as np
+
+    sqlite3.register_adapter(np.float32, float)
+    sqlite3.register_adapter(np.int32, int)
+    sqlite3.register_adapter(np.int64, int)

@@ -1,0 +1,285 @@
+"""A sensor's health, told by blocks, failures and silence."""
+
+from __future__ import annotations
+
+import errno
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import SECOND, block
+
+from sensorml.acquisition.sensor_health import (
+    NEWS_AT_ONCE,
+    NEWS_EVERY_NS,
+    SETTLE_NS,
+    SensorHealth,
+)
+from sensorml.errors import BusError, BusReason, SensorError
+from sensorml.storage.tables import COLUMNS
+from sensorml.types import SensorState
+
+ROWS = [0.0] * 10
+NOW = 100 * SECOND
+
+
+def sensor() -> SensorHealth:
+    return SensorHealth("motor", stale_after_s=2.0)
+
+
+def running() -> SensorHealth:
+    health = sensor()
+    health.started(NOW)
+    health.block(NOW, block(ROWS), frozen=False)
+    return health
+
+
+def test_the_first_block_makes_it_ok() -> None:
+    health = sensor()
+    assert health.state is SensorState.STARTING
+    assert not health.started(NOW)
+    change = health.block(NOW, block(ROWS), frozen=None)
+    assert change == (NOW, "starting", "ok", "")
+    assert health.block(NOW + 1, block(ROWS), frozen=None) is None
+
+
+def test_silence_makes_it_stale_once() -> None:
+    health = running()
+    assert health.tick(NOW + 2 * SECOND) is None
+    change = health.tick(NOW + 3 * SECOND)
+    assert change is not None
+    assert change.after is SensorState.STALE
+    assert change.reason.startswith("no sample for 3.0 s: check the sensor")
+    assert health.blind
+    assert health.tick(NOW + 9 * SECOND) is None
+
+
+def test_a_sensor_that_started_and_says_nothing_is_stale() -> None:
+    health = sensor()
+    health.started(NOW)
+    change = health.tick(NOW + 3 * SECOND)
+    assert change is not None
+    assert change.after is SensorState.STALE
+
+
+def test_one_that_never_started_is_not_called_stale() -> None:
+    assert sensor().tick(NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (BusError("nobody answers"), SensorState.ABSENT),
+        (BusError(errno.EACCES, "no access"), SensorState.DENIED),
+        (BusError(errno.EPERM, "not permitted"), SensorState.DENIED),
+        (SensorError("identity 0x00"), SensorState.WRONG_CHIP),
+    ],
+)
+def test_a_failure_is_called_by_its_cause_and_is_blind(error, state) -> None:
+    health = sensor()
+    change = health.failure(NOW, error)
+    assert change is not None
+    assert change.after is state
+    assert change.reason == str(error)
+    assert health.blind
+    assert health.tick(NOW + 99 * SECOND) is None
+    assert health.failures == 1
+
+
+def test_nonsense_from_a_chip_that_has_worked_is_no_wrong_chip() -> None:
+    health = running()
+    health.failure(NOW, SensorError("all bytes are 0xff"))
+    assert health.state is SensorState.ABSENT
+
+
+def test_a_sensor_that_answers_again_is_ok_again() -> None:
+    health = running()
+    health.failure(NOW, BusError("unplugged"))
+    assert not health.started(NOW)
+    assert health.blind
+    change = health.block(NOW, block(ROWS), frozen=None)
+    assert change is not None
+    assert (change.before, change.after) == (SensorState.ABSENT, SensorState.OK)
+
+
+def test_frozen_lasts_until_a_window_moves() -> None:
+    health = running()
+    health.block(NOW, block(ROWS), frozen=True)
+    assert health.state is SensorState.FROZEN
+    assert health.blind
+    health.block(NOW, block(ROWS), frozen=None)
+    assert health.state is SensorState.FROZEN
+    health.block(NOW, block(ROWS), frozen=False)
+    assert health.state is SensorState.OK
+
+
+def test_an_overrun_is_shown_for_a_while_and_counted_for_ever() -> None:
+    health = running()
+    change = health.block(NOW, block(ROWS, missed=7), frozen=None)
+    assert change is not None
+    assert change.after is SensorState.OVERRUN
+    assert change.reason.startswith("7 samples were lost: lower rate_hz")
+    assert not health.blind
+    assert health.block(NOW + SETTLE_NS - 1, block(ROWS), frozen=None) is None
+    assert health.state is SensorState.OVERRUN
+    health.block(NOW + SETTLE_NS, block(ROWS), frozen=None)
+    assert health.state is SensorState.OK
+    assert health.missed == 7
+
+
+def test_more_than_a_tenth_at_full_scale_is_clipped() -> None:
+    health = running()
+    assert health.block(NOW, block(ROWS, clipped=[3]), frozen=None) is None
+    health.block(NOW, block(ROWS, clipped=[3, 4]), frozen=None)
+    assert health.state is SensorState.CLIPPED
+    assert "use a larger range" in health.reason
+    assert not health.blind
+    assert health.clipped == 3
+
+
+def test_it_counts_rows_and_knows_the_measured_rate() -> None:
+    health = running()
+    health.block(NOW, block(ROWS, rate_hz=801.5), frozen=None)
+    assert health.rows == 20
+    assert health.rate_hz == 801.5
+
+
+def test_an_ended_recording_is_never_stale() -> None:
+    health = running()
+    change = health.ended(NOW)
+    assert change is not None
+    assert change.after is SensorState.ENDED
+    assert health.blind
+    assert health.tick(NOW + 99 * SECOND) is None
+
+
+def test_what_was_missed_while_it_was_away_is_no_overrun() -> None:
+    health = running()
+    health.failure(NOW, BusError("unplugged"))
+    change = health.block(NOW, block(ROWS, missed=700), frozen=None)
+    assert change is not None
+    assert change.after is SensorState.OK
+    assert (health.missed, health.overruns) == (700, 0)
+
+
+def test_rows_lost_after_a_silence_are_an_overrun() -> None:
+    health = running()
+    health.tick(NOW + 3 * SECOND)
+    health.block(NOW + 4 * SECOND, block(ROWS, missed=3000), frozen=None)
+    assert health.state is SensorState.OVERRUN
+    assert health.overruns == 1
+
+
+def test_one_reason_is_one_failure_whatever_the_number() -> None:
+    health = SensorHealth("motor", stale_after_s=2.0)
+    gone = BusReason.NO_ADAPTER
+    assert health.failure(NOW, BusError(errno.ENODEV, "it went", reason=gone))
+    assert not health.failure(NOW, BusError(errno.ENOENT, "it is away", reason=gone))
+    held = BusReason.HELD
+    assert health.failure(NOW, BusError(errno.EBUSY, "somebody else", reason=held))
+
+
+def test_the_same_failure_again_is_no_change_and_another_kind_is_one() -> None:
+    health = running()
+    assert health.failure(NOW, BusError(errno.ENXIO, "nobody")) is not None
+    assert health.failure(NOW, BusError(errno.ENXIO, "nobody, 2nd time")) is None
+    change = health.failure(NOW, BusError(errno.EBUSY, "somebody else"))
+    assert change == (NOW, "absent", "absent", "somebody else")
+    assert health.failures == 3
+
+
+def test_news_is_told_once_with_what_was_lost_since_the_last() -> None:
+    health = running()
+    assert health.news(NOW) == (NOW, "ok", "starting", "", 0)
+    assert health.news(NOW) is None
+    health.block(NOW + 1, block(ROWS, missed=7), frozen=None)
+    news = health.news(NOW + 1)
+    assert (news.at_ns, news.state, news.previous) == (NOW + 1, "overrun", "ok")
+    assert news.lost == 7
+    health.block(NOW + 2, block(ROWS, missed=5), frozen=None)
+    assert health.news(NOW + 2) is None
+    health.block(NOW + 2 * SETTLE_NS, block(ROWS), frozen=None)
+    assert health.news(NOW + 2 * SETTLE_NS) == (
+        *(NOW + 2 * SETTLE_NS, "ok", "overrun", "", 5),
+    )
+
+
+def test_changes_that_come_too_fast_are_told_together_and_late() -> None:
+    health = running()
+    times = [NOW + n for n in range(2 * NEWS_AT_ONCE + 1)]
+    told = []
+    for i, now_ns in enumerate(times):
+        if i % 2:
+            health.block(now_ns, block(ROWS, missed=10), frozen=None)
+        else:
+            health.failure(now_ns, BusError("a loose wire"))
+        told.append(health.news(now_ns) is not None)
+    assert told == [True] * NEWS_AT_ONCE + [False] * (NEWS_AT_ONCE + 1)
+    news = health.news(NOW + 2 * NEWS_EVERY_NS)
+    assert news is not None
+    assert (news.at_ns, news.state) == (times[-1], SensorState.ABSENT)
+    assert news.detail == (
+        f"a loose wire; {NEWS_AT_ONCE + 1} changes since the last event"
+    )
+    assert news.lost == 10 * NEWS_AT_ONCE // 2
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 30 * SECOND), st.sampled_from(["rows", "hole", "gone"])
+        ),
+        max_size=200,
+    )
+)
+def test_events_are_few_and_end_with_the_truth_whatever_happens(happenings) -> None:
+    health, now_ns, told = sensor(), NOW, []
+    for after_ns, what in [*happenings, (5 * NEWS_EVERY_NS, "rows")]:
+        now_ns += after_ns
+        if what == "gone":
+            health.failure(now_ns, BusError("a loose wire"))
+        else:
+            missed = 3 if what == "hole" else 0
+            health.block(now_ns, block(ROWS, missed=missed), frozen=None)
+        told.append(health.news(now_ns))
+    news = [each for each in told if each is not None]
+    assert len(news) <= NEWS_AT_ONCE + (now_ns - NOW) // NEWS_EVERY_NS
+    assert all(a.state is b.previous for a, b in pairwise(news))
+    assert news[-1].state is health.state is SensorState.OK
+    assert sum(each.lost for each in news) == health.missed
+
+
+def test_a_row_counts_what_happened_since_the_last_one() -> None:
+    health = running()
+    health.block(
+        NOW,
+        replace(
+            block(ROWS, missed=7, clipped=[1, 2], rate_hz=801.5),
+            duplicated=3,
+            jitter_ns=-9_000,
+        ),
+        frozen=None,
+    )
+    health.block(NOW, replace(block(ROWS, rate_hz=802), jitter_ns=4_000), frozen=None)
+    row = dict(zip(COLUMNS["sensor"], health.row(1, 2), strict=True))
+    assert row == {
+        "start_ns": 1,
+        "time_ns": 2,
+        "sensor": "motor",
+        "state": "overrun",
+        "rate_hz": 802,
+        "rows": 30,
+        "missed": 7,
+        "overrun": 1,
+        "duplicated": 3,
+        "clipped": 2,
+        "jitter_ns": 9_000,
+        "failures": 0,
+    }
+    health.failure(NOW, BusError("gone"))
+    row = dict(zip(COLUMNS["sensor"], health.row(2, 3), strict=True))
+    assert math.isnan(row.pop("rate_hz"))
+    assert list(row.values()) == [2, 3, "motor", "absent", *[0] * 6, 1]

@@ -1,0 +1,133 @@
+"""`sensorml safe`, on gpiozero's simulated pins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gpiozero.pins.mock import MockFactory
+
+from sensorml import cli
+from sensorml.alarms import fail_safe as failsafe
+from sensorml.config.tables import Alarm
+from sensorml.gpio import factory as gpiopins
+from sensorml.gpio import lines as gpio
+
+BOX = """
+[[sensor]]
+name = "motor"
+driver = "no such driver"
+[[model]]
+path = 3
+[[alarm]]
+name = "bad"
+model = "gone"
+gpio = 17
+of = "broken"
+[[alarm]]
+name = "door"
+gpio = "BOARD29"
+active = "low"
+[[alarm]]
+name = "lamp"
+gpio = 6
+fail_safe = "off"
+[[alarm]]
+name = "silent"
+"""
+
+
+@pytest.fixture(autouse=True)
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockFactory]:
+    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")
+    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+    gpiopins.factory.cache_clear()
+    yield gpiopins.factory()
+    gpiopins.factory.cache_clear()
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Path:
+    path = tmp_path / "box.toml"
+    path.write_text(BOX)
+    return path
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that systemd gives the service."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(folder))
+    return folder
+
+
+def driven(lines: MockFactory) -> dict[int, bool]:
+    """The level of every line that is an output."""
+    pins = {number: lines.pin(number) for number in range(28)}
+    return {n: bool(pin.state) for n, pin in pins.items() if pin.function == "output"}
+
+
+def test_every_alarms_line_is_left_safe_whatever_else_is_wrong(
+    lines: MockFactory, box: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["safe", str(box)]) == 0
+    assert driven(lines) == {17: True, 5: False, 6: False}
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["GPIO 17: high", "GPIO BOARD29: low", "GPIO 6: low"]
+
+
+def test_an_alarm_that_does_not_say_where_it_is_safe_hinders_no_other(
+    lines: MockFactory, box: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box.write_text(BOX.replace('"low"', '"lowest"'))
+    assert cli.main(["safe", str(box)]) == 2
+    assert driven(lines) == {17: True, 6: False}
+    assert "alarm[1].active" in capsys.readouterr().err
+
+
+def test_a_line_that_somebody_has_hinders_no_other(
+    lines: MockFactory, box: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = gpio.open_input(17, on_change=lambda *_edge: None)
+    assert cli.main(["safe", str(box)]) == 1
+    held.close()
+    assert driven(lines) == {5: False, 6: False}
+    assert "GPIO 17" in capsys.readouterr().err
+
+
+def test_the_lines_that_the_service_drove_count_and_not_what_is_written_since(
+    lines: MockFactory, box: Path, runtime: Path
+) -> None:
+    alarms = [
+        Alarm(name="bad", model="wear", gpio="GPIO22", active="low"),
+        Alarm(name="silent", model="wear"),
+    ]
+    failsafe.note(alarms)
+    box.write_text("no TOML at all")
+    assert cli.main(["safe", str(box)]) == 0
+    assert driven(lines) == {22: False}
+
+
+def test_before_the_service_has_driven_any_the_configuration_counts(
+    lines: MockFactory, box: Path, runtime: Path
+) -> None:
+    assert cli.main(["safe", str(box)]) == 0
+    assert driven(lines) == {17: True, 5: False, 6: False}
+
+
+def test_a_note_that_cannot_be_written_keeps_no_service_from_starting(
+    runtime: Path,
+) -> None:
+    runtime.rmdir()
+    failsafe.note([Alarm(name="bad", model="wear", gpio=17)])
+
+
+@pytest.mark.parametrize("text", ["", "alarm = 3", "[alarm]\ngpio = 17"])
+def test_without_alarms_no_line_is_touched(
+    lines: MockFactory, box: Path, text: str
+) -> None:
+    box.write_text(text)
+    assert cli.main(["safe", str(box)]) == (2 if text else 0)
+    assert driven(lines) == {}

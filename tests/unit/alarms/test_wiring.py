@@ -1,0 +1,255 @@
+"""The lines of a configuration, opened on gpiozero's simulated pins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from gpiozero.pins.mock import MockFactory, MockPWMPin
+from support import Clock
+
+from sensorml.acquisition.inbox import Acknowledge, Arm, Reading
+from sensorml.acquisition.inbox import Trigger as Triggered
+from sensorml.alarms import wiring
+from sensorml.alarms.logic import Signal
+from sensorml.alarms.timer import LineTimer
+from sensorml.config.tables import (
+    Alarm,
+    Config,
+    Heartbeat,
+    Meter,
+    Model,
+    Store,
+    Trigger,
+    Web,
+)
+from sensorml.errors import BusError
+from sensorml.gpio import factory as gpiopins
+
+
+@pytest.fixture(autouse=True)
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockFactory]:
+    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")
+    gpiopins.factory.cache_clear()
+    yield gpiopins.factory()
+    gpiopins.factory.cache_clear()
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as opened:
+        yield opened
+
+
+def alarm(**keys: object) -> Alarm:
+    return Alarm(name="bad", model="wear", **keys)
+
+
+def listen(stack: ExitStack, told: list[Reading], *alarms: Alarm) -> None:
+    wiring.listen(alarms, stack, LineTimer(), told.append)
+
+
+def config(**keys: object) -> Config:
+    return Config(Path("box.toml"), "box", (), (), (), (), Store(), Web(), **keys)
+
+
+@pytest.mark.parametrize(("fail_safe", "level"), [("on", True), ("off", False)])
+def test_a_line_that_blinked_is_left_at_its_safe_level(
+    lines: MockFactory, fail_safe: str, level: bool
+) -> None:
+    timer = LineTimer()
+    with ExitStack() as opened:
+        rule = alarm(gpio=17, pattern="blink", fail_safe=fail_safe)
+        line = wiring.alarm_line(rule, opened, timer)
+        assert line is not None
+        line.set(Signal.SAFE if not level else Signal.OFF)
+        assert lines.pin(17).state != level
+    assert (lines.pin(17).function, bool(lines.pin(17).state)) == ("output", level)
+
+
+@pytest.mark.parametrize(("pattern", "timed"), [("level", False), ("pulse", True)])
+def test_only_a_line_that_changes_by_itself_is_come_back_to(
+    stack: ExitStack, pattern: str, timed: bool
+) -> None:
+    timer = LineTimer()
+    wiring.alarm_line(alarm(gpio=17, pattern=pattern), stack, timer)
+    assert timer.needed is timed
+
+
+def test_an_alarm_without_a_line_has_none(stack: ExitStack) -> None:
+    assert wiring.alarm_line(alarm(), stack, LineTimer()) is None
+
+
+def test_a_closed_contact_arms_and_an_open_one_disarms(
+    lines: MockFactory, stack: ExitStack
+) -> None:
+    told: list[Reading] = []
+    listen(stack, told, alarm(arm_gpio=5))
+    assert [reading.what for reading in told] == [Arm("bad", False)]
+    lines.pin(5).drive_low()
+    lines.pin(5).drive_high()
+    assert [reading.what for reading in told[1:]] == [
+        Arm("bad", True),
+        Arm("bad", False),
+    ]
+
+
+class Grounded(MockPWMPin):
+    """A line with a closed contact to ground."""
+
+    def _get_state(self) -> bool:
+        return False
+
+
+def test_a_contact_that_is_closed_at_the_start_leaves_it_armed(
+    lines: MockFactory, stack: ExitStack
+) -> None:
+    lines.pin(5, pin_class=Grounded)
+    told: list[Reading] = []
+    listen(stack, told, alarm(arm_gpio=5))
+    assert told == []
+
+
+def test_a_button_is_told_when_it_is_pressed_and_not_when_it_is_let_go(
+    lines: MockFactory, stack: ExitStack
+) -> None:
+    told: list[Reading] = []
+    listen(stack, told, alarm(acknowledge_gpio=27))
+    lines.pin(27).drive_low()
+    lines.pin(27).drive_high()
+    assert [reading.what for reading in told] == [Acknowledge("bad")]
+
+
+def test_an_input_that_somebody_has_is_an_error_at_the_start(stack: ExitStack) -> None:
+    listen(stack, [], alarm(arm_gpio=5))
+    with pytest.raises(BusError, match="GPIO 5"):
+        listen(stack, [], alarm(acknowledge_gpio="BOARD29"))
+
+
+def test_one_button_and_one_switch_serve_many_alarms(
+    lines: MockFactory, stack: ExitStack
+) -> None:
+    alarms = [
+        Alarm(name=name, model="wear", acknowledge_gpio=button, arm_gpio=switch)
+        for name, button, switch in [
+            ("bad", 27, 5),
+            ("worse", "BOARD13", "GPIO5"),
+            ("other", 26, None),
+        ]
+    ]
+    told: list[Reading] = []
+    listen(stack, told, *alarms)
+    lines.pin(27).drive_low()
+    lines.pin(5).drive_low()
+    assert [reading.what for reading in told] == [
+        Arm("bad", False),
+        Arm("worse", False),
+        Acknowledge("bad"),
+        Acknowledge("worse"),
+        Arm("bad", True),
+        Arm("worse", True),
+    ]
+
+
+def test_a_switch_whose_edge_was_lost_is_believed_at_the_second_look(
+    lines: MockFactory, stack: ExitStack
+) -> None:
+    clock, told = Clock(), []
+    timer = LineTimer(clock)
+    wiring.listen([alarm(arm_gpio=5)], stack, timer, told.append)
+    timer.advance(lambda *_: None)
+    told.clear()
+    lines.pin(5)._state = False  # closed, and no edge told of it
+    for expected in ([], [Arm("bad", True)]):
+        clock.advance(1.0)
+        timer.advance(lambda *_: None)
+        assert [reading.what for reading in told] == expected
+
+
+@pytest.mark.parametrize(("edge", "levels"), [("rising", "hlh"), ("falling", "hl")])
+def test_a_trigger_hears_its_own_edges_only(
+    lines: MockFactory, stack: ExitStack, edge: str, levels: str
+) -> None:
+    told: list[Reading] = []
+    rule = Trigger(gpio=6, edge=edge)
+    wiring.triggers([_model(rule)], stack, told.append)
+    for level in levels:
+        (lines.pin(6).drive_high if level == "h" else lines.pin(6).drive_low)()
+    assert len(told) == levels.count("h" if edge == "rising" else "l")
+    assert {reading.what for reading in told} == {Triggered("wear")}
+    assert {reading.sensor for reading in told} == {"motor"}
+
+
+def test_a_trigger_is_of_the_edges_time_and_the_delay_after_it(
+    lines: MockFactory, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Reading] = []
+    rule = Trigger(gpio=6, delay_s=0.25, bounce_s=0.01)
+    wiring.triggers([_model(rule)], stack, told.append)
+    kernels_s = time.monotonic()
+    monkeypatch.setattr("gpiozero.pins.mock.monotonic", lambda: kernels_s)
+    lines.pin(6).drive_high()
+    [at_ns] = [reading.at_ns for reading in told]
+    assert at_ns == round(kernels_s * 1e9) + 240_000_000
+
+
+def test_one_edge_triggers_many_models_each_after_its_own_delay(
+    lines: MockFactory, stack: ExitStack
+) -> None:
+    told: list[Reading] = []
+    rules = [Trigger(gpio=6), Trigger(gpio="BOARD31", delay_s=0.5)]
+    wiring.triggers(map(_model, rules), stack, told.append)
+    lines.pin(6).drive_high()
+    assert len(told) == 2
+    assert told[1].at_ns - told[0].at_ns == 500_000_000
+
+
+def test_one_line_triggers_by_one_kind_of_edge(stack: ExitStack) -> None:
+    rules = [Trigger(gpio=6), Trigger(gpio=6, edge="falling")]
+    with pytest.raises(BusError, match="GPIO 6"):
+        wiring.triggers(map(_model, rules), stack, lambda _: None)
+
+
+def _model(trigger: Trigger) -> Model:
+    return Model(name="wear", path="wear", sensor="motor", trigger=trigger)
+
+
+def test_a_meter_points_and_is_off_when_it_is_closed(lines: MockFactory) -> None:
+    meters = (
+        Meter(name="needle", model="wear", gpio=18, frequency_hz=500.0),
+        Meter(name="other", model="heat", gpio=19),
+    )
+    with ExitStack() as opened:
+        [pointer] = wiring.pointers(config(meters=meters), _model(None), 1.0, opened)
+        pointer.show(1.0)
+        assert (lines.pin(18).frequency, lines.pin(18).state) == (500.0, 0.5)
+    assert (lines.pin(18).frequency, lines.pin(18).state) == (None, 0.0)
+    assert lines.pin(18).function == "output"
+
+
+def test_a_heart_that_beat_is_low_when_it_is_closed(lines: MockFactory) -> None:
+    timer, blocks = LineTimer(lambda: 0), [0]
+    with ExitStack() as opened:
+        rule = config(heartbeat=Heartbeat(gpio=24))
+        wiring.heartbeat(rule, opened, timer, lambda: blocks[0])
+        blocks[0] += 1
+        timer.advance(lambda *_: None)
+        assert lines.pin(24).state
+    assert not lines.pin(24).state
+
+
+def test_a_configuration_without_lines_opens_none(stack: ExitStack) -> None:
+    timer = LineTimer()
+    wiring.heartbeat(config(), stack, timer, lambda: 0)
+    wiring.triggers([_model(None)], stack, lambda _: None)
+    listen(stack, [], alarm())
+    assert wiring.pointers(config(), _model(None), 1.0, stack) == []
+    assert not wiring.simulated(config())
+    assert not timer.needed
+
+
+def test_lines_that_are_driven_on_paper_are_told_of() -> None:
+    assert wiring.simulated(config(heartbeat=Heartbeat(gpio=24)))

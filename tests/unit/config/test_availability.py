@@ -1,0 +1,190 @@
+"""What the machine lacks that a configuration needs: told as a warning."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sensorml.commands import check
+from sensorml.config import availability as presence
+from sensorml.config import loading
+from sensorml.hardware.facts import Facts
+from sensorml.hardware.gpio_chips import Line, lines
+from sensorml.hardware.tree import Tree
+
+ROOTS = Path(__file__).parents[2] / "rootfs"
+
+
+@pytest.fixture
+def warned(tmp_path: Path):
+    """Return the warnings for sensors, each a line of its keys, on a machine."""
+
+    def told(*sensors: str, on: Facts, held=None) -> list[str]:
+        path = tmp_path / "plant.toml"
+        path.write_text(
+            "".join(
+                f'[[sensor]]\nname = "s{i}"\n' + keys.replace("; ", "\n") + "\n"
+                for i, keys in enumerate(sensors)
+            )
+        )
+        found = presence.warnings(loading.load(path), on, held or {})
+        return [str(each).removeprefix(f"{path}: ") for each in found]
+
+    return told
+
+
+def machine(name: str) -> Facts:
+    return Facts.gather(ROOTS / name)
+
+
+def lm75(bus: str) -> str:
+    return f'driver = "lm75"; bus = {bus}'
+
+
+def gpio(line: object) -> str:
+    return f'driver = "gpio"; gpio = {line}'
+
+
+ENABLE = "enable I2C (raspi-config), plug its adapter in, or correct bus"
+
+
+@pytest.mark.parametrize(
+    ("bus", "said"),
+    [
+        ("7", f"there is no i2c-7 on this machine, only i2c-1: {ENABLE}"),
+        (
+            '"/dev/i2c-nothing"',
+            f"there is no /dev/i2c-nothing on this machine, only i2c-1: {ENABLE}",
+        ),
+        ('"/dev/gpiochip0"', "there is no /dev/gpiochip0 on this machine, only i2c-1"),
+        (
+            '"usb:9-9"',
+            (
+                "usb:9-9: there is no I2C adapter on that port, nor on any other: "
+                "plug it in there, or correct bus"
+            ),
+        ),
+    ],
+)
+def test_a_bus_that_is_not_there_is_told_with_those_that_are(warned, bus, said) -> None:
+    [told] = warned(lm75(bus), on=machine("raspberry-pi-5"))
+    assert told.startswith(f"sensor[0].bus: {said}")
+
+
+def test_a_chip_select_that_is_not_there_is_told_with_those_that_are(warned) -> None:
+    chips = [f'driver = "adxl345"; bus = "spi{bus}"' for bus in ("0.0", "9.9")]
+    assert warned(*chips, on=machine("raspberry-pi-5")) == [
+        (
+            "sensor[1].bus: there is no spi9.9 on this machine, only spi0.0: enable "
+            "SPI (raspi-config, or dtparam=spi=on in config.txt), or correct bus"
+        )
+    ]
+
+
+def test_a_machine_without_any_bus_says_so(warned) -> None:
+    facts = replace(machine("raspberry-pi-5"), i2c=(), spi=())
+    for sensor in (lm75("1"), 'driver = "adxl345"; bus = "spi0.0"'):
+        [told] = warned(sensor, on=facts)
+        assert "on this machine, nor any other: enable " in told
+
+
+def test_a_bus_without_its_node_wants_the_kernels_module(warned) -> None:
+    facts = machine("raspberry-pi-5")
+    [adapter] = facts.i2c
+    facts = replace(
+        facts, i2c=(replace(adapter, node=replace(adapter.node, exists=False)),)
+    )
+    [told] = warned(lm75("1"), on=facts)
+    assert "i2c-1 is there, but not /dev/i2c-1: load the module i2c-dev" in told
+
+
+def test_a_missing_bus_is_told_once_however_many_sensors_are_on_it(warned) -> None:
+    chips = [lm75("7") + f"; address = {0x48 + i}" for i in range(4)]
+    assert len(warned(*chips, on=machine("raspberry-pi-5"))) == 1
+
+
+def test_buses_that_are_there_or_simulated_are_nothing_to_tell(
+    warned, tmp_path
+) -> None:
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/i2c-1").touch()
+    (tmp_path / "dev/i2c-motor").symlink_to("i2c-1")
+    facts = replace(machine("raspberry-pi-5"), root=str(tmp_path))
+    chips = [lm75("1"), lm75('"/dev/i2c-motor"'), lm75('"sim"')]
+    assert warned(*chips, on=facts) == []
+
+
+FREE = Line("", "")
+
+
+@pytest.mark.parametrize(
+    ("root", "chip"),
+    [("raspberry-pi-4b", "gpiochip0"), ("beaglebone-ai-64", "gpiochip1")],
+)
+def test_a_line_of_the_header_that_is_held_is_told_with_its_holder(
+    warned, root, chip
+) -> None:
+    others = {"gpiochip2": [Line("", "other")] * 6}
+    held = {**others, chip: [*[FREE] * 5, Line("", "gpio-fan"), FREE]}
+    assert warned(gpio(5), gpio(6), on=machine(root), held=held) == [
+        (
+            'sensor[0].gpio: GPIO line 5 is held by "gpio-fan": stop that program or '
+            "remove its dtoverlay; or use another line"
+        )
+    ]
+
+
+def test_a_line_may_be_held_by_the_service_that_is_checked(warned) -> None:
+    held = {"gpiochip0": [Line("GPIO0", "lg")]}
+    [told] = warned(gpio(0), on=machine("raspberry-pi-4b"), held=held)
+    assert "unless that is this service, running" in told
+
+
+def test_a_line_with_a_label_is_looked_for_on_every_chip(warned) -> None:
+    held = {
+        "gpiochip0": [Line("P9_11", "")],
+        "gpiochip2": [Line("LED", "leds"), Line("P9_12", "")],
+    }
+    lines = [gpio(f'"label:{label}"') for label in ("P9_11", "LED", "P9_12", "P9_13")]
+    held_one, missing = warned(*lines, on=machine("beaglebone-ai-64"), held=held)
+    assert held_one.startswith('sensor[1].gpio: the GPIO line LED is held by "leds"')
+    assert missing.startswith(
+        "sensor[3].gpio: no GPIO line of this machine has the label P9_13"
+    )
+
+
+@pytest.mark.parametrize(
+    ("root", "last"),
+    [("raspberry-pi-4b", 27), ("raspberry-pi-5", 27), ("jetson-nano", 255)],
+)
+def test_a_number_past_the_headers_last_line_is_told(warned, root, last) -> None:
+    facts = machine(root)
+    [told] = warned(gpio(last), gpio(last + 1), on=facts)
+    assert told.startswith(
+        f"sensor[1].gpio: there is no GPIO line {last + 1} on this machine: "
+    )
+    assert f"has 0 to {last}: use one" in told
+
+
+@pytest.mark.parametrize("root", ["pc", "generic-linux"])
+def test_without_a_header_nothing_is_told_of_lines(warned, root) -> None:
+    assert warned(gpio(99), gpio('"label:P9_12"'), on=machine(root)) == []
+
+
+def test_the_nodes_of_a_captured_machine_are_not_asked_on_this_one() -> None:
+    facts = machine("raspberry-pi-4b")
+    tree = Tree.at(Path(facts.root))
+    assert [lines(tree, chip) for chip in facts.gpio] == [[], []]
+
+
+def test_check_warns_and_finds_the_file_good(tmp_path, capsys) -> None:
+    path = tmp_path / "plant.toml"
+    path.write_text('[[sensor]]\nname = "a"\ndriver = "lm75"\nbus = 1048575\n')
+    assert check.run(type("Args", (), {"config": path})) == 0
+    warning, good = capsys.readouterr().err.splitlines()
+    assert warning.startswith(
+        f"warning: {path}: sensor[0].bus: there is no i2c-1048575"
+    )
+    assert ": good: 1 sensor, 0 models" in good

@@ -1,0 +1,467 @@
+"""Each rung of the ladder says its own sentence and its cure."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sensorml.commands.probe import report
+from sensorml.commands.probe.i2c_scan import KNOWN, scan
+from sensorml.commands.probe.software import Software
+from sensorml.delegates import known_issues as traps
+from sensorml.delegates import libraries
+from sensorml.delegates.checks import Rung, RuntimeVerdict, Verdict, judge
+from sensorml.delegates.descriptor import Delegate, delegates
+from sensorml.delegates.isolated import Said
+from sensorml.hardware.devices import Apex, Node, PciDevice, UsbDevice
+from sensorml.hardware.facts import Facts
+from sensorml.resources import folders
+
+DELEGATES = delegates(folders("delegates", site=Path("/nonexistent")))
+USB, PCI, CPU, VX, ETHOSU, ARMNN = (
+    DELEGATES[name]
+    for name in ("edgetpu-usb", "edgetpu-pci", "cpu", "vx", "ethosu", "armnn")
+)
+RUNTIME = RuntimeVerdict("ai-edge-litert", "2.3.0")
+OPEN = Node("/dev/x", exists=True, readable=True, writable=True)
+STICK = UsbDevice("18d1:9302", "2-1", 2, 3, 5000.0, "", OPEN)
+CHIP = Apex(
+    "apex_0",
+    replace(OPEN, path="/dev/apex_0"),
+    temp_c=45.0,
+    status="ALIVE",
+    owned=False,
+    owner=None,
+    trip_points_c=(85.0, 90.0, 95.0),
+)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Facts:
+    """A 64-bit Arm machine with the library and no accelerator."""
+    library = tmp_path / "usr/lib/aarch64-linux-gnu/libedgetpu.so.1"
+    library.parent.mkdir(parents=True)
+    library.write_text("not a library")
+    return replace(
+        Facts.gather(tmp_path), machine="aarch64", bits=64, page_size_bytes=4096
+    )
+
+
+def with_stick(facts: Facts, stick: UsbDevice = STICK) -> Facts:
+    return replace(facts, usb=(stick,))
+
+
+def with_chip(facts: Facts, chip: Apex = CHIP) -> Facts:
+    return replace(facts, pci=(PciDevice("1ac1:089a", "0000:01:00.0"),), apex=(chip,))
+
+
+def fails(
+    facts: Facts, delegate: Delegate, runtime: RuntimeVerdict = RUNTIME
+) -> Verdict:
+    verdict = judge(facts, delegate, runtime)
+    assert verdict.why_not is not None
+    assert verdict.cure
+    return verdict
+
+
+def test_the_cpu_is_usable_wherever_there_is_a_runtime(machine: Facts):
+    assert judge(machine, CPU, RUNTIME).usable
+
+
+def test_without_a_runtime_nothing_is_usable(machine: Facts):
+    none = RuntimeVerdict(why_not="no TFLite runtime is installed", cure="install one")
+
+    assert fails(machine, CPU, none).rung is Rung.RUNTIME
+    assert fails(with_stick(machine), USB, none).rung is Rung.RUNTIME
+
+
+def test_a_device_that_is_not_there_comes_before_all_else(machine: Facts):
+    none = RuntimeVerdict(why_not="no runtime", cure="install one")
+
+    assert fails(machine, USB, none).rung is Rung.DEVICE
+
+
+@pytest.mark.parametrize("identity", ["1a6e:089a", "18d1:9302"])
+def test_a_stick_is_usable_before_and_after_its_firmware(machine: Facts, identity: str):
+    verdict = judge(with_stick(machine, replace(STICK, id=identity)), USB, RUNTIME)
+
+    assert verdict.usable
+    assert verdict.library is not None
+    assert not verdict.warnings
+
+
+def test_a_node_that_may_not_be_written_names_the_group(machine: Facts):
+    stick = replace(STICK, node=replace(OPEN, writable=False))
+    chip = replace(CHIP, node=replace(OPEN, writable=False))
+
+    assert "plugdev" in fails(with_stick(machine, stick), USB).cure
+    assert "apex" in fails(with_chip(machine, chip), PCI).cure
+
+
+def test_a_node_that_is_missing_is_told_from_one_that_is_closed(machine: Facts):
+    stick = replace(STICK, node=Node("/dev/x", False, False, False))
+
+    verdict = fails(with_stick(machine, stick), USB)
+
+    assert verdict.rung is Rung.ACCESS
+    assert verdict.why_not == "/dev/x does not exist"
+
+
+def test_one_usable_device_is_enough(machine: Facts):
+    closed = replace(STICK, port="2-2", node=replace(OPEN, writable=False))
+    facts = replace(machine, usb=(closed, STICK))
+
+    assert judge(facts, USB, RUNTIME).usable
+
+
+def test_a_stick_in_use_is_never_opened_by_another(machine: Facts):
+    claimed = replace(STICK, claimed=True)
+
+    verdict = fails(with_stick(machine, claimed), USB)
+
+    assert verdict.rung is Rung.OWNER
+    assert "fuser /dev/x" in verdict.cure
+
+
+def test_of_several_sticks_the_free_one_is_told(machine: Facts):
+    facts = replace(machine, usb=(replace(STICK, claimed=True), STICK))
+
+    assert judge(facts, USB, RUNTIME).device == "usb:1"
+    named = judge(facts, USB, RUNTIME, device="usb:0")
+    assert named.cure.endswith('or name a free one: device = "usb:1"')
+
+
+def test_a_stick_without_firmware_is_said_to_be_normal(machine: Facts):
+    (note,) = judge(
+        with_stick(machine, replace(STICK, id="1a6e:089a")), USB, RUNTIME
+    ).notes
+
+    assert "normal" in note
+    assert judge(with_stick(machine), USB, RUNTIME).notes == ()
+
+
+NODE = replace(OPEN, path="/dev/galcore")
+
+
+def on_imx(facts: Facts, *nodes: Node) -> Facts:
+    return replace(facts, dt_compatible=("fsl,imx8mp",), accelerators=nodes)
+
+
+def test_a_node_is_looked_for_on_its_board_only(machine: Facts):
+    assert "driver" in fails(on_imx(machine), VX).cure
+    elsewhere = replace(machine, accelerators=(NODE,))
+    assert fails(elsewhere, VX).why_not == "device tree is not fsl,imx8mp"
+    assert "another board" in fails(elsewhere, VX).cure
+
+
+def test_an_accelerator_of_the_soc_is_refused_for_its_node_then_its_library(
+    machine: Facts,
+):
+    closed = replace(NODE, writable=False)
+
+    verdict = fails(on_imx(machine, closed), VX)
+
+    assert (verdict.rung, verdict.why_not) == (
+        Rung.ACCESS,
+        "/dev/galcore may not be written",
+    )
+    assert "video" in verdict.cure
+    assert fails(on_imx(machine, NODE), VX).rung is Rung.LIBRARY
+
+
+def test_a_node_that_no_group_has_by_itself_gets_a_cure_all_the_same(machine: Facts):
+    closed = Node("/dev/ethosu0", exists=True, readable=False, writable=False)
+
+    facts = replace(machine, dt_compatible=("fsl,imx93",), accelerators=(closed,))
+    assert "udev" in fails(facts, ETHOSU).cure
+
+
+def test_nobody_is_told_to_load_the_driver_of_another_board(machine: Facts):
+    assert "another board" in fails(machine, ETHOSU).cure
+    assert (
+        "driver" in fails(replace(machine, dt_compatible=("fsl,imx93",)), ETHOSU).cure
+    )
+
+
+def test_a_processor_that_is_not_known_is_not_said_to_be_another(machine: Facts):
+    unknown, pc = (replace(machine, machine=name) for name in ("", "x86_64"))
+
+    assert fails(unknown, ARMNN).why_not == "processor is not known to be aarch64"
+    assert fails(pc, ARMNN).why_not == "processor is not aarch64"
+
+
+def test_a_library_that_google_built_for_an_old_tensorflow_is_a_warning(
+    machine: Facts, monkeypatch: pytest.MonkeyPatch
+):
+    label = "BuildLabel(COMPILER=6.3.0 20170516,DATE=redacted), RuntimeVersion(14)"
+    monkeypatch.setattr(libraries, "load", lambda _path: Said(label))
+
+    verdict = judge(with_stick(replace(machine, live=True)), USB, RUNTIME)
+
+    assert verdict.usable
+    assert verdict.library_version == label
+    assert "GCC 6" in verdict.warnings[0]
+    assert "feranick" in verdict.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"usb": ()},
+        {"usb": (replace(STICK, node=replace(OPEN, writable=False)),)},
+        {"usb": (replace(STICK, claimed=True),)},
+    ],
+)
+def test_a_library_that_is_too_old_is_said_before_a_stick_can_be_used(
+    machine: Facts, monkeypatch: pytest.MonkeyPatch, change: dict[str, object]
+):
+    label = "BuildLabel(COMPILER=5.4.0 20160609,DATE=redacted), RuntimeVersion(13)"
+    monkeypatch.setattr(libraries, "load", lambda _path: Said(label))
+
+    verdict = fails(replace(machine, live=True, **change), USB)
+
+    assert verdict.rung in {Rung.DEVICE, Rung.ACCESS, Rung.OWNER}
+    assert verdict.library_version == label
+    assert "too old" in verdict.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("version", "phrase"),
+    [
+        ("BuildLabel(COMPILER=5.4.0 20160609), RuntimeVersion(13)", "version 13"),
+        ("BuildLabel(COMPILER=12.2.0,DATE=redacted), RuntimeVersion(14)", ""),
+        ("BuildLabel(COMPILER=MSVC 192528612), RuntimeVersion(14)", ""),
+        ("", ""),
+        ("nonsense", ""),
+    ],
+)
+def test_the_version_of_libedgetpu_is_read(version: str, phrase: str):
+    said = list(traps.of_library(version, USB))
+
+    assert len(said) == bool(phrase)
+    assert phrase in "".join(said)
+
+
+def test_a_chip_that_is_in_use_names_the_process(machine: Facts):
+    owned = replace(CHIP, owned=True, owner=4711)
+
+    verdict = fails(with_chip(machine, owned), PCI)
+
+    assert verdict.rung is Rung.OWNER
+    assert "4711" in str(verdict.why_not)
+
+
+def test_a_dead_link_is_told_by_its_temperature(machine: Facts):
+    assert fails(with_chip(machine, replace(CHIP, temp_c=-89.7)), PCI).rung is Rung.LINK
+    assert judge(with_chip(machine, replace(CHIP, temp_c=-10.0)), PCI, RUNTIME).usable
+
+
+def test_a_card_without_its_driver_says_which_to_install(machine: Facts):
+    facts = replace(with_chip(machine), apex=())
+
+    assert "gasket" in fails(facts, PCI).cure
+
+
+def test_big_pages_are_refused_for_the_card_and_not_for_the_stick(machine: Facts):
+    facts = replace(with_chip(with_stick(machine)), page_size_bytes=16384)
+
+    verdict = fails(facts, PCI)
+
+    assert verdict.rung is Rung.SYSTEM
+    assert "kernel8.img" in verdict.cure
+    assert judge(facts, USB, RUNTIME).usable
+
+
+def test_an_unknown_page_size_is_no_reason(machine: Facts):
+    assert judge(replace(with_chip(machine), page_size_bytes=None), PCI, RUNTIME).usable
+
+
+def test_a_library_that_is_missing_says_which_build_to_install(tmp_path: Path):
+    facts = with_stick(Facts.gather(tmp_path))
+
+    verdict = fails(facts, USB)
+
+    assert verdict.rung is Rung.LIBRARY
+    assert "libedgetpu1-std" in verdict.cure
+
+
+def test_a_library_for_another_processor_is_not_found(machine: Facts):
+    facts = with_stick(replace(machine, machine="x86_64"))
+
+    assert fails(facts, USB).rung is Rung.LIBRARY
+
+
+def test_a_library_in_a_folder_of_ld_so_conf_is_found(tmp_path: Path):
+    (tmp_path / "etc/ld.so.conf.d").mkdir(parents=True)
+    (tmp_path / "etc/ld.so.conf.d/tpu.conf").write_text("# TPU\n/opt/tpu/lib\n")
+    (tmp_path / "opt/tpu/lib").mkdir(parents=True)
+    (tmp_path / "opt/tpu/lib/libedgetpu.so.1").touch()
+
+    verdict = judge(with_stick(Facts.gather(tmp_path)), USB, RUNTIME)
+
+    assert verdict.library == str(tmp_path / "opt/tpu/lib/libedgetpu.so.1")
+
+
+def test_on_the_running_machine_a_library_that_does_not_load_is_said(machine: Facts):
+    verdict = fails(with_stick(replace(machine, live=True)), USB)
+
+    assert verdict.rung is Rung.LIBRARY
+    assert "does not load" in str(verdict.why_not)
+
+
+def test_a_stick_in_a_usb_2_port_is_usable_with_a_warning(machine: Facts):
+    verdict = judge(with_stick(machine, replace(STICK, speed_mbps=480.0)), USB, RUNTIME)
+
+    assert verdict.usable
+    assert "no faster port" in verdict.warnings[0]
+
+
+def test_a_blue_port_is_recommended_where_there_is_one(machine: Facts):
+    hub = replace(STICK, id="1d6b:0003", port="usb2", speed_mbps=5000.0)
+    slow = replace(STICK, speed_mbps=480.0)
+
+    verdict = judge(replace(machine, usb=(hub, slow)), USB, RUNTIME)
+
+    assert "use a blue USB 3 port" in verdict.warnings[0]
+
+
+def test_a_card_says_how_fast_its_link_is(machine: Facts):
+    card = PciDevice("1ac1:089a", "0000:01:00.0", link_gtps=5.0, link_lanes=1)
+    facts = replace(with_chip(machine), pci=(card,))
+
+    assert judge(facts, PCI, RUNTIME).notes == ("0000:01:00.0 at 5 GT/s x1",)
+    assert judge(replace(facts, apex=()), PCI, RUNTIME).notes != ()
+    assert judge(with_chip(machine), PCI, RUNTIME).notes == ()
+
+
+def test_what_the_firmware_of_a_pi_says_is_one_warning(machine: Facts):
+    held_back = replace(machine, throttled=("under-voltage now", "throttled now"))
+
+    (warning,) = report.of_machine(held_back, Software("3.11.2", {}))
+
+    assert "under-voltage now, throttled now: check the supply" in warning
+
+
+@pytest.mark.parametrize(("temp_c", "factor"), [(85.0, 2), (93.0, 4), (96.0, 8)])
+def test_a_hot_chip_warns_with_what_its_clock_became(
+    machine: Facts, temp_c: float, factor: int
+):
+    verdict = judge(with_chip(machine, replace(CHIP, temp_c=temp_c)), PCI, RUNTIME)
+
+    assert f"divided by {factor};" in verdict.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("software", "machine_name", "phrase"),
+    [
+        (
+            Software("3.11.2", {"tflite-runtime": "2.14.0", "numpy": "2.1"}),
+            "",
+            "numpy<2",
+        ),
+        (Software("3.11.2", {"pycoral": "0.5"}), "", "not Google's"),
+        (Software("3.13.1", {}), "armv7l", "32-bit Arm"),
+    ],
+)
+def test_packages_that_do_not_go_together_are_said(
+    software: Software, machine_name: str, phrase: str
+):
+    (warning,) = software.warnings(machine_name)
+
+    assert phrase in warning
+
+
+@pytest.mark.parametrize(
+    "software",
+    [
+        Software("3.11.2", {"tflite-runtime": "2.14.0", "numpy": "1.26.4"}),
+        Software("3.13.1", {"ai-edge-litert": "2.3.0", "numpy": "2.1"}),
+        Software("3.9.2", {"pycoral": "2.0.0"}, pycoral_is_google=True),
+        Software("3.14.0rc1", {}),
+    ],
+)
+def test_packages_that_go_together_say_nothing(software: Software):
+    assert software.warnings("aarch64") == []
+
+
+class FakeBus:
+    """Chips by address and register; errors by address."""
+
+    def __init__(
+        self, chips: dict[int, dict[int, int]], errors: dict[int, int] | None = None
+    ) -> None:
+        self.chips = chips
+        self.errors = errors or {}
+        self.asked: list[int] = []
+        self.written: list[bytes] = []
+        self.open = 0
+
+    def connect(self, _number: int, address: int) -> "FakeBus":
+        self.asked.append(address)
+        if self.errors.get(address) == 16:  # EBUSY comes from the open
+            raise OSError(16, "busy")
+        self.open += 1
+        return self
+
+    def transfer(self, address: int, messages: Sequence[bytes | int]) -> bytes:
+        if address in self.errors:
+            raise OSError(self.errors[address], "failed")
+        if address not in self.chips:
+            raise OSError(121, "remote I/O error")
+        register, length = messages
+        assert isinstance(register, bytes)
+        assert length == 1
+        self.written.append(register)
+        return bytes([self.chips[address].get(register[0], 0)])
+
+    def close(self) -> None:
+        self.open -= 1
+
+
+def test_a_scan_names_the_chips_that_answer():
+    bus = FakeBus({0x53: {0x00: 0xE5}, 0x68: {0x75: 0x68}, 0x69: {0x00: 0xEA}})
+
+    answers = scan(1, bus.connect)
+
+    assert [(a.address, a.chip) for a in answers] == [
+        (0x53, "ADXL345 or ADXL343"),
+        (0x68, "MPU6050"),
+        (0x69, "ICM-20948"),
+    ]
+    assert bus.open == 0
+
+
+def test_a_scan_writes_nothing_but_the_number_of_an_identity_register():
+    bus = FakeBus({address: {} for address in KNOWN})
+
+    answers = scan(1, bus.connect)
+
+    assert all(len(written) == 1 for written in bus.written)
+    assert all(answer.chip.startswith("(unknown chip") for answer in answers)
+
+
+def test_a_chip_that_a_kernel_driver_holds_is_said():
+    bus = FakeBus({0x18: {0x0F: 0x33}}, errors={0x76: 16})
+
+    assert [a.chip for a in scan(1, bus.connect)] == [
+        "LIS3DH",
+        "(held by a kernel driver)",
+    ]
+
+
+def test_a_bus_that_hangs_is_left_at_once_and_said():
+    bus = FakeBus({0x18: {0x0F: 0x33}}, errors={0x1D: 110, 0x53: 110})
+
+    lis3dh, hung = scan(1, bus.connect)
+    assert (lis3dh.chip, hung.address) == ("LIS3DH", 0x1D)
+    assert "power-cycle what is on the bus" in hung.chip
+    assert bus.asked[-1] == 0x1D
+    assert bus.open == 0
+
+
+def test_a_bus_that_may_not_be_opened_is_an_error():
+    bus = FakeBus({}, errors=dict.fromkeys(KNOWN, 13))
+
+    with pytest.raises(PermissionError):
+        scan(1, bus.connect)

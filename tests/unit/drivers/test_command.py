@@ -1,0 +1,259 @@
+"""A program whose lines are rows: real ones, as short as they can be."""
+
+import logging
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import Clock
+
+from sensorml.acquisition.text_rows import MAX_BYTES
+from sensorml.buses import program
+from sensorml.buses.program import Program
+from sensorml.drivers.command import Driver, Options, channels
+from sensorml.errors import BusError
+from sensorml.types import Channel
+
+PATIENCE_S = 20
+
+
+def shell(script):
+    return ("sh", "-c", script)
+
+
+@pytest.fixture
+def started():
+    """Start a driver on a shell script, and stop it in the end."""
+    drivers = []
+
+    def start(script, **options):
+        driver = Driver(Options(command=shell(script), **options), Clock())
+        drivers.append(driver)
+        driver.start()
+        return driver
+
+    yield start
+    for driver in drivers:
+        driver.stop()
+
+
+def output(driver):
+    """Wait until there is something to read on its program's output."""
+    stream = driver._program._process.stdout
+    assert select.select([stream], [], [], PATIENCE_S)[0]
+
+
+def rows(driver, count):
+    """Read until `count` rows have come."""
+    found = []
+    while len(found) < count:
+        output(driver)
+        if (block := driver.read()) is not None:
+            found += block.samples.tolist()
+    return found
+
+
+def failure(driver):
+    """Read until it fails, and return what it says."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        output(driver)
+        try:
+            driver.read()
+        except BusError as err:
+            return str(err)
+    raise AssertionError("it goes on")
+
+
+def alive(group):
+    """Say whether a process of the group still runs; one to be reaped does not."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    found = subprocess.run(
+        ["ps", "-e", "-o", "pgid=,stat="], capture_output=True, text=True, check=True
+    )
+    states = [line.split() for line in found.stdout.splitlines()]
+    return any(int(g) == group and not s.startswith("Z") for g, s in states)
+
+
+def ends(group):
+    """Say whether it ends; what was killed may take a moment."""
+    deadline = time.monotonic() + PATIENCE_S
+    while alive(group):
+        if time.monotonic() > deadline:
+            return False
+    return True
+
+
+def test_every_line_is_a_row(started):
+    driver = started("echo 1,2; echo; echo '[3, 4]'; cat", channels=("x", "y"))
+    assert rows(driver, 2) == [[1.0, 2.0], [3.0, 4.0]]
+    assert driver.read() is None
+
+
+def test_the_members_of_an_object_are_the_channels(started):
+    line = '{"model": "THN132N", "temperature_C": 21.5, "ok": true}'
+    driver = started(f"echo '{line}'; cat", fields=("temperature_C", "ok"), unit="degC")
+    assert rows(driver, 1) == [[21.5, 1.0]]
+    assert [*channels(driver._options)] == [
+        Channel("temperature_C", "degC"),
+        Channel("ok", "degC"),
+    ]
+
+
+def test_one_that_hangs_is_a_failure_and_a_slow_one_is_not(started):
+    driver = started("echo 1; cat", rate_hz=0.5)
+    assert rows(driver, 1) == [[1.0]]
+    driver._clock.advance(39)
+    assert driver.read() is None
+    driver._clock.advance(2)
+    with pytest.raises(BusError, match="no row for 41 s: it hangs, or rate_hz"):
+        driver.read()
+
+
+def test_a_line_that_is_no_row_is_left_out_and_told_of_once(started, caplog):
+    with caplog.at_level(logging.WARNING):
+        driver = started("echo starting; echo 1; echo oops; echo 2; cat")
+        assert rows(driver, 2) == [[1.0], [2.0]]
+    assert driver.bad == 2
+    [record] = caplog.records
+    assert "sh: no row: 'starting'" in record.getMessage()
+
+
+def test_a_line_comes_when_it_is_whole(started, tmp_path):
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    driver = started(f"printf 12; read go < {go}; echo 34; cat")
+    output(driver)
+    assert driver.read() is None
+    go.write_text("go\n")
+    assert rows(driver, 1) == [[1234.0]]
+
+
+def test_what_has_no_newline_when_it_ends_is_no_row(started):
+    driver = started("echo 1; printf 12")
+    assert rows(driver, 1) == [[1.0]]
+    assert "ended with exit code 0" in failure(driver)
+
+
+def test_its_end_is_told_with_its_exit_code_and_its_last_words(started):
+    why = failure(started("echo 'no such device' >&2; exit 3"))
+    assert (
+        why
+        == 'sh: it ended with exit code 3 (it said "no such device"): run it by hand'
+    )
+    assert failure(started("kill -9 $$")) == (
+        "sh: it died of SIGKILL: run it by hand to see why"
+    )
+    assert "closed its output" in failure(started("exec >&-; read never"))
+
+
+def test_rows_that_came_before_its_end_are_given_out_first(started):
+    driver = started("echo 1; echo 2")
+    driver._program._wait(PATIENCE_S)
+    assert driver.read().samples.tolist() == [[1.0], [2.0]]
+    with pytest.raises(BusError, match="exit code 0"):
+        driver.read()
+
+
+def test_a_start_after_its_end_runs_it_again(started):
+    driver = started("echo 7")
+    failure(driver)
+    driver.stop()
+    driver.start()
+    assert rows(driver, 1) == [[7.0]]
+
+
+def test_a_full_stderr_does_not_hold_it_up(started):
+    driver = started("yes complaint | head -c 1000000 >&2; echo 5; cat")
+    deadline = time.monotonic() + PATIENCE_S
+    while (block := driver.read()) is None:
+        assert time.monotonic() < deadline
+    assert block.samples.tolist() == [[5.0]]
+
+
+def test_a_line_without_end_is_dropped_and_the_next_is_read(started, caplog):
+    driver = started(
+        f"yes 1 | head -c {5 * MAX_BYTES} | tr -d '\\n'; echo; echo 6; cat"
+    )
+    assert rows(driver, 1) == [[6.0]]
+    assert driver.bad == 1
+    assert f"more than {MAX_BYTES} bytes" in caplog.text
+
+
+@given(st.lists(st.sampled_from([b"1", b"2\n", b"\n", b"x" * 9, b"3\n4"]), max_size=12))
+def test_lines_are_the_same_however_they_are_cut(chunks):
+    cut = Program.__new__(Program)
+    cut.too_long, cut._line, cut._skipping = 0, b"", False
+    lines = [line for chunk in chunks for line in cut._cut(chunk)]
+    whole = b"".join(chunks).split(b"\n")[:-1]
+    assert lines == [line for line in whole if line]
+
+
+def test_a_stop_ends_it_with_all_that_it_has_started(started):
+    driver = started("sleep 600 & sleep 600")
+    group = driver._program._process.pid
+    assert alive(group)
+    driver.stop()
+    assert ends(group)
+    with pytest.raises(BusError, match="not started"):
+        driver.read()
+
+
+def test_one_that_ignores_sigterm_is_killed(started, monkeypatch):
+    monkeypatch.setattr(program, "END_S", 0.05)
+    driver = started("trap '' TERM; echo 1; while :; do sleep 600; done")
+    rows(driver, 1)
+    group = driver._program._process.pid
+    driver.stop()
+    assert ends(group)
+
+
+OWNER = """
+import signal, sys
+from sensorml.buses.program import Program
+command = ["sh", "-c", "trap '' TERM INT HUP; echo 1; sleep 600 & sleep 600"]
+program = Program(command, max_line_bytes=1000)
+print(program._process.pid, flush=True)
+signal.pause()
+"""
+
+
+def test_it_dies_with_a_service_that_is_killed():
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True
+    ) as owner:
+        group = int(owner.stdout.readline())
+        assert alive(group)
+        owner.send_signal(signal.SIGKILL)
+    assert ends(group)
+
+
+def test_a_program_that_is_not_there_is_a_bus_error_that_names_it():
+    driver = Driver(Options(command=("rtl_433_that_is_not", "-F", "json")))
+    with pytest.raises(BusError, match="rtl_433_that_is_not: it cannot be started"):
+        driver.start()
+    driver.stop()
+    with pytest.raises(BusError, match="not started"):
+        driver.read()
+
+
+@pytest.mark.parametrize(
+    "table", [{}, {"command": []}, {"command": ""}, {"command": [""]}]
+)
+def test_no_command_is_refused(table):
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(table, Options)
+
+
+def test_programs_have_a_thread_each():
+    assert Options(command=("a", "b")).thread != Options(command=("a", "c")).thread

@@ -1,0 +1,427 @@
+"""Facts are read from any tree, and no tree makes the reader fail or hang."""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensorml.commands.probe.report import probe
+from sensorml.commands.probe.software import Software
+from sensorml.commands.probe.text import HEADINGS, machine, printable, row, table
+from sensorml.delegates.checks import RuntimeVerdict
+from sensorml.delegates.descriptor import delegates
+from sensorml.hardware.boards import boards
+from sensorml.hardware.facts import Facts
+from sensorml.hardware.tree import MAX_BYTES, MAX_ENTRIES, Tree
+from sensorml.resources import folders
+
+READ = [
+    "proc/device-tree/compatible",
+    "proc/device-tree/model",
+    "proc/cpuinfo",
+    "proc/meminfo",
+    "proc/self/smaps",
+    "proc/sys/kernel/arch",
+    "etc/os-release",
+    "sys/devices/system/cpu/online",
+    "sys/devices/platform/soc/soc:firmware/get_throttled",
+    "sys/bus/usb/devices/1-1/idVendor",
+    "sys/bus/usb/devices/1-1/speed",
+    "sys/bus/pci/devices/0000:00:00.0/vendor",
+    "sys/bus/pci/devices/0000:01:00.0/current_link_speed",
+    "sys/bus/pci/devices/0000:01:00.0/current_link_width",
+    "sys/class/apex/apex_0/temp",
+    "sys/class/thermal/thermal_zone0/temp",
+    "sys/class/gpio/gpiochip512/label",
+    "sys/bus/i2c/devices/i2c-1/name",
+    "etc/ld.so.conf.d/x.conf",
+]
+FOLDERS = [
+    "sys/bus/usb/devices",
+    "sys/bus/usb/devices/1-1",
+    "sys/bus/usb/devices/1-1:1.0/driver",
+    "sys/class/spidev/spidev0.0",
+    "sys/class/apex",
+    "dev/accel/accel0",
+    "dev/bus/usb/001/001",
+    "proc",
+]
+WORDS = ["sys", "bus", "class", "usb", "devices", "dev", "gpio", "gpiochip0", "device"]
+BOARDS, DELEGATES = (
+    boards(folders("boards", site=Path("/nonexistent"))),
+    delegates(folders("delegates", site=Path("/nonexistent"))),
+)
+
+
+def write(root: Path, path: str, content: str | bytes) -> Path:
+    place = root / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    data = content if isinstance(content, bytes) else content.encode()
+    place.write_bytes(data)
+    return place
+
+
+def stick(root: Path, *, speed: str = "5000") -> None:
+    at = "sys/bus/usb/devices/2-1"
+    values = {"idVendor": "18D1", "idProduct": "9302", "busnum": "2", "devnum": "3"}
+    for name, value in {**values, "speed": speed}.items():
+        write(root, f"{at}/{name}", value + "\n")
+
+
+def card(root: Path, *, speed: str = "5.0 GT/s PCIe", width: str = "1") -> None:
+    at = "sys/bus/pci/devices/0000:01:00.0"
+    link = {"current_link_speed": speed, "current_link_width": width}
+    for name, value in {"vendor": "0x1ac1", "device": "0x089a", **link}.items():
+        write(root, f"{at}/{name}", value + "\n")
+
+
+def test_an_empty_root_has_no_facts(tmp_path: Path):
+    facts = Facts.gather(tmp_path)
+
+    assert (facts.model, facts.machine, facts.cpu.cores) == ("", "", 0)
+    assert facts.memory_bytes is None
+    assert facts.page_size_bytes is None
+    assert facts.usb == facts.pci == facts.apex == facts.i2c == facts.gpio == ()
+
+
+def test_a_root_that_is_missing_or_a_file_has_no_facts(tmp_path: Path):
+    assert Facts.gather(tmp_path / "nowhere").dt_compatible == ()
+    assert Facts.gather(write(tmp_path, "file", "x")).dt_compatible == ()
+
+
+def test_the_running_machine_has_cores_memory_and_a_page_size():
+    facts = Facts.gather()
+
+    assert facts.live
+    assert facts.cpu.cores >= 1
+    assert facts.memory_bytes is not None
+    assert facts.page_size_bytes == os.sysconf("SC_PAGE_SIZE")
+    assert facts.machine == os.uname().machine
+
+
+def test_device_tree_words_keep_their_order_without_the_zero_bytes(tmp_path: Path):
+    write(tmp_path, "proc/device-tree/compatible", b"vendor,board\0vendor,soc\0")
+    write(tmp_path, "proc/device-tree/model", b"Some Board Rev 1.0\0")
+
+    facts = Facts.gather(tmp_path)
+
+    assert facts.dt_compatible == ("vendor,board", "vendor,soc")
+    assert facts.model == "Some Board Rev 1.0"
+
+
+def test_a_link_out_of_the_root_is_not_followed(tmp_path: Path):
+    secret = write(tmp_path, "outside/compatible", b"not,this\0")
+    root = tmp_path / "root"
+    (root / "proc").mkdir(parents=True)
+    (root / "proc/device-tree").symlink_to(secret.parent)
+
+    assert Facts.gather(root).dt_compatible == ()
+
+
+def test_a_link_within_the_root_is_followed(tmp_path: Path):
+    write(tmp_path, "sys/firmware/here/compatible", b"vendor,board\0")
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/device-tree").symlink_to("../sys/firmware/here")
+
+    assert Facts.gather(tmp_path).dt_compatible == ("vendor,board",)
+
+
+def test_a_usb_stick_is_read_with_its_node(tmp_path: Path):
+    stick(tmp_path)
+    node = write(tmp_path, "dev/bus/usb/002/003", "")
+
+    (device,) = Facts.gather(tmp_path).usb
+
+    assert (device.id, device.port, device.speed_mbps) == ("18d1:9302", "2-1", 5000.0)
+    assert device.node.path == "/dev/bus/usb/002/003"
+    assert device.node.exists
+    assert device.node.writable
+
+    node.chmod(0o444)
+    (device,) = Facts.gather(tmp_path).usb
+    assert device.node.readable
+    assert not device.node.writable
+
+
+def test_a_stick_that_a_process_has_claimed_is_told(tmp_path: Path):
+    stick(tmp_path)
+    interface = tmp_path / "sys/bus/usb/devices/2-1:1.0"
+    interface.mkdir()
+    driver = interface / "driver"
+
+    assert not Facts.gather(tmp_path).usb[0].claimed
+    driver.symlink_to("../../../drivers/usb-storage")
+    assert not Facts.gather(tmp_path).usb[0].claimed
+    driver.unlink()
+    driver.symlink_to("../../../drivers/usbfs")
+    assert Facts.gather(tmp_path).usb[0].claimed
+
+
+def test_nodes_of_spi_and_of_accelerators_are_found(tmp_path: Path):
+    write(tmp_path, "sys/class/spidev/spidev0.0/uevent", "DEVNAME=spidev0.0\n")
+    write(tmp_path, "dev/spidev0.0", "").chmod(0o000)
+    for name in ("galcore", "ethosu0", "accel/accel0", "dri/renderD128"):
+        write(tmp_path, f"dev/{name}", "")
+    for name in ("dri/card0", "ethosu0x", "tty0", "malicious"):
+        write(tmp_path, f"dev/{name}", "")
+
+    facts = Facts.gather(tmp_path)
+
+    assert [(n.path, n.writable) for n in facts.spi] == [("/dev/spidev0.0", False)]
+    assert [n.path for n in facts.accelerators] == [
+        "/dev/ethosu0",
+        "/dev/galcore",
+        "/dev/accel/accel0",
+        "/dev/dri/renderD128",
+    ]
+
+
+def test_usb_interfaces_and_devices_half_gone_are_no_devices(tmp_path: Path):
+    write(tmp_path, "sys/bus/usb/devices/2-1:1.0/bInterfaceNumber", "00\n")
+    write(tmp_path, "sys/bus/usb/devices/2-2/idVendor", "18d1\n")
+
+    assert Facts.gather(tmp_path).usb == ()
+
+
+def test_a_gpio_chip_gets_its_label_through_the_device_it_belongs_to(tmp_path: Path):
+    write(tmp_path, "sys/bus/gpio/devices/gpiochip4/dev", "254:4\n")
+    write(tmp_path, "sys/bus/gpio/devices/gpiochip5/dev", "254:5\n")
+    write(tmp_path, "sys/class/gpio/gpiochip569/label", "pinctrl-rp1\n")
+    write(tmp_path, "sys/class/gpio/gpiochip569/ngpio", "54\n")
+    write(tmp_path, "sys/class/gpio/gpiochip569/device/gpiochip4/dev", "254:4\n")
+
+    chips = Facts.gather(tmp_path).gpio
+
+    assert [(c.name, c.label, c.lines) for c in chips] == [
+        ("gpiochip4", "pinctrl-rp1", 54),
+        ("gpiochip5", "", None),
+    ]
+
+
+def test_buses_are_in_the_order_of_their_numbers(tmp_path: Path):
+    for name in ("i2c-10", "i2c-2", "i2c-1", "1-0053", "i2c-dev"):
+        write(tmp_path, f"sys/bus/i2c/devices/{name}/name", f"{name} adapter\n")
+
+    assert [a.bus for a in Facts.gather(tmp_path).i2c] == [1, 2, 10]
+
+
+@pytest.mark.parametrize(
+    ("speed", "width", "link"),
+    [
+        ("5.0 GT/s PCIe", "1", (5.0, 1)),
+        ("2.5 GT/s", "4", (2.5, 4)),  # kernels before 5.8
+        ("Unknown", "0", (None, None)),
+        ("", "", (None, None)),
+    ],
+)
+def test_a_card_is_read_with_its_link(
+    tmp_path: Path, speed: str, width: str, link: tuple[float | None, int | None]
+):
+    card(tmp_path, speed=speed, width=width)
+
+    (device,) = Facts.gather(tmp_path).pci
+
+    assert (device.id, device.slot) == ("1ac1:089a", "0000:01:00.0")
+    assert (device.link_gtps, device.link_lanes) == link
+
+
+def test_every_kind_of_core_is_named(tmp_path: Path):
+    parts = ["0xd03", "0xd03", "0xd09"]
+    write(tmp_path, "proc/cpuinfo", "\n".join(f"CPU part\t: {p}" for p in parts))
+
+    assert Facts.gather(tmp_path).cpu.model == "Cortex-A53 + Cortex-A73"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "machine"),
+    [("8", "aarch64"), ("7", ""), ("", "")],  # 7 is armv7l, or armv6l
+)
+def test_a_kernel_that_does_not_name_its_processor_is_told_by_cpuinfo(
+    tmp_path: Path, architecture: str, machine: str
+):
+    write(tmp_path, "proc/cpuinfo", f"CPU architecture: {architecture}\n")
+
+    facts = Facts.gather(tmp_path)
+
+    assert facts.machine == machine
+    assert facts.bits == (64 if machine else None)
+
+
+def test_no_more_cores_are_counted_than_a_kernel_can_have(tmp_path: Path):
+    write(tmp_path, "sys/devices/system/cpu/online", "0-" + "9" * 18)
+
+    assert Facts.gather(tmp_path).cpu.cores == 8192
+
+
+def test_the_firmware_of_a_pi_is_read_bit_by_bit(tmp_path: Path):
+    place = "sys/devices/platform/soc/soc:firmware/get_throttled"
+    write(tmp_path, place, "50005\n")
+
+    assert Facts.gather(tmp_path).throttled == (
+        "under-voltage now",
+        "throttled now",
+        "under-voltage since start",
+        "was throttled since start",
+    )
+
+
+def test_a_chip_with_an_owner_and_a_dead_link_is_read(tmp_path: Path):
+    for name, value in {
+        "temp": "-89700",
+        "is_device_owned": "1",
+        "device_owner": "42",
+        "trip_point0_temp": "85000",
+    }.items():
+        write(tmp_path, f"sys/class/apex/apex_0/{name}", value)
+
+    (chip,) = Facts.gather(tmp_path).apex
+
+    assert (chip.temp_c, chip.owned, chip.owner) == (-89.7, True, 42)
+    assert chip.trip_points_c == (85.0,)
+    assert not chip.node.exists
+
+
+@pytest.mark.parametrize("path", READ)
+def test_a_pipe_a_folder_or_a_device_in_place_of_a_file_is_absent(
+    tmp_path: Path, path: str
+):
+    pipe, folder, device = tmp_path / "pipe", tmp_path / "folder", tmp_path / "device"
+    for root in (pipe, folder, device):
+        (root / path).parent.mkdir(parents=True)
+    os.mkfifo(pipe / path)
+    (folder / path).mkdir()
+    (device / path).symlink_to("/dev/zero")
+
+    for root in (pipe, folder, device):
+        assert Tree.at(root).read(path) == b""
+        Facts.gather(root)
+
+
+def test_a_device_that_is_reached_on_the_running_machine_is_not_read():
+    assert Tree.at(Path("/")).read("dev/zero") == b""
+
+
+def test_a_loop_of_links_is_absent(tmp_path: Path):
+    (tmp_path / "proc").symlink_to("proc")
+
+    assert Facts.gather(tmp_path).cpu.cores == 0
+
+
+def test_a_huge_file_is_read_up_to_the_limit(tmp_path: Path):
+    with write(tmp_path, "proc/cpuinfo", "").open("r+b") as file:
+        file.truncate(1 << 40)
+
+    assert len(Tree.at(tmp_path).read("proc/cpuinfo")) == MAX_BYTES
+
+
+def test_a_folder_with_too_many_entries_is_cut(tmp_path: Path):
+    for i in range(MAX_ENTRIES + 5):
+        write(tmp_path, f"many/{i}", "")
+
+    assert len(Tree.at(tmp_path).names("many")) == MAX_ENTRIES
+
+
+@given(content=st.binary(max_size=200), path=st.sampled_from(READ))
+def test_no_content_of_a_file_makes_gathering_fail(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, path: str
+):
+    root = tmp_path_factory.mktemp("root")
+    stick(root)
+    write(root, path, content)
+
+    assert Facts.gather(root).root == str(root)
+
+
+FORMS = {
+    "proc/meminfo": "MemTotal: {} kB",
+    "proc/self/smaps": "KernelPageSize: {} kB",
+    "sys/devices/system/cpu/online": "0-{}",
+    "sys/bus/pci/devices/0000:01:00.0/current_link_speed": "{} GT/s",
+}
+"""How a number stands in a file, where it does not stand alone."""
+NUMBERS = st.builds(
+    lambda sign, digits, rest: f"{sign}{'9' * digits}{rest}",
+    st.sampled_from(["", "-"]),
+    st.sampled_from([1, 18, 19, 400, 4000, 4299, 4300]),
+    st.sampled_from(["", ".5", "e9"]),
+)
+WORDY = st.text(alphabet="/ab\0-:,. \n9٣", max_size=40).map(str.encode)
+THINGS = st.one_of(
+    st.binary(max_size=80),
+    WORDY,
+    WORDY.map(lambda text: b"/" + text + b"a" * 5000),
+    st.sampled_from(["folder", "pipe", "loop", "away", "hole", "closed"]),
+)
+
+
+def make(root: Path, path: str, thing: bytes | str) -> None:
+    """Put something where a file should be, unless the way there is no folder."""
+    place = root / path
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(thing, bytes):
+            place.write_bytes(thing)
+        elif thing == "folder":
+            place.mkdir()
+        elif thing == "pipe":
+            os.mkfifo(place)
+        elif thing == "hole":
+            with place.open("wb") as file:
+                file.truncate(1 << 40)
+        elif thing == "closed":
+            place.touch(0o000)
+        else:
+            place.symlink_to(place if thing == "loop" else "/dev/zero")
+    except OSError:  # an earlier thing is in the way
+        return
+
+
+@given(
+    things=st.dictionaries(
+        st.sampled_from([*READ, *FOLDERS])
+        | st.lists(st.sampled_from(WORDS), min_size=2, max_size=6).map("/".join),
+        THINGS,
+        max_size=20,
+    ),
+    numbers=st.dictionaries(st.sampled_from(READ), NUMBERS, max_size=10),
+)
+def test_no_tree_of_garbage_makes_probing_fail_or_hang(
+    tmp_path_factory: pytest.TempPathFactory,
+    things: dict[str, bytes | str],
+    numbers: dict[str, str],
+):
+    root = tmp_path_factory.mktemp("root")
+    stick(root)
+    card(root)
+    written = {
+        path: FORMS.get(path, "{}").format(number).encode()
+        for path, number in numbers.items()
+    }
+    for path, thing in {**things, **written}.items():
+        make(root, path, thing)
+
+    report = probe(
+        Facts.gather(root),
+        software=Software("3.11.2", {}),
+        runtime=RuntimeVerdict("ai-edge-litert", "2.3.0"),
+        delegates=DELEGATES,
+        boards=BOARDS,
+    )
+
+    assert {verdict.delegate for verdict in report.delegates} == set(DELEGATES)
+    assert all(name.isprintable() for name, _ in machine(report, ()))
+    assert all(len(printable(said)) <= 1001 for _, said in machine(report, ()))
+    assert list(table(HEADINGS, [row(v) for v in report.delegates], 80))
+    assert json.dumps(asdict(report), allow_nan=False)
+
+
+def test_names_that_cannot_be_printed_are_left_out(tmp_path: Path):
+    folder = tmp_path / "sys/bus/pci/devices"
+    folder.mkdir(parents=True)
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xff\x1b[2J")).mkdir()
+
+    assert Tree.at(tmp_path).names("sys/bus/pci/devices") == []

@@ -1,0 +1,133 @@
+"""Model cards: what is read, and every reason to refuse a folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from support import CARD_TEXT, card, model_folder
+
+from sensorml.errors import ModelError
+from sensorml.pipeline import model_card as cards
+from sensorml.pipeline import model_files
+
+
+def refused(folder: Path) -> str:
+    with pytest.raises(ModelError) as raised:
+        model_files.load(folder)
+    [problem] = model_files.problems(folder)
+    assert str(problem).endswith(str(raised.value).partition(": ")[2])
+    return str(raised.value)
+
+
+def test_a_folder_that_is_whole_is_its_card(tmp_path: Path) -> None:
+    folder = model_folder(tmp_path / "plain")
+    loaded = model_files.load(folder)
+    assert loaded.files == {"model.tflite": model_files.sha256(folder / "model.tflite")}
+    assert loaded == card(files=loaded.files)
+    assert model_files.problems(folder) == ()
+
+
+def test_a_folder_without_a_card_is_named(tmp_path: Path) -> None:
+    assert (
+        refused(tmp_path) == f"{tmp_path / 'model.toml'}: no such file: check the path"
+    )
+
+
+def test_a_file_that_was_changed_is_refused(tmp_path: Path) -> None:
+    folder = model_folder(tmp_path)
+    with (folder / "model.tflite").open("ab") as file:
+        file.write(b"\0")
+    said = refused(folder)
+    assert said.startswith(f"{folder / 'model.tflite'}: sha256 is ")
+    assert "the file is damaged or not the one the card was made for" in said
+
+
+def test_a_file_that_is_missing_is_refused_with_the_cure(tmp_path: Path) -> None:
+    folder = model_folder(tmp_path)
+    (folder / "model.tflite").unlink()
+    assert refused(folder) == (
+        f"{folder / 'model.tflite'}: No such file or directory: "
+        "restore the file or train the model again"
+    )
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    folder = model_folder(tmp_path)
+    (folder / "model.tflite").unlink()
+    os.mkfifo(folder / "model.tflite")
+    assert "model.tflite: is not a regular file: restore the file" in refused(folder)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../model.tflite", "/etc/passwd", "sub/model.tflite", "model.toml", "..", "a.so"],
+)
+def test_only_model_files_of_the_folder_can_be_listed(tmp_path: Path, name) -> None:
+    folder = model_folder(tmp_path / "inner", text=CARD_TEXT + f'"{name}" = "00"\n')
+    assert f"files names {name!r}" in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "said"),
+    [
+        ('version = "1"\n', "", "version", "missing"),
+        ('version = "1"', "version = 1", "version", "text in quotes"),
+        ('kind = "anomaly"', 'kind = "magic"', "kind", '"anomaly", "classifier"'),
+        ('name = "plain"', 'nam = "plain"\nname = "a"', "nam", "did you mean name?"),
+        ("rate_hz = 1000.0", "rate_hz = 0", "input.rate_hz", "above 0"),
+        ("rate_hz = 1000.0", "rate_hz = nan", "input.rate_hz", "above 0"),
+        ("window = 4", "window = 1", "input.window", "at least 2"),
+        ("hop = 2", "hop = 5", "input", "hop 5 is not between 1 and window 4"),
+        ("hop = 2", "hop = 0", "input.hop", "at least 1"),
+        ('channels = ["x"]', "channels = []", "input", "name at least one"),
+        ("hop = 2", "hop = 2\nfrozen_rows = 1", "input", "between 2 and window 4"),
+        ("hop = 2", "hop = 2\nfrozen_rows = 5", "input", "between 2 and window 4"),
+        ("hop = 2", "hop = 2\nmin_quality = 1.1", "input.min_quality", "at most 1"),
+        ('kind = "raw"', 'kind = "fft"', "features.kind", '"raw", "log_spectrum"'),
+        ("remove_dc = false", "bands = 3", "features.bands", "unknown key"),
+        ('score = "value"', 'score = "valu"', "output.score", '"value"'),
+        (
+            'score = "value"',
+            'score = "probability"\nlabels = ["good", "bad"]\nnormal = "fine"',
+            "output",
+            "'fine' is not one of the labels",
+        ),
+        ("value = 1.0", "value = nan", "threshold.value", "is nan"),
+        ("value = 1.0", "value = inf", "threshold.value", "is inf"),
+        ("value = 1.0", "quantile = 0.9", "threshold.value", "missing"),
+        ('"model.tflite"', '"other.tflite"', "", "files lacks model.tflite"),
+        (
+            "[files]",
+            "[baseline]\ngravity = [0.0, 1.0]\n[files]",
+            "",
+            "gravity has not one number per channel",
+        ),
+        ('kind = "anomaly"', 'kind = "classifier"', "", "output.labels is missing"),
+    ],
+)
+def test_a_card_that_does_not_add_up_is_refused(
+    tmp_path: Path, old: str, new: str, key: str, said: str
+) -> None:
+    assert old in CARD_TEXT
+    message = refused(model_folder(tmp_path, text=CARD_TEXT.replace(old, new, 1)))
+    place = f"{tmp_path / 'model.toml'}: " + (f"{key}: " if key else "")
+    assert message.startswith(place)
+    assert said in message
+
+
+def test_every_problem_of_a_card_is_told(tmp_path: Path) -> None:
+    text = CARD_TEXT.replace("window = 4", "window = 0").replace(
+        "value = 1.0", 'value = "high"'
+    )
+    keys = [p.key for p in model_files.problems(model_folder(tmp_path, text=text))]
+    assert keys == ["input.window", "threshold.value"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "score"),
+    [("anomaly", "reconstruction"), ("regression", "value")],
+)
+def test_a_kind_has_its_usual_score(kind: str, score: str) -> None:
+    assert card(kind=kind, output=cards.Output()).score == score

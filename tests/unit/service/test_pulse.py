@@ -1,0 +1,139 @@
+"""What the service tells systemd, heard on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from sensorml.acquisition.bus_thread import Station
+from sensorml.acquisition.sensor_health import SensorHealth
+from sensorml.clock import WallClock
+from sensorml.config import loading
+from sensorml.service import run as service
+from sensorml.service.monitor import Monitor
+from sensorml.service.status import Running
+from sensorml.service.systemd import Notifier
+from sensorml.storage.outbox import Outbox
+
+ABSENT = """
+[[sensor]]
+name = "oil"
+driver = "lm75"
+bus = 99
+[[alarm]]
+name = "hot"
+sensor = "oil"
+when = {above = 80}
+"""
+HERE = """
+[[sensor]]
+name = "oil"
+driver = "lm75"
+bus = "sim"
+"""
+SOON_S = 30.0
+"""On however busy a machine."""
+
+
+class Manager:
+    """What systemd is to the service."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        self.socket.setblocking(False)
+
+    async def hear(self) -> str:
+        async with asyncio.timeout(SOON_S):
+            loop = asyncio.get_running_loop()
+            return (await loop.sock_recv(self.socket, 4096)).decode()
+
+    async def hear_until(self, text: str) -> list[str]:
+        heard = [await self.hear()]
+        while text not in heard[-1]:
+            heard.append(await self.hear())
+        return heard
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[Manager]:
+    manager = Manager(tmp_path / "notify")
+    yield manager
+    manager.socket.close()
+
+
+@asynccontextmanager
+async def served(manager: Manager, text: str) -> AsyncIterator[None]:
+    """Run the service on a configuration meanwhile."""
+    path = manager.path.with_name("box.toml")
+    path.write_text(text)
+    notifier = Notifier({"NOTIFY_SOCKET": str(manager.path)})
+    run = service.run(
+        loading.load(path), path.with_name("journal.db"), notifier=notifier
+    )
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(run)
+        yield
+        task.cancel()
+
+
+async def test_where_nothing_is_judged_it_is_ready_with_the_first_row(
+    manager: Manager,
+) -> None:
+    async with served(manager, HERE):
+        assert (await manager.hear()).startswith("READY=1\nSTATUS=oil ")
+
+
+async def test_one_that_cannot_see_is_ready_all_the_same_and_lives(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "READY_S", 0.1)
+    monkeypatch.setattr(service, "PULSE_S", 0.01)
+    monkeypatch.setattr("sensorml.acquisition.bus_thread.LOOK_S", 0.02)
+    async with served(manager, ABSENT):
+        assert await manager.hear() == "READY=1\nSTATUS=oil absent, hot unknown"
+        for _ in range(10):
+            await manager.hear_until("WATCHDOG=1")
+
+
+@pytest.mark.parametrize("hanging", ["bus", "engine"])
+async def test_it_lives_only_while_both_kinds_of_thread_turn(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch, hanging: str
+) -> None:
+    monkeypatch.setattr(service, "PULSE_S", 0.001)
+    station = Station("oil", SimpleNamespace())
+    sensors = [SensorHealth("oil", stale_after_s=2.0)]
+    monitor = Monitor(sensors, [], {}, Outbox(WallClock(), urgent=lambda: None))
+    ready = asyncio.Event()
+    ready.set()
+    running = Running(
+        None,
+        {"i2c-1": [station]},
+        monitor,
+        None,
+        None,
+        None,
+        SimpleNamespace(trouble=""),
+        [],
+        ready,
+        0,
+    )
+    notifier = Notifier({"NOTIFY_SOCKET": str(manager.path)})
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(service._pulse(running, notifier))
+        await manager.hear_until("READY=1")
+        first, other = (monitor, station) if hanging == "bus" else (station, monitor)
+        for _ in range(5):
+            first.turns += 1
+            assert await manager.hear() == "STATUS=oil starting"
+        other.turns += 1
+        assert "WATCHDOG=1" in await manager.hear_until("WATCHDOG=1")
+        task.cancel()
+    notifier.close()
