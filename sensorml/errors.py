@@ -16,6 +16,16 @@ class SensormlError(Exception):
     """Catch this to catch all of ours and nothing else."""
 
 
+class Reason(NamedTuple):
+    """What is wrong, and the cure; apart, so that no text has to be split again."""
+
+    what: str
+    cure: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.cure}" if self.cure else self.what
+
+
 class Problem(NamedTuple):
     """One thing wrong with a file a person wrote: where, what, and the cure."""
 

@@ -15,7 +15,7 @@ from sensorml.buses import i2c_adapters as adapters
 from sensorml.buses.i2c import I2cOptions
 from sensorml.config import conflicts as uses
 from sensorml.config.tables import Config
-from sensorml.errors import BusError, Problem
+from sensorml.errors import BusError, Problem, Reason
 from sensorml.gpio.names import LABEL, line_of
 from sensorml.hardware.boards import boards, identify
 from sensorml.hardware.facts import Facts
@@ -26,9 +26,6 @@ from sensorml.resources import folders
 
 OWN_NAME: Final = "lg"
 """What lgpio calls every program that holds a line by it, ours too."""
-
-Reason = tuple[str, str]
-"""What is wrong, and the cure."""
 
 
 def warnings_here(config: Config) -> list[Problem]:
@@ -77,7 +74,7 @@ def _why_no_bus(bus: int | str, facts: Facts) -> Reason | None:
     try:
         node = adapters.node(bus, Path(facts.root, "sys/bus/i2c/devices"))
     except BusError as err:
-        return str(err), ""
+        return Reason(str(err))
     real = Path(facts.root, node.removeprefix("/")).resolve()  # it may be a link
     known = {f"i2c-{adapter.bus}": adapter for adapter in facts.i2c}
     if real.name not in known:
@@ -85,7 +82,7 @@ def _why_no_bus(bus: int | str, facts: Facts) -> Reason | None:
         return _absent(f"i2c-{bus}" if isinstance(bus, int) else bus, known, cure)
     if not known[real.name].node.exists:
         cure = "load the module i2c-dev (sudo modprobe i2c-dev, and in /etc/modules)"
-        return f"{real.name} is there, but not /dev/{real.name}", cure
+        return Reason(f"{real.name} is there, but not /dev/{real.name}", cure)
     return None
 
 
@@ -94,7 +91,7 @@ def _absent(bus: str, there: Iterable[str], cure: str) -> Reason:
     what = f"there is no {bus} on this machine, " + (
         f"only {only}" if only else "nor any other"
     )
-    return what, f"{cure}, or correct bus"
+    return Reason(what, f"{cure}, or correct bus")
 
 
 def _lines(
@@ -120,7 +117,9 @@ def _why_not_number(
     count = header_lines(header)
     if count is not None and number >= count:
         what = f"there is no GPIO line {number} on this machine"
-        return what, f"the header's chip, {header.label}, has 0 to {count - 1}: use one"
+        return Reason(
+            what, f"the header's chip, {header.label}, has 0 to {count - 1}: use one"
+        )
     return _why_held(f"GPIO line {number}", lines[number : number + 1])
 
 
@@ -131,7 +130,7 @@ def _why_not_label(label: str, held: Mapping[str, Sequence[Line]]) -> Reason | N
     found = [line for line in known if line.name == label]
     if not found:
         what = f"no GPIO line of this machine has the label {label}"
-        return what, "correct it, gpioinfo shows those there are"
+        return Reason(what, "correct it, gpioinfo shows those there are")
     return _why_held(f"the GPIO line {label}", found)
 
 
@@ -143,7 +142,7 @@ def _why_held(what: str, lines: Sequence[Line]) -> Reason | None:
                 if line.holder == OWN_NAME
                 else ""
             )
-            return (
+            return Reason(
                 f'{what} is held by "{line.holder}"',
                 f"stop that program or remove its dtoverlay{own}; or use another line",
             )

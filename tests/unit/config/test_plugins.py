@@ -28,7 +28,7 @@ def test_a_name_leads_to_its_module() -> None:
 
 def test_naming_them_imports_none_of_them() -> None:
     program = (
-        "import sys; from sensorml import plugins; "
+        "import sys; from sensorml.config import plugins; "
         "plugins.names('drivers'), plugins.names('sinks'); "
         "print([m for m in sys.modules if m.startswith(('sensorml.drivers.', "
         "'sensorml.sinks.', 'influxdb', 'gpiozero', 'smbus2'))])"

@@ -333,9 +333,9 @@ def test_windows_are_scored_through_the_death_and_return_of_a_delegate(library):
 PARENT = """
 import sys
 from pathlib import Path
-from sensorml.engines.child import open_child
-from sensorml.engines.modelfile import parse
-from sensorml.engines.external import Accelerator
+from sensorml.delegates.child_engine import open_child
+from sensorml.inference.tflite_file import parse
+from sensorml.inference.delegate_library import Accelerator
 model, library, create = sys.argv[1:]
 engine = open_child(
     parse(Path(model).read_bytes()), Accelerator("edgetpu", library, {"create": create})

@@ -410,7 +410,7 @@ def test_when_only_events_are_left_the_oldest_of_them_go(path):
 WRITER = """
 import sys
 from pathlib import Path
-from sensorml.journal import Journal
+from sensorml.storage.journal import Journal
 journal = Journal.open(Path(sys.argv[1]))
 n = journal.last_ids()["event"]
 while True:
