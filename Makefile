@@ -1,16 +1,18 @@
-# What people type, and what CI runs: `make run`, `make test`, `make check`,
-# `make wheel`, `make bench`, `make lab`. Nothing has to be prepared but Python
-# >= 3.11; the lab also needs busybox, and a compiler where LAB is not given.
+# The commands for people and for CI: `make run`, `make test`, `make check`,
+# `make wheel`, `make bench`, `make lab`. They need Python >= 3.11 and nothing else;
+# the lab also needs busybox, and a compiler if LAB is not given.
 
-# The newest Python that works; a version manager's shim may only say that it
-# has no such version.
+# The newest Python that works: the shim of a version manager can exist without
+# its version.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys, ensurepip; assert sys.version_info >= (3, 11)' 2>/dev/null \
 	&& echo $$p && exit; done)
 VENV ?= .venv
+# pip's own notices (a newer pip, an unused index) would hide our first lines.
+PIP := $(VENV)/bin/python -m pip --quiet --quiet --disable-pip-version-check
 BIN := $(VENV)/bin
 ARGS ?=
-# A folder with the lab's kernel, ready made; without one it is built, once.
+# A folder with a ready-made kernel for the lab; without one the kernel is built once.
 LAB ?=
 GUEST := SENSORML_LAB_KERNEL=$(CURDIR)/build/lab tests/lab/guest.py
 
@@ -35,7 +37,7 @@ wheel: $(VENV)/.check
 bench: $(VENV)/.test
 	$(BIN)/python bench/run.py $(ARGS)
 
-# Inside a kernel of its own; what measures delays in real time comes alone.
+# In a kernel of its own; tests that measure delays run in real time, and alone.
 lab: lab-virtual lab-systemd lab-real
 
 lab-virtual: $(VENV)/.lab build/lab
@@ -52,24 +54,25 @@ build/lab: tests/lab/kernel.fragment tests/lab/kernel.sh
 
 $(VENV)/.venv:
 	@test -n "$(PYTHON)" || { echo "sensorml needs Python 3.11 or newer: install python3 and python3-venv"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
 $(VENV)/.run: $(VENV)/.venv pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@echo "Installing sensorml and its libraries into $(VENV): about a minute, once."
+	@$(PIP) install -e .
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test
+	@$(PIP) install --upgrade "pip>=25.1"
+	@$(PIP) install --group test
 	@touch $@
 
 $(VENV)/.lab: $(VENV)/.test
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group lab
+	@$(PIP) install --group lab
 	@touch $@
 
 $(VENV)/.check: $(VENV)/.test
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group check
+	@$(PIP) install --group check
 	@touch $@
 
 clean:

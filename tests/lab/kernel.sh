@@ -1,24 +1,33 @@
 #!/usr/bin/env bash
 # kernel.sh FOLDER [READY]: make FOLDER/linux and FOLDER/modules.
 #
-# READY is a folder that has them already (linux or linux.xz, and modules).
-# Without it the kernel is built from Debian's own source package, as root, once:
-# some 8 minutes on two cores.
+# READY is a folder that already has them (linux or linux.xz, and modules).
+# Without it the kernel is built once from Debian's source package, as root:
+# about 8 minutes on two cores. All of it happens in FOLDER.part, which is renamed
+# at the end, so an interrupted run leaves no FOLDER that looks complete.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-out=$(realpath -m "${1:?give the folder that it shall be in}")
+folder=$(realpath -m "${1:?give the folder to make}")
 ready=${2:-}
 
-if [ -x "$out/linux" ] && [ "$out/linux" -nt "$here/kernel.fragment" ] &&
-  [ "$out/linux" -nt "$here/kernel.sh" ]; then
+if [ -x "$folder/linux" ] && [ "$folder/linux" -nt "$here/kernel.fragment" ] &&
+  [ "$folder/linux" -nt "$here/kernel.sh" ]; then
+  touch "$folder"
   exit 0
 fi
-# Linux 6.12 under UML hands its host 2696 bytes of vector registers, and a host
-# whose CPU has AMX wants 11008 or refuses (arch/x86/um/os-Linux/registers.c against
-# xstateregs_set of arch/x86/kernel/fpu/regset.c). What lies behind the 2696 is read
-# and not used, as their header names nothing there; too many are cut off. So it may
-# say that it has WIDE of them.
+out=$folder.part
+finish() {
+  touch "$out" "$out/linux"
+  rm -rf "$folder"
+  mv -T "$out" "$folder"
+}
+# Linux 6.12 under UML hands its host 2696 bytes of vector registers; a host whose
+# CPU has AMX needs 11008 and refuses fewer (arch/x86/um/os-Linux/registers.c,
+# xstateregs_set in arch/x86/kernel/fpu/regset.c). The host cuts off a longer buffer
+# and ignores the part that the buffer's header does not name, so WIDE bytes serve
+# every CPU.
 export WIDE=0x4000
+rm -rf "$out/linux" "$out/modules"  # "$out/work" is kept: a build goes on from it
 mkdir -p "$out/modules"
 
 if [ -n "$ready" ]; then
@@ -29,13 +38,13 @@ if [ -n "$ready" ]; then
   fi
   cp "$ready"/modules/*.ko "$out/modules/"
   chmod -R u+w "$out"
-  # The same in the finished code: iov.iov_len = 2696; ptrace(PTRACE_SETREGSET, …
+  # The same change in the compiled code: iov.iov_len = 2696; ptrace(PTRACE_SETREGSET, …
   perl -0777 -pi -e '
     my $wide = pack "V", hex $ENV{WIDE};
     s/\x48\xc7\x44\x24\x08\K\x88\x0a\x00\x00(?=\xbf\x05\x42\x00\x00)/$wide/g
   ' "$out/linux"
   chmod +x "$out/linux"
-  touch "$out" "$out/linux"
+  finish
   exit 0
 fi
 
@@ -66,3 +75,4 @@ make -s ARCH=um O="$work/o" -j"$(nproc)" linux modules
 strip -o "$out/linux" "$work/o/linux"
 find "$work/o" -name '*.ko' -exec cp {} "$out/modules/" \;
 rm -rf "$work"
+finish
