@@ -20,7 +20,7 @@ import numpy as np
 from bench.figures import NO_GCC, Observation
 from sensorml.acquisition.inbox import Inbox, Reading
 from sensorml.acquisition.sensor_health import SensorHealth
-from sensorml.backoff import BackOff
+from sensorml.backoff import RationedBackOff
 from sensorml.clock import WallClock
 from sensorml.delegates.child_engine import INVOKE_S, open_child
 from sensorml.delegates.failover import FailoverEngine, Opened
@@ -98,7 +98,7 @@ class _Failing:
             self._open,
             tolerance=Tolerance.of(cpu.outputs[0]),
             hop_s=1 / WINDOWS_HZ,
-            back_off=BackOff(first_s=0.1, longest_s=0.1, budget=SECONDS),
+            back_off=RationedBackOff(first_s=0.1, longest_s=0.1, budget=SECONDS),
         )
 
     def infer(self, features: Float32) -> Inference:

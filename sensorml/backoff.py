@@ -1,4 +1,4 @@
-"""When an accelerator that failed is opened again."""
+"""Waits between attempts that keep failing: doubled, capped, spread at random."""
 
 from __future__ import annotations
 
@@ -8,12 +8,55 @@ from collections.abc import Callable
 
 
 class BackOff:
-    """When to open a delegate again; pure but for the jitter.
+    """The wait before the next attempt; pure but for the jitter.
 
-    The wait doubles with every failure, between half and all of it at random.
-    Failures are forgotten once a delegate has worked for `steady_s`: one that
-    fails again soon waits longer. However it fails, there are no more than
-    `budget` openings in `budget_s`: each resets the stick.
+    >>> back_off = BackOff(first_s=1.0, longest_s=5.0, jitter=lambda: 1.0)
+    >>> [back_off.failed() for _ in range(4)]
+    [1.0, 2.0, 4.0, 5.0]
+    >>> back_off.reset()
+    >>> back_off.failed()
+    1.0
+    """
+
+    def __init__(
+        self,
+        *,
+        first_s: float,
+        longest_s: float,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """Make a back-off whose waits are between half and all of the full wait.
+
+        `jitter` returns 0 for half, 1 for all, and what lies between: many
+        clients of one server must not return at the same moment.
+        """
+        self._first_s = first_s
+        self._longest_s = longest_s
+        self._jitter = jitter
+        self._failures = 0
+
+    @property
+    def longest_next_s(self) -> float:
+        """The longest that the next wait can be."""
+        return min(self._first_s * 2.0 ** min(self._failures, 30), self._longest_s)
+
+    def failed(self) -> float:
+        """Count a failure; return the seconds to wait before the next attempt."""
+        wait_s = self.longest_next_s * (0.5 + 0.5 * self._jitter())
+        self._failures += 1
+        return wait_s
+
+    def reset(self) -> None:
+        """Forget the failures: the next wait is the first again."""
+        self._failures = 0
+
+
+class RationedBackOff:
+    """When a device may be opened again; pure but for the jitter.
+
+    Failures are forgotten once the device has worked for `steady_s`: one that
+    fails again soon waits longer. There are never more than `budget` openings
+    in `budget_s`, because each opening resets the device.
     """
 
     def __init__(
@@ -26,32 +69,27 @@ class BackOff:
         budget_s: float = 3600.0,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._first_s = first_s
-        self._longest_s = longest_s
+        self._waits = BackOff(first_s=first_s, longest_s=longest_s, jitter=jitter)
         self._steady_s = steady_s
         self._budget_s = budget_s
-        self._jitter = jitter
         self._openings: deque[float] = deque(maxlen=budget)
-        self._failures = 0
         self._working_since_s: float | None = None
         self.due_s = -float("inf")
         """When the next opening may begin, on the caller's clock."""
 
     def opening(self, now_s: float) -> None:
-        """Take in that an opening begins."""
+        """Count an opening that begins now."""
         self._openings.append(now_s)
 
     def working(self, now_s: float) -> None:
-        """Take in that the delegate has taken over."""
+        """Note that the device works from now on."""
         self._working_since_s = now_s
 
     def failed(self, now_s: float) -> None:
-        """Take in that it did not open, or failed afterwards; sets `due_s`."""
+        """Set `due_s` after the device did not open, or failed afterwards."""
         since_s, self._working_since_s = self._working_since_s, None
         if since_s is not None and now_s - since_s >= self._steady_s:
-            self._failures = 0
-        ceiling_s = min(self._first_s * 2.0 ** min(self._failures, 30), self._longest_s)
-        self._failures += 1
-        self.due_s = now_s + ceiling_s * (0.5 + 0.5 * self._jitter())
+            self._waits.reset()
+        self.due_s = now_s + self._waits.failed()
         if len(self._openings) == self._openings.maxlen:
             self.due_s = max(self.due_s, self._openings[0] + self._budget_s)

@@ -129,3 +129,7 @@ class StoreError(SensormlError, OSError):
 
 class OutputError(SensormlError, OSError):
     """A file that was asked for cannot be written."""
+
+
+class SecretError(SensormlError, OSError):
+    """A file with a password or token cannot be used; never shows its content."""

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files written whole or not at all, and secrets read from files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from sensorml.errors import OutputError, SensormlError
+from sensorml.errors import OutputError, SecretError, SensormlError
 
 
 @contextmanager
@@ -46,3 +46,26 @@ def replacing_text(path: Path) -> Iterator[TextIO]:
         yield text
         text.flush()
         text.detach()
+
+
+def read_secret(path: str, key: str) -> str:
+    """Return the text of a file, without a byte order mark and space around it.
+
+    Raises:
+        SecretError: it cannot be read, is not UTF-8 or is empty; the message
+            names the file and `key`, its key in the configuration.
+    """
+    try:
+        secret = Path(path).read_text(encoding="utf-8-sig").strip()
+    except OSError as err:
+        raise SecretError(
+            f"{path}: {key}: cannot be read ({err.strerror}): "
+            "correct the path or the file's permissions"
+        ) from err
+    except UnicodeDecodeError:  # it would show a byte of the secret
+        raise SecretError(
+            f"{path}: {key}: is not UTF-8 text: write the secret as plain text"
+        ) from None
+    if not secret:
+        raise SecretError(f"{path}: {key}: is empty: write the secret into it")
+    return secret

@@ -10,10 +10,10 @@ import errno
 import threading
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from sensorml.errors import BusError
+from sensorml.errors import BusError, SecretError
+from sensorml.files import read_secret
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -114,7 +114,7 @@ class Subscription:
         client.on_disconnect = self._disconnected
         client.on_message = self._received
         if source.username is not None:
-            client.username_pw_set(source.username, _secret(source.password_file))
+            client.username_pw_set(source.username, _password(source.password_file))
         if source.encrypted:
             try:
                 client.tls_set(source.ca_file)
@@ -185,14 +185,10 @@ class Subscription:
             self._messages.append(Message(self._clock(), bytes(message.payload)))
 
 
-def _secret(file: str | None) -> str | None:
+def _password(file: str | None) -> str | None:
     if file is None:
         return None
     try:
-        return Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as err:
-        raise BusError(
-            errno.EACCES,
-            f"{file}: the password cannot be read: correct password_file or the "
-            "file's permissions",
-        ) from err
+        return read_secret(file, "password_file")
+    except SecretError as err:
+        raise BusError(errno.EACCES, str(err)) from err

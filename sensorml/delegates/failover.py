@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, NamedTuple
 
-from sensorml.backoff import BackOff
+from sensorml.backoff import RationedBackOff
 from sensorml.delegates.qualification import Report
 from sensorml.delegates.tolerance import CURE, Recent, Tolerance, Windows
 from sensorml.errors import DelegateError, SensormlError
@@ -62,7 +62,7 @@ class FailoverEngine:
         refused: str = "",
         wanted: bool = True,
         spot_check: int = SPOT_CHECK,
-        back_off: BackOff | None = None,
+        back_off: RationedBackOff | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin on the CPU.
@@ -91,7 +91,7 @@ class FailoverEngine:
         self._report = report
         self._wanted = wanted
         self._spot_check = spot_check
-        self._back_off = back_off or BackOff()
+        self._back_off = back_off or RationedBackOff()
         self._clock = clock
         self._accelerated: Engine | None = None
         self._opening: Future[Opened] | None = None

@@ -30,7 +30,7 @@ from sensorml.pipeline.pipeline import Pipeline
 from sensorml.service.monitor import Monitor
 from sensorml.service.status import Running
 from sensorml.service.streams import Stream
-from sensorml.storage.committer import Keeper
+from sensorml.storage.committer import Committer
 from sensorml.storage.outbox import Outbox
 from sensorml.threads import _worker
 
@@ -79,7 +79,7 @@ def _assemble(config: Config, store: Path, stack: ExitStack) -> Running:
         first_result=partial(on_loop, ready.set),
     )
     wiring.heartbeat(config, stack, parts.timer, lambda: monitor.blocks)
-    keeper = Keeper(
+    committer = Committer(
         store,
         outbox,
         _worker("journal", stack),
@@ -87,7 +87,7 @@ def _assemble(config: Config, store: Path, stack: ExitStack) -> Running:
         commit_s=config.store.commit_s,
         wake=wake,
     )
-    deliveries = [_delivery(config, sink, keeper, outbox) for sink in config.sinks]
+    deliveries = [_delivery(config, sink, committer, outbox) for sink in config.sinks]
     return Running(
         config,
         parts.stations,
@@ -95,23 +95,25 @@ def _assemble(config: Config, store: Path, stack: ExitStack) -> Running:
         inbox,
         parts.timer,
         outbox,
-        keeper,
+        committer,
         deliveries,
         ready,
         time.monotonic_ns(),
     )
 
 
-def _delivery(config: Config, sink: Sink, keeper: Keeper, outbox: Outbox) -> Delivery:
+def _delivery(
+    config: Config, sink: Sink, committer: Committer, outbox: Outbox
+) -> Delivery:
     from sensorml.storage.delivery import Delivery
 
     return Delivery(
         sink.name,
         plugins.sink(sink.driver).Sink(sink.options, {"device": config.device}),
-        keeper.path,
-        acknowledge=partial(keeper.acknowledge, sink.name),
+        committer.path,
+        acknowledge=partial(committer.acknowledge, sink.name),
         report=outbox.event,
-        verify=keeper.verify,
+        verify=committer.verify,
     )
 
 

@@ -25,7 +25,7 @@ from sensorml.config.tables import Config
 from sensorml.service.build import _assemble
 from sensorml.service.status import Running, status, turns
 from sensorml.service.systemd import Notifier
-from sensorml.storage.committer import Keeper
+from sensorml.storage.committer import Committer
 from sensorml.threads import _worker
 
 if TYPE_CHECKING:
@@ -74,14 +74,14 @@ async def run(
                 side.append(group.create_task(_timer(stop, duration_s), name="timer"))
             if viewer is not None:
                 side.append(group.create_task(viewer(running), name="view"))
-            keeper = running.keeper
+            committer = running.committer
             sent, kept = asyncio.Event(), asyncio.Event()
             keeping = group.create_task(
-                keeper.run(kept, after=running.ready), name="journal"
+                committer.run(kept, after=running.ready), name="journal"
             )
             sending = [
                 group.create_task(
-                    _deliver(delivery, keeper, sent),
+                    _deliver(delivery, committer, sent),
                     name=f"sink {delivery.name}",
                 )
                 for delivery in running.deliveries
@@ -90,12 +90,12 @@ async def run(
             await _sample_until(stop, running, stack)
             notifier.stopping()
             running.outbox.event(kind="service", subject=config.device, state="stopped")
-            await keeper.commit()
+            await committer.commit()
             sent.set()
-            if sending and keeper.opened.is_set():
+            if sending and committer.opened.is_set():
                 await asyncio.wait(sending, timeout=SINKS_S)
             kept.set()  # only now: it also writes how far the sinks have come
-            keeper.wake.set()
+            committer.wake.set()
             await keeping
             running.timer.stop()  # last: what blinks, blinks until the lines are safe
             await lines
@@ -154,8 +154,10 @@ async def _all(tasks: Sequence[asyncio.Task[None]]) -> None:
     await asyncio.wait(tasks)
 
 
-async def _deliver(delivery: Delivery, keeper: Keeper, stop: asyncio.Event) -> None:
-    await keeper.opened.wait()  # there must be something to read
+async def _deliver(
+    delivery: Delivery, committer: Committer, stop: asyncio.Event
+) -> None:
+    await committer.opened.wait()  # there must be something to read
     await delivery.run(stop)
 
 

@@ -11,7 +11,7 @@ from sensorml.acquisition.inbox import Inbox
 from sensorml.alarms.timer import LineTimer
 from sensorml.config.tables import Config
 from sensorml.service.monitor import Monitor
-from sensorml.storage.committer import Keeper
+from sensorml.storage.committer import Committer
 from sensorml.storage.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Running(NamedTuple):
     inbox: Inbox
     timer: LineTimer
     outbox: Outbox
-    keeper: Keeper
+    committer: Committer
     deliveries: Sequence[Delivery]
     ready: asyncio.Event
     """Set with the first result."""
@@ -50,8 +50,8 @@ def status(running: Running) -> str:
         for stream in monitor.streams
         if stream.pipeline.engine.degraded
     ]
-    if running.keeper.trouble:
-        parts.append(f"store: {running.keeper.trouble}")
+    if running.committer.error:
+        parts.append(f"store: {running.committer.error}")
     parts += [
         f"{delivery.name} {delivery.status.state}"
         for delivery in running.deliveries

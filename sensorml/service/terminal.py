@@ -159,12 +159,12 @@ def _alarms(running: Running) -> Table:
 
 def _storage(running: Running) -> Table:
     table = _table("store", "state", "backlog", "")
-    keeper = running.keeper
-    state = "failed" if keeper.trouble else "ok"
+    committer = running.committer
+    state = "failed" if committer.error else "ok"
     lost = (
         f"{running.outbox.dropped:,} predictions lost" if running.outbox.dropped else ""
     )
-    table.add_row(str(keeper.path), _coloured(state), "", keeper.trouble or lost)
+    table.add_row(str(committer.path), _coloured(state), "", committer.error or lost)
     for delivery in running.deliveries:
         status = delivery.status
         table.add_row(

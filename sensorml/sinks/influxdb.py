@@ -23,11 +23,12 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Annotated, Final, Literal, Protocol, cast
 
 from msgspec import Meta
 
+from sensorml.errors import SecretError
+from sensorml.files import read_secret
 from sensorml.interfaces import Delivered, Hold, Outcome, Retry, Row, Split
 from sensorml.schema import Table
 from sensorml.storage.line_protocol import Lines
@@ -114,7 +115,7 @@ class Sink:
         if self._client is None:
             try:
                 self._client = _open(self._options)
-            except _SecretError as err:
+            except SecretError as err:
                 return Hold(str(err))
         outcome = self._write(str(lines).encode())
         if isinstance(outcome, Hold):
@@ -234,20 +235,6 @@ def _identifier(name: str) -> str:
     return name.replace("\\", "\\\\").replace('"', '\\"')
 
 
-class _SecretError(Exception):
-    """A file with a token or password cannot be read."""
-
-
-def _secret(path: str, key: str) -> str:
-    try:
-        secret = Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as err:
-        raise _SecretError(f"{path}: cannot be read ({err}): check {key}") from err
-    if not secret:
-        raise _SecretError(f"{path}: is empty: write the secret into it ({key})")
-    return secret
-
-
 def _open(options: Options) -> _Client:
     from influxdb_client.client.influxdb_client import InfluxDBClient
 
@@ -255,9 +242,10 @@ def _open(options: Options) -> _Client:
     token = os.environ.get("INFLUX_TOKEN", "")
     if options.username is not None and options.password_file is not None:
         basic = True
-        token = f"{options.username}:{_secret(options.password_file, 'password_file')}"
+        password = read_secret(options.password_file, "password_file")
+        token = f"{options.username}:{password}"
     elif options.token_file is not None:
-        token = _secret(options.token_file, "token_file")
+        token = read_secret(options.token_file, "token_file")
     client = InfluxDBClient(
         url=options.url,
         token=token,

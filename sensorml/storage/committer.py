@@ -24,7 +24,7 @@ RETRY_S: Final = 5.0
 """Between attempts while the store does not take rows."""
 
 
-class Keeper:
+class Committer:
     """Owns the journal and the thread that writes it."""
 
     def __init__(
@@ -38,7 +38,7 @@ class Keeper:
         wake: asyncio.Event,
     ) -> None:
         self.path = path
-        self.trouble = ""
+        self.error = ""
         """Why nothing is stored just now; empty when all is well."""
         self.opened = asyncio.Event()
         """Set once there is a journal to read from, or there will be none."""
@@ -69,7 +69,7 @@ class Keeper:
                 # Urgent rows (alarms, events) do not wait for the full interval.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(
-                        RETRY_S if self.trouble else self._commit_s
+                        RETRY_S if self.error else self._commit_s
                     ):
                         await self.wake.wait()
         finally:
@@ -95,16 +95,16 @@ class Keeper:
             await self._worker.call(self._write, rows)
         except StoreError as error:
             self._outbox.put_back(rows)
-            if not self.trouble:
+            if not self.error:
                 self._outbox.event(
                     kind="store", subject="journal", state="failed", detail=str(error)
                 )
-            self.trouble = str(error)
+            self.error = str(error)
             return
         self.opened.set()
         self._tell_incidents()
-        if self.trouble:
-            self.trouble = ""
+        if self.error:
+            self.error = ""
             lost, self._dropped = (
                 self._outbox.dropped - self._dropped,
                 self._outbox.dropped,

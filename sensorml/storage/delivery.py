@@ -2,7 +2,7 @@
 
 A sink is a reader of the journal with an offset: rows are sent from the
 offset, and the offset moves when the other side has acknowledged them. Nothing
-is kept in memory, so an outage costs nothing here. `Policy` decides and is
+is kept in memory, so an outage costs nothing here. `RetryPolicy` decides and is
 pure; `Delivery` reads, sends and waits.
 """
 
@@ -18,11 +18,11 @@ from typing import Final, NamedTuple, Protocol
 from sensorml.errors import StoreError
 from sensorml.interfaces import Outcome, Retry, Sink, Split
 from sensorml.storage.reader import Reader
-from sensorml.storage.retry_policy import Policy, Status
+from sensorml.storage.retry_policy import RetryPolicy, Status
 from sensorml.storage.tables import KINDS
 from sensorml.threads import Errand
 
-__all__ = ["Delivery", "Policy", "Report", "Status"]
+__all__ = ["Delivery", "Report", "RetryPolicy", "Status"]
 
 
 _BATCH_ROWS: Final = 5000  # for a sink without a `batch_rows` of its own
@@ -67,7 +67,7 @@ class Delivery:
         acknowledge: Callable[[str, int], Awaitable[None]],
         report: Report,
         verify: Callable[[], Awaitable[None]] | None = None,
-        policy: Policy | None = None,
+        policy: RetryPolicy | None = None,
         poll_s: float = 1.0,
         stop_s: float = 1.0,
         pause: Callable[[asyncio.Event, float], Awaitable[None]] = pause,
@@ -84,7 +84,7 @@ class Delivery:
         self._acknowledge = acknowledge
         self._report = report
         self._verify = verify
-        self._policy = policy or Policy(
+        self._policy = policy or RetryPolicy(
             batch_rows=getattr(sink, "batch_rows", _BATCH_ROWS)
         )
         self._poll_s = poll_s

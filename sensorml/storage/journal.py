@@ -17,7 +17,7 @@ from typing import Final, Self
 from sensorml.errors import StoreError
 from sensorml.interfaces import Row
 from sensorml.storage.corruption import beside, is_damage, put_aside, verdict_on
-from sensorml.storage.retention import Cap
+from sensorml.storage.retention import Retention
 from sensorml.storage.tables import (
     APPLICATION_ID,
     COLUMNS,
@@ -40,10 +40,13 @@ class Journal:
     """The journal's only writer. Blocking; always called on one thread."""
 
     def __init__(
-        self, path: Path, cap: Cap, monotonic: Callable[[], float] = time.monotonic
+        self,
+        path: Path,
+        retention: Retention,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = path
-        self.cap = cap
+        self.retention = retention
         self.incidents: list[str] = []
         """Sentences for people about what befell the file; the caller drains it."""
         self._monotonic = monotonic
@@ -63,7 +66,7 @@ class Journal:
                 program's or a newer version's.
         """
         _bind_numpy_scalars()
-        journal = cls(path, Cap(max_mb))
+        journal = cls(path, Retention(max_mb))
         journal._connect(check=True)
         journal._keep_under_cap()
         return journal
@@ -285,16 +288,16 @@ class Journal:
         trimmed = False
         try:
             for _ in range(_TRIM_CHUNKS):
-                if not self.cap.exceeded(self._connection()):
+                if not self.retention.exceeded(self._connection()):
                     break
                 trimmed = True
-                self._transaction(self.cap.trim)
+                self._transaction(self.retention.trim)
         except (StoreError, sqlite3.DatabaseError) as err:
             self.incidents.append(f"{self.path}: cannot be kept under its cap: {err}")
         now = self._monotonic()
         if trimmed and now - self._told_full_at >= _TELL_FULL_S:
             self._told_full_at = now
-            self.incidents.append(f"{self.path} is {self.cap}")
+            self.incidents.append(f"{self.path} is {self.retention}")
 
 
 def _bind_numpy_scalars() -> None:

@@ -20,7 +20,7 @@ _KEEP_EVERY: Final = 3
 deleting every second row would free no page at all."""
 
 
-class Cap:
+class Retention:
     """How much the journal may hold, and how far its predictions are thinned."""
 
     def __init__(self, max_mb: float) -> None:
@@ -63,9 +63,9 @@ class Cap:
     def __str__(self) -> str:
         """Say what has been deleted.
 
-        >>> cap = Cap(512)
-        >>> cap.thinned, cap.dropped["timing"] = 20, 3
-        >>> print(cap)
+        >>> retention = Retention(512)
+        >>> retention.thinned, retention.dropped["timing"] = 20, 3
+        >>> print(retention)
         full (512 MB): thinned old predictions by 20 rows; dropped 3 old timing rows
         """
         parts = []

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
+from sensorml.backoff import BackOff
 from sensorml.interfaces import Delivered, Hold, Outcome, Retry, Split
 from sensorml.storage.tables import KINDS
 
@@ -37,7 +38,7 @@ class Step(NamedTuple):
     wait_s: float = 0.0
 
 
-class Policy:
+class RetryPolicy:
     """What to do after each answer of a sink; pure but for the jitter."""
 
     def __init__(
@@ -48,10 +49,10 @@ class Policy:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._batch_rows = batch_rows
-        self._longest_wait_s = longest_wait_s
-        self._jitter = jitter
+        self._back_off = BackOff(
+            first_s=_FIRST_RETRY_S, longest_s=longest_wait_s, jitter=jitter
+        )
         self._limits = dict.fromkeys(KINDS, batch_rows)
-        self._failures = 0
         self.status = Status()
 
     def limit(self, kind: str) -> int:
@@ -68,7 +69,8 @@ class Policy:
         match outcome:
             case Retry():
                 self.status = replace(status, state="away", why=outcome.why)
-                return Step(passed=False, wait_s=self._back_off(outcome.after_s))
+                wait_s = max(self._back_off.failed(), outcome.after_s or 0.0)
+                return Step(passed=False, wait_s=wait_s)
             case Hold():
                 self.status = replace(status, state="held", why=outcome.why)
                 return Step(passed=False, wait_s=_HOLD_S)
@@ -88,7 +90,7 @@ class Policy:
         self._answered()
 
     def _answered(self, *, sent: int = 0, set_aside: int = 0) -> None:
-        self._failures = 0
+        self._back_off.reset()
         self.status = replace(
             self.status,
             state="ok",
@@ -96,11 +98,3 @@ class Policy:
             sent=self.status.sent + sent,
             set_aside=self.status.set_aside + set_aside,
         )
-
-    def _back_off(self, asked_s: float | None) -> float:
-        """Double with every failure, between half and all of it at random."""
-        ceiling_s = min(
-            _FIRST_RETRY_S * 2.0 ** min(self._failures, 30), self._longest_wait_s
-        )
-        self._failures += 1
-        return max(ceiling_s * (0.5 + 0.5 * self._jitter()), asked_s or 0.0)

@@ -16,7 +16,7 @@ from sensorml.storage.delivery import Delivery
 from sensorml.storage.journal import Journal
 from sensorml.storage.line_protocol import TAGS, TIME
 from sensorml.storage.reader import Reader
-from sensorml.storage.retry_policy import Policy
+from sensorml.storage.retry_policy import RetryPolicy
 from sensorml.storage.tables import COLUMNS, KINDS, storage
 
 T0 = 1_700_000_000_123_456_789
@@ -197,7 +197,7 @@ class Box:
             self.path,
             acknowledge=self.acknowledge,
             report=lambda **event: self.events.append(event),
-            policy=Policy(batch_rows=batch_rows, jitter=lambda: 0.0),
+            policy=RetryPolicy(batch_rows=batch_rows, jitter=lambda: 0.0),
             pause=self.pause,
             stop_s=20.0,
         )

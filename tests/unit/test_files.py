@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sensorml.errors import OutputError, StoreError
-from sensorml.files import replacing, replacing_text
+from sensorml.errors import OutputError, SecretError, StoreError
+from sensorml.files import read_secret, replacing, replacing_text
 
 
 def test_the_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -64,3 +64,26 @@ def test_a_folder_in_the_place_of_the_file_is_left_alone(tmp_path: Path) -> None
         file.write(b"abc")
     assert path.is_dir()
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("content", [b" s3cret\r\n", b"\xef\xbb\xbfs3cret"])
+def test_a_secret_is_read_without_byte_order_mark_and_space(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(content)
+    assert read_secret(str(path), "token_file") == "s3cret"
+
+
+@pytest.mark.parametrize("content", [None, b" \n", b"s3cret\xff"])
+def test_the_message_names_file_and_key_and_never_the_secret(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "token"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SecretError) as caught:
+        read_secret(str(path), "token_file")
+    assert str(caught.value).startswith(f"{path}: token_file: ")
+    assert "s3cret" not in str(caught.value)
+    assert "0xff" not in str(caught.value)

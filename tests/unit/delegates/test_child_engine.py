@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from delegate import pair
 
-from sensorml.backoff import BackOff
+from sensorml.backoff import RationedBackOff
 from sensorml.delegates.child_engine import SharedChild, open_child
 from sensorml.delegates.edgetpu_numbers import renumbered
 from sensorml.delegates.failover import FailoverEngine, Opened
@@ -317,7 +317,7 @@ def test_windows_are_scored_through_the_death_and_return_of_a_delegate(library):
         lambda _, cancel: Opened(open_child(model, accelerator, cancel=cancel)),
         tolerance=Tolerance(pair.SCALE.scale),
         hop_s=PATIENCE_S,
-        back_off=BackOff(first_s=0.0, budget=1000),
+        back_off=RationedBackOff(first_s=0.0, budget=1000),
     )
     expected = TfliteEngine(parse(pair.cpu_model(F)), 1, None)
     used = []

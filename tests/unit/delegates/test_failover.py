@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import SECOND, Clock, FakeEngine
 
-from sensorml.backoff import BackOff
+from sensorml.backoff import RationedBackOff
 from sensorml.delegates.failover import LATE_S, FailoverEngine, Opened
 from sensorml.delegates.tolerance import COMPARED, Tolerance
 from sensorml.errors import DelegateError
@@ -45,7 +45,7 @@ class House:
             tolerance=Tolerance(0.01),
             hop_s=HOP_S,
             report=lambda *change: self.changes.append(change),
-            back_off=BackOff(first_s=WAIT_S, jitter=lambda: 1.0),
+            back_off=RationedBackOff(first_s=WAIT_S, jitter=lambda: 1.0),
             clock=lambda: self.clock() / SECOND,
             **options,
         )
@@ -378,14 +378,14 @@ def openings(back_off, lives):
 
 @given(lives, jitters)
 def test_openings_stay_within_their_budget(lives, jitter):
-    back_off = BackOff(budget=5, budget_s=1000.0, jitter=lambda: jitter)
+    back_off = RationedBackOff(budget=5, budget_s=1000.0, jitter=lambda: jitter)
     for begun, _ in openings(back_off, lives):
         assert len(begun) <= 5 or begun[-1] - begun[-6] >= 1000.0 - 1e-6
 
 
 @given(lives, jitters)
 def test_a_wait_is_never_short_of_half_the_first_nor_endless(lives, jitter):
-    back_off = BackOff(
+    back_off = RationedBackOff(
         first_s=2.0, longest_s=60.0, budget_s=100.0, jitter=lambda: jitter
     )
     for _, now_s in openings(back_off, lives):
@@ -394,7 +394,7 @@ def test_a_wait_is_never_short_of_half_the_first_nor_endless(lives, jitter):
 
 @given(st.lists(st.floats(0, 599), min_size=2, max_size=20))
 def test_one_that_fails_again_soon_waits_no_less(lives):
-    back_off = BackOff(steady_s=600.0, jitter=lambda: 1.0, budget=1000)
+    back_off = RationedBackOff(steady_s=600.0, jitter=lambda: 1.0, budget=1000)
     waits = [back_off.due_s - now_s for _, now_s in openings(back_off, lives)]
     for before, after in itertools.pairwise(waits):
         assert after == pytest.approx(min(2 * before, 600.0))
@@ -402,14 +402,16 @@ def test_one_that_fails_again_soon_waits_no_less(lives):
 
 @given(st.integers(1, 40), jitters)
 def test_one_that_was_steady_is_forgiven(failures, jitter):
-    back_off = BackOff(first_s=2.0, steady_s=600.0, jitter=lambda: jitter, budget=1000)
+    back_off = RationedBackOff(
+        first_s=2.0, steady_s=600.0, jitter=lambda: jitter, budget=1000
+    )
     for _, now_s in openings(back_off, [*[1.0] * failures, 601.0]):
         wait_s = back_off.due_s - now_s
     assert wait_s <= 2.0 + 1e-6
 
 
 def test_an_opening_that_fails_is_no_time_of_working():
-    back_off = BackOff(first_s=2.0, steady_s=10.0, jitter=lambda: 1.0)
+    back_off = RationedBackOff(first_s=2.0, steady_s=10.0, jitter=lambda: 1.0)
     for now_s in (0.0, 1000.0):
         back_off.opening(now_s)
         back_off.failed(now_s)

@@ -1,4 +1,4 @@
-"""The keeper over a real journal: a store that fails, a clock that is set."""
+"""The committer over a real journal: a store that fails, a clock that is set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from support import SECOND, Clock
 
 from sensorml.clock import WallClock
-from sensorml.storage.committer import Keeper
+from sensorml.storage.committer import Committer
 from sensorml.storage.outbox import Outbox
 from sensorml.storage.reader import Reader
 from sensorml.storage.tables import COLUMNS
@@ -20,7 +20,7 @@ from sensorml.threads import Worker
 UTC = 1_700_000_000 * SECOND
 
 
-class WatchedKeeper(Keeper):
+class WatchedCommitter(Committer):
     """Counts its commits, for who waits for one."""
 
     committed: asyncio.Semaphore
@@ -31,7 +31,7 @@ class WatchedKeeper(Keeper):
 
 
 class Bench:
-    """A keeper with its outbox, and clocks that are told the time."""
+    """A committer with its outbox, and clocks that are told the time."""
 
     def __init__(self, path: Path, worker: Worker) -> None:
         self.path = path
@@ -39,10 +39,10 @@ class Bench:
         self.wake = asyncio.Event()
         wall = WallClock(monotonic_ns=self.monotonic, utc_ns=self.utc)
         self.outbox = Outbox(wall, urgent=self.wake.set)
-        self.keeper = WatchedKeeper(
+        self.committer = WatchedCommitter(
             path, self.outbox, worker, max_mb=16, commit_s=30, wake=self.wake
         )
-        self.keeper.committed = asyncio.Semaphore(0)
+        self.committer.committed = asyncio.Semaphore(0)
 
     def event(self, subject: str) -> None:
         self.outbox.event(
@@ -73,34 +73,34 @@ async def bench(tmp_path: Path, worker: Worker) -> Bench:
 
 
 async def stopped(bench: Bench) -> None:
-    """Run the keeper's task with a stop that has already come."""
+    """Run the committer's task with a stop that has already come."""
     stop = asyncio.Event()
     stop.set()
-    await bench.keeper.run(stop, after=stop)
+    await bench.committer.run(stop, after=stop)
 
 
 async def test_rows_are_written_once(bench: Bench) -> None:
     bench.event("one")
-    await bench.keeper.commit()
-    await bench.keeper.commit()
+    await bench.committer.commit()
+    await bench.committer.commit()
     bench.event("two")
     await stopped(bench)
     assert bench.events("subject", "time_ns") == [("one", UTC), ("two", UTC)]
-    assert bench.keeper.opened.is_set()
+    assert bench.committer.opened.is_set()
 
 
 async def test_rows_that_could_not_be_written_are_kept_and_written_once(bench) -> None:
     blocker = bench.path.parent
     blocker.write_text("a file where the folder should be")
     bench.event("one")
-    await bench.keeper.commit()
+    await bench.committer.commit()
     bench.event("two")
-    await bench.keeper.commit()
-    assert "cannot be made" in bench.keeper.trouble
-    assert not bench.keeper.opened.is_set()
+    await bench.committer.commit()
+    assert "cannot be made" in bench.committer.error
+    assert not bench.committer.opened.is_set()
     blocker.unlink()
-    await bench.keeper.commit()
-    assert bench.keeper.trouble == ""
+    await bench.committer.commit()
+    assert bench.committer.error == ""
     await stopped(bench)
     assert bench.events("subject", "state", "previous") == [
         ("one", "ok", ""),
@@ -111,30 +111,30 @@ async def test_rows_that_could_not_be_written_are_kept_and_written_once(bench) -
 
 
 async def test_a_store_that_fails_while_it_is_open_recovers_too(bench: Bench) -> None:
-    await bench.keeper.commit()
+    await bench.committer.commit()
     locker = sqlite3.connect(bench.path, isolation_level=None)
     locker.execute("BEGIN IMMEDIATE")
-    journal = bench.keeper._journal
+    journal = bench.committer._journal
     assert journal is not None
     assert journal._db is not None
     journal._db.execute("PRAGMA busy_timeout = 0")
     bench.event("one")
-    await bench.keeper.commit()
-    assert "locked" in bench.keeper.trouble
+    await bench.committer.commit()
+    assert "locked" in bench.committer.error
     locker.rollback()
     locker.close()
-    await bench.keeper.commit()
-    assert bench.keeper.trouble == ""
+    await bench.committer.commit()
+    assert bench.committer.error == ""
     await stopped(bench)
     assert [s for (s,) in bench.events("subject")] == ["one", "journal", "journal"]
 
 
 async def test_what_was_lost_meanwhile_is_said(bench: Bench) -> None:
     bench.path.parent.write_text("in the way")
-    await bench.keeper.commit()
+    await bench.committer.commit()
     bench.outbox.dropped += 12
     bench.path.parent.unlink()
-    await bench.keeper.commit()
+    await bench.committer.commit()
     await stopped(bench)
     assert bench.events("value", "detail")[-1] == (
         12.0,
@@ -144,10 +144,10 @@ async def test_what_was_lost_meanwhile_is_said(bench: Bench) -> None:
 
 async def test_setting_the_clock_moves_the_rows_already_written(bench: Bench) -> None:
     bench.event("before")
-    await bench.keeper.commit()
+    await bench.committer.commit()
     bench.event("waiting")
     bench.utc.advance(3_600)
-    await bench.keeper.commit()
+    await bench.committer.commit()
     bench.event("after")
     await stopped(bench)
     rows = dict(bench.events("subject", "time_ns"))
@@ -166,7 +166,7 @@ async def test_rows_of_an_earlier_run_keep_their_time(
     await stopped(bench)
     later = Bench(bench.path, worker)
     later.event("before")
-    await later.keeper.commit()
+    await later.committer.commit()
     later.utc.advance(3_600)
     await stopped(later)
     rows = dict(later.events("subject", "time_ns"))
@@ -176,12 +176,12 @@ async def test_rows_of_an_earlier_run_keep_their_time(
 
 async def test_rows_a_sink_has_sent_keep_their_time(bench: Bench) -> None:
     bench.event("sent")
-    await bench.keeper.commit()
+    await bench.committer.commit()
     bench.event("unsent")
-    await bench.keeper.commit()
-    await bench.keeper.acknowledge("influx", "event", 1)
+    await bench.committer.commit()
+    await bench.committer.acknowledge("influx", "event", 1)
     bench.utc.advance(3_600)
-    await bench.keeper.commit()
+    await bench.committer.commit()
     await stopped(bench)
     rows = dict(bench.events("subject", "time_ns"))
     assert rows["sent"] == UTC
@@ -192,18 +192,18 @@ async def test_a_step_while_the_store_is_away_moves_every_row_once(
     bench: Bench,
 ) -> None:
     bench.event("written")
-    await bench.keeper.commit()
+    await bench.committer.commit()
     aside = bench.path.parent.rename(bench.path.parent.with_name("aside"))
     bench.path.parent.write_text("in the way")
     bench.event("waiting")
     bench.utc.advance(3_600)
-    await bench.keeper.commit()
-    assert bench.keeper.trouble
+    await bench.committer.commit()
+    assert bench.committer.error
     bench.utc.advance(60)
-    await bench.keeper.commit()
+    await bench.committer.commit()
     bench.path.parent.unlink()
     aside.rename(bench.path.parent)
-    await bench.keeper.commit()
+    await bench.committer.commit()
     await stopped(bench)
     rows = dict(bench.events("subject", "time_ns"))
     assert rows["written"] == rows["waiting"] == UTC + 3_660 * SECOND
@@ -213,7 +213,7 @@ async def test_what_befell_the_journal_is_an_event(bench: Bench) -> None:
     bench.path.parent.mkdir()
     bench.path.write_bytes(b"SQLite format 3\0" + b"rubbish" * 1000)
     bench.event("one")
-    await bench.keeper.commit()
+    await bench.committer.commit()
     await stopped(bench)
     [incident] = [
         row for row in bench.events("state", "detail") if row[0] == "incident"
@@ -223,9 +223,9 @@ async def test_what_befell_the_journal_is_an_event(bench: Bench) -> None:
 
 async def test_an_acknowledgement_is_in_the_journal_with_the_next_commit(bench) -> None:
     bench.event("one")
-    await bench.keeper.commit()
-    await bench.keeper.acknowledge("influx", "event", 1)
-    await bench.keeper.commit()
+    await bench.committer.commit()
+    await bench.committer.acknowledge("influx", "event", 1)
+    await bench.committer.commit()
     reader = Reader.open(bench.path)
     assert reader.offset("influx", "event") == 1
     reader.close()
@@ -236,10 +236,10 @@ async def test_urgent_rows_do_not_wait_for_the_interval(bench: Bench) -> None:
     stop, ready = asyncio.Event(), asyncio.Event()
     ready.set()
     async with asyncio.TaskGroup() as group, asyncio.timeout(20):  # not the 30 s
-        group.create_task(bench.keeper.run(stop, after=ready))
-        await bench.keeper.committed.acquire()
+        group.create_task(bench.committer.run(stop, after=ready))
+        await bench.committer.committed.acquire()
         bench.event("now")
-        await bench.keeper.committed.acquire()
+        await bench.committer.committed.acquire()
         assert bench.events("subject") == [("now",)]
         stop.set()
         bench.wake.set()

@@ -14,7 +14,7 @@ from sensorml.interfaces import Delivered, Hold, Retry, Split
 from sensorml.storage.delivery import Delivery
 from sensorml.storage.journal import Journal
 from sensorml.storage.reader import Reader
-from sensorml.storage.retry_policy import Policy, Status
+from sensorml.storage.retry_policy import RetryPolicy, Status
 
 
 def event(n):
@@ -95,7 +95,7 @@ class Box:
             acknowledge=self.acknowledge,
             report=self.report,
             verify=self.verify,
-            policy=Policy(batch_rows=batch_rows, jitter=lambda: 1.0),
+            policy=RetryPolicy(batch_rows=batch_rows, jitter=lambda: 1.0),
             **options,
         )
 
@@ -326,7 +326,7 @@ async def test_a_bug_in_a_sink_is_not_hidden(box):
     st.lists(st.booleans(), max_size=50),
 )
 def test_whatever_is_refused_every_other_row_is_taken_once(batch, bad, outages):
-    policy = Policy(batch_rows=batch, jitter=lambda: 0.0)
+    policy = RetryPolicy(batch_rows=batch, jitter=lambda: 0.0)
     taken, offset, outages = [], 0, list(outages)
     for _ in range(10_000):
         rows = list(range(200))[offset : offset + policy.limit("event")]
@@ -349,7 +349,7 @@ def test_whatever_is_refused_every_other_row_is_taken_once(batch, bad, outages):
 
 @given(st.integers(0, 200), st.floats(0, 1))
 def test_the_wait_grows_to_its_cap_and_stays_there(failures, chance):
-    policy = Policy(batch_rows=1, longest_wait_s=60.0, jitter=lambda: chance)
+    policy = RetryPolicy(batch_rows=1, longest_wait_s=60.0, jitter=lambda: chance)
     for _ in range(failures):
         policy.after("event", 1, Retry("down"))
     wait_s = policy.after("event", 1, Retry("down")).wait_s

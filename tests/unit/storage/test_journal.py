@@ -300,7 +300,9 @@ def test_counts_of_sensors_go_before_events_when_the_disk_is_to_last(path):
     for _ in range(40):
         journal.append({"sensor": [SENSOR] * 2000})
     journal.close()
-    assert journal.cap.dropped["sensor"] == 80_000 - len(stored(path, "sensor")) > 0
+    assert (
+        journal.retention.dropped["sensor"] == 80_000 - len(stored(path, "sensor")) > 0
+    )
     assert len(stored(path, "event")) == 50
 
 
@@ -372,7 +374,7 @@ def test_the_cap_thins_old_predictions_then_drops_them_and_keeps_alarms(path):
         journal.append({"prediction": [prediction(state=s) for s in states]})
         written += 1000
     kept = stored(path, "prediction")
-    cap = journal.cap
+    cap = journal.retention
     journal.close()
     assert 2000 < len(kept) < written
     assert len(kept) + cap.thinned + cap.dropped["prediction"] == written
@@ -387,7 +389,7 @@ def test_the_cap_thins_old_predictions_then_drops_them_and_keeps_alarms(path):
 
 def test_thinning_takes_normal_rows_only(path):
     journal = Journal.open(path, max_mb=1)
-    while not journal.cap.thinned:
+    while not journal.retention.thinned:
         states = ["normal", "anomaly"] * 500
         journal.append({"prediction": [prediction(state=s) for s in states]})
     ids = [id_ for id_, _ in stored(path, "prediction")]
@@ -403,7 +405,7 @@ def test_when_only_events_are_left_the_oldest_of_them_go(path):
         journal.append({"event": [EVENT] * 2000})
     journal.close()
     kept = stored(path, "event")
-    assert journal.cap.dropped["event"] == 30_000 - len(kept) > 0
+    assert journal.retention.dropped["event"] == 30_000 - len(kept) > 0
     assert kept[-1][0] == 30_000
 
 
