@@ -1,5 +1,7 @@
-"""What holds for every test: nothing still runs when it ends, and in CI
-(SENSORML_CI=1) nothing is skipped that could have run.
+"""Rules for every test: no thread or task outlives it, and CI skips nothing.
+
+CI is `SENSORML_CI=1`: a skip is then a failure, except where something cannot be
+installed.
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ from collections.abc import AsyncIterator, Generator, Iterator
 import pytest
 from hypothesis import settings
 
-# Time limits of examples would fail on a busy machine: pytest has its own. CI
-# tries the same examples every time, so that what it says is about the change;
-# new ones are found by running the suite by hand.
+# Examples have no deadline, because a busy machine would miss it; pytest has its own
+# time-out. CI tries the same examples every time, so that a failure comes from the
+# change; new examples are found by running the suite by hand.
 settings.register_profile("house", deadline=None, max_examples=60)
 settings.register_profile("ci", settings.get_profile("house"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("SENSORML_CI") == "1" else "house")
@@ -28,22 +30,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         nargs="?",
         const="",
         metavar="FILE",
-        help="prove the contracts on what is wired up, as tests/hardware.example.toml "
-        "says it: pytest --hardware=FILE tests/contracts/test_wired.py",
+        help="run the contracts on real hardware, described as in "
+        "tests/hardware.example.toml: "
+        "pytest --hardware=FILE tests/contracts/test_wired.py",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("hardware") == "":
         raise pytest.UsageError(
-            "--hardware: which file? Write down what is wired up, as "
-            "tests/hardware.example.toml shows, and give it: --hardware=wiring.toml"
+            "--hardware: no file given: describe the wiring as in "
+            "tests/hardware.example.toml and pass it: --hardware=wiring.toml"
         )
 
 
 @pytest.fixture(autouse=True)
 def no_leaked_threads() -> Iterator[None]:
-    """Fail a test that ends before its threads do."""
+    """Fail a test whose threads still run at its end."""
     before = set(threading.enumerate())
     yield
     leaked = [t.name for t in threading.enumerate() if t not in before and t.is_alive()]
@@ -60,7 +63,7 @@ async def no_leaked_tasks() -> AsyncIterator[None]:
 
 @pytest.fixture(autouse=True)
 def no_leaks(request: pytest.FixtureRequest, no_leaked_threads: None) -> None:
-    """Fail an asynchronous test that ends before its tasks do."""
+    """Fail an asynchronous test whose tasks still run at its end."""
     if inspect.iscoroutinefunction(getattr(request.node, "obj", None)):
         request.getfixturevalue("no_leaked_tasks")
 
@@ -69,17 +72,17 @@ def no_leaks(request: pytest.FixtureRequest, no_leaked_threads: None) -> None:
 def pytest_runtest_makereport() -> Generator[
     None, pytest.TestReport, pytest.TestReport
 ]:
-    """In CI turn a skip into a failure, but for what is truly not there."""
+    """Turn a skip into a failure in CI, unless the missing part cannot be installed."""
     report = yield
     if os.environ.get("SENSORML_CI") != "1" or not report.skipped:
         return report
-    why = str(report.longrepr)
-    no_recordings = "SENSORML_DATA" in why and "SENSORML_DATA" not in os.environ
-    no_litert = "ai-edge-litert" in why and not importlib.util.find_spec(
+    reason = str(report.longrepr)
+    no_recordings = "SENSORML_DATA" in reason and "SENSORML_DATA" not in os.environ
+    no_litert = "ai-edge-litert" in reason and not importlib.util.find_spec(
         "ai_edge_litert"
     )
-    made_elsewhere = "not made here" in why
-    if not (no_recordings or no_litert or made_elsewhere):
+    not_built = "not built here" in reason
+    if not (no_recordings or no_litert or not_built):
         report.outcome = "failed"
-        report.longrepr = f"skipped in CI: {why}"
+        report.longrepr = f"skipped in CI: {reason}"
     return report

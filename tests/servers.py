@@ -1,4 +1,4 @@
-"""Real servers on loopback, databases and a broker, each in a folder of its own."""
+"""Real databases and a broker on loopback, each in a folder of its own."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ bind-address = "127.0.0.1:{rpc}"
 
 
 def binary(name: str, package: str) -> str:
-    """Find a server's program; without it skip, or fail where CI must have it."""
-    found = shutil.which(name)
-    if found is None:
-        why = f"{name} is not installed: apt-get install {package}"
+    """Return the path of a server's program; skip without it, and fail in CI."""
+    path = shutil.which(name)
+    if path is None:
+        reason = f"{name} is not installed: apt-get install {package}"
         if os.environ.get("SENSORML_CI") == "1":
-            pytest.fail(why)
-        pytest.skip(why)
-    return found
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path
 
 
 def free_port() -> int:
@@ -52,7 +52,7 @@ def free_port() -> int:
 
 
 class Server:
-    """One server process; `stop` and `start` keep its port and its data."""
+    """One server process that keeps its port and its data over `stop` and `start`."""
 
     def __init__(self, command: list[str], port: int, ready: str) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -68,7 +68,7 @@ class Server:
         while not self._answers():
             assert self._process.poll() is None, f"{self._command[0]} did not start"
             assert time.monotonic() < deadline, f"{self._command[0]} does not answer"
-            time.sleep(0.01)  # it says nowhere that it is ready
+            time.sleep(0.01)  # because it reports nowhere that it is ready
 
     def stop(self) -> None:
         if self._process is not None:
@@ -116,7 +116,7 @@ class Influxd(Server):
         super().__init__([program, "-config", str(config)], port, "/ping")
 
     def rows(self, database: str, measurement: str) -> list[dict[str, object]]:
-        """Return every row with its time in ns; a field that is absent is None."""
+        """Return every row with its time in ns and None for an absent field."""
         text = f'SELECT * FROM "{measurement}"'  # tags come back as columns too
         answer = json.loads(self.get("/query", db=database, epoch="ns", q=text))
         [result] = answer["results"]
@@ -128,7 +128,7 @@ class Influxd(Server):
 
 
 class VictoriaMetrics(Server):
-    """VictoriaMetrics, which keeps numbers in ms and no strings."""
+    """VictoriaMetrics, which stores times in ms and no strings."""
 
     def __init__(self, folder: Path) -> None:
         port = free_port()
@@ -148,16 +148,16 @@ class VictoriaMetrics(Server):
             "/api/v1/export",
             **{"match[]": f'{{__name__=~"{match}"}}', "start": "0"},
         )
-        found: dict[str, list[tuple[int, float]]] = {}
+        samples: dict[str, list[tuple[int, float]]] = {}
         for line in text.splitlines():
             series = json.loads(line)
             pairs = zip(series["timestamps"], series["values"], strict=True)
-            found.setdefault(series["metric"]["__name__"], []).extend(pairs)
-        return found
+            samples.setdefault(series["metric"]["__name__"], []).extend(pairs)
+        return samples
 
 
 class Mosquitto(Server):
-    """The MQTT broker; with `tls` under a certificate of its own, `ca.pem`."""
+    """The MQTT broker; `tls` gives it a certificate signed by itself, `ca.pem`."""
 
     def __init__(
         self,
@@ -168,7 +168,7 @@ class Mosquitto(Server):
     ) -> None:
         self.port = free_port()
         program = binary("mosquitto", "mosquitto")
-        # Started by root it would become a user who cannot read our folder.
+        # Without `user root` it would change to a user who cannot read the folder.
         config = [f"listener {self.port} 127.0.0.1", "persistence false", "user root"]
         if users is None:
             config.append("allow_anonymous true")
@@ -197,7 +197,7 @@ class Mosquitto(Server):
 
     @staticmethod
     def _certify(certificate: Path, key: Path) -> None:
-        """Write a certificate for loopback, signed by itself, and its key."""
+        """Write a self-signed certificate for loopback, and its key."""
         subprocess.run(
             [
                 *(binary("openssl", "openssl"), "req", "-x509", "-nodes"),

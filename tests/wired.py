@@ -95,7 +95,7 @@ def connection(driver: str) -> Callable[[msgspec.Struct, str], I2C] | None:
 
 
 class Here:
-    """The buses of this computer, and its time: a place as `places.Simulated` is."""
+    """The buses and the clock of this computer, with the methods of `SimulatedBus`."""
 
     def __init__(self, driver: str) -> None:
         self.connect = connection(driver)

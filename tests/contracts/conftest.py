@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import wired
-from places import Simulated
+from simulated_bus import SimulatedBus
 
 import sensorml.sim.chips
 from sensorml.config import plugins
@@ -19,9 +19,9 @@ _WIRING = pytest.StashKey[wired.Wiring]()
 
 
 @pytest.fixture
-def place() -> Simulated:
+def place() -> SimulatedBus:
     """A simulated bus; the lab has the same contracts on a kernel's."""
-    return Simulated()
+    return SimulatedBus()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -53,7 +53,7 @@ def test_a_window_of_noise_gets_a_score(folder):
 
 def test_whoever_made_it_can_make_it_again(folder, tmp_path):
     if not (folder / "make.py").exists():
-        pytest.skip("it has no make.py: it was not made here")
+        pytest.skip("this model has no make.py: it was not built here")
     subprocess.run([sys.executable, folder / "make.py", tmp_path], check=True)
     card, again = model_files.load(folder), model_files.load(tmp_path)
     assert again.input == card.input

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import wired
 from gpiozero.pins.mock import MockConnectedPin, MockPin
-from places import Simulated
+from simulated_bus import SimulatedBus
 
 from sensorml.acquisition.polled import PolledOptions
 from sensorml.alarms import wiring
@@ -72,7 +72,7 @@ def bench(sensor, request):
     if request.config.getoption("hardware"):
         place = wired.Here(sensor.driver)
     else:
-        place = Simulated()
+        place = SimulatedBus()
         still = Machine(MachineOptions(harmonics=()))
         chips = importlib.import_module(f"sensorml.sim.chips.{sensor.driver}")
         place.put({sensor.options.address: chips.Chip(still, place.clock)})

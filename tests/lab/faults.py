@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from adapter import wait_for
-from plant import Bench, Place
+from rig import Bench, Place
 
 from sensorml.buses.i2c_dev import TIMEOUT_S
 from sensorml.types import SensorState

@@ -2,7 +2,7 @@
 
 import pytest
 from contracts.test_chips import *  # noqa: F403 - the same tests, elsewhere
-from place import KernelBus, fast_bus
+from kernel_bus import KernelBus, fast_bus
 
 # Many seconds of samples each; test_figures.py and test_faults.py are for that.
 del (

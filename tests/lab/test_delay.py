@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from adapter import Adapter, plugged
 from header import Header
-from running import start, stop, wait_for_line
+from processes import start, stop, wait_for_line
 from support import model_folder
 
 from sensorml.drivers import mpu6050

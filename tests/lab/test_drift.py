@@ -6,9 +6,9 @@ import time
 
 import numpy as np
 import pytest
-from aftermath import off_by_ns, states
-from plant import Bench, everywhere
-from storm import witnessed
+from fault_analysis import off_by_ns, states
+from fault_run import witnessed
+from rig import Bench, everywhere
 
 pytestmark = pytest.mark.timeout(0)  # it would count the guest's time
 

@@ -9,7 +9,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from aftermath import (
+from fault_analysis import (
     READ_S,
     held_up_s,
     hit,
@@ -21,9 +21,9 @@ from aftermath import (
     table,
     told,
 )
+from fault_run import rage
 from faults import FAULTS, OUTAGES, put_clone_in
-from plant import TICK_S
-from storm import rage
+from rig import TICK_S
 
 from sensorml.acquisition.fifo_schedule import USUAL_S
 from sensorml.buses.i2c_dev import TIMEOUT_S

@@ -11,8 +11,8 @@ import time
 import numpy as np
 import pytest
 from adapter import Adapter, plugged
-from ruler import Ruler
-from watching import Truth, readings
+from time_errors import Truth, readings
+from time_signal import TimeSignal
 
 from sensorml.acquisition.inbox import Started
 from sensorml.drivers import adxl345, mpu6050, pulse
@@ -31,11 +31,11 @@ EDGES_S = 60
 def test_two_sensors_on_one_bus_lose_nothing_and_know_the_time(figure):
     truths = {
         "ADXL345 at 800 Hz": Truth(
-            adxl345_chip.Chip(Ruler(), rate_error=0.017),
+            adxl345_chip.Chip(TimeSignal(), rate_error=0.017),
             adxl345.Driver(adxl345.Options(bus=1, rate_hz=800, range_g=2)),
         ),
         "MPU6050 at 1 kHz": Truth(
-            mpu6050_chip.Chip(Ruler(), rate_error=-0.023),
+            mpu6050_chip.Chip(TimeSignal(), rate_error=-0.023),
             mpu6050.Driver(mpu6050.Options(bus=1, rate_hz=1000, range_g=2)),
         ),
     }

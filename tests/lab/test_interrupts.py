@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from adapter import Adapter, plugged
-from ruler import Ruler
-from watching import Truth, readings
+from time_errors import Truth, readings
+from time_signal import TimeSignal
 
 from sensorml.drivers import adxl345, mpu6050
 from sensorml.sim.chips import adxl345 as adxl345_chip
@@ -87,7 +87,7 @@ class Wired:
 def bench(name, header, rate_error):
     """Yield what is wired to a line, and the truth with the driver that reads it."""
     driver, chips, address, rate_hz = SENSORS[name]
-    chip = chips.Chip(Ruler(), rate_error=rate_error)
+    chip = chips.Chip(TimeSignal(), rate_error=rate_error)
     wired = Wired(chip, header)
     header.drive(LINE, high=False)
     adapter = Adapter({address: wired})

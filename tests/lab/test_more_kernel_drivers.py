@@ -125,7 +125,7 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_the_kernel_reads_in_our_chip_what_it_measures(case):
     if missing := [module for module in case.modules if not made(module)]:
-        pytest.skip(f"{', '.join(missing)}: not made here, kernel.sh makes them")
+        pytest.skip(f"{', '.join(missing)}: not built here: kernel.sh builds them")
     with (
         loaded(*case.modules),
         plugged(Adapter({case.address: case.chip()})),

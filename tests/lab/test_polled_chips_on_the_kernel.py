@@ -2,7 +2,7 @@
 
 import pytest
 from contracts.test_polled_chips import *  # noqa: F403 - the same tests, elsewhere
-from place import KernelBus, fast_bus
+from kernel_bus import KernelBus, fast_bus
 
 
 @pytest.fixture(scope="module")

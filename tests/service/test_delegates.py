@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from delegate import pair
-from running import sensorml, start, stop, wait_for_line
+from processes import sensorml, start, stop, wait_for_line
 from support import CARD_TEXT
 
 from sensorml.pipeline.model_card import CPU_FILE, EDGETPU_FILE

@@ -6,7 +6,7 @@ from contextlib import closing
 from importlib.resources import files
 
 import pytest
-from running import start, stop, wait_for_line
+from processes import start, stop, wait_for_line
 
 from sensorml.storage.reader import Reader
 from sensorml.storage.tables import COLUMNS

@@ -15,7 +15,7 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
-from running import sensorml, start, stop, wait_for_line
+from processes import sensorml, start, stop, wait_for_line
 
 from sensorml.errors import StoreError
 from sensorml.recordings import write_npz

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from running import sensorml
+from processes import sensorml
 
 from sensorml.inference.tflite import TfliteEngine
 from sensorml.pipeline import model_card as cards

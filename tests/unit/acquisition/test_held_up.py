@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from ruler import Ruler, sampled_ns
+from time_signal import TimeSignal, sampled_ns
 
 from sensorml.buses.i2c import Device
 from sensorml.errors import BusError
@@ -67,7 +67,7 @@ def held_up(name: str, address: int, rate_hz: int, seed: int) -> list[Block | No
     """Return the blocks of many reads; None: it was started again before the next."""
     clock, chance = Clock(), random.Random(seed)
     chip = import_module(f"sensorml.sim.chips.{name}").Chip(
-        Ruler(), clock, rate_error=chance.uniform(-0.04, 0.04)
+        TimeSignal(), clock, rate_error=chance.uniform(-0.04, 0.04)
     )
     bus = BusyBus({address: chip}, clock, chance, often=chance.choice((0.003, 0.02)))
     module = import_module(f"sensorml.drivers.{name}")

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from iioscan import pack
+from iio_scan import pack
 
 from sensorml.buses import iio_buffer as iiobuffer
 from sensorml.buses.iio_buffer import element, layout, unpack

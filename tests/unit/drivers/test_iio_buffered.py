@@ -7,7 +7,7 @@ import os
 import msgspec
 import numpy as np
 import pytest
-from iioscan import pack
+from iio_scan import pack
 from support import MS, SECOND, Clock
 
 from sensorml.acquisition import iio_scans as scans

@@ -1,4 +1,4 @@
-"""A signal that says when it was sampled: the truth that is in the samples."""
+"""A vibration signal whose value encodes the time at which it is sampled."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ _DIGIT = 512
 _COUNTS_PER_G = 256
 
 
-class Ruler:
-    """In the place of a `sim.machine.Machine`: the time since it was switched on.
+class TimeSignal:
+    """The time since the chip was switched on, in place of a `sim.machine.Machine`.
 
-    Three digits of nine bits, z the lowest, one a channel, in counts of 1/256 g
-    around 0: they fit any accelerometer at ±2 g, and come round after 22 minutes.
+    The time has three digits of nine bits, one a channel and the lowest on z, in
+    counts of 1/256 g around 0: they fit any accelerometer at ±2 g, and start again
+    after 22 minutes.
     """
 
     def acceleration(self, at_s: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -25,7 +26,7 @@ class Ruler:
 
 
 def sampled_ns(samples: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return when rows (n, 3) in g were sampled, since the ruler was switched on."""
+    """Return when rows (n, 3) in g were sampled, in ns since the chip's start."""
     digits = np.rint(samples * np.float64(_COUNTS_PER_G)).astype(np.int64)
     x, y, z = (digits + _DIGIT // 2).T
     return ((x * _DIGIT + y) * _DIGIT + z) * TICK_NS + TICK_NS // 2

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from fault_run import FROZEN_ROWS, Storm, Strike
 from faults import FAULTS, OUTAGES, STALL, STRETCHES_S, stretch_the_clock
-from plant import Place
-from storm import FROZEN_ROWS, Storm, Strike
+from rig import Place
 
 from sensorml.acquisition.bus_thread import FIRST_RETRY_S, LAST_RETRY_S
 from sensorml.acquisition.fifo import SILENT_S

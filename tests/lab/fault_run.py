@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from adapter import plugged, wait_for
 from faults import FAULTS, OUTAGES, STALL, Fault, hang
-from plant import SHARED, Bench, Place, everywhere
+from rig import SHARED, Bench, Place, everywhere
 
 from sensorml.clock import WallClock
 from sensorml.pipeline.model_files import sha256

@@ -17,7 +17,7 @@ from types import ModuleType
 
 import numpy as np
 from adapter import Adapter
-from ruler import Ruler
+from time_signal import TimeSignal
 
 from sensorml.buses.i2c_dev import TIMEOUT_S
 from sensorml.sim.chips import adxl345, lis3dh, lm75, mpu6050
@@ -55,7 +55,7 @@ class Truth:
         return np.concatenate(times), np.concatenate(values), np.repeat(repeats, sizes)
 
 
-class Seen(Ruler):
+class Seen(TimeSignal):
     """The signal in front of a chip; what is sampled of it becomes the truth."""
 
     def __init__(self, truth: Truth) -> None:

@@ -20,7 +20,7 @@ _SET_TIMER_SLACK = 29  # linux/prctl.h, in ns
 
 
 class KernelBus:
-    """As `places.Simulated`, with smbus2 and /dev/i2c-1 in between."""
+    """As `simulated_bus.SimulatedBus`, with smbus2 and /dev/i2c-1 in between."""
 
     bus = 1
 

@@ -1,7 +1,7 @@
-"""Where the chips of a test are, and whose time it is there.
+"""A simulated I2C bus with its own clock, for the contracts of chips and drivers.
 
-A contract that is proven on `Simulated` holds on every other place that has the
-same methods: `lab/place.py` has that of a kernel's bus.
+`lab/kernel_bus.py` has the same methods for a bus of a real kernel, so the same
+contracts run on both.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from sensorml.sim.bus import SimBus
 from sensorml.sim.registers import RegisterChip
 
 
-class Simulated:
-    """A bus without wires. Time passes when told to, and a little at each look."""
+class SimulatedBus:
+    """A bus whose time passes in `wait`, and by 5 µs at each look at the clock."""
 
     bus = "sim"
-    """What a driver's options say."""
+    """The value of a driver's option `bus`."""
 
     def __init__(self) -> None:
         self.now_ns = 10**12
@@ -32,7 +32,7 @@ class Simulated:
         self.now_ns += round(seconds * 1e9)
 
     def put(self, chips: Mapping[int, RegisterChip]) -> None:
-        """Have these chips on the bus, by their address, and no others."""
+        """Replace the chips on the bus by these, given by address."""
         self._chips = chips
 
     def connect(self, options: I2cOptions, chip: str) -> I2C:

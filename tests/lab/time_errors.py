@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from ruler import sampled_ns
+from time_signal import sampled_ns
 
 from sensorml.acquisition.bus_thread import Station, Wake, run_bus
 from sensorml.acquisition.inbox import Inbox, Reading

@@ -1,4 +1,4 @@
-"""Run the command line as users do: as a process of its own."""
+"""The command line as a process of its own, as users run it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 def sensorml(
     *arguments: str | Path, cwd: Path | None = None, **environ: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+    """Run a command and wait for its end."""
     return subprocess.run(
         [sys.executable, "-m", "sensorml", *map(str, arguments)],
         cwd=cwd,
@@ -31,7 +31,7 @@ def start(
     file_bytes: int | None = None,
     **environ: str,
 ) -> subprocess.Popen[str]:
-    """Start a command; with `file_bytes` no file of it may grow beyond that."""
+    """Start a command; `file_bytes` limits the size of every file that it writes."""
 
     process = subprocess.Popen(
         [sys.executable, "-m", "sensorml", *map(str, arguments)],
@@ -48,20 +48,20 @@ def start(
 
 
 def wait_for_line(process: subprocess.Popen[str], text: str) -> list[str]:
-    """Read the process's log up to the line with `text`; return what was read."""
+    """Read the log up to the line with `text`, and return the lines that were read."""
     assert process.stderr is not None
     lines: list[str] = []
     for line in process.stderr:
         lines.append(line)
         if text in line:
             return lines
-    raise AssertionError(f"{text!r} never came:\n{''.join(lines)}")
+    raise AssertionError(f"the log ended without {text!r}:\n{''.join(lines)}")
 
 
 def stop(
     process: subprocess.Popen[str], number: int = signal.SIGTERM
 ) -> tuple[int, str]:
-    """Ask it to stop; return its exit code and the rest of its log."""
+    """Send a signal; return the exit code and the rest of the log."""
     process.send_signal(number)
     _, log = process.communicate(timeout=20)
     return process.returncode, log
