@@ -18,9 +18,9 @@ import msgspec
 import numpy as np
 
 from bench.figures import Figure, Pair, paired
+from sensorml import plugins
 from sensorml.buses.i2c import Device, I2cOptions
 from sensorml.config import bus_load as busload
-from sensorml.config import plugins
 from sensorml.drivers import adxl345
 from sensorml.interfaces import I2C
 from sensorml.sim.bus import SimBus

@@ -29,7 +29,7 @@ from sensorml.inference.delegate_library import Accelerator
 from sensorml.inference.tflite import TfliteEngine
 from sensorml.inference.tflite_file import parse
 from sensorml.interfaces import Inference
-from sensorml.pipeline.features.raw import Raw
+from sensorml.pipeline.features import raw
 from sensorml.pipeline.model_card import CPU_FILE, Card, Input, Output, Threshold
 from sensorml.pipeline.pipeline import Pipeline
 from sensorml.service.monitor import Monitor
@@ -154,7 +154,7 @@ def _monitor(engine: _Failing) -> Monitor:
             window=WINDOW,
             hop=WINDOW,
         ),
-        features=Raw(remove_dc=False),
+        features=raw.Features(remove_dc=False),
         output=Output(score="value"),
         threshold=Threshold(value=1),
         files={CPU_FILE: ""},

@@ -28,7 +28,7 @@ import numpy as np
 
 from bench.figures import NO_GCC, Observation
 from sensorml.config import loading
-from sensorml.pipeline.features.raw import Raw
+from sensorml.pipeline.features import raw
 from sensorml.pipeline.model_card import (
     CARD,
     CPU_FILE,
@@ -137,7 +137,7 @@ def _model(folder: Path) -> None:
         input=Input(
             channels=("x",), unit="g", rate_hz=RATE_HZ, window=WINDOW, hop=WINDOW
         ),
-        features=Raw(remove_dc=False),
+        features=raw.Features(remove_dc=False),
         output=Output(score="value"),
         threshold=Threshold(value=1),
         files={name: sha256(folder / name) for name in (CPU_FILE, EDGETPU_FILE)},

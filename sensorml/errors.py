@@ -48,6 +48,14 @@ class ConfigError(SensormlError, ValueError):
         self.problems = tuple(problems)
 
 
+class PluginError(SensormlError, LookupError):
+    """A driver, a sink or a kind of feature cannot be used; `reason` is why."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
 class RecordingError(SensormlError, ValueError):
     """A recording cannot be read, or does not fit the model."""
 

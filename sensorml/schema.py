@@ -17,7 +17,7 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta
 
-from sensorml.errors import ConfigError, Problem
+from sensorml.errors import ConfigError, PluginError, Problem
 from sensorml.schema_hints import is_struct, item_struct, members, wanted
 
 Positive = Annotated[float, Meta(gt=0)]
@@ -38,6 +38,19 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     A rule between fields goes into `__post_init__` and raises ValueError
     ("what: what to do").
     """
+
+
+class Tagged(Table, frozen=True, kw_only=True, tag_field="kind"):
+    """A table of one of several types; its key `kind` is the tag of the type."""
+
+    @classmethod
+    def of_kind(cls, name: object) -> type[Tagged]:
+        """Return the type.
+
+        Raises:
+            PluginError: there is none of that name, or it cannot be imported.
+        """
+        raise NotImplementedError
 
 
 def read_toml(path: Path) -> Json:
@@ -93,7 +106,7 @@ class Decoder:
             return None
         before = len(self.problems)
         fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-        tag = _tag_field(kind)
+        tag = kind.__struct_config__.tag_field
         for name in value:
             if name not in fields and name != tag:
                 self.problem(_join(key, name), "unknown key", nearest(name, fields))
@@ -114,26 +127,20 @@ class Decoder:
             self.problem(key, what, cure)
             return None
 
-    def _one_of(
-        self, value: Json, kinds: list[type[msgspec.Struct]], key: str
-    ) -> msgspec.Struct | None:
-        """Decode a table into the one of several types that its tag names."""
-        tag_field = _tag_field(kinds[0])
-        if tag_field is None:
-            return self.table(value, kinds[0], key)
-        tags = [kind.__struct_config__.tag for kind in kinds]
-        tag = value.get(tag_field)
-        if tag in tags:
-            return self.table(value, kinds[tags.index(tag)], key)
-        what = "missing" if tag is None else f"is {tag!r}"
-        cure = "use one of " + ", ".join(f'"{each}"' for each in tags)
-        self.problem(_join(key, tag_field), what, cure)
-        return None
+    def _tagged(self, value: Json, kind: type[Tagged], key: str) -> Tagged | None:
+        try:
+            chosen = kind.of_kind(value.get("kind"))
+        except PluginError as err:
+            self.problem(_join(key, "kind"), *err.reason)
+            return None
+        return self.table(value, chosen, key)
 
     def _value(self, value: object, kind: object, key: str) -> object:
-        structs = [m for m in members(kind) if is_struct(m)]
-        if isinstance(value, dict) and structs:
-            return self._one_of(value, structs, key)
+        struct = next((m for m in members(kind) if is_struct(m)), None)
+        if isinstance(value, dict) and struct is not None:
+            if issubclass(struct, Tagged):
+                return self._tagged(value, struct, key)
+            return self.table(value, struct, key)
         item = item_struct(kind)
         if item is not None and isinstance(value, list):
             return tuple(
@@ -202,7 +209,3 @@ def _odd(value: object) -> str | None:
 
 def _join(key: str, name: str) -> str:
     return f"{key}.{name}" if key else name
-
-
-def _tag_field(kind: type[msgspec.Struct]) -> str | None:
-    return kind.__struct_config__.tag_field

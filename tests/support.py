@@ -10,7 +10,7 @@ import numpy as np
 
 from sensorml.errors import DelegateError
 from sensorml.interfaces import Inference
-from sensorml.pipeline.features.raw import Raw
+from sensorml.pipeline.features import raw
 from sensorml.pipeline.model_card import Card, Input, Output, Threshold
 from sensorml.pipeline.model_files import sha256
 from sensorml.training.tflite_writer import Dense, float_model
@@ -95,7 +95,7 @@ def card(*, channels: int = 1, **changes: object) -> Card:
         version="1",
         kind="anomaly",
         input=msgspec.structs.replace(wants, **of_input),
-        features=Raw(remove_dc=False),
+        features=raw.Features(remove_dc=False),
         output=Output(score="value"),
         threshold=Threshold(value=1.0),
         files={"model.tflite": "0" * 64},

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from sensorml.config import plugins
+from sensorml import plugins
 from sensorml.config.tables import Gpio
 from sensorml.gpio.names import line_of
 from sensorml.interfaces import I2C

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from sensorml import plugins
 from sensorml.alarms import wiring
 from sensorml.commands.progress import Progress
-from sensorml.config import loading, plugins
+from sensorml.config import loading
 from sensorml.config.tables import Config, Sensor
 from sensorml.errors import ConfigError, Problem, SourceEndedError
 from sensorml.interfaces import Driver

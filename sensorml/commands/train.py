@@ -11,7 +11,6 @@ from sensorml.commands.progress import Progress
 if TYPE_CHECKING:
     from sensorml.training.train import Trained
 
-_FEATURES: Final = ("log_spectrum", "envelope", "statistics", "raw")
 _ARCHITECTURES: Final = ("dense", "small", "wide")
 
 
@@ -42,7 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=_whole, default=0, metavar="N")
     parser.add_argument("--arch", choices=_ARCHITECTURES, default="dense")
-    parser.add_argument("--features", choices=_FEATURES, help="what the model sees")
+    parser.add_argument(
+        "--features",
+        type=_feature,
+        metavar="KIND",
+        help="what the model sees: log_spectrum, envelope, statistics, raw, or that of "
+        "a package",
+    )
     parser.add_argument("--bands", type=_count, metavar="N", help="bands a spectrum")
     parser.add_argument(
         "--channels", type=_names, metavar="A,B", help="columns to use; all"
@@ -124,6 +129,17 @@ def _whole(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
+
+
+def _feature(text: str) -> str:
+    from sensorml import plugins
+    from sensorml.errors import PluginError
+
+    try:
+        plugins.load("features", text)
+    except PluginError as err:
+        raise argparse.ArgumentTypeError(str(err)) from err
+    return text
 
 
 def _names(text: str) -> list[str]:

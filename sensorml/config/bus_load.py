@@ -13,8 +13,8 @@ from typing import Final, NamedTuple, Protocol, cast
 
 import msgspec
 
+from sensorml import plugins
 from sensorml.buses.i2c import Device, I2cOptions, bus_name
-from sensorml.config import plugins
 from sensorml.config.tables import Bus, Sensor
 from sensorml.errors import Problem, SensormlError
 from sensorml.interfaces import I2C, Driver

@@ -14,9 +14,9 @@ from typing import Final, Literal, TypeVar
 
 import msgspec
 
+from sensorml import plugins
 from sensorml.config import compatibility as fit
 from sensorml.config import conflicts as uses
-from sensorml.config import plugins
 from sensorml.config.tables import (
     Alarm,
     Bus,
@@ -29,7 +29,7 @@ from sensorml.config.tables import (
     Store,
     Web,
 )
-from sensorml.errors import Problem, RecordingError
+from sensorml.errors import PluginError, Problem, RecordingError
 from sensorml.pipeline import model_files as cards
 from sensorml.resources import folders, model_folder
 from sensorml.schema import Decoder, Json, nearest, read_toml
@@ -191,15 +191,14 @@ class _Loading:
         self, key: Literal["sensor", "sink"]
     ) -> Iterator[tuple[str, str, str, msgspec.Struct, Json]]:
         """Decode the `[[key]]` tables with the Options of the drivers they name."""
-        known = plugins.names("drivers" if key == "sensor" else "sinks")
+        load = plugins.driver if key == "sensor" else plugins.sink
         for place, table in self._places(key):
-            driver = table.get("driver")
-            if not isinstance(driver, str) or driver not in known:
-                what = f"there is no {key} driver {driver!r}" if driver else "missing"
-                cure = nearest(str(driver), known)
-                self.decoder.problem(f"{place}.driver", what, cure)
+            try:
+                module = load(table.get("driver"))
+            except PluginError as err:
+                self.decoder.problem(f"{place}.driver", *err.reason)
                 continue
-            module = plugins.driver(driver) if key == "sensor" else plugins.sink(driver)
+            driver = str(table["driver"])
             own = {k: v for k, v in table.items() if k not in _COMMON[key]}
             options = self.decoder.table(own, module.Options, place)
             if options is not None:

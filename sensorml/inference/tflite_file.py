@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, TypeVar
 from sensorml.errors import ModelError
 from sensorml.inference import flatbuffer
 from sensorml.inference.flatbuffer import Buffer, Table
-from sensorml.pipeline.features.extractor import extractor
+from sensorml.pipeline.extractor import extractor
 from sensorml.pipeline.model_card import Card
 
 IDENTIFIER: Final = b"TFL3"
@@ -258,13 +258,7 @@ def why_not(file: ModelFile, card: Card) -> str | None:
     given, made = file.inputs[0], file.outputs[0]
     if why := _why_not_tensor(given, "input") or _why_not_tensor(made, "output"):
         return why
-    wanted = extractor(
-        card.features,
-        channels=len(card.input.channels),
-        window=card.input.window,
-        rate_hz=card.input.rate_hz,
-        unit=card.input.unit,
-    ).size
+    wanted = extractor(card.features, card.signal).size
     if given.size != wanted:
         return f"its input takes {given.size} values, the card's features are {wanted}"
     labels = len(card.output.labels)

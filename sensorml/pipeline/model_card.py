@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from sensorml.pipeline.features.extractor import FeatureSpec
+from sensorml.pipeline.extractor import FeatureSpec, Signal
 from sensorml.schema import Count, Floats, Positive, Table
 
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -143,6 +143,12 @@ class Card(Table, frozen=True, kw_only=True):
             raise ValueError(
                 "baseline.gravity has not one number per channel: commission again"
             )
+
+    @property
+    def signal(self) -> Signal:
+        """The windows that the features are computed of."""
+        wants = self.input
+        return Signal(len(wants.channels), wants.window, wants.rate_hz, wants.unit)
 
     @property
     def score(self) -> Literal["reconstruction", "value", "probability"]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from sensorml.interfaces import Engine
-from sensorml.pipeline.features.extractor import extractor
+from sensorml.pipeline.extractor import extractor
 from sensorml.pipeline.judge import Judge
 from sensorml.pipeline.model_card import Card
 from sensorml.pipeline.ring import Ring, Windows
@@ -99,13 +99,7 @@ class Pipeline:
         self._rate_hz = wants.rate_hz
         self._frozen = False
         self._ahead_ns = 0
-        self._features = extractor(
-            card.features,
-            channels=len(wants.channels),
-            window=wants.window,
-            rate_hz=wants.rate_hz,
-            unit=wants.unit,
-        )
+        self._features = extractor(card.features, card.signal)
         self._judge = Judge(card)
         self._threshold = card.threshold.value
 

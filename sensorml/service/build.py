@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import sensorml
+from sensorml import plugins
 from sensorml.acquisition.bus_thread import Station
 from sensorml.acquisition.inbox import Inbox, Reading
 from sensorml.acquisition.sensor_health import SensorHealth
@@ -21,7 +22,6 @@ from sensorml.alarms.channel import Watch
 from sensorml.alarms.logic import AlarmLogic
 from sensorml.alarms.timer import LineTimer
 from sensorml.clock import WallClock
-from sensorml.config import plugins
 from sensorml.config.tables import Config, Model, Sensor, Sink
 from sensorml.delegates.choice import Engines, Report
 from sensorml.interfaces import Driver

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from sensorml.pipeline.model_card import Card
+from sensorml.schema import Floats
 
 
 def card_text(card: Card) -> str:
@@ -22,6 +23,7 @@ def _fields(table: msgspec.Struct) -> dict[str, object]:
     values = [
         (field, getattr(table, field.name)) for field in msgspec.structs.fields(table)
     ]
+    values.sort(key=lambda pair: pair[0].type == Floats)  # long: after what is short
     return tag | {
         field.encode_name: value
         for field, value in values

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorml.pipeline.extractor import significant
 from sensorml.pipeline.judge import tilt_deg
 from sensorml.pipeline.model_card import Threshold
 from sensorml.types import Float32
@@ -21,15 +22,6 @@ _CONFIDENCE: Final = 0.95
 _IQR_PER_STD: Final = 1.349  # of a normal distribution
 _LEAST_STD: Final = 0.25  # of the median one: a still band must not rule the score
 _G: Final = {"g": 1.0, "m/s^2": 9.80665, "m/s²": 9.80665}
-
-
-def significant(value: float, digits: int = 6) -> float:
-    """Round so that a card reads well and says what it was trained with.
-
-    >>> significant(0.012345678)
-    0.0123457
-    """
-    return float(f"{value:.{digits}g}")
 
 
 def centre(rows: Float64, period: int) -> tuple[Float64, Float64]:

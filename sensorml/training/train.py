@@ -15,7 +15,7 @@ import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -26,17 +26,15 @@ from sensorml.errors import TrainingError
 from sensorml.inference.tflite import TfliteEngine
 from sensorml.pipeline import model_card as cards
 from sensorml.pipeline import model_files
-from sensorml.pipeline.features import envelope, log_spectrum, raw, statistics
-from sensorml.pipeline.features.extractor import FeatureSpec
+from sensorml.pipeline.extractor import SPECTRA_HZ, FeatureSpec, significant
 from sensorml.pipeline.model_card import Card
 from sensorml.pipeline.pipeline import Pipeline
 from sensorml.recordings import Recording
 from sensorml.training import autoencoder
 from sensorml.training.card_writer import card_text
 from sensorml.training.folder import model_folder
-from sensorml.training.statistics import centre, gravity, significant, threshold
+from sensorml.training.statistics import centre, gravity, threshold
 from sensorml.training.windows import (
-    SPECTRA_HZ,
     Cut,
     Stretch,
     choose,
@@ -44,14 +42,9 @@ from sensorml.training.windows import (
     joined,
     longest_still,
     read_alike,
+    signal_of,
 )
 
-Features: TypeAlias = Literal["log_spectrum", "envelope", "statistics", "raw"]
-
-BANDS: Final = 32
-_STATISTICS: Final = ("rms", "peak", "peak_to_peak", "crest_factor", "kurtosis", "skew")
-_FLOOR: Final = 0.01  # of the median band's power
-_NO_FLOOR: Final = 1e-30
 _LEAST_STILL: Final = 16  # identical rows
 _MANY_GAPS: Final = 0.2  # of the windows
 _LEAST_SCORES: Final = 10
@@ -83,7 +76,7 @@ def train(
     hop: int | None = None,
     seed: int = 0,
     arch: str = "dense",
-    features: Features | None = None,
+    features: str | None = None,
     bands: int | None = None,
     channels: Sequence[str] | None = None,
     rate_hz: float | None = None,
@@ -127,7 +120,7 @@ def train(
         model, spec = _model(
             early,
             spec,
-            channels=len(recordings[0].channels),
+            period=spec.prepare(signal_of(recordings[0], how)).period,
             arch=arch,
             seed=seed,
             report=report,
@@ -159,32 +152,15 @@ def train(
 
 
 def _spec(
-    kind: Features | None, bands: int | None, how: Cut, recordings: Sequence[Recording]
+    kind: str | None, bands: int | None, how: Cut, recordings: Sequence[Recording]
 ) -> FeatureSpec:
     """Choose the features and every number of them but the standardisation."""
-    rate_hz = recordings[0].rate_hz
-    kind = kind or ("log_spectrum" if rate_hz >= SPECTRA_HZ else "raw")
-    if kind == "raw":
-        # In a slow process the level is what tells; in vibration it is gravity.
-        return raw.Raw(remove_dc=rate_hz >= SPECTRA_HZ)
-    if kind == "statistics":
-        return statistics.Statistics(values=_STATISTICS)
-    count = bands or min(BANDS, how.window // 4)
-    spectrum: log_spectrum.LogSpectrum | envelope.Envelope
-    if kind == "log_spectrum":
-        spectrum = log_spectrum.LogSpectrum(bands=count, floor=_NO_FLOOR)
-    else:
-        spectrum = envelope.Envelope(
-            bands=count,
-            carrier_low_hz=significant(0.2 * rate_hz),
-            carrier_high_hz=significant(0.45 * rate_hz),
-            high_hz=significant(max(0.1, (count + 1) / how.window) * rate_hz),
-            floor=_NO_FLOOR,
-        )
-    # Without a floor a band that is all but empty would swing by its rounding.
-    logs = joined([cut(recording, how, spectrum) for recording in recordings]).features
-    floor = _FLOOR * float(np.exp(np.median(logs)))
-    return msgspec.structs.replace(spectrum, floor=significant(max(floor, _NO_FLOOR)))
+    signal = signal_of(recordings[0], how)
+    kind = kind or ("log_spectrum" if signal.rate_hz >= SPECTRA_HZ else "raw")
+    spec = FeatureSpec.of_kind(kind).for_training(signal, bands=bands)
+    return spec.adapted(
+        lambda spec: joined([cut(each, how, spec) for each in recordings]).features
+    )
 
 
 def _first(stretch: Stretch) -> Stretch:
@@ -200,14 +176,13 @@ def _model(
     early: Stretch,
     spec: FeatureSpec,
     *,
-    channels: int,
+    period: int,
     arch: str,
     seed: int,
     report: Callable[[str], None],
 ) -> tuple[bytes, FeatureSpec]:
     """Fit, quantise, and complete the features by their standardisation."""
     rows = early.features.astype(np.float64)
-    period = channels if isinstance(spec, raw.Raw) else rows.shape[1]
     mean, std = centre(rows, period)
     if not std.all():
         raise TrainingError(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorml.errors import TrainingError
-from sensorml.pipeline.features.extractor import FeatureSpec, extractor
+from sensorml.pipeline.extractor import SPECTRA_HZ, FeatureSpec, Signal, extractor
 from sensorml.pipeline.ring import Ring
 from sensorml.recordings import Recording, read
 from sensorml.types import Float32
@@ -21,8 +21,6 @@ ENOUGH: Final = 60
 """Windows that a model should be made of."""
 LEAST: Final = 30
 """With fewer there is no model."""
-SPECTRA_HZ: Final = 20.0
-"""Below this sample rate a recording is of a slow process, not of vibration."""
 _SHORTEST: Final = 16
 _RATES_APART: Final = 0.05
 
@@ -125,17 +123,18 @@ def _count(recordings: Sequence[Recording], window: int, hop: int) -> int:
     return sum(max(0, (len(r.samples) - window) // hop + 1) for r in recordings)
 
 
+def signal_of(recording: Recording, how: Cut) -> Signal:
+    """Return the windows of a recording as features see them."""
+    return Signal(
+        len(recording.channels), how.window, recording.rate_hz, recording.unit
+    )
+
+
 def cut(recording: Recording, how: Cut, spec: FeatureSpec) -> Stretch:
     """Cut a recording as the pipeline will, and compute its features."""
     channels = len(recording.channels)
     ring = Ring(channels=channels, window=how.window, hop=how.hop)
-    compute = extractor(
-        spec,
-        channels=channels,
-        window=how.window,
-        rate_hz=recording.rate_hz,
-        unit=recording.unit,
-    )
+    compute = extractor(spec, signal_of(recording, how))
     parts = [_empty(compute.size, channels)]
     for block in recording.blocks():
         windows = ring.push(block)

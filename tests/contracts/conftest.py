@@ -9,7 +9,7 @@ import wired
 from simulated_bus import SimulatedBus
 
 import sensorml.sim.chips
-from sensorml.config import plugins
+from sensorml import plugins
 from sensorml.errors import ConfigError
 
 _CHIPS = sorted(

@@ -11,7 +11,7 @@ import pytest
 from msgspec import inspect
 
 import sensorml.drivers
-from sensorml.config import plugins
+from sensorml import plugins
 
 
 @pytest.fixture(

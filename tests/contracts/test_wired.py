@@ -14,11 +14,11 @@ import wired
 from gpiozero.pins.mock import MockConnectedPin, MockPin
 from simulated_bus import SimulatedBus
 
+from sensorml import plugins
 from sensorml.acquisition.polled import PolledOptions
 from sensorml.alarms import wiring
 from sensorml.alarms.logic import Signal
 from sensorml.alarms.timer import LineTimer
-from sensorml.config import plugins
 from sensorml.config.tables import Alarm
 from sensorml.errors import BusError
 from sensorml.gpio import factory as gpiopins

@@ -12,8 +12,7 @@ from adapter import Adapter, plugged, wait_for
 from modules import loaded
 from users import NOBODY, open_to_all
 
-from sensorml import cli
-from sensorml.config import plugins
+from sensorml import cli, plugins
 from sensorml.drivers import adxl345
 from sensorml.errors import BusError, BusReason
 from sensorml.sim.chips import adxl345 as adxl345_chip

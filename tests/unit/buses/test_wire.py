@@ -3,8 +3,8 @@
 import pytest
 
 from bench.bus import FIFO_ROWS, ROW_BYTES, rates, wire
+from sensorml import plugins
 from sensorml.buses.i2c import I2cOptions
-from sensorml.config import plugins
 
 AT_MOST = 1.1
 

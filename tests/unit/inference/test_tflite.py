@@ -27,7 +27,7 @@ CARD = cards.Card(
     version="1",
     kind="anomaly",
     input=cards.Input(channels=("x",), unit="g", rate_hz=100, window=64, hop=32),
-    features=log_spectrum.LogSpectrum(bands=F),
+    features=log_spectrum.Features(bands=F),
     threshold=cards.Threshold(value=1.0),
     files={cards.CPU_FILE: ""},
 )
@@ -157,7 +157,7 @@ def test_after_a_failure_the_interpreter_is_made_afresh(engine):
 
 
 def test_a_file_that_does_not_fit_the_card_is_refused_before_it_is_run(tmp_path):
-    card = msgspec.structs.replace(CARD, features=log_spectrum.LogSpectrum(bands=16))
+    card = msgspec.structs.replace(CARD, features=log_spectrum.Features(bands=16))
     with pytest.raises(ModelError, match="takes 24 values, the card's features are 16"):
         loaded(tmp_path, float_model(layers(F, 8, F)), card)
 
@@ -192,7 +192,7 @@ def test_a_model_for_the_edge_tpu_is_refused_with_the_way_out():
         input=cards.Input(
             channels=("r", "g", "b"), unit="", rate_hz=1, window=128 * 128, hop=1
         ),
-        features=raw.Raw(),
+        features=raw.Features(),
         output=cards.Output(labels=tuple(str(i) for i in range(1001))),
         threshold=cards.Threshold(value=0.5),
         files={cards.CPU_FILE: ""},

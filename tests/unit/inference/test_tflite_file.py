@@ -41,7 +41,7 @@ CARD = cards.Card(
     version="1",
     kind="anomaly",
     input=cards.Input(channels=("x",), unit="g", rate_hz=100, window=32, hop=16),
-    features=log_spectrum.LogSpectrum(bands=FEATURES),
+    features=log_spectrum.Features(bands=FEATURES),
     threshold=cards.Threshold(value=1.0),
     files={cards.CPU_FILE: ""},
 )
@@ -194,7 +194,7 @@ def test_a_file_that_fits_its_card_gives_no_reason_against_it():
 
 
 def test_an_input_of_another_size_does_not_fit():
-    wider = msgspec.structs.replace(CARD, features=log_spectrum.LogSpectrum(bands=8))
+    wider = msgspec.structs.replace(CARD, features=log_spectrum.Features(bands=8))
     assert why_not(parse(INT8), wider) == (
         "its input takes 6 values, the card's features are 8"
     )

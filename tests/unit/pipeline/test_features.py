@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorml.errors import ModelError
-from sensorml.pipeline.features.bands import band_edges, hann
-from sensorml.pipeline.features.envelope import Envelope
-from sensorml.pipeline.features.extractor import FeatureSpec, extractor
-from sensorml.pipeline.features.log_spectrum import LogSpectrum
-from sensorml.pipeline.features.raw import Raw
-from sensorml.pipeline.features.statistics import Statistics
+from sensorml.pipeline.extractor import FeatureSpec, Signal, extractor
+from sensorml.pipeline.features.envelope import Features as Envelope
+from sensorml.pipeline.features.log_spectrum import Features as LogSpectrum
+from sensorml.pipeline.features.raw import Features as Raw
+from sensorml.pipeline.features.statistics import Features as Statistics
+from sensorml.pipeline.spectra import band_edges, hann
 from sensorml.types import Float32
 
 G = 9806.65
@@ -29,9 +29,7 @@ def compute(
 ) -> Float32:
     data = np.asarray(windows, np.float32)
     _, channels, window = data.shape
-    extract = extractor(
-        spec, channels=channels, window=window, rate_hz=rate_hz, unit=unit
-    )
+    extract = extractor(spec, Signal(channels, window, rate_hz, unit))
     features = extract(data, data.mean(axis=2))
     assert features.shape == (len(data), extract.size)
     assert features.dtype == np.float32
@@ -212,7 +210,7 @@ ALL = [
 ]
 
 
-@pytest.mark.parametrize("spec", ALL, ids=lambda spec: type(spec).__name__)
+@pytest.mark.parametrize("spec", ALL, ids=lambda spec: spec.__struct_config__.tag)
 def test_a_windows_features_do_not_depend_on_its_batch(spec: FeatureSpec) -> None:
     windows = noise(9, 3, 128)
     together = compute(spec, windows)
@@ -220,7 +218,7 @@ def test_a_windows_features_do_not_depend_on_its_batch(spec: FeatureSpec) -> Non
     np.testing.assert_allclose(together, alone, rtol=2e-5, atol=2e-6)
 
 
-@pytest.mark.parametrize("spec", ALL, ids=lambda spec: type(spec).__name__)
+@pytest.mark.parametrize("spec", ALL, ids=lambda spec: spec.__struct_config__.tag)
 def test_the_samples_are_not_touched(spec: FeatureSpec) -> None:
     windows = noise(2, 2, 128)
     windows.flags.writeable = False
@@ -267,7 +265,7 @@ def test_bands_have_at_least_one_bin_each_and_never_the_dc(bands, window, low_hz
 )
 def test_numbers_that_do_not_fit_are_refused_by_their_key(spec, key, said) -> None:
     with pytest.raises(ModelError, match=said) as refused:
-        extractor(spec, channels=1, window=128, rate_hz=1000.0)
+        extractor(spec, Signal(1, 128, 1000.0, "g"))
     assert str(refused.value).startswith(f"{key}: ")
 
 
@@ -277,4 +275,4 @@ def test_numbers_that_do_not_fit_are_refused_by_their_key(spec, key, said) -> No
 )
 def test_velocity_needs_acceleration_and_its_frequencies(rate_hz, unit, said) -> None:
     with pytest.raises(ModelError, match=said):
-        extractor(Statistics(), channels=1, window=128, rate_hz=rate_hz, unit=unit)
+        extractor(Statistics(), Signal(1, 128, rate_hz, unit))

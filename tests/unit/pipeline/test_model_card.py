@@ -85,7 +85,12 @@ def test_only_model_files_of_the_folder_can_be_listed(tmp_path: Path, name) -> N
         ("hop = 2", "hop = 2\nfrozen_rows = 1", "input", "between 2 and window 4"),
         ("hop = 2", "hop = 2\nfrozen_rows = 5", "input", "between 2 and window 4"),
         ("hop = 2", "hop = 2\nmin_quality = 1.1", "input.min_quality", "at most 1"),
-        ('kind = "raw"', 'kind = "fft"', "features.kind", '"raw", "log_spectrum"'),
+        (
+            'kind = "raw"',
+            'kind = "fft"',
+            "features.kind",
+            "use one of envelope, log_spectrum, raw",
+        ),
         ("remove_dc = false", "bands = 3", "features.bands", "unknown key"),
         ('score = "value"', 'score = "valu"', "output.score", '"value"'),
         (

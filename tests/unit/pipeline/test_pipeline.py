@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from support import MS, SECOND, Clock, FakeEngine, block, card
 
 from sensorml.errors import DelegateError
-from sensorml.pipeline.features.log_spectrum import LogSpectrum
-from sensorml.pipeline.features.raw import Raw
+from sensorml.pipeline.features import log_spectrum, raw
 from sensorml.pipeline.model_card import Baseline, Output
 from sensorml.pipeline.pipeline import FROZEN, Pipeline
 from sensorml.types import Block, Prediction, State
@@ -65,13 +64,13 @@ class TestWindows:
     @given(
         st.lists(st.floats(-2, 2, width=32), min_size=4, max_size=60),
         st.integers(1, 60),
-        st.sampled_from([Raw(), LogSpectrum(bands=2)]),
+        st.sampled_from([raw.Features(), log_spectrum.Features(bands=2)]),
     )
     def test_the_predictions_do_not_depend_on_the_blocks(self, values, size, spec):
         wants = card(features=spec, min_quality=0.9, frozen_rows=3)
         whole = run(Pipeline(wants, FakeEngine()), *stretch(values, len(values)))
         cut = run(Pipeline(wants, FakeEngine()), *stretch(values, size))
-        if isinstance(spec, Raw):
+        if isinstance(spec, raw.Features):
             assert judged(cut) == judged(whole)
         for a, b in zip(cut, whole, strict=True):
             assert (a.window, a.state is State.UNKNOWN) == (
@@ -235,7 +234,7 @@ class TestJudgement:
 
     def test_features_are_computed_as_the_card_says(self) -> None:
         engine = FakeEngine()
-        wants = card(channels=2, features=Raw(mean=(0, 0), std=(2, 4)))
+        wants = card(channels=2, features=raw.Features(mean=(0, 0), std=(2, 4)))
         run(Pipeline(wants, engine), block([[1, 10], [3, 14], [1, 10], [3, 14]]))
         [[row]] = engine.shown
         assert row.tolist() == [-0.5, -0.5, 0.5, 0.5, -0.5, -0.5, 0.5, 0.5]

@@ -277,7 +277,7 @@ def test_a_card_is_read_as_it_was_written(tmp_path):
         version="1",
         kind="classifier",
         input=cards.Input(channels=("a b",), unit="", rate_hz=1e-5, window=4, hop=2),
-        features=statistics.Statistics(mean=(1e30, -0.1), values=("rms", "peak")),
+        features=statistics.Features(mean=(1e30, -0.1), values=("rms", "peak")),
         output=cards.Output(
             score="probability",
             labels=tuple(f"label {i}" for i in range(20)),

@@ -1,16 +1,39 @@
-"""bands: say what this is."""
+"""Spectra of windows: taper, power, and log power in bands.
+
+They are scaled so that the powers of all bins add up to the mean square of the
+samples (Parseval; Heinzel, Rüdiger and Schilling 2002, "Spectrum and spectral density
+estimation by the DFT"): a band's value does not depend on the window's length.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sensorml.errors import ModelError
+from sensorml.pipeline.extractor import significant
 from sensorml.types import Float32
 
-Compute = Callable[[Float32, Float32], Float32]
+NO_FLOOR: Final = 1e-30
+"""A floor below all powers, to look at bands without one."""
+_FLOOR: Final = 0.01  # of the median band's power
+_BANDS: Final = 32
+
+
+def usual_bands(window: int) -> int:
+    """Return into how many bands a spectrum is split where nobody has chosen."""
+    return min(_BANDS, window // 4)
+
+
+def usual_floor(log_powers: Float32) -> float:
+    """Return the floor for bands of these log powers, computed with `NO_FLOOR`.
+
+    Without one, a band that is all but empty would vary by its rounding errors.
+    """
+    floor = _FLOOR * float(np.exp(np.median(log_powers)))
+    return significant(max(floor, NO_FLOOR))
 
 
 def hann(window: int) -> Float32:
@@ -22,7 +45,7 @@ def hann(window: int) -> Float32:
 def power_taper(window: int) -> Float32:
     """Return the Hann window, scaled so that |X|² is a mean square.
 
-    That is, of every bin that stands for a frequency and its negative: all but
+    This holds for every bin that stands for a frequency and its negative: all but
     the first and, of an even window, the last.
     """
     taper = hann(window)
@@ -56,8 +79,8 @@ def band_edges(
     return edges.round().astype(np.intp)
 
 
-class _Bands:
-    """Log power in bands, of rows (n, channels, window) without DC."""
+class LogBands:
+    """The logarithm of the power in bands, of rows without DC."""
 
     def __init__(self, edges: NDArray[np.intp], window: int, floor: float) -> None:
         self._taper = power_taper(window)
@@ -67,11 +90,11 @@ class _Bands:
         self._floor = np.float32(floor)
 
     def of(self, rows: Float32) -> Float32:
-        """Return shape (n, channels * bands); `rows` are used up."""
+        """Return (n, channels * bands) of `rows` (n, channels, window), overwritten."""
         n, _, window = rows.shape
         flat = rows.reshape(-1, window)  # numpy's FFT is faster on two dimensions
         flat *= self._taper
-        power = _power(np.fft.rfft(flat))
+        power = power_of(np.fft.rfft(flat))
         if self._has_nyquist:
             power[:, -1] *= 0.5  # it stands for itself alone, not for ±f
         bands = np.add.reduceat(power[:, : self._end], self._starts, axis=1)
@@ -80,6 +103,7 @@ class _Bands:
         return bands.reshape(n, -1)
 
 
-def _power(spectrum: NDArray[np.complex64] | NDArray[np.complex128]) -> Float32:
+def power_of(spectrum: NDArray[np.complex64] | NDArray[np.complex128]) -> Float32:
+    """Return |X|² of every bin."""
     power = np.abs(spectrum).astype(np.float32, copy=False)
     return np.square(power, power)
