@@ -1,52 +1,37 @@
-"""Whether a model and a sensor belong together, and a heartbeat and all of them."""
+"""Compatibility of models, and of the heartbeat, with the sensors they depend on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from sensorml.config.tables import Heartbeat, Sensor
-from sensorml.pipeline import model_card as cards
+from sensorml.errors import Reason
+from sensorml.pipeline.model_card import Input
 from sensorml.types import Channel
 
 
-def why_not(
-    wants: cards.Input, sensor: Sensor, channels: Sequence[Channel]
-) -> tuple[str, str] | None:
-    """Say what keeps a model from running on a sensor, and the cure."""
-    if len(channels) != len(wants.channels):
-        what = (
-            f"{sensor.name} has {len(channels)} channels, "
-            f"the model wants {len(wants.channels)} ({', '.join(wants.channels)})"
-        )
-        return what, "use the sensor it was trained on, or train a model on this one"
-    unit = channels[0].unit
-    if unit and wants.unit and unit != wants.unit:
-        what = f"{sensor.name} is in {unit}, the model wants {wants.unit}"
-        return what, "train a model on this sensor"
-    rate_hz = getattr(sensor.options, "rate_hz", None)
-    if rate_hz and abs(rate_hz / wants.rate_hz - 1) > wants.rate_tolerance:
-        what = (
-            f"{sensor.name} runs at {rate_hz:g} Hz, "
-            f"the model wants {wants.rate_hz:g} Hz ± {wants.rate_tolerance:.0%}"
-        )
-        return what, f"set rate_hz to {wants.rate_hz:g}, or train a model at this rate"
-    return None
+def why_not(wants: Input, sensor: Sensor, channels: Sequence[Channel]) -> Reason | None:
+    """Return why a model cannot judge a sensor's samples, or None."""
+    reason = wants.why_not(
+        channels=[channel.name for channel in channels],
+        unit=channels[0].unit,
+        rate_hz=getattr(sensor.options, "rate_hz", None),
+    )
+    return reason and Reason(f"{sensor.name} {reason.what}", reason.cure)
 
 
-def why_still(
-    heartbeat: Heartbeat, sensors: Iterable[Sensor]
-) -> tuple[str, str] | None:
-    """Say why the heart stops between the samples of sensors that are well.
+def why_still(heartbeat: Heartbeat, sensors: Iterable[Sensor]) -> Reason | None:
+    """Return why the heartbeat would stop although all sensors work, or None.
 
-    Samples of any sensor let it beat, so the fastest counts; with one that has no rate
-    nothing can be said.
+    Samples of any sensor keep it up, so the fastest counts; where one has no rate,
+    there is no reason.
     """
     waits_s = [_between_reads_s(sensor) for sensor in sensors]
     least_s = min(waits_s, default=0.0)
     if least_s <= heartbeat.timeout_s:
         return None
     what = f"is {heartbeat.timeout_s:g}, and samples come every {least_s:g} s"
-    return what, "give more than that, or the heart stops though all is well"
+    return Reason(what, "give more, or the heartbeat stops between the samples")
 
 
 def _between_reads_s(sensor: Sensor) -> float:

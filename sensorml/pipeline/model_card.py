@@ -7,10 +7,12 @@ loaded; what only a runtime can tell is refused by `engines`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
+from sensorml.errors import Reason
 from sensorml.pipeline.extractor import FeatureSpec, Signal
 from sensorml.schema import Count, Floats, Positive, Table
 
@@ -51,6 +53,53 @@ class Input(Table, frozen=True, kw_only=True):
                 f"frozen_rows {self.frozen_rows} is not between 2 and window "
                 f"{self.window}: give that many identical rows, or 0 for never"
             )
+
+    def why_not(
+        self,
+        *,
+        channels: Sequence[str],
+        unit: str,
+        rate_hz: float | None,
+        rows: int | None = None,
+    ) -> Reason | None:
+        """Return why the model cannot judge such samples, or None.
+
+        Args:
+            channels: their names.
+            unit: "" where it is not known.
+            rate_hz: None where it is not known.
+            rows: the length of a recording, whose channels must also have the names
+                of the model's; None for a sensor.
+        """
+        names, wanted = ", ".join(channels), ", ".join(self.channels)
+        if len(channels) != len(self.channels):
+            return Reason(
+                f"has {len(channels)} channels ({names}), the model takes "
+                f"{len(self.channels)} ({wanted})",
+                "choose the channels it was trained on, or train a model on these",
+            )
+        if rows is not None and tuple(channels) != self.channels:
+            return Reason(
+                f"has the channels {names}, the model takes {wanted}",
+                "choose them, in that order, with --channels",
+            )
+        if unit and self.unit and unit != self.unit:
+            return Reason(
+                f"is in {unit}, the model takes {self.unit}",
+                "convert it, or train a model in this unit",
+            )
+        if rate_hz and abs(rate_hz / self.rate_hz - 1) > self.rate_tolerance:
+            return Reason(
+                f"runs at {rate_hz:.6g} Hz, the model takes {self.rate_hz:.6g} Hz "
+                f"± {self.rate_tolerance:.1%}",
+                f"set rate_hz to {self.rate_hz:g}, or train a model at this rate",
+            )
+        if rows is not None and rows < self.window:
+            return Reason(
+                f"has {rows} rows, a window of the model takes {self.window}",
+                "make a longer recording",
+            )
+        return None
 
 
 class Output(Table, frozen=True, kw_only=True):

@@ -13,10 +13,10 @@ from typing import Final
 
 from sensorml.errors import RecordingError
 from sensorml.recordings.npz import write_npz
-from sensorml.recordings.recording import Recording, why_not
+from sensorml.recordings.recording import Recording
 from sensorml.recordings.segments import Segment
 
-__all__ = ["Recording", "Segment", "read", "why_not", "write_npz"]
+__all__ = ["Recording", "Segment", "read", "write_npz"]
 
 _READERS: Final = {".npz": "npz", ".csv": "csv", ".csv.gz": "csv", ".wav": "wav"}
 """By the ending of a file, the module here that reads it."""

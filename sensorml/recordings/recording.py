@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorml.errors import NoChannelError, RecordingError
-from sensorml.pipeline import model_card as cards
 from sensorml.recordings.segments import Int64, Rows, Segment, segments
 from sensorml.types import NO_ROWS, Block, Float32
 
@@ -197,35 +196,3 @@ def at_full_scale(counts: NDArray[np.signedinteger], bits: int) -> Rows:
     end = 1 << (bits - 1)
     ends = (counts == -end) | (counts == end - 1)
     return np.flatnonzero(ends.any(axis=1))
-
-
-def why_not(recording: Recording, wanted: cards.Input) -> str | None:
-    """Say why a model with this input cannot judge the recording, or None."""
-    given = ", ".join(recording.channels)
-    asked = ", ".join(wanted.channels)
-    if len(recording.channels) != len(wanted.channels):
-        return (
-            f"it has {len(recording.channels)} channels ({given}) and the model wants "
-            f"{len(wanted.channels)} ({asked}): choose them with --channels"
-        )
-    if recording.channels != wanted.channels:
-        return (
-            f"it has the channels {given} and the model wants {asked}: choose them, "
-            "in that order, with --channels"
-        )
-    if recording.unit and wanted.unit and recording.unit != wanted.unit:
-        return (
-            f"it is in {recording.unit} and the model wants {wanted.unit}: convert it"
-        )
-    if abs(recording.rate_hz / wanted.rate_hz - 1) > wanted.rate_tolerance:
-        return (
-            f"it was sampled at {recording.rate_hz:.6g} Hz and the model wants "
-            f"{wanted.rate_hz:.6g} Hz ± {wanted.rate_tolerance:.1%}: record at that "
-            "rate, or train a model for this one"
-        )
-    if len(recording.samples) < wanted.window:
-        return (
-            f"it has {len(recording.samples)} rows and a window of the model takes "
-            f"{wanted.window}: make a longer recording"
-        )
-    return None

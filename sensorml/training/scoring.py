@@ -76,8 +76,14 @@ def read(
             )
         except NoChannelError:
             recording = recordings.read(path, rate_hz=rate_hz, unit=unit)
-    if (why := recordings.why_not(recording, wants)) is not None:
-        raise RecordingError(f"{path}: {why}")
+    reason = wants.why_not(
+        channels=recording.channels,
+        unit=recording.unit,
+        rate_hz=recording.rate_hz,
+        rows=len(recording.samples),
+    )
+    if reason is not None:
+        raise RecordingError(f"{path}: {reason}")
     return recording
 
 

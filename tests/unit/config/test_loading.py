@@ -590,12 +590,16 @@ def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('["x", "y", "z"]', '["x"]', "motor has 3 channels, the model wants 1 (x)"),
-        ('unit = "g"', 'unit = "m/s^2"', "motor is in g, the model wants m/s^2"),
+        (
+            '["x", "y", "z"]',
+            '["x"]',
+            "motor has 3 channels (x, y, z), the model takes 1 (x)",
+        ),
+        ('unit = "g"', 'unit = "m/s^2"', "motor is in g, the model takes m/s^2"),
         (
             "rate_hz = 1000.0",
             "rate_hz = 800.0",
-            "motor runs at 1000 Hz, the model wants 800 Hz ± 5%: set rate_hz to 800",
+            "motor runs at 1000 Hz, the model takes 800 Hz ± 5.0%: set rate_hz to 800",
         ),
     ],
 )

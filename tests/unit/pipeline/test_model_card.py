@@ -11,6 +11,7 @@ from support import CARD_TEXT, card, model_folder
 from sensorml.errors import ModelError
 from sensorml.pipeline import model_card as cards
 from sensorml.pipeline import model_files
+from sensorml.pipeline.model_card import Input
 
 
 def refused(folder: Path) -> str:
@@ -136,3 +137,31 @@ def test_every_problem_of_a_card_is_told(tmp_path: Path) -> None:
 )
 def test_a_kind_has_its_usual_score(kind: str, score: str) -> None:
     assert card(kind=kind, output=cards.Output()).score == score
+
+
+TAKES = {"channels": ("x", "y"), "unit": "g", "rate_hz": 100.0, "window": 64, "hop": 8}
+
+
+@pytest.mark.parametrize(
+    ("card", "why"),
+    [
+        ({}, None),
+        ({"rate_hz": 104.0}, None),
+        ({"unit": "m/s²"}, "is in g, the model takes m/s²"),
+        ({"rate_hz": 106.0}, "runs at 100 Hz, the model takes 106 Hz ± 5.0%"),
+        ({"channels": ("x",)}, "has 2 channels (x, y), the model takes 1 (x)"),
+        ({"channels": ("y", "x")}, "has the channels x, y, the model takes y, x"),
+        ({"window": 65}, "has 64 rows, a window of the model takes 65"),
+    ],
+)
+def test_a_recording_that_does_not_fit_is_refused(card, why) -> None:
+    reason = Input(**{**TAKES, **card}).why_not(
+        channels=("x", "y"), unit="g", rate_hz=100.0, rows=64
+    )
+    assert reason == why if reason is None else reason.what == why
+
+
+def test_the_channels_of_a_sensor_count_by_their_number() -> None:
+    takes = Input(**TAKES)
+    assert takes.why_not(channels=("a", "b"), unit="", rate_hz=None) is None
+    assert takes.why_not(channels=("a",), unit="", rate_hz=None) is not None

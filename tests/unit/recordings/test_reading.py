@@ -15,8 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorml.errors import RecordingError
-from sensorml.pipeline.model_card import Input
-from sensorml.recordings import Recording, read, why_not, write_npz
+from sensorml.recordings import Recording, read
 
 NOON = 1_700_000_000_000_000_000
 
@@ -153,41 +152,6 @@ def test_a_block_has_rows(tmp_path: Path):
     recording = read(tmp_path / "a.npz")
     with pytest.raises(ValueError, match="at least one row"):
         next(recording.blocks(0))
-
-
-@pytest.mark.parametrize(
-    ("wanted", "why"),
-    [
-        ({}, None),
-        ({"rate_hz": 104.0}, None),
-        ({"unit": "m/s²"}, "it is in g and the model wants m/s²"),
-        ({"rate_hz": 106.0}, "it was sampled at 100 Hz"),
-        ({"channels": ("x",)}, "2 channels (x, y) and the model wants 1 (x)"),
-        ({"channels": ("y", "x")}, "the channels x, y and the model wants y, x"),
-        ({"window": 65}, "it has 64 rows"),
-    ],
-)
-def test_why_a_recording_does_not_fit_a_model(
-    tmp_path: Path, wanted: dict[str, object], why: str | None
-):
-    path = tmp_path / "a.npz"
-    write_npz(
-        path,
-        samples=np.zeros((64, 2), np.float32),
-        rate_hz=100,
-        channels=("x", "y"),
-        unit="g",
-        start_ns=0,
-    )
-    fits = {
-        "channels": ("x", "y"),
-        "unit": "g",
-        "rate_hz": 100.0,
-        "window": 64,
-        "hop": 8,
-    }
-    said = why_not(read(path), Input(**{**fits, **wanted}))
-    assert said == why if why is None else why in (said or "")
 
 
 @pytest.fixture
