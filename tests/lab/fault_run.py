@@ -1,4 +1,4 @@
-"""A whole service while everything goes wrong: what happened, and what it said."""
+"""A run of the service under random faults: what was injected and what it wrote."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 from adapter import plugged, wait_for
-from faults import FAULTS, OUTAGES, STALL, Fault, hang
-from rig import SHARED, Bench, Place, everywhere
+from faults import FAULTS, LONG_PAUSE, OUTAGES, Fault, hang
+from rig import SHARED_BUS, Rig, Slot, all_slots
 
 from sensorml.clock import WallClock
 from sensorml.pipeline.model_files import sha256
@@ -24,17 +24,17 @@ from sensorml.training.tflite_writer import Dense, float_model
 from sensorml.types import SensorState
 
 FROZEN_ROWS = 8
-AFTER_S = {
-    SensorState.ABSENT: 0.2,  # its first samples are judged
-    SensorState.FROZEN: 0.5,  # a window is full of others
-    SensorState.OVERRUN: 1.2,  # there was no other for a second
+OK_AFTER_S = {
+    SensorState.ABSENT: 0.2,  # its first samples must be judged
+    SensorState.FROZEN: 0.5,  # a window must hold new samples only
+    SensorState.OVERRUN: 1.2,  # a second must pass without another overrun
 }
-"""When a sensor is ok again after it has taken a sample."""
-TOLD_AT_ONCE = 3
-"""Faults of one sensor, two or three events each, that are all told at once; then
-the journal hears of changes but once a minute."""
+"""The time from a sample taken after a fault to the state `ok`."""
+REPORTED_AT_ONCE = 3
+"""Faults of one sensor, of two or three events each, that are all reported at once;
+after them the journal has at most one change of state a minute."""
 LONGEST_WAIT_S = 30.0
-"""Until the next attempt, after a long outage."""
+"""The longest wait for the next attempt after a long outage."""
 
 CARD = """
 name = "checksum"
@@ -57,90 +57,92 @@ value = 1e9
 """
 
 
-class Strike(NamedTuple):
-    """One fault that has happened."""
+class Injection(NamedTuple):
+    """One fault that was injected."""
 
     fault: Fault
-    place: Place
+    slot: Slot
     begun_ns: int
     ended_ns: int
-    over_ns: int
-    """When whatever it does to sensors should be over."""
+    settled_ns: int
+    """When all sensors should be `ok` again."""
     waited_s: float
-    """How long its bus was held up by a chip that hung."""
-    waited_for: tuple[Place, ...]
-    """Those that it hit and that cannot have overlooked it, all well again."""
+    """How long its bus waited for a chip that hung."""
+    affected: tuple[Slot, ...]
+    """The slots that it affects and whose sensors must report it."""
 
     @property
     def hangs(self) -> bool:
         return self.fault.begin is hang
 
     @property
-    def ends_as(self) -> SensorState:
+    def last_state(self) -> SensorState:
         return self.fault.states[-1]
 
-    def hits(self, other: Place) -> bool:
-        return self.fault.hits(self.place, other)
+    def affects(self, other: Slot) -> bool:
+        return self.fault.affects(self.slot, other)
 
 
-class Storm(NamedTuple):
-    """All that is known when it is over. Times are monotonic."""
+class FaultRun(NamedTuple):
+    """A run that has ended; its times are monotonic."""
 
-    bench: Bench
-    strikes: list[Strike]
+    rig: Rig
+    injections: list[Injection]
     status: int
     log: str
     journal: dict[str, list[dict]]
     weights: dict[str, np.ndarray]
-    """By place, of the checksum that is its model."""
+    """The weights of each slot's model, a checksum, by the slot's name."""
 
-    def rows(self, kind: str, sensor: Place) -> list[dict]:
+    def rows(self, kind: str, slot: Slot) -> list[dict]:
         """Return the rows of one kind about one sensor, in order."""
         name = {"event": "subject"}.get(kind, "sensor")
-        return [row for row in self.journal[kind] if row[name] == sensor.name]
+        return [row for row in self.journal[kind] if row[name] == slot.name]
 
 
-def rage(folder: Path, times: int, seed: int) -> Storm:
-    """Let every fault happen so many times, in a random order, and every outage."""
-    bench = Bench(seed, everywhere())
-    return witnessed(bench, folder, lambda: list(_strikes(bench, times)))
+def run_with_faults(folder: Path, times: int, seed: int) -> FaultRun:
+    """Inject every fault `times` times and every outage once, in a random order."""
+    rig = Rig(seed, all_slots())
+    return run_service(rig, folder, lambda: list(_inject_all(rig, times)))
 
 
-def witnessed(bench: Bench, folder: Path, happens: Callable[[], list[Strike]]) -> Storm:
-    """Run the service on a bench while something happens; return what it said."""
-    weights = {p.name: _model(folder / p.name, p) for p in bench.fast}
+def run_service(
+    rig: Rig, folder: Path, inject: Callable[[], list[Injection]]
+) -> FaultRun:
+    """Run the service on a rig, inject faults meanwhile, and read its journal."""
+    weights = {slot.name: _write_model(folder / slot.name, slot) for slot in rig.fast}
     config, journal, log = folder / "config.toml", folder / "journal.db", folder / "log"
-    config.write_text(_configuration(bench))
+    config.write_text(_configuration(rig))
     command = [sys.executable, "-m", "sensorml", "run", config, "--store", journal]
-    with plugged(*bench.buses.values()), log.open("wb") as errors:
-        bench.service = subprocess.Popen(command, stderr=errors)
+    with plugged(*rig.buses.values()), log.open("wb") as errors:
+        rig.service = subprocess.Popen(command, stderr=errors)
         try:
-            wait_for(lambda: all(place.truth.last_ns for place in bench.fast), 60)
+            wait_for(lambda: all(slot.truth.last_ns for slot in rig.fast), 60)
             time.sleep(2.0)
-            strikes = happens()
+            injections = inject()
             time.sleep(3.0)
         finally:
-            bench.service.send_signal(signal.SIGTERM)
-            status = bench.service.wait(20)
-    return Storm(bench, strikes, status, log.read_text(), _read(journal), weights)
+            rig.service.send_signal(signal.SIGTERM)
+            status = rig.service.wait(20)
+    return FaultRun(rig, injections, status, log.read_text(), _read(journal), weights)
 
 
-def _model(folder: Path, place: Place) -> np.ndarray:
-    """Write a model that shows any wrong sample: its score is a checksum of all.
+def _write_model(folder: Path, slot: Slot) -> np.ndarray:
+    """Write a model whose score is a checksum, which shows any wrong sample.
 
     Returns:
         The weight of every sample, (window, 3).
     """
     folder.mkdir()
-    chance = np.random.default_rng(place.window)
-    weights = chance.uniform(-1, 1, (1, 3 * place.window)).astype(np.float32)
+    random = np.random.default_rng(slot.window)
+    weights = random.uniform(-1, 1, (1, 3 * slot.window)).astype(np.float32)
     model = folder / "model.tflite"
     model.write_bytes(
         float_model([Dense(weights, np.zeros(1, np.float32), relu=False)])
     )
     card = CARD.format(
-        rate_hz=place.rate_hz,
-        window=place.window,
+        rate_hz=slot.rate_hz,
+        window=slot.window,
         frozen_rows=FROZEN_ROWS,
         sha256=sha256(model),
     )
@@ -148,80 +150,83 @@ def _model(folder: Path, place: Place) -> np.ndarray:
     return weights.reshape(-1, 3).astype(np.float64)
 
 
-def _configuration(bench: Bench) -> str:
+def _configuration(rig: Rig) -> str:
     tables = []
-    for place in bench.places:
+    for slot in rig.slots:
         tables.append(
-            f'[[sensor]]\nname = "{place.name}"\ndriver = "{place.driver}"\n'
-            f"bus = {place.bus}\nrate_hz = {place.rate_hz}\n"
+            f'[[sensor]]\nname = "{slot.name}"\ndriver = "{slot.driver}"\n'
+            f"bus = {slot.bus}\nrate_hz = {slot.rate_hz}\n"
         )
-        if place in bench.fast:
+        if slot in rig.fast:
             tables[-1] += "range_g = 2\n"
             tables.append(
-                f'[[model]]\nname = "{place.name}"\npath = "{place.name}"\n'
-                f'sensor = "{place.name}"\ndelegate = "cpu"\n'
+                f'[[model]]\nname = "{slot.name}"\npath = "{slot.name}"\n'
+                f'sensor = "{slot.name}"\ndelegate = "cpu"\n'
             )
     return "\n".join(tables)
 
 
-def _strikes(bench: Bench, times: int) -> Iterator[Strike]:
+def _inject_all(rig: Rig, times: int) -> Iterator[Injection]:
     order = [(fault, "") for fault in FAULTS * times] + list(OUTAGES)
-    bench.chance.shuffle(order)
-    named = {place.name: place for place in bench.places}
-    hit: Counter[Place] = Counter()
-    fresh = True
+    rig.random.shuffle(order)
+    by_name = {slot.name: slot for slot in rig.slots}
+    count: Counter[Slot] = Counter()
+    after_outage = False
     for fault, name in order:
-        least = min(hit[each] for each in bench.fast)
-        place = named.get(name) or bench.chance.choice(
-            [each for each in bench.fast if hit[each] == least]
+        least = min(count[slot] for slot in rig.fast)
+        slot = by_name.get(name) or rig.random.choice(
+            [slot for slot in rig.fast if count[slot] == least]
         )
-        hits = [each for each in bench.places if fault.hits(place, each)]
-        # An outage begins with a first wait, and leaves a long one.
-        if name or not fresh or any(hit[each] == TOLD_AT_ONCE for each in hits):
-            time.sleep(max(each.period_s for each in bench.slow))  # all have seen it
-            yield _strike(bench, STALL, place, bench.fast)
-            hit.clear()
-        hit.update(hits)
-        fresh = not name
-        if not name:  # a slow sensor may overlook it
-            hits = [each for each in hits if each in bench.fast]
-        yield _strike(bench, fault, place, hits)
+        affected = [other for other in rig.slots if fault.affects(slot, other)]
+        full = any(count[other] == REPORTED_AT_ONCE for other in affected)
+        # An outage must begin with the first wait of a back-off; it leaves a long one.
+        if name or after_outage or full:
+            time.sleep(max(slow.period_s for slow in rig.slow))  # until all are read
+            yield _inject(rig, LONG_PAUSE, slot, rig.fast)
+            count.clear()
+        count.update(affected)
+        after_outage = bool(name)
+        if not name:  # a slow sensor may not be read during a short fault
+            affected = [other for other in affected if other in rig.fast]
+        yield _inject(rig, fault, slot, affected)
 
 
-def _strike(bench: Bench, fault: Fault, place: Place, waits: list[Place]) -> Strike:
-    assert bench.service is not None
-    bus = bench.bus_of(place)
-    time.sleep(bench.chance.uniform(0.05, 0.25))
+def _inject(rig: Rig, fault: Fault, slot: Slot, affected: list[Slot]) -> Injection:
+    assert rig.service is not None
+    bus = rig.bus_of(slot)
+    time.sleep(rig.random.uniform(0.05, 0.25))
     begun_ns, waited_s = time.monotonic_ns(), bus.waited_s
-    fault.begin(bench, place)
-    time.sleep(bench.chance.uniform(*fault.lasts_s))
-    fault.end(bench, place)
+    fault.begin(rig, slot)
+    time.sleep(rig.random.uniform(*fault.lasts_s))
+    fault.end(rig, slot)
     ended_ns = time.monotonic_ns()
     wait_for(
-        lambda: all(bench.seen_since(each, ended_ns) for each in waits),
+        lambda: all(rig.measured_since(other, ended_ns) for other in affected),
         LONGEST_WAIT_S,
     )
     waited_s = bus.waited_s - waited_s
-    shared = waited_s and place.bus == SHARED
-    after_s = AFTER_S[SensorState.OVERRUN if shared else fault.states[-1]]
+    shared = waited_s and slot.bus == SHARED_BUS
+    after_s = OK_AFTER_S[SensorState.OVERRUN if shared else fault.states[-1]]
     # A slow sensor has just been started, and its first row is still to come.
-    time.sleep(after_s + max(each.period_s for each in waits))
-    assert bench.service.poll() is None, f"the service ended after {fault.name}"
-    over_ns = time.monotonic_ns()
-    return Strike(fault, place, begun_ns, ended_ns, over_ns, waited_s, tuple(waits))
+    time.sleep(after_s + max(other.period_s for other in affected))
+    assert rig.service.poll() is None, f"the service ended after {fault.name}"
+    settled_ns = time.monotonic_ns()
+    return Injection(
+        fault, slot, begun_ns, ended_ns, settled_ns, waited_s, tuple(affected)
+    )
 
 
 def _read(journal: Path) -> dict[str, list[dict]]:
-    """Return all rows by kind, as they are but for their times."""
+    """Return all rows by kind, with monotonic times."""
     offset_ns = WallClock().offset_ns
     reader = Reader(journal)
-    found: dict[str, list[dict]] = {}
+    rows: dict[str, list[dict]] = {}
     for kind in ("prediction", "event", "sensor"):
-        found[kind] = []
-        for _, row in reader.read(kind, 0, 10**9):
-            named = dict(zip(COLUMNS[kind], row, strict=True))
-            for instant in {"start_ns", "end_ns", "time_ns"} & named.keys():
-                named[instant] -= offset_ns
-            found[kind].append(named)
+        rows[kind] = []
+        for _, values in reader.read(kind, 0, 10**9):
+            row = dict(zip(COLUMNS[kind], values, strict=True))
+            for instant in {"start_ns", "end_ns", "time_ns"} & row.keys():
+                row[instant] -= offset_ns
+            rows[kind].append(row)
     reader.close()
-    return found
+    return rows

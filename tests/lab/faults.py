@@ -1,4 +1,4 @@
-"""What goes wrong with sensors, as a table."""
+"""The table of faults that sensors, buses and the service can have."""
 
 from __future__ import annotations
 
@@ -8,142 +8,144 @@ from pathlib import Path
 from typing import NamedTuple
 
 from adapter import wait_for
-from rig import Bench, Place
+from rig import Rig, Slot
 
 from sensorml.buses.i2c_dev import TIMEOUT_S
 from sensorml.types import SensorState
 
 STRETCHES_S = (0.002, 0.008)
-"""How long each message of a bus is held up by a slow chip."""
+"""The shortest and longest delay of each message by clock stretching."""
 
-# How faults begin and end: each is given the bench and the place it happens to.
-
-
-def nothing(_bench: Bench, _place: Place) -> None:
-    """It ends by itself."""
+# The beginnings and ends of faults.
 
 
-def refuse_a_byte(bench: Bench, place: Place) -> None:
-    """Refuse a register's number, a value behind it, or the address of a read.
+def do_nothing(_rig: Rig, _slot: Slot) -> None:
+    """End a fault that ends by itself."""
+
+
+def refuse_byte(rig: Rig, slot: Slot) -> None:
+    """Refuse a register's number, the value after it, or the address of a read.
 
     No driver of these chips writes more than one value at once.
     """
-    byte = bench.chance.randrange(3)
+    byte = rig.random.randrange(3)
     if byte == 2:
-        place.chip.reads_until_nack = bench.chance.randrange(place.reads)
+        slot.chip.reads_until_nack = rig.random.randrange(slot.reads_per_visit)
         return
-    place.chip.nack_at = byte
-    if byte == 1:  # only settings have so many bytes: let it need them
-        place.chip.brown_out()
+    slot.chip.nack_at = byte
+    if byte == 1:  # only settings have so many bytes: a brown-out makes them needed
+        slot.chip.brown_out()
 
 
-def accept_bytes(_bench: Bench, place: Place) -> None:
-    place.chip.nack_at = place.chip.reads_until_nack = None
+def accept_bytes(_rig: Rig, slot: Slot) -> None:
+    slot.chip.nack_at = slot.chip.reads_until_nack = None
 
 
-def hold_data_low(bench: Bench, place: Place) -> None:
-    bench.bus_of(place).stuck = True
+def hold_data_low(rig: Rig, slot: Slot) -> None:
+    rig.bus_of(slot).stuck = True
 
 
-def let_data_go(bench: Bench, place: Place) -> None:
-    bench.bus_of(place).stuck = False
+def release_data(rig: Rig, slot: Slot) -> None:
+    rig.bus_of(slot).stuck = False
 
 
-def stretch_the_clock(bench: Bench, place: Place) -> None:
-    bench.bus_of(place).stretch_s = bench.chance.uniform(*STRETCHES_S)
+def stretch_clock(rig: Rig, slot: Slot) -> None:
+    rig.bus_of(slot).stretch_s = rig.random.uniform(*STRETCHES_S)
 
 
-def keep_the_clock(bench: Bench, place: Place) -> None:
-    bench.bus_of(place).stretch_s = 0.0
+def stop_stretching(rig: Rig, slot: Slot) -> None:
+    rig.bus_of(slot).stretch_s = 0.0
 
 
-def hang(_bench: Bench, place: Place) -> None:
-    place.chip.hung = True
+def hang(_rig: Rig, slot: Slot) -> None:
+    slot.chip.hung = True
 
 
-def wake_up(_bench: Bench, place: Place) -> None:
-    place.chip.hung = False
+def recover(_rig: Rig, slot: Slot) -> None:
+    slot.chip.hung = False
 
 
-def unplug_adapter(bench: Bench, place: Place) -> None:
-    bench.bus_of(place).unplug()
+def unplug_adapter(rig: Rig, slot: Slot) -> None:
+    rig.bus_of(slot).unplug()
 
 
-def plug_adapter_in(bench: Bench, place: Place) -> None:
-    bench.bus_of(place).plug()
-    wait_for(Path(f"/dev/i2c-{place.bus}").exists)
+def plug_adapter(rig: Rig, slot: Slot) -> None:
+    rig.bus_of(slot).plug()
+    wait_for(Path(f"/dev/i2c-{slot.bus}").exists)
 
 
-def take_out(_bench: Bench, place: Place) -> None:
-    place.chip.absent = True
+def remove_chip(_rig: Rig, slot: Slot) -> None:
+    slot.chip.absent = True
 
 
-def put_back(_bench: Bench, place: Place) -> None:
-    place.chip.brown_out()
-    place.chip.absent = False
+def put_chip_back(_rig: Rig, slot: Slot) -> None:
+    slot.chip.brown_out()
+    slot.chip.absent = False
 
 
-def put_clone_in(bench: Bench, place: Place) -> None:
-    bench.put_in(place, identity=next(bench.identities))
+def insert_clone(rig: Rig, slot: Slot) -> None:
+    rig.insert_chip(slot, identity=next(rig.identities))
 
 
-def put_faster_or_slower_in(bench: Bench, place: Place) -> None:
-    place.rate_error = bench.chance.choice((-0.04, 0.04))
-    bench.put_in(place)
+def insert_other_rate(rig: Rig, slot: Slot) -> None:
+    slot.rate_error = rig.random.choice((-0.04, 0.04))
+    rig.insert_chip(slot)
 
 
-def freeze(_bench: Bench, place: Place) -> None:
-    place.signal.frozen = True
+def freeze(_rig: Rig, slot: Slot) -> None:
+    slot.signal.frozen = True
 
 
-def thaw(_bench: Bench, place: Place) -> None:
-    place.signal.frozen = False
+def unfreeze(_rig: Rig, slot: Slot) -> None:
+    slot.signal.frozen = False
 
 
-def brown_out(_bench: Bench, place: Place) -> None:
-    place.chip.brown_out()
+def brown_out(_rig: Rig, slot: Slot) -> None:
+    slot.chip.brown_out()
 
 
-def hold_the_reader(bench: Bench, _place: Place) -> None:
-    bench.tell(signal.SIGSTOP)
+def pause_service(rig: Rig, _slot: Slot) -> None:
+    rig.signal_service(signal.SIGSTOP)
 
 
-def let_the_reader_go(bench: Bench, _place: Place) -> None:
-    bench.tell(signal.SIGCONT)
+def resume_service(rig: Rig, _slot: Slot) -> None:
+    rig.signal_service(signal.SIGCONT)
 
 
-def itself(place: Place, other: Place) -> bool:
-    return place is other
+# The slots that a fault of one slot affects.
 
 
-def its_bus(place: Place, other: Place) -> bool:
-    return place.bus == other.bus
+def same_slot(slot: Slot, other: Slot) -> bool:
+    return slot is other
 
 
-def everything(_place: Place, _other: Place) -> bool:
+def same_bus(slot: Slot, other: Slot) -> bool:
+    return slot.bus == other.bus
+
+
+def every_slot(_slot: Slot, _other: Slot) -> bool:
     return True
 
 
 class Fault(NamedTuple):
-    """One line of the table; `begin` and `end` are the two halves of it."""
+    """One row of the table."""
 
     name: str
-    begin: Callable[[Bench, Place], None]
-    end: Callable[[Bench, Place], None]
+    begin: Callable[[Rig, Slot], None]
+    end: Callable[[Rig, Slot], None]
     lasts_s: tuple[float, float]
-    hits: Callable[[Place, Place], bool]
-    """Whether what happens to the first place is the second one's fault, too."""
+    affects: Callable[[Slot, Slot], bool]
+    """Return whether a fault of the first slot is one of the second slot, too."""
     states: tuple[SensorState, ...]
-    """What becomes of those that are hit: always the last, maybe others before."""
-    says: str
-    """What the event's sentence holds, as a regular expression."""
-    sure: bool = True
-    """Whether it shows every time."""
+    """The states of an affected sensor: always the last, sometimes others before."""
+    detail: str
+    """A regular expression that the event's text matches."""
+    always_reported: bool = True
 
 
 _ABSENT, _FROZEN = (SensorState.ABSENT,), (SensorState.FROZEN,)
 _OVERRUN = (SensorState.OVERRUN,)
-# A transfer that is under way when the adapter goes is given up after 2 s.
+# A transfer that is running when the adapter is unplugged is given up after 2 s.
 _ABSENT_LATE = (SensorState.STALE, SensorState.ABSENT)
 _REFUSED = "broke a transfer off"
 _BROKE = "transfer broke off"
@@ -151,49 +153,49 @@ _HELD = "holds the clock for too long"
 _GONE = "nobody answers"
 _SILENT = "lost its configuration|nothing but 0x00"
 _LOST = r"\d+ samples were lost"
-_WHILE = (0.1, 0.6)
-# What is over before its time-out is no fault that anybody could tell.
+_SHORT = (0.1, 0.6)
+# A hang that ends before the time-out cannot be detected.
 _HANGS = (2 * TIMEOUT_S, 8 * TIMEOUT_S)
 _LONG = (8.0, 30.0)
 
 # fmt: off
 FAULTS = (
-    Fault("NACK at a byte", refuse_a_byte, accept_bytes, _WHILE,
-          itself, _ABSENT, f"{_REFUSED}|{_GONE}|{_SILENT}"),
-    Fault("stuck data line", hold_data_low, let_data_go, _WHILE,
-          its_bus, _ABSENT, _BROKE),
-    Fault("slow clock stretch", stretch_the_clock, keep_the_clock, _WHILE,
-          its_bus, _OVERRUN, _LOST, sure=False),
-    Fault("chip hangs", hang, wake_up, _HANGS,
-          itself, _ABSENT, _HELD),
-    Fault("adapter unplugged", unplug_adapter, plug_adapter_in, _WHILE,
-          its_bus, _ABSENT_LATE, "the bus is gone|no sample for 2"),
-    Fault("chip unplugged", take_out, put_back, _WHILE,
-          itself, _ABSENT, _GONE),
-    Fault("another identity", take_out, put_clone_in, _WHILE,
-          itself, _ABSENT, _GONE),
-    Fault("another rate, ±4 %", take_out, put_faster_or_slower_in, _WHILE,
-          itself, _ABSENT, _GONE),
-    Fault("frozen output", freeze, thaw, (0.3, 0.7),
-          itself, _FROZEN, "repeats the same sample"),
-    Fault("brown-out", brown_out, nothing, (0.0, 0.0),
-          itself, _ABSENT, _SILENT),
-    Fault("reader stalled", hold_the_reader, let_the_reader_go, (0.4, 1.0),
-          everything, _OVERRUN, _LOST),
+    Fault("NACK at a byte", refuse_byte, accept_bytes, _SHORT,
+          same_slot, _ABSENT, f"{_REFUSED}|{_GONE}|{_SILENT}"),
+    Fault("stuck data line", hold_data_low, release_data, _SHORT,
+          same_bus, _ABSENT, _BROKE),
+    Fault("slow clock stretch", stretch_clock, stop_stretching, _SHORT,
+          same_bus, _OVERRUN, _LOST, always_reported=False),
+    Fault("chip hangs", hang, recover, _HANGS,
+          same_slot, _ABSENT, _HELD),
+    Fault("adapter unplugged", unplug_adapter, plug_adapter, _SHORT,
+          same_bus, _ABSENT_LATE, "the bus is gone|no sample for 2"),
+    Fault("chip unplugged", remove_chip, put_chip_back, _SHORT,
+          same_slot, _ABSENT, _GONE),
+    Fault("another identity", remove_chip, insert_clone, _SHORT,
+          same_slot, _ABSENT, _GONE),
+    Fault("another rate, ±4 %", remove_chip, insert_other_rate, _SHORT,
+          same_slot, _ABSENT, _GONE),
+    Fault("frozen output", freeze, unfreeze, (0.3, 0.7),
+          same_slot, _FROZEN, "repeats the same sample"),
+    Fault("brown-out", brown_out, do_nothing, (0.0, 0.0),
+          same_slot, _ABSENT, _SILENT),
+    Fault("service paused", pause_service, resume_service, (0.4, 1.0),
+          every_slot, _OVERRUN, _LOST),
 )
 # fmt: on
 
-STALL = FAULTS[-1]._replace(name="computer asleep", lasts_s=(900.0, 900.0))
-"""Costs nothing, and so long after it every change of state is told again."""
+LONG_PAUSE = FAULTS[-1]._replace(name="computer asleep", lasts_s=(900.0, 900.0))
+"""A pause in virtual time, after which every change of state is reported again."""
 
-_NAMED = {fault.name: fault for fault in FAULTS}
+_BY_NAME = {fault.name: fault for fault in FAULTS}
 OUTAGES = tuple(
-    (_NAMED[name]._replace(name=f"{name}, 8-30 s", lasts_s=_LONG), place)
-    for name, place in (
+    (_BY_NAME[name]._replace(name=f"{name}, 8-30 s", lasts_s=_LONG), slot)
+    for name, slot in (
         ("stuck data line", "press"),
         ("chip hangs", "saw"),
         ("adapter unplugged", "fan"),
         ("chip unplugged", "oil"),
     )
 )
-"""Long enough for the later steps of the back-off, and where: once each."""
+"""Faults that last into the later steps of the back-off, once each, with their slot."""

@@ -1,7 +1,7 @@
-"""Sensors on two buses that can be had to fail, and the truth about them.
+"""Sensors on two buses that can be made to fail, and every sample that they took.
 
-Three accelerometers and a thermometer. Every sample that a chip takes is kept: the
-truth that what is said of it is held against.
+Three accelerometers and a thermometer. What the service writes about the
+accelerometers is compared with the samples that their chips really took.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from sensorml.buses.i2c_dev import TIMEOUT_S
 from sensorml.sim.chips import adxl345, lis3dh, lm75, mpu6050
 
 TICK_S = 0.004
-"""Of a Raspberry Pi's kernel, by which it may be late."""
-SHARED = 1
+"""The tick of a Raspberry Pi's kernel, by which a time-out may come late."""
+SHARED_BUS = 1
 """The bus that has more than one fast chip."""
 PRESS_HZ = int(os.environ.get("SENSORML_LAB_PRESS_HZ", "200"))
-"""Each sample of an ADXL345 is two messages: 800 takes half as long again, and its
-FIFO is too short for a neighbour that hangs."""
+"""Each sample of an ADXL345 is two messages, so 800 Hz makes the run half as long
+again, and its FIFO is then too short for a neighbour that hangs."""
 
 
-class Truth:
-    """All samples that chips in one place have taken."""
+class GroundTruth:
+    """All samples that the chips in one slot have taken."""
 
     def __init__(self) -> None:
         self._parts: list[tuple[np.ndarray, np.ndarray, bool]] = []
@@ -42,6 +42,7 @@ class Truth:
 
     @property
     def last_ns(self) -> int:
+        """The time of the last sample; 0 before the first."""
         return int(self._parts[-1][0][-1]) if self._parts else 0
 
     @property
@@ -51,14 +52,14 @@ class Truth:
     def whole(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return times (n,), values (n, 3) in g, and which of them are repeats."""
         times, values, repeats = zip(*self._parts, strict=True)
-        sizes = [len(each) for each in times]
+        sizes = [len(part) for part in times]
         return np.concatenate(times), np.concatenate(values), np.repeat(repeats, sizes)
 
 
-class Seen(TimeSignal):
-    """The signal in front of a chip; what is sampled of it becomes the truth."""
+class RecordedSignal(TimeSignal):
+    """The signal in front of a chip; what the chip samples is added to the truth."""
 
-    def __init__(self, truth: Truth) -> None:
+    def __init__(self, truth: GroundTruth) -> None:
         self.born_ns = 0
         self.frozen = False
         """The converter repeats its last sample."""
@@ -74,8 +75,8 @@ class Seen(TimeSignal):
 
 
 @dataclass(eq=False)
-class Place:
-    """Where a chip is on a bus: it may be taken out and another one put in."""
+class Slot:
+    """One sensor's position on a bus, whose chip can be exchanged for another."""
 
     name: str
     bus: int
@@ -83,17 +84,16 @@ class Place:
     chips: ModuleType
     rate_hz: int
     window: int = 0
-    """Rows of its model's windows; 0: a slow sensor, without a model."""
+    """Rows of its model's windows; 0 for a slow sensor, which has no model."""
     rate_error: float = 0.0
-    reads: int = 2
-    """In a visit: what says how much there is, and that."""
-    holds: int = 32
-    """Rows in its FIFO."""
-    truth: Truth = field(default_factory=Truth)
+    reads_per_visit: int = 2
+    """Reads of the FIFO's level and of its rows."""
+    fifo_rows: int = 32
+    truth: GroundTruth = field(default_factory=GroundTruth)
 
     @property
     def period_s(self) -> float:
-        """How long it may overlook what happens; a FIFO is always read soon."""
+        """The longest time in which it is not read; 0 for a FIFO, read often."""
         return 0.0 if self.window else 1 / self.rate_hz
 
     @property
@@ -101,58 +101,84 @@ class Place:
         return self.chips.__name__.rpartition(".")[2]
 
     def new_chip(self, **differences: int) -> None:
-        """Have a new chip of that kind, as it is when power comes."""
+        """Replace the chip by a new one of its kind, in its state at power-on."""
         if not self.window:
             self.chip = self.chips.Chip()
             return
-        self.signal = Seen(self.truth)
+        self.signal = RecordedSignal(self.truth)
         self.chip = self.chips.Chip(
             self.signal, rate_error=self.rate_error, **differences
         )
         self.signal.born_ns = self.chip.converter.born_ns
 
 
-def everywhere() -> list[Place]:
-    """Return all places, each with a chip whose oscillator is as far off as any."""
+def all_slots() -> list[Slot]:
+    """Return all slots; each oscillator is off by about what its data sheet allows."""
     return [
-        Place("press", SHARED, 0x53, adxl345, PRESS_HZ, PRESS_HZ * 4 // 25, 0.011, 10),
-        Place("saw", SHARED, 0x68, mpu6050, 1000, 128, -0.017, holds=170),
-        Place("oil", SHARED, 0x48, lm75, 1),
-        Place("fan", 2, 0x18, lis3dh, 200, 32, 0.008),
+        Slot(
+            name="press",
+            bus=SHARED_BUS,
+            address=0x53,
+            chips=adxl345,
+            rate_hz=PRESS_HZ,
+            window=PRESS_HZ * 4 // 25,
+            rate_error=0.011,
+            reads_per_visit=10,
+        ),
+        Slot(
+            name="saw",
+            bus=SHARED_BUS,
+            address=0x68,
+            chips=mpu6050,
+            rate_hz=1000,
+            window=128,
+            rate_error=-0.017,
+            fifo_rows=170,
+        ),
+        Slot(name="oil", bus=SHARED_BUS, address=0x48, chips=lm75, rate_hz=1),
+        Slot(
+            name="fan",
+            bus=2,
+            address=0x18,
+            chips=lis3dh,
+            rate_hz=200,
+            window=32,
+            rate_error=0.008,
+        ),
     ]
 
 
-class Bench:
-    """The chips, their buses, the service that reads them, and chance."""
+class Rig:
+    """The slots, their buses, the service that reads them, and a random generator."""
 
-    def __init__(self, seed: int, places: Iterable[Place]) -> None:
-        self.chance = random.Random(seed)
+    def __init__(self, seed: int, slots: Iterable[Slot]) -> None:
+        self.random = random.Random(seed)
         self.identities = cycle(range(0x80, 0xE0))  # none is one of our chips'
-        self.places = list(places)
-        self.fast = [place for place in self.places if place.window]
-        self.slow = [place for place in self.places if not place.window]
+        self.slots = list(slots)
+        self.fast = [slot for slot in self.slots if slot.window]
+        self.slow = [slot for slot in self.slots if not slot.window]
         self.buses = {number: Adapter({}) for number in (1, 2)}
         for bus in self.buses.values():
             bus.speed_hz = 400_000
             bus.timeout_s = TIMEOUT_S + TICK_S  # as the kernel's adapters do
-        for place in self.places:
-            self.put_in(place)
+        for slot in self.slots:
+            self.insert_chip(slot)
         self.service: subprocess.Popen[bytes] | None = None
 
-    def put_in(self, place: Place, **differences: int) -> None:
-        """Let a new chip stand in a place."""
-        place.new_chip(**differences)
-        self.bus_of(place).chips[place.address] = place.chip
+    def insert_chip(self, slot: Slot, **differences: int) -> None:
+        """Put a new chip into a slot."""
+        slot.new_chip(**differences)
+        self.bus_of(slot).chips[slot.address] = slot.chip
 
-    def bus_of(self, place: Place) -> Adapter:
-        return self.buses[place.bus]
+    def bus_of(self, slot: Slot) -> Adapter:
+        return self.buses[slot.bus]
 
-    def seen_since(self, place: Place, at_ns: int) -> bool:
-        """Say whether it has measured since then, and the service can know of it."""
-        if place.window:
-            return place.truth.last_ns > at_ns and not place.chip.asleep
-        return self.bus_of(place).answered_ns.get(place.address, 0) > at_ns
+    def measured_since(self, slot: Slot, at_ns: int) -> bool:
+        """Return whether the service can have a sample that was taken after `at_ns`."""
+        if slot.window:
+            return slot.truth.last_ns > at_ns and not slot.chip.asleep
+        return self.bus_of(slot).answered_ns.get(slot.address, 0) > at_ns
 
-    def tell(self, number: signal.Signals) -> None:
+    def signal_service(self, number: signal.Signals) -> None:
         assert self.service is not None
         os.kill(self.service.pid, number)

@@ -1,4 +1,4 @@
-"""An oscillator that drifts while the service runs: what is told of it follows."""
+"""An oscillator that drifts during a run: reported rate and times follow it."""
 
 from __future__ import annotations
 
@@ -6,64 +6,62 @@ import time
 
 import numpy as np
 import pytest
-from fault_analysis import off_by_ns, states
-from fault_run import witnessed
-from rig import Bench, everywhere
+from fault_analysis import state_events, time_error_ns
+from fault_run import run_service
+from rig import Rig, all_slots
 
-pytestmark = pytest.mark.timeout(0)  # it would count the guest's time
+pytestmark = pytest.mark.timeout(0)  # it would measure the guest's virtual time
 
 DRIFT = 0.04
 OVER_S, STEP_S = 60.0, 0.25
 SETTLES_S = 60.0
-BEHIND = 0.015
-"""How far the rate that is told may be behind while it drifts so fast: it is what
-was counted in the last seconds."""
-SETTLED = 0.002
-"""And a minute later."""
+RATE_ERROR_DRIFTING = 0.015
+"""The largest error of the reported rate during a drift this fast, because the rate
+is what was counted in the last seconds."""
+RATE_ERROR_SETTLED = 0.002
+"""The largest error a minute after the drift."""
 
 
 @pytest.mark.parametrize("name", ["fan", "saw"])
-def test_the_rate_and_the_times_follow_an_oscillator_that_drifts(
-    name, tmp_path, figure
-):
-    (place,) = (place for place in everywhere() if place.name == name)
-    place.rate_error = 0.0
-    bench = Bench(1, [place])
+def test_rate_and_times_follow_an_oscillator_that_drifts(name, tmp_path, figure):
+    (slot,) = (slot for slot in all_slots() if slot.name == name)
+    slot.rate_error = 0.0
 
-    def warms_up():
+    def drift():
         for share in np.linspace(0, 1, round(OVER_S / STEP_S)):
-            place.chip.converter.drift(DRIFT * share)
+            slot.chip.converter.drift(DRIFT * share)
             time.sleep(STEP_S)
         time.sleep(SETTLES_S)
         return []
 
-    witness = witnessed(bench, tmp_path, warms_up)
-    assert witness.status == 0
-    assert [row["state"] for row in states(witness, place)] == ["ok"]
+    run = run_service(Rig(1, [slot]), tmp_path, drift)
+    assert run.status == 0
+    assert [row["state"] for row in state_events(run, slot)] == ["ok"]
 
-    truth = place.truth.whole()
-    told = [row for row in witness.rows("sensor", place) if row["rows"]]
-    off = [row["rate_hz"] / true_hz(truth[0], row["time_ns"]) - 1 for row in told]
-    drifted = true_hz(truth[0], told[-1]["time_ns"]) / place.rate_hz - 1
+    truth = slot.truth.whole()
+    reports = [row for row in run.rows("sensor", slot) if row["rows"]]
+    errors = [r["rate_hz"] / true_rate_hz(truth[0], r["time_ns"]) - 1 for r in reports]
+    drifted = true_rate_hz(truth[0], reports[-1]["time_ns"]) / slot.rate_hz - 1
     assert drifted == pytest.approx(DRIFT, abs=1e-4)
-    assert len(told) > (OVER_S + SETTLES_S) / 10 - 1
-    assert np.abs(off).max() < BEHIND
-    assert abs(off[-1]) < SETTLED
-    assert not any(row["missed"] for row in told)
+    assert len(reports) > (OVER_S + SETTLES_S) / 10 - 1
+    assert np.abs(errors).max() < RATE_ERROR_DRIFTING
+    assert abs(errors[-1]) < RATE_ERROR_SETTLED
+    assert not any(row["missed"] for row in reports)
 
-    windows = [r for r in witness.rows("prediction", place) if r["state"] != "unknown"]
-    weights = witness.weights[name]
-    off_ns = [off_by_ns(place, weights, truth, row) for row in windows]
-    assert None not in off_ns
+    predictions = run.rows("prediction", slot)
+    windows = [row for row in predictions if row["state"] != "unknown"]
+    weights = run.weights[name]
+    errors_ns = [time_error_ns(slot, weights, truth, row) for row in windows]
+    assert None not in errors_ns
     figure(
-        f"{place.driver} at {place.rate_hz} Hz drifts by {DRIFT:.0%} in "
-        f"{OVER_S:.0f} s: its rate is told within {np.abs(off).max():.1%}, "
-        f"{SETTLES_S:.0f} s later within {abs(off[-1]):.2%}; times off by at most "
-        f"{max(off_ns) / 1e6:.1f} ms"
+        f"{slot.driver} at {slot.rate_hz} Hz drifts by {DRIFT:.0%} in "
+        f"{OVER_S:.0f} s: rate reported within {np.abs(errors).max():.1%}, "
+        f"{SETTLES_S:.0f} s later within {abs(errors[-1]):.2%}; time error at most "
+        f"{max(errors_ns) / 1e6:.1f} ms"
     )
 
 
-def true_hz(at_ns, by_ns):
-    """Return the rate of the samples in the second before."""
-    last, first = np.searchsorted(at_ns, (by_ns, by_ns - 10**9))
+def true_rate_hz(at_ns, end_ns):
+    """Return the rate of the samples in the second before `end_ns`."""
+    last, first = np.searchsorted(at_ns, (end_ns, end_ns - 10**9))
     return 1e9 / np.diff(at_ns[first:last]).mean()

@@ -1,4 +1,4 @@
-"""The storm: every fault many times, at random moments, and what came of it."""
+"""Every fault many times at random moments, and its effect on all sensors."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import numpy as np
 import pytest
 from fault_analysis import (
     READ_S,
-    held_up_s,
-    hit,
-    off_by_ns,
+    affected,
+    events_during,
+    neighbour_losses,
     recoveries,
-    remarks,
-    states,
-    strange_losses,
-    table,
-    told,
+    state_events,
+    stretch_error_s,
+    summary_table,
+    time_error_ns,
+    warnings_during,
 )
-from fault_run import rage
-from faults import FAULTS, OUTAGES, put_clone_in
+from fault_run import run_with_faults
+from faults import FAULTS, OUTAGES, insert_clone
 from rig import TICK_S
 
 from sensorml.acquisition.fifo_schedule import USUAL_S
 from sensorml.buses.i2c_dev import TIMEOUT_S
 
-pytestmark = pytest.mark.timeout(0)  # it would count the guest's time
+pytestmark = pytest.mark.timeout(0)  # it would measure the guest's virtual time
 
 TIMES = int(os.environ.get("SENSORML_LAB_FAULTS", "20"))
 SEED = int(os.environ.get("SENSORML_LAB_SEED", "1"))
@@ -38,120 +38,124 @@ UNREAD_S = USUAL_S + TIMEOUT_S + TICK_S + 0.005
 
 
 @pytest.fixture(scope="module")
-def storm(tmp_path_factory):
-    return rage(tmp_path_factory.mktemp("storm"), TIMES, SEED)
+def fault_run(tmp_path_factory):
+    return run_with_faults(tmp_path_factory.mktemp("faults"), TIMES, SEED)
 
 
-def test_the_service_lives_and_stops_in_order(storm):
-    assert storm.status == 0
-    assert "Traceback" not in storm.log
-    for place in storm.bench.places:
-        assert storm.rows("event", place)[-1]["state"] == "ok"
+def test_the_service_survives_and_stops_cleanly(fault_run):
+    assert fault_run.status == 0
+    assert "Traceback" not in fault_run.log
+    for slot in fault_run.rig.slots:
+        assert fault_run.rows("event", slot)[-1]["state"] == "ok"
 
 
-def test_a_hang_holds_its_bus_for_one_time_out_an_attempt(storm):
-    assert not any(strike.waited_s for strike in storm.strikes if not strike.hangs)
-    for recovery in recoveries(storm):
-        if recovery.strike.hangs:
+def test_a_hang_blocks_its_bus_for_one_timeout_per_attempt(fault_run):
+    for injection in fault_run.injections:
+        assert injection.hangs or not injection.waited_s
+    for recovery in recoveries(fault_run):
+        if recovery.injection.hangs:
             count, _ = recovery.attempts()
-            waited_s = recovery.strike.waited_s
+            waited_s = recovery.injection.waited_s
             assert 0 < waited_s < (count + 0.5) * TIMEOUT_S, (recovery, count)
 
 
-def test_nobody_loses_a_sample_by_a_fault_of_another(storm):
+def test_a_fault_costs_other_sensors_no_sample(fault_run):
     lost = Counter()
-    for place, loss, strikes in strange_losses(storm):
-        # While a chip holds the clock nobody on its bus can be read.
-        hangs = [s for s in strikes if s.hangs and s.place.bus == place.bus]
-        assert hangs, (place, loss, strikes)
-        lost[place, hangs[-1]] += loss.rows
-    for (place, hang), rows in lost.items():
-        # Whether a FIFO that is just full has lost a row nobody can tell.
-        most = max(1, math.ceil(UNREAD_S * place.rate_hz) - place.holds)
-        assert rows <= round(hang.waited_s / TIMEOUT_S) * most, (place, hang)
+    for slot, loss, causes in neighbour_losses(fault_run):
+        # While a chip holds the clock, no sensor on its bus can be read.
+        hangs = [each for each in causes if each.hangs and each.slot.bus == slot.bus]
+        assert hangs, (slot, loss, causes)
+        lost[slot, hangs[-1]] += loss.rows
+    for (slot, hang), rows in lost.items():
+        # A FIFO that is exactly full may have lost one row, which it does not report.
+        most = max(1, math.ceil(UNREAD_S * slot.rate_hz) - slot.fifo_rows)
+        assert rows <= round(hang.waited_s / TIMEOUT_S) * most, (slot, hang)
 
 
-def test_every_fault_is_told_once_in_words(storm):
-    for strike in storm.strikes:
-        fault = strike.fault
-        for _, events in hit(storm, strike):
-            what = f"{fault.name} at {strike.begun_ns / 1e9:.3f} s: {events}"
+def test_every_fault_is_reported_once_with_its_reason(fault_run):
+    for injection in fault_run.injections:
+        fault = injection.fault
+        for _, events in affected(fault_run, injection):
+            what = f"{fault.name} at {injection.begun_ns / 1e9:.3f} s: {events}"
             if not events:
-                assert not fault.sure, what
+                assert not fault.always_reported, what
                 continue
             *during, after = events
             assert after["state"] == "ok", what
-            became = [row["state"] for row in during]
-            assert became[-1] == strike.ends_as, what
-            assert set(became) <= set(fault.states), what
-            assert len(became) <= 2, what  # a second one, for another reason
+            states = [row["state"] for row in during]
+            assert states[-1] == injection.last_state, what
+            assert set(states) <= set(fault.states), what
+            assert len(states) <= 2, what  # a second one for another reason
             for row in during:
-                assert re.search(fault.says, row["detail"]), what
+                assert re.search(fault.detail, row["detail"]), what
                 assert "changes since" not in row["detail"], what
 
 
-def test_a_clone_is_remarked_on_and_nothing_else_is(storm):
-    for strike in storm.strikes:
-        clone = strike.fault.end is put_clone_in
-        for place in storm.bench.places:
-            found = remarks(storm, place, strike)
-            assert len(found) == (clone and place is strike.place), (strike, found)
-            assert all("a clone or another chip" in each for each in found)
+def test_only_a_clone_causes_a_warning(fault_run):
+    for injection in fault_run.injections:
+        clone = injection.fault.end is insert_clone
+        for slot in fault_run.rig.slots:
+            warnings = warnings_during(fault_run, slot, injection)
+            assert len(warnings) == (clone and slot is injection.slot), injection
+            assert all("a clone or another chip" in warning for warning in warnings)
 
 
-def test_the_others_are_told_nothing_of(storm):
-    for strike in storm.strikes:
-        for place in storm.bench.fast:
-            if not strike.hits(place):
-                became = {row["state"] for row in told(storm, place, strike)}
-                held = strike.hangs and strike.place.bus == place.bus
-                assert became <= ({"overrun", "ok"} if held else set()), strike
+def test_sensors_that_a_fault_does_not_affect_report_nothing(fault_run):
+    for injection in fault_run.injections:
+        for slot in fault_run.rig.fast:
+            if not injection.affects(slot):
+                events = events_during(fault_run, slot, injection)
+                blocked = injection.hangs and injection.slot.bus == slot.bus
+                allowed = {"overrun", "ok"} if blocked else set()
+                assert {row["state"] for row in events} <= allowed, injection
 
 
-def test_a_slow_sensor_tells_of_nothing_but_what_hit_it(storm):
-    for place in storm.bench.slow:
-        for row in states(storm, place)[1:]:
+def test_a_slow_sensor_reports_only_the_faults_that_affect_it(fault_run):
+    for slot in fault_run.rig.slow:
+        for row in state_events(fault_run, slot)[1:]:
             if row["state"] == "ok":
                 continue
-            late_ns = (2 * place.period_s + READ_S) * 1e9
+            late_ns = (2 * slot.period_s + READ_S) * 1e9
             causes = [
-                strike
-                for strike in storm.strikes
-                if strike.hits(place)
-                and strike.begun_ns <= row["time_ns"] <= strike.ended_ns + late_ns
-                and row["state"] in strike.fault.states
-                and re.search(strike.fault.says, row["detail"])
+                injection
+                for injection in fault_run.injections
+                if injection.affects(slot)
+                and injection.begun_ns <= row["time_ns"] <= injection.ended_ns + late_ns
+                and row["state"] in injection.fault.states
+                and re.search(injection.fault.detail, row["detail"])
             ]
-            near = [s for s in storm.strikes if abs(s.ended_ns - row["time_ns"]) < 5e9]
-            assert causes, (row["time_ns"], row["state"], row["detail"], near)
+            assert causes, (row["time_ns"], row["state"], row["detail"])
 
 
-def test_sensors_are_back_within_the_wait_that_was_running(storm):
-    for recovery in recoveries(storm):
+def test_sensors_return_within_the_running_wait_of_the_back_off(fault_run):
+    for recovery in recoveries(fault_run):
         assert recovery.took_s <= recovery.allowed_s(), recovery
 
 
-def test_every_window_that_is_scored_was_sampled_so_and_then(storm, figure):
-    for place in storm.bench.fast:
-        weights, truth = storm.weights[place.name], place.truth.whole()
-        scored = [r for r in storm.rows("prediction", place) if r["state"] != "unknown"]
-        off_ns = [
-            off_by_ns(place, weights, truth, row, held_up_s(storm, place, row))
+def test_every_scored_window_has_true_samples_and_times(fault_run, figure):
+    for slot in fault_run.rig.fast:
+        weights, truth = fault_run.weights[slot.name], slot.truth.whole()
+        predictions = fault_run.rows("prediction", slot)
+        scored = [row for row in predictions if row["state"] != "unknown"]
+        errors_ns = [
+            time_error_ns(
+                slot, weights, truth, row, stretch_error_s(fault_run, slot, row)
+            )
             for row in scored
         ]
-        unlike = [row for row, off in zip(scored, off_ns, strict=True) if off is None]
-        assert not unlike, (place.name, unlike)
-        off_us = np.array(off_ns) / 1e3
+        untrue = [row for row, e in zip(scored, errors_ns, strict=True) if e is None]
+        assert not untrue, (slot.name, untrue)
+        errors_us = np.array(errors_ns) / 1e3
         figure(
-            f"{place.driver} at {place.rate_hz} Hz: {len(scored)} windows scored, each "
-            f"of true samples in a row; times off by p99 "
-            f"{np.percentile(off_us, 99):.0f} µs, largest {off_us.max():.0f} µs"
+            f"{slot.driver} at {slot.rate_hz} Hz: {len(scored)} windows scored, each "
+            f"of true consecutive samples; time error p99 "
+            f"{np.percentile(errors_us, 99):.0f} µs, largest {errors_us.max():.0f} µs"
         )
         assert len(scored) > 50 * TIMES
 
 
-def test_what_came_of_every_fault_is_a_table(storm, figure):
-    lines = list(table(storm))
+def test_the_results_of_all_faults_are_a_table(fault_run, figure):
+    lines = list(summary_table(fault_run))
     assert len(lines) == 2 + len(FAULTS) + len(OUTAGES) + 1
     for line in lines:
         figure(line)
