@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs the wheel on ARM, emulated: Debian's own Python for aarch64, the wheels
-# that a 64-bit Pi would get, and qemu for the processor. `probe`, `score` and
-# `run` must do there what they do here.
+# Run the wheel on emulated ARM: Debian's own Python for aarch64, the wheels that a
+# 64-bit Raspberry Pi installs, and qemu for the processor. `probe`, `score` and `run`
+# must give the same results as on this machine.
 #
 #   tests/arm.sh WHEEL PYTHON...
 #
-# Each PYTHON, 3.11 or 3.13, has sensorml installed and says what is right.
-# Needs Debian's mmdebstrap, and `apt-get update` where apt has a mirror of its own.
+# Each PYTHON, 3.11 or 3.13, has sensorml installed and makes the reference results.
+# It needs Debian's mmdebstrap, and `apt-get update` where apt has a mirror of its own.
 set -euo pipefail
 
 fail() { echo "$*" >&2; exit 1; }
@@ -17,32 +17,32 @@ wheel=$(realpath "$1")
 tree=$(realpath "$(dirname "$0")/..")
 pythons=()
 for python in "${@:2}"; do
-  found=$(command -v "$python") || fail "there is no $python: give an interpreter with sensorml"
-  pythons+=("$(realpath -s "$found")") # the link itself is what makes an environment
+  path=$(command -v "$python") || fail "there is no $python: give an interpreter with sensorml"
+  pythons+=("$(realpath -s "$path")") # not resolved: the link belongs to its environment
 done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The mirror that this machine's apt uses, if it is a Debian.
+# The mirror of this machine's apt, if it is a Debian.
 mirror=$(apt-get indextargets --format '$(LABEL) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
   awk '$1 == "Debian" && $2 == "main" && !uri {uri = $3} END {print uri}')
 mirror=${mirror:-http://deb.debian.org/debian}
 
-# debian SUITE ARCH PACKAGES DIR [OPTION...]: unpacked, not set up, as that would
-# run programs of the other architecture.
+# debian SUITE ARCH PACKAGES DIR [OPTION...]: unpack a Debian, without setting it up,
+# because that would run programs of the other architecture.
 debian() {
   mmdebstrap --variant=extract --arch="$2" --include="$3" "${@:5}" "$1" "$4" "$mirror" \
     >"$work/log" 2>&1 && return
   cat "$work/log" >&2
-  fail "Debian $1 for $2 gave no $3: look above, and at the sources of apt"
+  fail "no $3 from Debian $1 for $2: see the log above and the sources of apt"
 }
 
-# Debian 12's qemu 7.2 crashes in ai-edge-litert from 2.2 on; 13's is one static file.
+# Debian 12's qemu 7.2 crashes in ai-edge-litert from 2.2 on; Debian 13's does not.
 debian trixie "$(dpkg --print-architecture)" qemu-user "$work/qemu" \
   --dpkgopt='path-exclude=/usr/bin/*' --dpkgopt='path-include=/usr/bin/qemu-aarch64'
 qemu=$work/qemu/usr/bin/qemu-aarch64
 
-# A machine whose bearing fails, through the driver and the chip of the demo.
+# Record a machine whose bearing fails, with the driver and the chip of the demo.
 cat >"$work/record.py" <<'PYTHON'
 import sys
 from pathlib import Path
@@ -54,8 +54,8 @@ from sensorml.sim.machine import MachineOptions
 record(Path("machine.npz"), MachineOptions(fault="outer", fault_after_s=25))
 PYTHON
 
-# The recording again, as a sensor: the demo's chip has 800 samples a second
-# simulated, which an emulated processor does not always come by in time.
+# Use the recording as a sensor, because an emulated processor cannot always simulate
+# the 800 samples a second of the demo's chip in time.
 cat >"$work/machine.toml" <<'TOML'
 [[sensor]]
 name = "motor"
@@ -85,35 +85,36 @@ def rows(name):
         return list(csv.DictReader(file))
 
 
-def same(ours, theirs):
-    """Whether scores are equal but for the order of float32 sums, and all else is."""
-    one, other = float(ours["score"]), float(theirs["score"])
-    return ours["state"] == theirs["state"] and abs(one - other) <= 1e-4 * abs(one)
+def same(host, arm):
+    """Return whether states are equal, and scores up to the order of float32 sums."""
+    one, other = float(host["score"]), float(arm["score"])
+    return host["state"] == arm["state"] and abs(one - other) <= 1e-4 * abs(one)
 
 
 report = json.loads(Path("probe.json").read_text())
 assert report["facts"]["machine"] == "aarch64", report["facts"]
 assert report["facts"]["cpu"]["model"].startswith("ARM"), report["facts"]["cpu"]
 assert report["runtime"]["why_not"] is None, report["runtime"]
-usable = [each["delegate"] for each in report["delegates"] if each["usable"]]
+usable = [d["delegate"] for d in report["delegates"] if d["usable"]]
 assert usable == ["cpu"], usable
 
 host = rows("host.csv")
-assert {row["state"] for row in host} == {"normal", "anomaly"}, "a dull recording"
+assert {row["state"] for row in host} == {"normal", "anomaly"}, "the recording has only one state"
 for name in "score.csv", "run.csv":
     arm = rows(name)
-    assert len(arm) == len(host), f"{name}: {len(arm)} windows, here {len(host)}"
-    for ours, theirs in zip(host, arm, strict=True):
-        assert same(ours, theirs), f"{name}: {theirs}, here {ours}"
+    assert len(arm) == len(host), f"{name}: {len(arm)} windows instead of {len(host)}"
+    for expected, row in zip(host, arm, strict=True):
+        assert same(expected, row), f"{name}: {row} instead of {expected}"
 
-# An emulated processor on a busy machine does not read 800 samples a second.
+# The demo's windows may differ: an emulated processor cannot read 800 samples a second
+# on a busy machine.
 demo = [(row["subject"], row["state"]) for row in rows("demo.csv")]
 assert "motor" in dict(demo) and demo[-1] == ("demo", "stopped"), demo
 alarms = [row["state"] for row in rows("alarms.csv")]
 assert "alarm" in alarms, alarms
 
 runtime = report["runtime"]
-print(f"{runtime['name']} {runtime['version']}: all {len(host)} windows are as here")
+print(f"{runtime['name']} {runtime['version']}: all {len(host)} windows have the same results")
 PYTHON
 
 cd "$work"
@@ -123,20 +124,20 @@ for python in "${pythons[@]}"; do
     # lgpio has no wheel for 3.13.
     3.11) suite=bookworm extra='[gpio]' ;;
     3.13) suite=trixie extra='' ;;
-    *) fail "$python is Python $version, which neither Debian 12 nor 13 has: give 3.11 or 3.13" ;;
+    *) fail "$python is Python $version, which no supported Debian has: give 3.11 or 3.13" ;;
   esac
   root=$work/$suite
   debian "$suite" arm64 base-files,python3,libstdc++6 "$root"
 
-  # pip takes a tag as it stands and does not know that 2.36 runs what 2.17 runs.
+  # pip compares tags literally, so every glibc version up to 2.36 is listed.
   platforms=(--platform manylinux2014_aarch64)
   for minor in {17..36}; do platforms+=(--platform "manylinux_2_${minor}_aarch64"); done
   "$python" -m pip install --quiet --target "$root/opt" --only-binary=:all: \
     --implementation cp --python-version "$version" "${platforms[@]}" "$wheel$extra" \
     >log 2>&1 || { cat log >&2; fail "pip found no wheels for aarch64 and Python $version"; }
 
-  # Programs are emulated, the kernel is the host's: where it names its machine
-  # the root answers.
+  # Programs are emulated, but the kernel is the host's: this file gives the emulated
+  # machine's name instead of the host's.
   mkdir -p "$root/proc/sys/kernel"
   echo aarch64 >"$root/proc/sys/kernel/arch"
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Checks the dashboard that `sensorml grafana` writes against Grafana's own types:
-# `Dashboard` of npm's @grafana/schema. Needs node and npm; 33 MB are installed.
+# Check the dashboard that `sensorml grafana` writes against Grafana's own types:
+# `Dashboard` of npm's @grafana/schema. It needs node and npm, and installs 33 MB.
 #
 #   tests/grafana_schema.sh [PYTHON]
 set -eu
@@ -17,13 +17,13 @@ from sensorml.grafana import Database, write
 write(Database(api="v2", url="http://127.0.0.1:8086", name="sensorml"), Path(sys.argv[1]))
 PYTHON
 
-# The document is written into the program, not imported: only then are strings
-# checked as literals, and keys that Grafana does not know are errors.
+# The document is written into the program instead of imported, because only then are
+# strings checked as literals, and unknown keys are errors.
 {
     cat <<'TYPESCRIPT'
 import type { Dashboard } from '@grafana/schema';
 
-/** What JSON says where TypeScript has an enumeration: its value. */
+/** The JSON form of a type: enumerations become their values. */
 type Plain<T> =
   T extends string ? `${T}` :
   T extends number ? number :
@@ -38,7 +38,7 @@ TYPESCRIPT
 
 cd "$work"
 npm install --no-audit --no-fund --silent @grafana/schema@13.2.3 typescript@7.0.2 || {
-    echo "npm could not install Grafana's schema: the dashboard was not checked" >&2
+    echo "the dashboard was not checked: npm could not install Grafana's schema" >&2
     exit 0
 }
 node_modules/.bin/tsc --noEmit --strict --skipLibCheck \

@@ -1,7 +1,7 @@
-"""An I2C adapter of the kernel whose bus is made of simulated chips.
+"""An I2C adapter of the kernel with simulated chips on its bus.
 
-It plays the firmware of i2c-tiny-usb (drivers/i2c/busses/i2c-tiny-usb.c), for
-which the kernel makes a /dev/i2c-N: every message of every transfer comes here.
+It simulates the firmware of i2c-tiny-usb (drivers/i2c/busses/i2c-tiny-usb.c), for
+which the kernel makes a /dev/i2c-N, and receives every message of every transfer.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ _IO = range(4, 8)
 _READ = 0x1  # I2C_M_RD
 _BUSY, _ACKNOWLEDGED, _REFUSED = 0, 1, 2
 _FUNC = 0x0EFF0009
-"""What the adapter of a Raspberry Pi can do: I2C, and SMBus by emulation."""
+"""The functions of a Raspberry Pi's adapter: I2C, and emulated SMBus."""
 
 
 class Chip(Protocol):
-    """What is on the bus: `sim.registers.RegisterChip` and what wraps one."""
+    """A chip on the bus: a `sim.registers.RegisterChip`, or a wrapper of one."""
 
     def write(self, data: bytes) -> None: ...
     def read(self, length: int) -> bytes: ...
 
 
 class Adapter(UsbDevice):
-    """One bus. The public attributes are faults; set them while it runs."""
+    """One bus, whose faults are public attributes that can be set at any time."""
 
     vendor, product, release, speed = 0x0403, 0xC631, 0x0205, Speed.FULL
     strings = ("sensorml", "i2c-tiny-usb")
@@ -40,21 +40,20 @@ class Adapter(UsbDevice):
         super().__init__()
         self.chips = dict(chips)
         self.stuck = False
-        """A data line held low: no transfer to anybody works."""
+        """The data line is held low, so every transfer fails."""
         self.stretch_s = 0.0
-        """How long every message is held up by a chip that stretches the clock."""
+        """The delay of every message by a chip that stretches the clock."""
         self.timeout_s = 0.0
-        """How long it waits for a chip that holds the clock; so long nobody on the
-        bus is heard."""
+        """The wait for a chip that holds the clock, in which the bus is blocked."""
         self.waited_s = 0.0
-        """For such chips, so far."""
+        """The sum of these waits."""
         self.speed_hz = 0
-        """Of the clock line; every message takes its time. 0: they take none."""
+        """The clock rate, from which messages take their time; 0 if they take none."""
         self.answered_ns: dict[int, int] = {}
-        """When each address has last been read."""
+        """The time of the last read from each address."""
         self.messages = 0
         self.wire_bytes = 0
-        """Bytes on the wire so far, addresses included."""
+        """The bytes on the wire so far, with addresses."""
         self._status = _BUSY
 
     def request(
@@ -85,14 +84,14 @@ class Adapter(UsbDevice):
         try:
             if (chip := self.chips.get(address)) is None:
                 self._status = _REFUSED
-            elif read:  # a FIFO has room for another row from its first byte on
+            elif read:  # the first byte read makes room in a FIFO
                 answer = chip.read(length)
-                self._pass(size)
+                self._wait_for_bytes(size)
                 self.answered_ns[address] = time.monotonic_ns()
-            else:  # what is written counts from its last byte on
-                self._pass(size)
+            else:  # a write takes effect with its last byte
+                self._wait_for_bytes(size)
                 chip.write(data)
-        except TimeoutError:  # it holds the clock line low
+        except TimeoutError:  # the chip holds the clock line low
             time.sleep(self.timeout_s)
             self.waited_s += self.timeout_s
             raise StallError from None
@@ -100,8 +99,8 @@ class Adapter(UsbDevice):
             self._status = _REFUSED
         return answer
 
-    def _pass(self, size: int) -> None:
-        """Let the time go by that bytes take on the wire."""
+    def _wait_for_bytes(self, size: int) -> None:
+        """Wait for the time that bytes take on the wire."""
         if self.speed_hz:
             time.sleep(9 * size / self.speed_hz)
 
@@ -112,7 +111,7 @@ def plugged(*adapters: Adapter) -> Iterator[None]:
     with ExitStack() as stack:
         for number, adapter in enumerate((Adapter({}), *adapters)):
             node = Path(f"/dev/i2c-{number}")
-            stack.callback(_wait_until_gone, node)  # its number is free again then
+            stack.callback(_wait_until_gone, node)  # which makes its number free again
             adapter.plug()
             stack.callback(adapter.unplug)
             wait_for(node.exists)
@@ -120,11 +119,15 @@ def plugged(*adapters: Adapter) -> Iterator[None]:
 
 
 def wait_for(condition: Callable[[], object], within_s: float = 5.0) -> None:
-    """Wait until the kernel, or another process, has done its part."""
+    """Wait until a condition is true, which the kernel or another process causes.
+
+    Raises:
+        AssertionError: it is not true after `within_s`.
+    """
     end = time.monotonic() + within_s
     while not condition():
         if time.monotonic() > end:
-            raise AssertionError(f"{condition} did not come true in {within_s} s")
+            raise AssertionError(f"{condition} was not true within {within_s} s")
         time.sleep(0.005)
 
 

@@ -1,4 +1,4 @@
-"""What every test of the lab has; they run inside the guest, by `make lab`."""
+"""Fixtures for the tests of the lab, which run inside the guest (`make lab`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from header import Header
 
-from sensorml.gpio import factory as gpiopins
+from sensorml.gpio import factory
 
 if os.environ.get("SENSORML_LAB") != "1":
     collect_ignore_glob = ["test_*.py"]
@@ -21,25 +21,25 @@ if os.environ.get("SENSORML_LAB") != "1":
 else:
     if not Path("/run/systemd/system").exists():
         collect_ignore = ["test_unit.py"]
-    import lgpio  # noqa: F401 - its thread is there before any test looks for leaks
+    import lgpio  # noqa: F401 - its thread must run before a test looks for leaks
 
 _figures = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture
 def header() -> Iterator[Header]:
-    """The header of a Raspberry Pi, for one test; nobody has it open afterwards."""
-    made = Header()
-    yield made
-    if gpiopins.factory.cache_info().currsize:
-        gpiopins.factory().close()
-        gpiopins.factory.cache_clear()
-    made.close()
+    """A Raspberry Pi's header for one test, closed by all programs at its end."""
+    header = Header()
+    yield header
+    if factory.factory.cache_info().currsize:
+        factory.factory().close()
+        factory.factory.cache_clear()
+    header.close()
 
 
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Call it with a line that shall stand at the end of the report."""
+    """A function that adds a line to the figures at the end of the report."""
     return request.config.stash.setdefault(_figures, []).append
 
 

@@ -3,9 +3,9 @@
 
     guest.py [--time virtual] -- COMMAND …
 
-User-mode Linux boots this machine's root file system, read-only under a
-throw-away layer, as an ordinary process: no privileges, no KVM, no network. The
-command's output is passed on and its exit status becomes this one's.
+User-mode Linux boots this machine's root file system as an ordinary process, without
+privileges, KVM or network. The file system is read-only under a layer in memory. The
+command's output is passed on, and its exit status becomes that of this program.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from typing import BinaryIO
 
 HERE = Path(__file__).resolve().parent
 KERNEL = "SENSORML_LAB_KERNEL"
-"""Names the folder with `linux` and `modules`; see kernel.sh."""
+"""The environment variable with the folder of `linux` and `modules`; see kernel.sh."""
 
 KEPT = ("PATH", "VIRTUAL_ENV", "PYTHONPATH", "LANG", "SENSORML_CI")
-SAME_EVERY_TIME = {
+FIXED = {
     "HOME": "/root",
-    "SENSORML_LAB": "1",  # how a test knows that it is inside
+    "SENSORML_LAB": "1",  # the tests of the lab run only with this
     "OPENBLAS_NUM_THREADS": "1",
     "PYTHONUNBUFFERED": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
-    # Every mapping is a system call to the host, some 0.1 ms: keep the heap.
+    # Every mapping is a system call to the host, of about 0.1 ms: keep the heap.
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "-1",
     "MALLOC_TOP_PAD_": "67108864",
@@ -55,7 +55,7 @@ Revision\t: c03115
 Serial\t\t: 10000000deadbeef
 Model\t\t: Raspberry Pi 4 Model B Rev 1.5
 """
-"""What gpiozero reads to learn which header it has; a Pi 4's, in short."""
+"""The lines of a Pi 4's /proc/cpuinfo from which gpiozero identifies the header."""
 
 
 def main() -> int:
@@ -64,11 +64,11 @@ def main() -> int:
         "--time",
         choices=sorted(TIME),
         default="real",
-        help="skip-idle: sleeping costs nothing; virtual: computing takes no time "
-        "either, and every run is the same",
+        help="skip-idle: sleeping takes no real time; virtual: computing takes no "
+        "virtual time, so every run is the same",
     )
     parser.add_argument(
-        "--systemd", action="store_true", help="systemd is process 1 there"
+        "--systemd", action="store_true", help="run systemd as process 1"
     )
     parser.add_argument("--mem", default="768M")
     parser.add_argument("--timeout", type=float, default=2400, metavar="S")
@@ -78,7 +78,7 @@ def main() -> int:
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     kernel = Path(os.environ.get(KERNEL, HERE / "kernel")) / "linux"
     if not kernel.is_file():
-        print(f"{kernel} is not there: make it with kernel.sh", file=sys.stderr)
+        print(f"there is no {kernel}: make it with kernel.sh", file=sys.stderr)
         return 125
     share = Path(tempfile.mkdtemp(prefix="sensorml-lab-"))
     try:
@@ -116,8 +116,8 @@ def _run(
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=subprocess.STDOUT,
-            # Without this glibc registers rseq, a mapping that the processes of
-            # the guest lose, and the host kills them at their first page fault.
+            # With rseq registered by glibc, whose mapping the guest's processes lose,
+            # the host kills them at their first page fault.
             env={**os.environ, "GLIBC_TUNABLES": "glibc.pthread.rseq=0"},
             start_new_session=True,
         )
@@ -126,7 +126,9 @@ def _run(
             while guest.poll() is None:
                 _pass_on(out)
                 if time.monotonic() > end:
-                    print(f"the guest took over {args.timeout:g} s", file=sys.stderr)
+                    print(
+                        f"the guest took more than {args.timeout:g} s", file=sys.stderr
+                    )
                     return 124
                 time.sleep(0.02)
         finally:
@@ -141,12 +143,12 @@ def _run(
 
 
 def _script(command: list[str]) -> str:
-    """Return the shell script that the guest runs, here and with our environment."""
+    """Return the script that runs the command in this folder and environment."""
     environ = {
         name: value
         for name, value in os.environ.items()
         if name in KEPT or name.startswith("SENSORML_LAB_")
-    } | SAME_EVERY_TIME
+    } | FIXED
     exports = [f"export {k}={shlex.quote(v)}" for k, v in environ.items()]
     folder = shlex.quote(str(Path.cwd()))
     return "\n".join([*exports, f"cd {folder}", f"exec {shlex.join(command)}", ""])

@@ -1,7 +1,7 @@
-"""The GPIO header of a Raspberry Pi, by the kernel's gpio-sim.
+"""The GPIO header of a Raspberry Pi, simulated by the kernel's gpio-sim.
 
-Documentation/admin-guide/gpio/gpio-sim.rst: the chip is made in configfs; its
-inputs are driven, and its outputs read, in sysfs.
+The chip is created in configfs; its inputs are driven, and its outputs read, in
+sysfs (Documentation/admin-guide/gpio/gpio-sim.rst).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _HEADER_LINES = 28
 
 
 class Edge(NamedTuple):
-    """A line has changed, seen by looking at it again and again."""
+    """A change of a line, observed by sampling its level."""
 
     at_s: float
-    """Monotonic."""
+    """The monotonic time of the sample that showed it."""
     high: bool
 
 
@@ -40,7 +40,7 @@ class Header:
             (bank / f"line{line}" / "name").write_text(f"GPIO{line}")
         (self._dir / "live").write_text("1")
         self.chip = (bank / "chip_name").read_text().strip()
-        """gpiochipN"""
+        """The chip's name, gpiochipN."""
         device = (self._dir / "dev_name").read_text().strip()
         self._lines = _PLATFORM / device / self.chip
         self._values: dict[int, int] = {}  # open files
@@ -48,14 +48,14 @@ class Header:
     def drive(self, line: int, *, high: bool) -> None:
         """Set the level of an input, as a contact does.
 
-        gpio-sim has one pull for both sides: a program that asks for one when it
-        opens the line has changed the level.
+        gpio-sim has one pull for this and for programs: a program that requests a
+        pull when it opens the line changes the level.
         """
         pull = "pull-up" if high else "pull-down"
         (self._lines / f"sim_gpio{line}" / "pull").write_text(pull)
 
     def level(self, line: int) -> bool:
-        """Return the level of a line, driven by whomever."""
+        """Return the level of a line, whichever side drives it."""
         if line not in self._values:
             value = self._lines / f"sim_gpio{line}" / "value"
             self._values[line] = os.open(value, os.O_RDONLY)
@@ -64,24 +64,24 @@ class Header:
     def watch(
         self, lines: Iterable[int], for_s: float, every_s: float = 0.01
     ) -> dict[int, list[Edge]]:
-        """Return how lines were at first, as an edge, and all their changes since.
+        """Return the first level of each line, as an edge, and all its changes.
 
-        They are looked at `every_s` on average, irregularly: regular looks would meet
-        a periodic line at the same few places of its period.
+        Lines are sampled every `every_s` on average, at random intervals, because
+        regular samples would meet a periodic line at the same few phases.
         """
-        chance = Random(0)
-        seen: dict[int, list[Edge]] = {line: [] for line in lines}
+        random = Random(0)
+        edges_of: dict[int, list[Edge]] = {line: [] for line in lines}
         end = time.monotonic() + for_s
         while (now := time.monotonic()) < end:
-            for line, edges in seen.items():
+            for line, edges in edges_of.items():
                 high = self.level(line)
                 if not edges or edges[-1].high is not high:
                     edges.append(Edge(now, high))
-            time.sleep(every_s * chance.uniform(0.5, 1.5))
-        return seen
+            time.sleep(every_s * random.uniform(0.5, 1.5))
+        return edges_of
 
     def close(self) -> None:
-        """Take the chip away, from whoever has it open."""
+        """Remove the chip, also when a program has it open."""
         for value in self._values.values():
             os.close(value)
         self._values.clear()

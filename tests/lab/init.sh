@@ -1,6 +1,6 @@
 #!/bin/sh
-# Process 1 of the guest. Its root is this machine's, read-only, with a layer in
-# memory on top; LAB_SHARE, from the kernel's command line, is shared both ways.
+# Process 1 of the guest. Its root is this machine's root, read-only under a layer in
+# memory. LAB_SHARE, from the kernel's command line, is a folder shared with the host.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 mount -n -t proc proc /proc
 mount -n -t sysfs sys /sys
@@ -8,7 +8,7 @@ mount -n -t tmpfs tmpfs /mnt
 mkdir /mnt/upper /mnt/work /mnt/root
 root=/mnt/root
 mount -n -t overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work overlay $root
-for each in proc sys dev; do mount -n --move /$each $root/$each; done
+for folder in proc sys dev; do mount -n --move /$folder $root/$folder; done
 mkdir -p $root/dev/shm $root/dev/pts
 mount -n -t devpts devpts $root/dev/pts
 mount -n -t tmpfs tmpfs $root/dev/shm
@@ -17,7 +17,6 @@ mkdir -p $root/run/lab $root/run/lock
 mount -n -t hostfs -o "$LAB_SHARE" none $root/run/lab
 mount -n -t configfs configfs $root/sys/kernel/config
 mount -n -t debugfs debugfs $root/sys/kernel/debug
-# The checkout's folder and /tmp are the host's and writable only in memory.
 /bin/busybox ip link set lo up
 /bin/busybox hostname lab
 mount -n --bind $root/run/lab/cpuinfo $root/proc/cpuinfo

@@ -2,9 +2,9 @@
 # kernel.sh FOLDER [READY]: make FOLDER/linux and FOLDER/modules.
 #
 # READY is a folder that already has them (linux or linux.xz, and modules).
-# Without it the kernel is built once from Debian's source package, as root:
-# about 8 minutes on two cores. All of it happens in FOLDER.part, which is renamed
-# at the end, so an interrupted run leaves no FOLDER that looks complete.
+# Without it the kernel is built once from Debian's source package, as root, in about
+# 8 minutes on two cores. Everything is made in FOLDER.part, which is renamed at the
+# end, so an interrupted run leaves no FOLDER that looks complete.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 folder=$(realpath -m "${1:?give the folder to make}")
@@ -21,13 +21,13 @@ finish() {
   rm -rf "$folder"
   mv -T "$out" "$folder"
 }
-# Linux 6.12 under UML hands its host 2696 bytes of vector registers; a host whose
+# Linux 6.12 under UML passes 2696 bytes of vector registers to its host; a host whose
 # CPU has AMX needs 11008 and refuses fewer (arch/x86/um/os-Linux/registers.c,
-# xstateregs_set in arch/x86/kernel/fpu/regset.c). The host cuts off a longer buffer
-# and ignores the part that the buffer's header does not name, so WIDE bytes serve
+# xstateregs_set in arch/x86/kernel/fpu/regset.c). The host truncates a longer buffer
+# and ignores the part that the buffer's header does not name, so WIDE bytes work on
 # every CPU.
 export WIDE=0x4000
-rm -rf "$out/linux" "$out/modules"  # "$out/work" is kept: a build goes on from it
+rm -rf "$out/linux" "$out/modules"  # "$out/work" is kept, so that a build continues from it
 mkdir -p "$out/modules"
 
 if [ -n "$ready" ]; then

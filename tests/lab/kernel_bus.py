@@ -1,4 +1,4 @@
-"""The kernel's I2C bus as a place for the contracts of chips and drivers."""
+"""The kernel's I2C bus, for the contracts of chips and drivers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sensorml.buses.i2c import I2cOptions
 from sensorml.interfaces import I2C
 
 FAST_HZ = 1_000_000
-"""Fast-mode plus: every rate of every chip goes through it."""
+"""Fast-mode plus, which is fast enough for every rate of every chip."""
 
 _SET_TIMER_SLACK = 29  # linux/prctl.h, in ns
 
 
 class KernelBus:
-    """As `simulated_bus.SimulatedBus`, with smbus2 and /dev/i2c-1 in between."""
+    """A bus like `simulated_bus.SimulatedBus`, through smbus2 and /dev/i2c-1."""
 
     bus = 1
 
@@ -47,7 +47,7 @@ class KernelBus:
         return device
 
     def close(self) -> None:
-        """Let go of the bus: an adapter cannot leave while somebody has it open."""
+        """Close all connections, because an adapter in use cannot be unplugged."""
         for device in self._opened:
             device.close()
         self.put({})
@@ -55,14 +55,15 @@ class KernelBus:
 
 @contextmanager
 def fast_bus() -> Iterator[Adapter]:
-    """Have an adapter as i2c-1 that no chip is too fast for."""
+    """Plug in, as i2c-1, an adapter that is fast enough for every chip."""
     adapter = Adapter({})
     adapter.speed_hz = FAST_HZ
-    # The kernel lets a sleep last 50 µs longer; a byte takes 9. Threads inherit it.
+    # A byte takes 9 µs, but a sleep lasts up to 50 µs too long with the usual slack.
+    # Threads inherit the setting.
     prctl = ctypes.CDLL(None).prctl
     prctl(_SET_TIMER_SLACK, 1)
     try:
         with plugged(adapter):
             yield adapter
     finally:
-        prctl(_SET_TIMER_SLACK, 0)  # as it was
+        prctl(_SET_TIMER_SLACK, 0)  # the default again

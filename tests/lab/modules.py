@@ -1,4 +1,4 @@
-"""The kernel's own drivers for our chips: loaded, and bound to an address."""
+"""Kernel modules: the kernel's own drivers, loaded and bound to an address."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _MODULES = Path(os.environ.get("SENSORML_LAB_KERNEL", "")) / "modules"
 _BUS = Path("/sys/bus/i2c/devices/i2c-1")
 
 
-def made(name: str) -> bool:
-    """Say whether this kernel has a module."""
+def is_built(name: str) -> bool:
+    """Return whether this kernel has a module."""
     return (_MODULES / f"{name}.ko").exists()
 
 
 @contextmanager
 def loaded(*names: str) -> Iterator[None]:
-    """Have modules in the kernel, loaded in this order: what one needs comes first.
+    """Load modules in this order, so that a module comes after those it needs.
 
-    After a name may come parameters, "i2c-stub chip_addr=0x53".
+    Parameters may follow a name: "i2c-stub chip_addr=0x53".
     """
     with ExitStack() as stack:
-        for each in names:
-            name, *parameters = each.split()
+        for module in names:
+            name, *parameters = module.split()
             _busybox("insmod", str(_MODULES / f"{name}.ko"), *parameters)
             stack.callback(_busybox, "rmmod", name)
         yield
@@ -35,7 +35,7 @@ def loaded(*names: str) -> Iterator[None]:
 
 @contextmanager
 def bound(driver: str, address: int) -> Iterator[Path]:
-    """Let a driver of the kernel have an address of i2c-1; gives its folder."""
+    """Bind a driver of the kernel to an address of i2c-1; yield the device's folder."""
     device = _BUS / f"1-{address:04x}"
     (_BUS / "new_device").write_text(f"{driver} {address:#04x}")
     try:

@@ -1,6 +1,4 @@
-"""A press with a sensor on it, a model that tells at once when it strikes, and
-the service as a process of its own.
-"""
+"""A simulated press with a sensor, a model of its strokes, and the service."""
 
 from __future__ import annotations
 
@@ -15,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 from adapter import Adapter, plugged, wait_for
-from support import model_folder
 
 from sensorml.pipeline.model_files import sha256
 from sensorml.sim.chips import mpu6050
@@ -24,21 +21,20 @@ from sensorml.training.tflite_writer import Dense, float_model
 RATE_HZ = 500
 WINDOW = 25
 STRIKE_G = 1.5
-THRESHOLD = 1.0
-SOON_S = 0.3
-"""From what happens to the press until all has followed, a read of the sensor and
-a window later."""
+SETTLE_S = 0.3
+"""The time from a change of the press to its effects on all lines, which come a read
+of the sensor and a window later."""
 
-CARD = f"""
+_CARD = """
 name = "strike"
 version = "1"
 kind = "anomaly"
 [input]
 channels = ["x", "y", "z"]
 unit = "g"
-rate_hz = {RATE_HZ}.0
-window = {WINDOW}
-hop = {WINDOW}
+rate_hz = {rate_hz}.0
+window = {window}
+hop = {window}
 frozen_rows = 0
 [features]
 kind = "raw"
@@ -46,9 +42,9 @@ remove_dc = false
 [output]
 score = "value"
 [threshold]
-value = {THRESHOLD}
+value = {threshold}
 [files]
-"model.tflite" = "{{sha256}}"
+"model.tflite" = "{sha256}"
 """
 
 CONFIG = f"""
@@ -67,56 +63,67 @@ delegate = "cpu"
 """
 
 
-def alarm(name: str, more: str) -> str:
-    """Return an alarm's table: on as soon as the press strikes, off as soon as not."""
+def alarm(name: str, keys: str) -> str:
+    """Return the table of an alarm that is on while the press strikes."""
     return f"""
 [[alarm]]
 name = "{name}"
 model = "strike"
 of = [1, 1]
 clear_after_s = 0
-{more}
+{keys}
 """
 
 
 class Press:
-    """What the sensor feels: `g` on x, 1 g on z, and on y a little of everything
-    around, without which it would be frozen.
+    """The acceleration of a press: `g` on x, 1 g on z, and a small vibration on y.
+
+    Without the vibration the sensor would count as frozen.
     """
 
     def __init__(self) -> None:
         self.g = 0.0
-        self.chip = mpu6050.Chip(self)  # it asks for nothing but `acceleration`
+        self.chip = mpu6050.Chip(self)  # which needs only `acceleration`
 
     def acceleration(self, at_s: np.ndarray) -> np.ndarray:
-        around = 0.01 * np.sin(40 * at_s)
-        return np.stack([self.g + 0 * at_s, around, 1 + 0 * at_s], 1)
+        vibration = 0.01 * np.sin(40 * at_s)
+        return np.stack([self.g + 0 * at_s, vibration, 1 + 0 * at_s], 1)
 
 
-def write_model(folder: Path) -> None:
-    """Write a model whose score is the mean of x."""
-    model_folder(folder, text=CARD)
-    weights = np.zeros((1, 3 * WINDOW), np.float32)
-    weights[0, ::3] = 1 / WINDOW  # rows are of x, y, z
-    file = folder / "model.tflite"
-    file.write_bytes(float_model([Dense(weights, np.zeros(1, np.float32), relu=False)]))
-    card = folder / "model.toml"
-    card.write_text(CARD.replace("{sha256}", sha256(file)))
+def write_model(
+    folder: Path,
+    *,
+    rate_hz: int = RATE_HZ,
+    window: int = WINDOW,
+    threshold: float = 1.0,
+) -> None:
+    """Write a model whose score is the mean of x in g."""
+    folder.mkdir(parents=True)
+    weights = np.zeros((1, 3 * window), np.float32)
+    weights[0, ::3] = 1 / window  # a row is x, y, z
+    model = folder / "model.tflite"
+    model.write_bytes(
+        float_model([Dense(weights, np.zeros(1, np.float32), relu=False)])
+    )
+    card = _CARD.format(
+        rate_hz=rate_hz, window=window, threshold=threshold, sha256=sha256(model)
+    )
+    (folder / "model.toml").write_text(card)
 
 
 class Service:
-    """`sensorml run` with a configuration; started and ended as often as one likes."""
+    """`sensorml run` with a configuration, which can be started several times."""
 
     def __init__(self, folder: Path, tables: str, **environ: str) -> None:
         write_model(folder / "strike")
         (folder / "lab.toml").write_text(CONFIG + tables)
         self.folder = folder
         self._log = folder / "log"
-        self._heard = 0
+        self._read_to = 0
         self._environ = os.environ | environ
 
     def start(self, *, user: int | None = None) -> None:
-        """Start it in its folder, where all that it names is."""
+        """Start it in its folder, because its configuration has relative paths."""
         command = ["run", "lab.toml", "--store", "journal.db", "--no-web"]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -132,36 +139,36 @@ class Service:
     def log(self) -> str:
         return self._log.read_text()
 
-    def tell(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def says(self, text: str, within_s: float = 60.0) -> None:
-        """Wait for the next line of its log with this text."""
+    def wait_for_log(self, text: str, within_s: float = 60.0) -> None:
+        """Wait until the part of the log that is not yet read holds a text."""
 
-        def said() -> bool:
+        def logged() -> bool:
             ended = self.process.poll() is not None
-            if text in self.log[self._heard :]:
+            if text in self.log[self._read_to :]:
                 return True
             assert not ended, self.log
             return False
 
-        wait_for(said, within_s)
-        self._heard = self.log.index(text, self._heard) + len(text)
+        wait_for(logged, within_s)
+        self._read_to = self.log.index(text, self._read_to) + len(text)
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal that ends it; return its exit status."""
-        self.tell(number)
+        self.send(number)
         return self.process.wait(30)
 
-    def rows(self, query: str) -> list[tuple[object, ...]]:
-        """Ask the journal."""
+    def query(self, sql: str) -> list[tuple[object, ...]]:
+        """Return the rows of a query to the journal."""
         with closing(sqlite3.connect(self.folder / "journal.db")) as journal:
-            return list(journal.execute(query))
+            return list(journal.execute(sql))
 
 
 @contextmanager
-def pressed() -> Iterator[Press]:
-    """Have a press whose sensor is on i2c-1."""
+def press_on_bus() -> Iterator[Press]:
+    """Yield a press whose sensor is on i2c-1."""
     press = Press()
     adapter = Adapter({0x68: press.chip})
     adapter.speed_hz = 400_000

@@ -1,10 +1,10 @@
-# Sourced by init.sh: process 1 becomes this machine's systemd, and the command a
-# unit beside basic.target. What would start otherwise on this machine does not.
+# Sourced by init.sh. Process 1 becomes this machine's systemd, and the command a unit
+# after basic.target; no other unit of this machine starts.
 units=$root/etc/systemd/system
 rm -rf "$units"/*.wants
 : >$root/etc/fstab
 : >$root/etc/machine-id
-# What is in /tmp stays there: the checkout may be.
+# Keep the files in /tmp, because the checkout may be there.
 mkdir -p $root/etc/tmpfiles.d
 ln -sf /dev/null $root/etc/tmpfiles.d/tmp.conf
 ln -sf /dev/null "$units/tmp.mount"

@@ -1,4 +1,4 @@
-"""What `sensorml probe` and a driver say of a bus of the kernel's, well or not."""
+"""Reports of `sensorml probe` and of drivers on a bus of the kernel, with faults."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from adapter import Adapter, plugged, wait_for
 from modules import loaded
-from users import NOBODY, open_to_all
+from users import NOBODY, grant_access
 
 from sensorml import cli, plugins
 from sensorml.drivers import adxl345
@@ -31,7 +31,7 @@ from sensorml.sim.machine import Machine, MachineOptions
 STILL = Machine(MachineOptions(harmonics=()))
 NODE = Path("/dev/i2c-1")
 ABSENT = "nobody answers there: check the wiring, the power and the address"
-ONE_SIDE = {
+FIRST_ADDRESSES = {
     0x18: (lis3dh, "LIS3DH"),
     0x1D: (adxl355, "ADXL355"),
     0x1E: (kx134, "KX134"),
@@ -40,7 +40,7 @@ ONE_SIDE = {
     0x69: (icm20948, "ICM-20948"),
     0x76: (bme280, "BME280"),
 }
-OTHER_SIDE = {
+SECOND_ADDRESSES = {
     0x19: (lis3dh, "LIS3DH"),
     0x1D: (adxl345_chip, "ADXL345 or ADXL343"),
     0x1F: (kx134, "KX134"),
@@ -66,33 +66,34 @@ def driver():
 
 
 def probe(capsys, *arguments):
-    """Return what it says of each bus, and of self-tests."""
+    """Return the report about each bus, and about self-tests."""
     capsys.readouterr()
     cli.main(["probe", "--json", *arguments])
     document = json.loads(capsys.readouterr().out)
-    return {each["bus"]: each for each in document["sensors"]}, document["self_tests"]
+    return {bus["bus"]: bus for bus in document["sensors"]}, document["self_tests"]
 
 
 def error_of(name, **options):
-    """Return why a driver does not start, and what it was started with."""
+    """Return the error of a driver that does not start, and its options."""
     module = plugins.driver(name)
-    driver = module.Driver(options := module.Options(**options))
+    options = module.Options(**options)
+    driver = module.Driver(options)
     with pytest.raises(BusError) as failure:
         driver.start()
     driver.stop()
     return failure.value, options
 
 
-@pytest.mark.parametrize("chips", [ONE_SIDE, OTHER_SIDE])
+@pytest.mark.parametrize("chips", [FIRST_ADDRESSES, SECOND_ADDRESSES])
 def test_the_probe_finds_every_chip_at_both_of_its_addresses(adapter, chips, capsys):
     adapter.chips = {at: module.Chip(STILL) for at, (module, _) in chips.items()}
     buses, _ = probe(capsys)
-    found = {each["address"]: each["chip"] for each in buses[1]["answers"]}
-    assert found == {address: name for address, (_, name) in chips.items()}
+    chips_found = {each["address"]: each["chip"] for each in buses[1]["answers"]}
+    assert chips_found == {address: name for address, (_, name) in chips.items()}
     assert buses[0]["answers"] == []
 
 
-def test_the_probe_takes_nothing_from_a_sensor_that_runs(adapter, driver, capsys):
+def test_the_probe_takes_no_sample_from_a_running_sensor(adapter, driver, capsys):
     driver.start()
     missed = []
     for number in range(60):
@@ -105,8 +106,8 @@ def test_the_probe_takes_nothing_from_a_sensor_that_runs(adapter, driver, capsys
     assert not any(missed)
 
 
-def test_the_probe_has_every_accelerometer_test_itself(adapter, capsys):
-    chips = {at: module.Chip(STILL) for at, (module, _) in ONE_SIDE.items()}
+def test_the_probe_runs_the_self_test_of_every_accelerometer(adapter, capsys):
+    chips = {at: module.Chip(STILL) for at, (module, _) in FIRST_ADDRESSES.items()}
     chips[0x1E].self_test_fails = True
     adapter.chips = chips
     _, tests = probe(capsys, "--self-test")
@@ -115,21 +116,21 @@ def test_the_probe_has_every_accelerometer_test_itself(adapter, capsys):
     assert verdicts == dict.fromkeys([0x18, 0x1D, 0x53, 0x68, 0x69], "passed")
 
 
-def test_a_clone_is_shown_with_what_it_says_it_is(adapter, capsys):
+def test_a_clone_is_shown_with_its_identity_register(adapter, capsys):
     adapter.chips = {0x53: adxl345_chip.Chip(STILL, identity=0x42)}
     (answer,) = probe(capsys)[0][1]["answers"]
     assert answer["chip"] == "(unknown chip: register 0x00 is 0x42)"
 
 
 @pytest.mark.parametrize("name", ["adxl345", "bme280", "lm75"])
-def test_an_empty_address_is_named_with_what_to_look_at(adapter, name):
+def test_the_error_of_an_empty_address_names_the_checks(adapter, name):
     adapter.chips = {}
     error, options = error_of(name, bus=1)
     assert error.reason is BusReason.NOBODY
     assert str(error) == f"{name} at {options.address:#04x} on i2c-1: {ABSENT}"
 
 
-def test_a_bus_that_hangs_is_shown_as_one(adapter, capsys):
+def test_a_bus_that_hangs_is_shown_with_the_cure(adapter, capsys):
     adapter.stuck = True
     (answer,) = probe(capsys)[0][1]["answers"]
     assert "power-cycle what is on the bus" in answer["chip"]
@@ -137,7 +138,7 @@ def test_a_bus_that_hangs_is_shown_as_one(adapter, capsys):
     assert probe(capsys)[0][1]["answers"][0]["chip"] == "ADXL345 or ADXL343"
 
 
-def test_a_bus_that_is_not_there(adapter):
+def test_a_missing_bus_is_an_error_with_the_cure(adapter):
     error, _ = error_of("adxl345", bus=7)
     assert error.reason is BusReason.NO_ADAPTER
     assert str(error) == (
@@ -146,7 +147,7 @@ def test_a_bus_that_is_not_there(adapter):
     )
 
 
-def test_an_adapter_that_is_pulled_out_amid_all_and_comes_back(adapter, driver, capsys):
+def test_a_sensor_starts_again_after_its_adapter_was_unplugged(adapter, driver, capsys):
     driver.start()
     time.sleep(driver.period_s)
     assert driver.read() is not None
@@ -168,7 +169,7 @@ def test_an_adapter_that_is_pulled_out_amid_all_and_comes_back(adapter, driver, 
     assert driver.read() is not None
 
 
-def test_an_adapter_that_can_smbus_only_is_refused():
+def test_an_smbus_only_adapter_is_refused():
     with loaded("i2c-stub chip_addr=0x53"):
         wait_for(Path("/dev/i2c-0").exists)
         error, _ = error_of("adxl345", bus=0)
@@ -185,20 +186,22 @@ def test_an_adapter_that_can_smbus_only_is_refused():
         (0, ", it is root's alone: install a udev rule that gives it to a group"),
         (1, ": add the user to the group daemon that owns it"),
     ],
-    ids=["root's alone", "a group's"],
+    ids=["root", "group"],
 )
-def test_a_user_without_access_is_told_how_to_get_it(adapter, tmp_path, group, cure):
-    open_to_all(tmp_path)
+def test_the_error_for_a_user_without_access_says_how_to_get_it(
+    adapter, tmp_path, group, cure
+):
+    grant_access(tmp_path)
     NODE.chmod(0o660)
     os.chown(NODE, 0, group)
     start = (
         "from sensorml.drivers import adxl345\n"
         "adxl345.Driver(adxl345.Options(bus=1)).start()"
     )
-    said = as_nobody("-c", start).stderr.splitlines()[-1]
-    assert f"adxl345 at 0x53 on i2c-1: access to {NODE} denied{cure}" in said
-    told = as_nobody("-m", "sensorml", "probe", "--json").stdout
-    buses = {each["bus"]: each for each in json.loads(told)["sensors"]}
+    error = as_nobody("-c", start).stderr.splitlines()[-1]
+    assert f"adxl345 at 0x53 on i2c-1: access to {NODE} denied{cure}" in error
+    report = as_nobody("-m", "sensorml", "probe", "--json").stdout
+    buses = {bus["bus"]: bus for bus in json.loads(report)["sensors"]}
     assert buses[1]["why_not"].startswith(f"access to {NODE} denied{cure}")
 
 

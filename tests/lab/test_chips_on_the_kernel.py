@@ -1,10 +1,10 @@
-"""The contracts of every chip that has a FIFO, on the kernel's bus by smbus2."""
+"""The contracts of every chip that has a FIFO, on the kernel's bus through smbus2."""
 
 import pytest
-from contracts.test_chips import *  # noqa: F403 - the same tests, elsewhere
+from contracts.test_chips import *  # noqa: F403 - the same tests on this bus
 from kernel_bus import KernelBus, fast_bus
 
-# Many seconds of samples each; test_figures.py and test_faults.py are for that.
+# These need many seconds of samples; test_figures.py and test_faults.py do that here.
 del (
     test_times_and_rate_are_those_of_the_sensors_clock,  # noqa: F821
     test_blocks_follow_each_other_without_a_jump,  # noqa: F821

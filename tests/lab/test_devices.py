@@ -1,4 +1,4 @@
-"""The bench itself: the kernel's devices are there and do what they should."""
+"""The lab's own devices: adapter, header and USB devices under the kernel."""
 
 import errno
 from pathlib import Path
@@ -20,7 +20,7 @@ def bus():
         yield adapter
 
 
-def test_the_adapter_can_what_that_of_a_pi_can(bus):
+def test_the_adapter_has_the_functions_of_a_raspberry_pis(bus):
     with smbus2.SMBus(1) as i2c:
         assert int(i2c.funcs) == 0x0EFF0009
 
@@ -32,7 +32,7 @@ def test_a_chip_answers_and_an_empty_address_does_not(bus):
             i2c.read_byte_data(0x1D, 0x00)
 
 
-def test_a_stuck_line_fails_for_everybody_and_heals(bus):
+def test_a_stuck_line_fails_every_transfer_until_it_is_released(bus):
     with smbus2.SMBus(1) as i2c:
         bus.stuck = True
         with pytest.raises(OSError, match=f"Errno {errno.EIO}"):
@@ -41,7 +41,7 @@ def test_a_stuck_line_fails_for_everybody_and_heals(bus):
         assert i2c.read_byte_data(0x53, 0x00) == 0xE5
 
 
-def test_an_adapter_can_be_pulled_out_and_plugged_in_again(bus):
+def test_an_adapter_can_be_unplugged_and_plugged_in_again(bus):
     bus.unplug()
     wait_for(lambda: not Path("/dev/i2c-1").exists())
     bus.plug()
@@ -54,10 +54,10 @@ def test_an_adapter_can_be_pulled_out_and_plugged_in_again(bus):
 def test_an_edge_tpu_shows_its_usb_ids(stick):
     device = stick()
     device.plug()
-    wanted = f"{device.vendor:04x}"
+    vendor = f"{device.vendor:04x}"
     devices = Path("/sys/bus/usb/devices")
     wait_for(
-        lambda: any(p.read_text().strip() == wanted for p in devices.glob("*/idVendor"))
+        lambda: any(p.read_text().strip() == vendor for p in devices.glob("*/idVendor"))
     )
     device.unplug()
 

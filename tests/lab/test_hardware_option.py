@@ -1,4 +1,4 @@
-"""`pytest --hardware FILE`, the command for real chips, on the bus of the kernel."""
+"""The option `pytest --hardware FILE` for real chips, on a bus of the kernel."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from header import Header
 from sensorml.sim.chips import adxl345, bme280, mpu6050
 from sensorml.sim.machine import Machine, MachineOptions
 
-pytestmark = pytest.mark.timeout(0)  # seconds of the guest's are not ours
+pytestmark = pytest.mark.timeout(0)  # it would measure the guest's virtual time
 
 TESTS = Path(__file__).parents[1]
 WIRING = """
@@ -34,21 +34,21 @@ input = "BOARD13"
 
 
 def hardware(folder, *more):
-    """Run the command; returns its exit status and what it says."""
+    """Run the command; return its exit status and its output."""
     file = folder / "lab.toml"
     file.write_text(WIRING)
     command = ["pytest", "-p", "no:cacheprovider", f"--hardware={file}", *more]
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-m", *command, TESTS / "contracts/test_wired.py"],
         cwd=TESTS.parent,
         capture_output=True,
         text=True,
         check=False,
     )
-    return done.returncode, done.stdout + done.stderr
+    return completed.returncode, completed.stdout + completed.stderr
 
 
-def still(**machine):
+def at_rest(**machine):
     return Machine(MachineOptions(harmonics=(), **machine))
 
 
@@ -57,9 +57,9 @@ def chips():
     """Two accelerometers at rest and a thermometer."""
     adapter = Adapter(
         {
-            0x53: adxl345.Chip(still(), rate_error=0.02),
-            0x68: mpu6050.Chip(still(), rate_error=-0.03),
-            0x76: bme280.Chip(still()),
+            0x53: adxl345.Chip(at_rest(), rate_error=0.02),
+            0x68: mpu6050.Chip(at_rest(), rate_error=-0.03),
+            0x76: bme280.Chip(at_rest()),
         }
     )
     adapter.speed_hz = 400_000
@@ -76,7 +76,7 @@ def header():
 
 @contextmanager
 def wire(header, output, end):
-    """Let one line follow another."""
+    """Connect two lines, so that the second follows the first."""
     cut = threading.Event()
 
     def follow():
@@ -95,33 +95,33 @@ def wire(header, output, end):
         thread.join()
 
 
-def failures(said):
-    """Return which tests failed on which sensor or loop."""
-    found = [line for line in said.splitlines() if line.startswith("FAILED")]
+def failures(output):
+    """Return the failed tests, each with its sensor or loop."""
+    failed = [line for line in output.splitlines() if line.startswith("FAILED")]
     return {
-        tuple(line.split(" - ")[0].split("::test_")[1].split("[")) for line in found
+        tuple(line.split(" - ")[0].split("::test_")[1].split("[")) for line in failed
     }
 
 
-def test_all_holds_on_a_board_that_is_well(header, chips, tmp_path):
+def test_every_contract_holds_on_working_hardware(header, chips, tmp_path):
     with wire(header, 17, 27):
-        status, said = hardware(tmp_path)
-    assert status == 0, said
-    assert "22 passed" in said
+        status, output = hardware(tmp_path)
+    assert status == 0, output
+    assert "22 passed" in output
 
 
-def test_what_is_wrong_on_a_board_is_found(header, chips, tmp_path):
+def test_faults_of_the_hardware_are_found(header, chips, tmp_path):
     chips[0x53].self_test_fails = True
-    chips[0x68] = mpu6050.Chip(still(gravity=(0, 0.5, 0.5)))
+    chips[0x68] = mpu6050.Chip(at_rest(gravity=(0, 0.5, 0.5)))
     chips[0x76].absent = True
-    status, said = hardware(
+    status, output = hardware(
         tmp_path, "-k", "self_test or gravity or should_be or alarm"
     )
-    assert status == 1, said
-    on_0 = {test for test, where in failures(said) if where == "sensor 0]"}
-    assert on_0 == {"it_passes_its_self_test"}
-    on_the_lid = {test for test, where in failures(said) if where == "lid]"}
-    assert on_the_lid == {"at_rest_it_feels_gravity_and_is_not_frozen"}
-    assert "bme280 at 0x76 on i2c-1: nobody answers there" in said
-    wires = [test for test, where in failures(said) if where.startswith("loop0")]
+    assert status == 1, output
+    on_first = {test for test, where in failures(output) if where == "sensor 0]"}
+    assert on_first == {"it_passes_its_self_test"}
+    on_lid = {test for test, where in failures(output) if where == "lid]"}
+    assert on_lid == {"at_rest_it_feels_gravity_and_is_not_frozen"}
+    assert "bme280 at 0x76 on i2c-1: nobody answers there" in output
+    wires = [test for test, where in failures(output) if where.startswith("loop0")]
     assert len(wires) == 4

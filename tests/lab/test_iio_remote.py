@@ -1,4 +1,4 @@
-"""A chip with a kernel driver, asked over the network by libiio from Debian's iiod."""
+"""A chip with a kernel driver, read over the network from Debian's iiod."""
 
 import os
 import shutil
@@ -30,8 +30,8 @@ MODULES = (
 INPUTS = ("accel_x", "accel_y", "accel_z")
 
 
-class Still:
-    """A machine that stands still, with the sensor on it askew."""
+class AtRest:
+    """A machine at rest, with a sensor that is mounted at an angle."""
 
     def acceleration(self, at_s):
         return np.tile(G, (len(at_s), 1))
@@ -39,8 +39,8 @@ class Still:
 
 @pytest.fixture
 def device():
-    """The chip, and its driver in the kernel."""
-    with loaded(*MODULES), plugged(Adapter({0x68: mpu6050.Chip(Still())})):
+    """The chip with its driver in the kernel."""
+    with loaded(*MODULES), plugged(Adapter({0x68: mpu6050.Chip(AtRest())})):
         bus = Path("/sys/bus/i2c/devices/i2c-1")
         (bus / "new_device").write_text("mpu6050 0x68\n")
         wait_for(lambda: list(Path("/sys/bus/iio/devices").glob("iio:device*")))
@@ -49,32 +49,32 @@ def device():
 
 
 @pytest.fixture
-def serving(device):
-    """Start and stop iiod."""
+def serve(device):
+    """A function that starts or stops iiod."""
     program = shutil.which("iiod", path="/usr/sbin:/usr/bin")
     if program is None or find_spec("iio") is None:
-        assert os.environ.get("SENSORML_CI") != "1", "CI has to have iiod and pylibiio"
-        pytest.skip("iiod (a package of Debian's) or pylibiio is not on this machine")
-    running = []
+        assert os.environ.get("SENSORML_CI") != "1", "CI needs iiod and pylibiio"
+        pytest.skip("iiod (a Debian package) or pylibiio is not installed")
+    processes = []
 
-    def serve(*, on):
-        while running:
-            running[0].kill()
-            running.pop().wait()
+    def switch(*, on):
+        while processes:
+            processes[0].kill()
+            processes.pop().wait()
         if on:
-            running.append(subprocess.Popen([program], stderr=subprocess.DEVNULL))
+            processes.append(subprocess.Popen([program], stderr=subprocess.DEVNULL))
 
-    yield serve
-    serve(on=False)
+    yield switch
+    switch(on=False)
 
 
-def started(**options):
+def started_driver(**options):
     driver = Driver(Options(device="mpu6050", inputs=INPUTS, **options))
-    wait_for(lambda: begun(driver))
+    wait_for(lambda: starts(driver))
     return driver
 
 
-def begun(driver):
+def starts(driver):
     try:
         driver.start()
     except BusError:
@@ -87,30 +87,30 @@ def read(driver):
     return driver.read().samples[0].tolist()
 
 
-def test_what_iiod_serves_is_what_sysfs_says(serving):
-    here = started()
-    serving(on=True)
-    there = started(uri=URI)
-    assert read(there) == read(here) == pytest.approx(G, rel=0.03)
-    there.stop()
+def test_iiod_and_sysfs_give_the_same_values(serve):
+    local = started_driver()
+    serve(on=True)
+    remote = started_driver(uri=URI)
+    assert read(remote) == read(local) == pytest.approx(G, rel=0.03)
+    remote.stop()
 
 
-def test_an_iiod_that_goes_away_is_an_error_until_it_is_back(serving):
-    serving(on=True)
-    driver = started(uri=URI)
-    serving(on=False)
+def test_reads_fail_while_iiod_is_stopped(serve):
+    serve(on=True)
+    driver = started_driver(uri=URI)
+    serve(on=False)
     with pytest.raises(BusError, match="check the network, iiod, and the sensor"):
         driver.read()
     with pytest.raises(BusError, match=f"{URI}: no connection .*refused"):
         driver.start()
-    serving(on=True)
-    wait_for(lambda: begun(driver))
+    serve(on=True)
+    wait_for(lambda: starts(driver))
     assert read(driver) == pytest.approx(G, rel=0.03)
     driver.stop()
 
 
-def test_a_device_that_iiod_does_not_have_names_those_that_it_has(serving):
-    serving(on=True)
-    started(uri=URI).stop()
+def test_the_error_for_an_unknown_device_lists_those_of_iiod(serve):
+    serve(on=True)
+    started_driver(uri=URI).stop()
     with pytest.raises(BusError, match="no 'bmp280', but iio:device0 = mpu6050"):
         Driver(Options(uri=URI, device="bmp280")).start()

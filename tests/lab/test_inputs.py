@@ -1,4 +1,4 @@
-"""Input lines of a running service: buttons, contacts, triggers; and its meters."""
+"""Inputs of a running service (buttons, contacts, triggers) and its meters."""
 
 import time
 
@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 from adapter import wait_for
 from header import Header
-from press import RATE_HZ, SOON_S, STRIKE_G, WINDOW, Service, alarm, pressed
+from press import (
+    RATE_HZ,
+    SETTLE_S,
+    STRIKE_G,
+    WINDOW,
+    Service,
+    alarm,
+    press_on_bus,
+)
 
-pytestmark = pytest.mark.timeout(0)  # seconds of the guest's are not ours
+pytestmark = pytest.mark.timeout(0)  # it would measure the guest's virtual time
 
 LATCHED, LATCHED_TOO, ARMED, GUARD = 17, 16, 5, 6
 BUTTON, SWITCH, DOOR, STROKE = 27, 26, 23, 22
@@ -59,18 +67,18 @@ full_scale = {FULL_SCALE}
 
 
 @pytest.fixture(scope="module")
-def plant(tmp_path_factory):
-    """A press that is watched, with its door shut, the alarm armed, nothing pressed."""
+def installation(tmp_path_factory):
+    """The service, its press and its header: door shut, alarm armed, buttons open."""
     service = Service(tmp_path_factory.mktemp("inputs"), TABLES)
     header = Header()
-    with pressed() as press:
+    with press_on_bus() as press:
         service.start()
         try:
-            service.says("latched: unknown → normal")
+            service.wait_for_log("latched: unknown → normal")
             header.drive(SWITCH, high=False)
-            service.says("armed: disarmed → normal")
+            service.wait_for_log("armed: disarmed → normal")
             header.drive(DOOR, high=False)
-            service.says("guard: alarm → normal")
+            service.wait_for_log("guard: alarm → normal")
             yield service, press, header
             assert service.end() == 0, service.log
         finally:
@@ -80,23 +88,23 @@ def plant(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def still(plant):
-    """Let the press be still when a test ends."""
+def press_at_rest(installation):
+    """Bring the press to rest at the end of a test."""
     yield
-    plant[1].g = 0.0
-    time.sleep(SOON_S)
+    installation[1].g = 0.0
+    time.sleep(SETTLE_S)
 
 
 def level_of(header, line):
-    time.sleep(SOON_S)
+    time.sleep(SETTLE_S)
     return header.level(line)
 
 
-def test_latched_alarms_hold_until_the_button_of_all_is_pressed(plant):
-    _, press, header = plant
+def test_one_button_acknowledges_all_latched_alarms(installation):
+    _, press, header = installation
 
     def levels():
-        time.sleep(SOON_S)
+        time.sleep(SETTLE_S)
         return [header.level(line) for line in (LATCHED, LATCHED_TOO)]
 
     press.g = STRIKE_G
@@ -109,8 +117,8 @@ def test_latched_alarms_hold_until_the_button_of_all_is_pressed(plant):
     assert levels() == [False, False]
 
 
-def test_a_button_acknowledges_no_later_alarm(plant):
-    _, press, header = plant
+def test_an_acknowledgement_does_not_apply_to_a_later_alarm(installation):
+    _, press, header = installation
     header.drive(BUTTON, high=False)
     time.sleep(0.1)
     header.drive(BUTTON, high=True)
@@ -123,25 +131,25 @@ def test_a_button_acknowledges_no_later_alarm(plant):
     header.drive(BUTTON, high=True)
 
 
-def test_a_disarmed_alarm_is_off_whatever_happens(plant):
-    service, press, header = plant
+def test_a_disarmed_alarm_stays_off(installation):
+    service, press, header = installation
     press.g = STRIKE_G
     assert level_of(header, ARMED)
     header.drive(SWITCH, high=True)
-    service.says("armed: alarm → disarmed: disarmed")
+    service.wait_for_log("armed: alarm → disarmed: disarmed")
     assert not level_of(header, ARMED)
     press.chip.absent = True
     assert not level_of(header, ARMED)
     press.chip.absent = False
-    service.says("absent → ok")
+    service.wait_for_log("absent → ok")
     assert not level_of(header, ARMED)
     header.drive(SWITCH, high=False)
     assert level_of(header, ARMED)
 
 
-def test_a_contact_that_bounces_changes_once(plant):
-    service, _, header = plant
-    said = service.log.count("alarm guard:")
+def test_a_bouncing_contact_counts_as_one_change(installation):
+    service, _, header = installation
+    changes = service.log.count("alarm guard:")
     for high in (True, False):
         for _ in range(6):
             header.drive(DOOR, high=high)
@@ -151,11 +159,11 @@ def test_a_contact_that_bounces_changes_once(plant):
         assert header.level(GUARD) is not high
         header.drive(DOOR, high=high)
         assert level_of(header, GUARD) is high
-    assert service.log.count("alarm guard:") == said + 2
+    assert service.log.count("alarm guard:") == changes + 2
 
 
-def test_a_contact_has_the_time_of_its_edge(plant, figure):
-    service, _, header = plant
+def test_a_contact_alarm_has_the_time_of_the_edge(installation, figure):
+    service, _, header = installation
     edges_ns = []
     for n in range(20):
         time.sleep(0.2 + 0.0037 * n)
@@ -164,9 +172,9 @@ def test_a_contact_has_the_time_of_its_edge(plant, figure):
     query = (
         f"SELECT time_ns FROM alarm WHERE alarm = 'guard' AND time_ns > {edges_ns[0]}"
     )
-    wait_for(lambda: len(service.rows(query)) >= len(edges_ns))
-    told_ns = np.array(service.rows(f"{query} ORDER BY time_ns"))[:, 0]
-    late_ms = (told_ns - edges_ns) / 1e6
+    wait_for(lambda: len(service.query(query)) >= len(edges_ns))
+    times_ns = np.array(service.query(f"{query} ORDER BY time_ns"))[:, 0]
+    late_ms = (times_ns - edges_ns) / 1e6
     figure(
         f"edge of a contact to its time, {len(edges_ns)} edges: "
         f"{min(late_ms):.1f} to {max(late_ms):.1f} ms"
@@ -175,8 +183,8 @@ def test_a_contact_has_the_time_of_its_edge(plant, figure):
     assert max(late_ms) < 3
 
 
-def test_every_edge_of_the_trigger_has_its_window_and_nothing_else_has(plant, figure):
-    service, press, header = plant
+def test_every_trigger_edge_gives_exactly_one_window(installation, figure):
+    service, press, header = installation
     press.g = STRIKE_G
     edges_ns = []
     begun_ns = time.time_ns()
@@ -188,7 +196,7 @@ def test_every_edge_of_the_trigger_has_its_window_and_nothing_else_has(plant, fi
         time.sleep(0.1 + 0.0073 * stroke)
 
     def windows():
-        return service.rows(
+        return service.query(
             "SELECT start_ns, end_ns, score FROM prediction WHERE model = 'stroke' "
             f"AND start_ns > {begun_ns} ORDER BY start_ns"
         )
@@ -210,18 +218,18 @@ def test_every_edge_of_the_trigger_has_its_window_and_nothing_else_has(plant, fi
 
 
 @pytest.mark.parametrize("g", [0.0, 0.75, 1.5, 2.25, 3.2])
-def test_meters_point_at_the_score(plant, g):
-    _, press, header = plant
+def test_meters_show_the_score(installation, g):
+    _, press, header = installation
     press.g = g
-    time.sleep(2 * SOON_S)
+    time.sleep(2 * SETTLE_S)
     share = min(1.0, g / FULL_SCALE)
-    seen = header.watch((NEEDLE, ARM), 4, 0.00037)
-    assert duty(seen[NEEDLE]) == pytest.approx(share, abs=0.02)
-    assert 20 * duty(seen[ARM]) == pytest.approx(1 + share, abs=0.05)  # ms
+    edges = header.watch((NEEDLE, ARM), 4, 0.00037)
+    assert duty(edges[NEEDLE]) == pytest.approx(share, abs=0.02)
+    assert 20 * duty(edges[ARM]) == pytest.approx(1 + share, abs=0.05)  # ms
 
 
 def duty(edges):
-    """Return the share of whole periods that a line was high."""
+    """Return the share of time that a line was high, over whole periods."""
     if len(edges) < 4:
         return float(edges[0].high)
     at_s = np.array([edge.at_s for edge in edges])[1:]

@@ -1,9 +1,9 @@
-"""The kernel's own drivers on our chips: two opinions on one data sheet.
+"""The kernel's own drivers on our chips, as a second reading of the data sheets.
 
-Linux knows the MPU-6050, MPU-6500 and MPU-9250 (drivers/iio/imu/inv_mpu6050) and the
-LM75 (drivers/hwmon/lm75.c). What they write and read means the same to the simulated
-chip as what our drivers do, and the sensors `iio` and `hwmon` get through them
-what `mpu6050` and `lm75` get by themselves.
+Linux has drivers for the MPU-6050, MPU-6500 and MPU-9250 (drivers/iio/imu/inv_mpu6050)
+and for the LM75 (drivers/hwmon/lm75.c). They must read the same values from the
+simulated chips as our drivers, and the sensors `iio` and `hwmon` must get through
+them what `mpu6050` and `lm75` read directly.
 """
 
 import json
@@ -27,9 +27,9 @@ GRAVITY = (0.25, -0.5, 0.75)
 G = 9.80665
 STILL = Machine(MachineOptions(harmonics=(), noise_g=0.0, gravity=GRAVITY))
 SMPLRT_DIV, ACCEL_CONFIG = 0x19, 0x1C
-TOS = 0x03  # of the LM75
+TOS = 0x03  # a register of the LM75
 NEXT_SAMPLE_S = 0.05
-"""The kernel leaves it at 50 Hz."""
+"""More than a period, because the kernel's driver samples at 50 Hz."""
 
 _MODULES = (
     "regmap-i2c",
@@ -45,7 +45,7 @@ _MODULES = (
 
 @pytest.fixture(scope="module")
 def modules():
-    # Not for longer: lm75 looks for chips of its own on every adapter plugged in.
+    # For this module only, because lm75 probes every adapter that is plugged in.
     with loaded(*_MODULES):
         yield
 
@@ -59,7 +59,7 @@ def chips(modules):
 
 @pytest.fixture
 def imu(chips):
-    """The MPU-6050, and the kernel's folder for it."""
+    """The MPU-6050, and its folder in sysfs."""
     with bound("mpu6050", 0x68) as device:
         (folder,) = device.glob("iio:device*")
         yield chips[0x68], folder
@@ -69,13 +69,13 @@ def number(file):
     return float(file.read_text())
 
 
-def felt_g(folder):
+def acceleration_g(folder):
     scale = number(folder / "in_accel_scale") / G
     return [number(folder / f"in_accel_{axis}_raw") * scale for axis in "xyz"]
 
 
 def read(driver):
-    """Return the first row that it gives."""
+    """Return the first row that a driver reads."""
     driver.start()
     try:
         return driver.read().samples[0]
@@ -83,19 +83,19 @@ def read(driver):
         driver.stop()
 
 
-def test_the_kernel_feels_the_same_gravity_in_our_mpu6050(imu):
+def test_the_kernel_reads_gravity_from_our_mpu6050(imu):
     _, folder = imu
-    assert felt_g(folder) == pytest.approx(GRAVITY, abs=0.001)
+    assert acceleration_g(folder) == pytest.approx(GRAVITY, abs=0.001)
 
 
 @pytest.mark.parametrize(
     ("name", "module"), [("mpu6500", mpu6500), ("mpu9250", mpu9250)]
 )
-def test_so_it_does_in_the_chips_that_came_after_it(chips, name, module):
+def test_the_kernel_reads_gravity_from_the_later_chips(chips, name, module):
     chips[0x68] = module.Chip(STILL)
     with bound(name, 0x68) as device:
         (folder,) = device.glob("iio:device*")
-        assert felt_g(folder) == pytest.approx(GRAVITY, abs=0.001)
+        assert acceleration_g(folder) == pytest.approx(GRAVITY, abs=0.001)
 
 
 def test_the_kernel_finds_the_compass_beside_our_mpu9250(chips):
@@ -104,13 +104,13 @@ def test_the_kernel_finds_the_compass_beside_our_mpu9250(chips):
         (folder,) = device.glob("iio:device*")
         for axis, field in zip("xyz", compass.FIELD, strict=True):
             assert number(folder / f"in_magn_{axis}_raw") == field
-        # The kernel gives all axes the scale of the first.
+        # The kernel uses the scale of the first axis for all.
         gauss = number(folder / "in_magn_x_scale")
         fuse = compass.ADJUSTMENT[0]
         assert gauss == pytest.approx(0.0015 * (fuse + 128) / 256, abs=1e-6)
 
 
-def test_a_range_that_the_kernel_sets_is_what_our_mpu6050_then_has(imu):
+def test_our_mpu6050_takes_the_range_that_the_kernel_sets(imu):
     chip, folder = imu
     scales = (folder / "in_accel_scale_available").read_text().split()
     assert len(scales) == 4
@@ -119,10 +119,10 @@ def test_a_range_that_the_kernel_sets_is_what_our_mpu6050_then_has(imu):
         chip.write(bytes((ACCEL_CONFIG,)))
         assert chip.read(1)[0] == code << 3
         time.sleep(NEXT_SAMPLE_S)
-        assert felt_g(folder) == pytest.approx(GRAVITY, rel=2e-3)
+        assert acceleration_g(folder) == pytest.approx(GRAVITY, rel=2e-3)
 
 
-def test_a_rate_that_the_kernel_sets_is_what_our_mpu6050_then_samples_at(imu):
+def test_our_mpu6050_samples_at_the_rate_that_the_kernel_sets(imu):
     chip, folder = imu
     for rate in (folder / "sampling_frequency_available").read_text().split():
         (folder / "sampling_frequency").write_text(rate)
@@ -131,7 +131,7 @@ def test_a_rate_that_the_kernel_sets_is_what_our_mpu6050_then_samples_at(imu):
         assert chip.converter.rate_hz == float(rate)
 
 
-def test_iio_gets_through_the_kernel_what_mpu6050_gets_by_itself(chips):
+def test_iio_reads_through_the_kernel_what_mpu6050_reads_directly(chips):
     axes = ("accel_x", "accel_y", "accel_z")
     with bound("mpu6050", 0x68):
         options = iio.Options(device="mpu6050", inputs=axes, rate_hz=10)
@@ -139,9 +139,9 @@ def test_iio_gets_through_the_kernel_what_mpu6050_gets_by_itself(chips):
     ours = mpu6050.Driver(mpu6050.Options(bus=1, range_g=2, rate_hz=1000))
     ours.start()
     time.sleep(ours.period_s)
-    by_itself = ours.read().samples[0]
+    directly = ours.read().samples[0]
     ours.stop()
-    np.testing.assert_allclose(through_the_kernel, by_itself, atol=0.001)
+    np.testing.assert_allclose(through_the_kernel, directly, atol=0.001)
 
 
 def test_without_an_interrupt_line_the_kernels_mpu6050_has_no_buffer(imu):
@@ -150,16 +150,16 @@ def test_without_an_interrupt_line_the_kernels_mpu6050_has_no_buffer(imu):
         iio.Driver(options).start()
 
 
-def test_hwmon_gets_through_the_kernel_what_lm75_gets_by_itself(chips):
+def test_hwmon_reads_through_the_kernel_what_lm75_reads_directly(chips):
     for celsius in (21.5, -25.0, 124.5):
         chips[0x48].celsius = celsius
         with bound("lm75", 0x48):
             (through_the_kernel,) = read(hwmon.Driver(hwmon.Options(chip="lm75")))
-        (by_itself,) = read(lm75.Driver(lm75.Options(bus=1)))
-        assert through_the_kernel == by_itself == celsius
+        (directly,) = read(lm75.Driver(lm75.Options(bus=1)))
+        assert through_the_kernel == directly == celsius
 
 
-def test_a_limit_that_the_kernel_sets_is_in_our_lm75(chips):
+def test_our_lm75_holds_the_limit_that_the_kernel_sets(chips):
     with bound("lm75", 0x48) as device:
         (limit,) = device.glob("hwmon/hwmon*/temp1_max")
         assert limit.read_text() == "80000\n"
@@ -169,7 +169,7 @@ def test_a_limit_that_the_kernel_sets_is_in_our_lm75(chips):
 
 
 @pytest.mark.parametrize(("driver", "address"), [("mpu6050", 0x68), ("lm75", 0x48)])
-def test_an_address_that_the_kernel_has_is_not_ours_until_it_lets_go(
+def test_a_driver_cannot_start_on_an_address_that_the_kernel_holds(
     chips, driver, address
 ):
     module = {"mpu6050": mpu6050, "lm75": lm75}[driver]
@@ -185,7 +185,7 @@ def test_an_address_that_the_kernel_has_is_not_ours_until_it_lets_go(
     ours.stop()
 
 
-def test_the_probe_says_that_a_kernel_driver_has_it(imu, capsys):
+def test_the_probe_shows_that_a_kernel_driver_holds_an_address(imu, capsys):
     cli.main(["probe", "--json"])
     buses = {
         each["bus"]: each for each in json.loads(capsys.readouterr().out)["sensors"]

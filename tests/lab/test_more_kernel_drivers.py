@@ -1,6 +1,6 @@
-"""More drivers of the kernel's on our chips, where they have been made.
+"""The kernel's own drivers on more of our chips, where the kernel has them.
 
-kernel.fragment asks for them; a kernel that is older than it does not have them.
+kernel.fragment lists their modules; a kernel built before that has none of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from adapter import Adapter, Chip, plugged
-from modules import bound, loaded, made
+from modules import bound, is_built, loaded
 
 from sensorml.drivers import hwmon, iio
 from sensorml.sim.chips import (
@@ -39,17 +39,17 @@ _BUFFERS = ("kfifo_buf", "industrialio-triggered-buffer")
 
 
 class Case(NamedTuple):
-    """A chip, the kernel's driver for it, and what is to come out of it."""
+    """A chip, the kernel's driver for it, and the values it must return."""
 
     name: str
     chip: Callable[[], Chip]
     address: int
     modules: tuple[str, ...]
     expected: dict[str, float]
-    """By what `inputs` calls it, in our units."""
+    """The values in our units, by the name of the input."""
     within: float = 1e-3
-    told_as: str = ""
-    """Its name among the kernel's devices, if another."""
+    device_name: str = ""
+    """Its name among the kernel's devices, if it is another one."""
 
 
 CASES = [
@@ -66,15 +66,15 @@ CASES = [
         0x48,
         ("regmap-i2c", *_BUFFERS, "ti-ads1015"),
         {"voltage0": 0.5, "voltage1": 1.0, "voltage2": 1.5, "voltage3": 2.0},
-        told_as="ads1015",
+        device_name="ads1015",
     ),
     Case(
         "vcnl4040",
         vcnl4040.Chip,
         0x60,
         (*_BUFFERS, "vcnl4000"),
-        {"illuminance": 350.0, "proximity": 1200 / 16},  # so the kernel has it
-        told_as="vcnl4000",
+        {"illuminance": 350.0, "proximity": 1200 / 16},  # the kernel's scale
+        device_name="vcnl4000",
     ),
     Case("vl53l0x", vl53l0x.Chip, 0x29, ("vl53l0x-i2c",), {"distance": 0.345}),
     Case(
@@ -90,7 +90,7 @@ CASES = [
         0x1D,
         ("regmap-i2c", *_BUFFERS, "adxl355_core", "adxl355_i2c"),
         dict(zip(AXES, GRAVITY, strict=True)),
-        2e-3,  # the kernel takes 1/256000 g for 3.9 µg
+        2e-3,  # the kernel uses 1/256000 g for 3.9 µg
     ),
     Case(
         "lis3dh",
@@ -123,8 +123,8 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_the_kernel_reads_in_our_chip_what_it_measures(case):
-    if missing := [module for module in case.modules if not made(module)]:
+def test_the_kernel_reads_from_our_chip_what_the_chip_measures(case):
+    if missing := [module for module in case.modules if not is_built(module)]:
         pytest.skip(f"{', '.join(missing)}: not built here: kernel.sh builds them")
     with (
         loaded(*case.modules),
@@ -133,14 +133,14 @@ def test_the_kernel_reads_in_our_chip_what_it_measures(case):
     ):
         time.sleep(FIRST_SAMPLE_S)
         np.testing.assert_allclose(
-            values(case.told_as or case.name, tuple(case.expected)),
+            values(case.device_name or case.name, tuple(case.expected)),
             list(case.expected.values()),
             rtol=case.within,
         )
 
 
 def values(name, inputs):
-    """Return what the sensors `iio` and `hwmon` get of the kernel."""
+    """Return what the sensors `iio` and `hwmon` read from the kernel."""
     if name.startswith("ina"):
         driver = hwmon.Driver(hwmon.Options(chip=name, inputs=inputs))
     else:

@@ -1,7 +1,7 @@
-"""The contracts of every chip that is polled, on the kernel's bus by smbus2."""
+"""The contracts of every chip that is polled, on the kernel's bus through smbus2."""
 
 import pytest
-from contracts.test_polled_chips import *  # noqa: F403 - the same tests, elsewhere
+from contracts.test_polled_chips import *  # noqa: F403 - the same tests on this bus
 from kernel_bus import KernelBus, fast_bus
 
 

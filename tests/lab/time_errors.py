@@ -1,4 +1,4 @@
-"""Drivers on the kernel's buses, and how far their word is from the truth."""
+"""Errors of a driver's time stamps, on the buses of the kernel."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from sensorml.acquisition.inbox import Inbox, Reading
 from sensorml.interfaces import Driver
 
 
-class Truth:
-    """One chip on the bus, and how far a driver's word on it is from the truth."""
+class TimeErrors:
+    """The errors of one driver's blocks against the samples that its chip took."""
 
     def __init__(self, chip, driver):
         self.chip = chip
         self.driver = driver
         self.rows = self.missed = self.gaps = 0
-        self.off_ns = []
+        self.errors_ns = []
         self.worst_ppm = 0.0
         self._last_ns = None
 
-    def take(self, block, *, settled):
+    def add(self, block, *, settled):
+        """Compare a block; its rate counts only when the clock has settled."""
         true_ns = sampled_ns(block.samples) + self.chip.converter.born_ns
         period_ns = 1e9 / self.chip.converter.rate_hz
-        said_ns = block.start_ns + np.arange(len(true_ns)) * 1e9 / block.rate_hz
-        self.off_ns.append(said_ns - true_ns)
+        times_ns = block.start_ns + np.arange(len(true_ns)) * 1e9 / block.rate_hz
+        self.errors_ns.append(times_ns - true_ns)
         self.rows += len(true_ns)
         self.missed += block.missed
         if self._last_ns is not None:
@@ -41,8 +42,8 @@ class Truth:
             self.worst_ppm = max(self.worst_ppm, abs(ppm))
 
 
-def readings(drivers: Mapping[str, Driver], duration_s: float) -> Iterator[Reading]:
-    """Yield what a bus thread reads from drivers for so long."""
+def poll(drivers: Mapping[str, Driver], duration_s: float) -> Iterator[Reading]:
+    """Yield what a bus thread reads from drivers in `duration_s`."""
     inbox, stop = Inbox(), Wake()
     stations = [Station(name, driver) for name, driver in drivers.items()]
     thread = threading.Thread(target=run_bus, args=(stations, inbox, stop))

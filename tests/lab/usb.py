@@ -1,7 +1,7 @@
-"""Virtual USB devices: the kernel's own USB stack talks to Python objects.
+"""Virtual USB devices: Python objects behind the kernel's own USB stack.
 
-The device side of USB/IP on a socket pair whose other end is given to vhci_hcd
-(Documentation/usb/usbip_protocol.rst): no network and no tools are needed.
+They are the device side of USB/IP on a socket pair, whose other end is given to
+vhci_hcd (Documentation/usb/usbip_protocol.rst). No network and no tools are needed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BULK, _INTERRUPT = 2, 3
 
 
 class Speed(IntEnum):
-    """As vhci_hcd numbers them (enum usb_device_speed)."""
+    """The speeds as vhci_hcd numbers them (enum usb_device_speed)."""
 
     FULL = 2
     HIGH = 3
@@ -32,11 +32,11 @@ class Speed(IntEnum):
 
 
 class StallError(Exception):
-    """A control request that is answered with a stall."""
+    """The answer to a control request that the device refuses."""
 
 
 class UsbDevice:
-    """One device with one interface; what it is, a subclass says."""
+    """One device with one interface, described by the attributes of a subclass."""
 
     vendor: ClassVar[int]
     product: ClassVar[int]
@@ -45,7 +45,7 @@ class UsbDevice:
     strings: ClassVar[tuple[str, str]] = ("", "")
     interface_class: ClassVar[int] = 0xFF
     endpoints: ClassVar[tuple[tuple[int, int, int, int], ...]] = ()
-    """Address, kind, largest packet and interval of each."""
+    """Address, kind, largest packet and interval of each endpoint."""
     milliamperes: ClassVar[int] = 100
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class UsbDevice:
         return self._thread is not None
 
     def plug(self) -> None:
-        """Connect it to a free port of the virtual host controller."""
+        """Connect to a free port of the virtual host controller."""
         self._socket, theirs = socket.socketpair()
         self._port = _free_port(self.speed)
         self._thread = threading.Thread(target=self._serve, name=type(self).__name__)
@@ -66,7 +66,7 @@ class UsbDevice:
             (_VHCI / "attach").write_text(line)
 
     def unplug(self) -> None:
-        """Pull it out, in the middle of whatever it does."""
+        """Disconnect, also in the middle of a transfer."""
         if self._thread is None:
             return
         (_VHCI / "detach").write_text(str(self._port))
@@ -76,7 +76,7 @@ class UsbDevice:
         self._thread = None
         self._socket.close()
 
-    # What a subclass fills in:
+    # A subclass overrides this one.
 
     def request(
         self, number: int, value: int, index: int, length: int, data: bytes
@@ -84,7 +84,7 @@ class UsbDevice:
         """Answer a vendor request on endpoint 0.
 
         Raises:
-            StallError: the device refuses.
+            StallError: the device refuses the request.
         """
         raise StallError
 
@@ -124,7 +124,7 @@ class UsbDevice:
         return data
 
     def _control(self, setup: bytes, data: bytes) -> bytes:
-        """Answer the requests of USB 2.0, chapter 9.4, and pass on the others."""
+        """Answer the requests of USB 2.0, chapter 9.4; pass others to `request`."""
         kind, number, value, index, length = struct.unpack("<BBHHH", setup)
         if kind & 0x60:
             return self.request(number, value, index, length, data)
@@ -173,14 +173,14 @@ class UsbDevice:
 
 
 class CoralBeforeFirmware(UsbDevice):
-    """A Coral USB Accelerator as it comes up (Global Unichip Corp.)."""
+    """A Coral USB Accelerator before its firmware is loaded (Global Unichip Corp.)."""
 
     vendor, product, speed = 0x1A6E, 0x089A, Speed.HIGH
     interface_class, milliamperes = 0xFE, 500
 
 
 class Coral(UsbDevice):
-    """The same stick once its firmware is loaded (Google Inc.)."""
+    """A Coral USB Accelerator with its firmware loaded (Google Inc.)."""
 
     vendor, product, speed = 0x18D1, 0x9302, Speed.SUPER
     milliamperes = 896

@@ -1,4 +1,4 @@
-"""Programs that run as somebody else than root."""
+"""An unprivileged user for programs that must not run as root."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 NOBODY = 65534
 
 
-def open_to_all(folder: Path) -> None:
-    """Let everybody into a folder, and to the interpreter; it is the guest's copy."""
-    for each in [folder, *folder.rglob("*")]:
-        each.chmod(0o777)
-    python = Path(sys.executable)  # of an environment: it and where it points to
+def grant_access(folder: Path) -> None:
+    """Give every user access to a folder and to the interpreter, in the guest only."""
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o777)
+    python = Path(sys.executable)  # a link, if it is of a virtual environment
     for file in (folder, python, python.resolve(), Path(__file__)):
-        for each in file.parents:
-            each.chmod(each.stat().st_mode | 0o555)
+        for parent in file.parents:
+            parent.chmod(parent.stat().st_mode | 0o555)
