@@ -65,7 +65,14 @@ class NoChannelError(RecordingError):
 
 
 class ModelError(SensormlError, ValueError):
-    """A model folder or file was refused before it was run."""
+    """A model folder or file was refused before it was run.
+
+    `problems` are those of the folder's files, where the files are the reason.
+    """
+
+    def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class TrainingError(SensormlError, ValueError):

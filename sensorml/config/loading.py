@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeVar
 import msgspec
 
 from sensorml import plugins
-from sensorml.config import compatibility as fit
+from sensorml.config import compatibility
 from sensorml.config import conflicts as uses
 from sensorml.config.tables import (
     Alarm,
@@ -29,8 +29,8 @@ from sensorml.config.tables import (
     Store,
     Web,
 )
-from sensorml.errors import PluginError, Problem, RecordingError
-from sensorml.pipeline import model_files as cards
+from sensorml.errors import ModelError, PluginError, Problem, RecordingError
+from sensorml.pipeline import model_files
 from sensorml.resources import folders, model_folder
 from sensorml.schema import Decoder, Json, nearest, read_toml
 from sensorml.types import Channel
@@ -108,7 +108,9 @@ class _Loading:
         warnings = uses.report(decoder, lines, sensors, models)
         self._fits(sensors, models)
         warnings += self._bus_load(sensors)
-        if heartbeat and (still := fit.why_still(heartbeat, sensors.values())):
+        if heartbeat and (
+            still := compatibility.why_still(heartbeat, sensors.values())
+        ):
             warnings.append(Problem(decoder.file, "heartbeat.timeout_s", *still))
         decoder.raise_if_any()
         return Config(
@@ -250,12 +252,15 @@ class _Loading:
                 cure = nearest(model.delegate, self._delegates)
                 self.decoder.problem(f"{place}.delegate", what, cure)
             folder = model_folder(model.path, self.path.parent)
-            if wrong := cards.problems(folder):
-                self.decoder.problems += wrong
-            elif model.sensor in by_name:
-                why = fit.why_not(cards.load(folder).input, *by_name[model.sensor])
-                if why is not None:
-                    self.decoder.problem(f"{place}.sensor", *why)
+            try:
+                card = model_files.load(folder)
+            except ModelError as err:
+                self.decoder.problems += err.problems
+                continue
+            if model.sensor in by_name:
+                reason = compatibility.why_not(card.input, *by_name[model.sensor])
+                if reason is not None:
+                    self.decoder.problem(f"{place}.sensor", *reason)
 
     def _channels(self, place: str, sensor: Sensor) -> Sequence[Channel] | None:
         try:

@@ -1,4 +1,4 @@
-"""model_files: say what this is."""
+"""Model folders: the card, and the hashes of the files that it names."""
 
 from __future__ import annotations
 
@@ -11,73 +11,60 @@ from sensorml.pipeline.model_card import CARD, Card
 from sensorml.schema import decode_file
 
 
-def read(folder: Path) -> Card:
-    """Read a model folder's card; its files may be others than it says.
-
-    Raises:
-        ModelError: naming the key and the reason.
-    """
-    try:
-        return decode_file(folder / CARD, Card)
-    except ConfigError as err:
-        raise ModelError(str(err)) from err
-
-
 def load(folder: Path) -> Card:
-    """Read a model folder's card and check the hash of every file it names.
+    """Read a folder's card and verify the hash of every file that it names.
 
     Raises:
-        ModelError: naming the file and the reason.
+        ModelError: with the problems of the card or of a file.
     """
     card = read(folder)
     verify(folder, card.files)
     return card
 
 
-def verify(folder: Path, files: Mapping[str, str]) -> None:
-    """Check the hashes of some of a folder's files, sha256 by name.
+def read(folder: Path) -> Card:
+    """Read a folder's card and verify no file.
 
     Raises:
-        ModelError: naming the file and the reason.
+        ModelError: with the problems of the card.
+    """
+    try:
+        return decode_file(folder / CARD, Card)
+    except ConfigError as err:
+        raise ModelError(str(err), err.problems) from err
+
+
+def verify(folder: Path, files: Mapping[str, str]) -> None:
+    """Verify the hashes of some of a folder's files, sha256 by name.
+
+    Raises:
+        ModelError: with the problem of the first file that is wrong.
     """
     for name, expected in files.items():
-        if Path(name).name != name or not name.endswith(".tflite"):
-            raise ModelError(
-                f"{folder / CARD}: files names {name!r}: only .tflite files of the "
-                "same folder can be listed"
-            )
-        _verify(folder / name, expected)
-
-
-def problems(folder: Path) -> tuple[Problem, ...]:
-    """Return what `load` would refuse the folder for, as problems of its files."""
-    try:
-        load(folder)
-    except ModelError as err:
-        if isinstance(err.__cause__, ConfigError):
-            return err.__cause__.problems
-        return (Problem(str(folder), "", str(err), ""),)
-    return ()
+        if problem := _problem(folder, name, expected):
+            raise ModelError(str(problem), (problem,))
 
 
 def sha256(path: Path) -> str:
+    """Return the hash of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _verify(path: Path, expected: str) -> None:
-    if path.exists() and not path.is_file():  # reading a pipe may never end
-        raise ModelError(
-            f"{path}: is not a regular file: restore the file or train the model again"
-        )
+def _problem(folder: Path, name: str, expected: str) -> Problem | None:
+    if Path(name).name != name or not name.endswith(".tflite"):
+        what = f"names {name!r}"
+        cure = "list only .tflite files of the same folder"
+        return Problem(str(folder / CARD), "files", what, cure)
+    path, cure = folder / name, "restore the file or train the model again"
+    if path.exists() and not path.is_file():  # the read of a pipe may never end
+        return Problem(str(path), "", "is not a regular file", cure)
     try:
         actual = sha256(path)
     except OSError as err:
-        raise ModelError(
-            f"{path}: {err.strerror}: restore the file or train the model again"
-        ) from err
+        return Problem(str(path), "", str(err.strerror), cure)
     if actual != expected:
-        raise ModelError(
-            f"{path}: sha256 is {actual[:12]}…, the card says {expected[:12]}…: "
-            "the file is damaged or not the one the card was made for"
-        )
+        what = f"sha256 is {actual[:12]}…, the card says {expected[:12]}…"
+        cure = "the file is damaged or not the one the card was made for: restore it"
+        return Problem(str(path), "", what, cure)
+    return None
