@@ -19,7 +19,7 @@ import numpy as np
 
 from bench.figures import Figure, Pair, paired
 from sensorml import plugins
-from sensorml.buses.i2c import Device, I2cOptions
+from sensorml.buses.i2c import I2cConnection, I2cOptions
 from sensorml.config import bus_load as busload
 from sensorml.drivers import adxl345
 from sensorml.interfaces import I2C
@@ -92,7 +92,7 @@ def _ours() -> float:
     bus = _bus(clock)
 
     def connect(options: adxl345.Options, chip: str) -> I2C:
-        return Device(bus, options, chip)
+        return I2cConnection(bus, options, chip)
 
     options = adxl345.Options(bus="sim", rate_hz=RATE_HZ)
     driver = adxl345.Driver(options, connect, clock)

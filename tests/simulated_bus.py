@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sensorml.buses.i2c import Device, I2cOptions
+from sensorml.buses.i2c import I2cConnection, I2cOptions
 from sensorml.interfaces import I2C
 from sensorml.sim.bus import SimBus
 from sensorml.sim.registers import RegisterChip
@@ -36,4 +36,4 @@ class SimulatedBus:
         self._chips = chips
 
     def connect(self, options: I2cOptions, chip: str) -> I2C:
-        return Device(SimBus(self._chips), options, chip)
+        return I2cConnection(SimBus(self._chips), options, chip)

@@ -18,6 +18,7 @@ from typing import Literal
 from sensorml.acquisition.sample_clock import Edge
 from sensorml.errors import BusError
 from sensorml.gpio import lines as gpio
+from sensorml.gpio.names import LineName
 
 SILENT_READS = 8
 """So many reads in a row that should have had an edge, and the line is silent."""
@@ -34,7 +35,7 @@ class Interrupt:
 
     def __init__(
         self,
-        line: gpio.Line | None,
+        line: LineName | None,
         rows: int,
         clock: Callable[[], int],
         *,
@@ -55,7 +56,7 @@ class Interrupt:
         self._clock = clock
         self._at_watermark = rises == "at watermark"
         self._wake: Callable[[], None] = _nothing
-        self._input: gpio.Input | None = None
+        self._input: gpio.InputLine | None = None
         self._edges_ns: deque[int] = deque(maxlen=MAX_EDGES + 1)
         self._since_ns = 0  # edges before this tell nothing
         self._silent_reads = 0

@@ -23,7 +23,7 @@ def identify(bus: I2C, register: int, expected: int, length: int = 1) -> str | N
     found = bus.read(register, length)[0]
     if found == expected:
         return None
-    if found in _NO_IDENTITY and isinstance(bus, spi.Device):
+    if found in _NO_IDENTITY and isinstance(bus, spi.SpiConnection):
         raise bus.nobody()
     return (
         f"{bus}: identity register {register:#04x} is {found:#04x}, not "

@@ -19,7 +19,7 @@ from sensorml.alarms.timer import Contact, Heartbeat, LineTimer
 from sensorml.config.tables import Alarm, Config, Model
 from sensorml.config.tables import Trigger as Edges
 from sensorml.gpio import factory as gpiopins
-from sensorml.gpio.names import Line, line_of
+from sensorml.gpio.names import LineName, line_of
 
 Tell = Callable[[Reading], None]
 
@@ -75,7 +75,9 @@ def listen(
         timer.add(_switch(line, names, stack, tell))
 
 
-def _button(line: Line, alarms: Sequence[str], stack: ExitStack, tell: Tell) -> None:
+def _button(
+    line: LineName, alarms: Sequence[str], stack: ExitStack, tell: Tell
+) -> None:
     from sensorml.gpio import lines as gpio
 
     def pressed(active: bool, at_ns: int) -> None:
@@ -87,7 +89,9 @@ def _button(line: Line, alarms: Sequence[str], stack: ExitStack, tell: Tell) -> 
     stack.callback(button.close)
 
 
-def _switch(line: Line, alarms: Sequence[str], stack: ExitStack, tell: Tell) -> Contact:
+def _switch(
+    line: LineName, alarms: Sequence[str], stack: ExitStack, tell: Tell
+) -> Contact:
     from sensorml.gpio import lines as gpio
 
     def turned(armed: bool, at_ns: int) -> None:
@@ -116,7 +120,10 @@ def triggers(models: Iterable[Model], stack: ExitStack, tell: Tell) -> None:
 
 
 def _trigger(
-    line: Line, followers: Sequence[tuple[Model, Edges]], stack: ExitStack, tell: Tell
+    line: LineName,
+    followers: Sequence[tuple[Model, Edges]],
+    stack: ExitStack,
+    tell: Tell,
 ) -> None:
     from sensorml.gpio import lines as gpio
 

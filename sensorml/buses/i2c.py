@@ -70,7 +70,7 @@ def bus_name(bus: int | str) -> str:
 
 def connect(
     options: I2cOptions, chip: str, clock: Callable[[], int] = time.monotonic_ns
-) -> Device:
+) -> I2cConnection:
     """Open the bus to one chip; with bus "sim", make the chip.
 
     Raises:
@@ -79,7 +79,9 @@ def connect(
     if options.bus == "sim":
         module = importlib.import_module(f"sensorml.sim.chips.{chip}")
         simulated = module.Chip(Machine(options.machine), clock)
-        return Device(_simulated(options, {options.address: simulated}), options, chip)
+        return I2cConnection(
+            _simulated(options, {options.address: simulated}), options, chip
+        )
     node = adapters.node(options.bus)
     try:
         kernel = KernelBus(node, options.address)
@@ -87,10 +89,10 @@ def connect(
         raise
     except OSError as err:
         raise faults.explained(err, _where(options, chip), node=node) from err
-    return Device(_muxed(kernel, options), options, chip)
+    return I2cConnection(_muxed(kernel, options), options, chip)
 
 
-class Device:
+class I2cConnection:
     """One address on a bus: the `interfaces.I2C` that a driver talks to."""
 
     def __init__(self, adapter: Adapter, options: I2cOptions, chip: str) -> None:
@@ -98,8 +100,8 @@ class Device:
         self._options = options
         self._chip = chip
         simulated = options.bus == "sim"  # a bus of its own, every time
-        self._bus = _Bus() if simulated else _bus(options.thread)
-        self._bus.devices.add(self)
+        self._bus = _SharedBus() if simulated else _bus(options.thread)
+        self._bus.connections.add(self)
 
     def __str__(self) -> str:
         return _where(self._options, self._chip)
@@ -122,7 +124,7 @@ class Device:
         self._transfer((bytes((register,)) + data,))
 
     def close(self) -> None:
-        self._bus.devices.discard(self)
+        self._bus.connections.discard(self)
         self._adapter.close()
 
     def _transfer(self, messages: Sequence[bytes | int]) -> bytes:
@@ -151,20 +153,20 @@ class Device:
         return error
 
     def _lose_if_dead(self, err: OSError) -> None:
-        if isinstance(self._adapter, _Dead):
+        if isinstance(self._adapter, _LostAdapter):
             return
         if err.errno in faults.GONE:
             # The kernel lets an adapter come back when nobody has the old one open:
             # a sensor that is asked once a minute must not keep the others waiting.
-            for device in tuple(self._bus.devices):
-                device.lose(err)
+            for connection in tuple(self._bus.connections):
+                connection.lose(err)
         elif err.errno in faults.DEAD:
             self.lose(err)
 
     def lose(self, err: OSError) -> None:
         """Close the connection: from now on it fails like this."""
         self._adapter.close()
-        self._adapter = _Dead(err)
+        self._adapter = _LostAdapter(err)
 
     def _answers(self, message: bytes | int) -> bool:
         """Ask whether the chip is there by setting its register pointer again.
@@ -179,7 +181,7 @@ class Device:
         return True
 
 
-class _Dead:
+class _LostAdapter:
     """In place of an adapter that a connection has lost."""
 
     def __init__(self, err: OSError) -> None:
@@ -192,18 +194,18 @@ class _Dead:
         """Do nothing: it is closed."""
 
 
-class _Bus:
+class _SharedBus:
     """What the connections on one bus have in common; its thread uses them all."""
 
     def __init__(self) -> None:
-        self.devices: WeakSet[Device] = WeakSet()
+        self.connections: WeakSet[I2cConnection] = WeakSet()
         self.silent: set[int] = set()
         """Addresses that timed out since the last one answered."""
 
 
 @cache
-def _bus(_name: str) -> _Bus:
-    return _Bus()
+def _bus(_name: str) -> _SharedBus:
+    return _SharedBus()
 
 
 def _where(options: I2cOptions, chip: str) -> str:

@@ -24,7 +24,7 @@ _VALUES: Final = {"raw", "input"}
 _ANSWER_MS: Final = 2000
 
 
-class Device:
+class RemoteDevice:
     """One device at a URI; connected for as long as anybody holds it."""
 
     def __init__(self, uri: str, wanted: str) -> None:

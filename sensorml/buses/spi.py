@@ -146,12 +146,12 @@ class Framing(NamedTuple):
         where = f"{chip} on {options.bus}"
         node = f"/dev/spidev{options.spi}"
         try:
-            return Device(SpiDev(node, self), self, where)
+            return SpiConnection(SpiDev(node, self), self, where)
         except OSError as err:
             raise faults.explained(err, where, _MEANINGS, node=node) from err
 
 
-class Wire(Protocol):
+class ChipSelect(Protocol):
     """One chip select; `transfer` is the one thing that it does."""
 
     def transfer(self, frames: Sequence[bytes]) -> bytes:
@@ -164,10 +164,10 @@ class Wire(Protocol):
     def close(self) -> None: ...
 
 
-class Device:
+class SpiConnection:
     """One chip: the `interfaces.I2C` that a driver talks to."""
 
-    def __init__(self, wire: Wire, framing: Framing, where: str) -> None:
+    def __init__(self, wire: ChipSelect, framing: Framing, where: str) -> None:
         self._wire = wire
         self._framing = framing
         self._where = where
@@ -242,7 +242,7 @@ class SpiDev:
             raise
 
     def transfer(self, frames: Sequence[bytes]) -> bytes:
-        """Run frames in one system call; see `Wire`."""
+        """Run frames in one system call; see `ChipSelect`."""
         burst = self._bursts.get(frames)
         if burst is None:
             burst = self._bursts[frames] = _burst(frames, self._gap_us)

@@ -19,7 +19,7 @@ from sensorml.errors import BusError, Problem, Reason
 from sensorml.gpio.names import LABEL, line_of
 from sensorml.hardware.boards import boards, identify
 from sensorml.hardware.facts import Facts
-from sensorml.hardware.gpio_chips import GpioChip, Line, lines
+from sensorml.hardware.gpio_chips import GpioChip, LineInfo, lines
 from sensorml.hardware.header import header_chip, header_lines
 from sensorml.hardware.tree import Tree
 from sensorml.resources import folders
@@ -42,7 +42,7 @@ def warnings_here(config: Config) -> list[Problem]:
 
 
 def warnings(
-    config: Config, facts: Facts, held: Mapping[str, Sequence[Line]]
+    config: Config, facts: Facts, held: Mapping[str, Sequence[LineInfo]]
 ) -> list[Problem]:
     """Warn of buses that are not there, and of lines that are not, or are held.
 
@@ -95,7 +95,7 @@ def _absent(bus: str, there: Iterable[str], cure: str) -> Reason:
 
 
 def _lines(
-    config: Config, facts: Facts, held: Mapping[str, Sequence[Line]]
+    config: Config, facts: Facts, held: Mapping[str, Sequence[LineInfo]]
 ) -> Iterator[tuple[str, Reason]]:
     number = header_chip(facts, identify(facts, boards(folders("boards"))))
     header = next((c for c in facts.gpio if c.name == f"gpiochip{number}"), None)
@@ -112,7 +112,7 @@ def _lines(
 
 
 def _why_not_number(
-    number: int, header: GpioChip, lines: Sequence[Line]
+    number: int, header: GpioChip, lines: Sequence[LineInfo]
 ) -> Reason | None:
     count = header_lines(header)
     if count is not None and number >= count:
@@ -123,7 +123,7 @@ def _why_not_number(
     return _why_held(f"GPIO line {number}", lines[number : number + 1])
 
 
-def _why_not_label(label: str, held: Mapping[str, Sequence[Line]]) -> Reason | None:
+def _why_not_label(label: str, held: Mapping[str, Sequence[LineInfo]]) -> Reason | None:
     known = [line for lines in held.values() for line in lines]
     if not known:
         return None
@@ -134,7 +134,7 @@ def _why_not_label(label: str, held: Mapping[str, Sequence[Line]]) -> Reason | N
     return _why_held(f"the GPIO line {label}", found)
 
 
-def _why_held(what: str, lines: Sequence[Line]) -> Reason | None:
+def _why_held(what: str, lines: Sequence[LineInfo]) -> Reason | None:
     for line in lines:
         if line.holder:
             own = (

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Protocol, cast
 import msgspec
 
 from sensorml import plugins
-from sensorml.buses.i2c import Device, I2cOptions, bus_name
+from sensorml.buses.i2c import I2cConnection, I2cOptions, bus_name
 from sensorml.config.tables import Bus, Sensor
 from sensorml.errors import Problem, SensormlError
 from sensorml.interfaces import I2C, Driver
@@ -101,7 +101,7 @@ def measure(driver: str, options: I2cOptions, visits: int = _VISITS) -> Traffic 
         module = import_module(f"sensorml.sim.chips.{chip}")
         simulated: RegisterChip = module.Chip(Machine(options.machine), clock)
         wires.append(Wire(SimBus({options.address: simulated})))
-        return Device(wires[-1], options, chip)
+        return I2cConnection(wires[-1], options, chip)
 
     module = cast("_Made", plugins.driver(driver))
     made = module.Driver(msgspec.structs.replace(options, **alone), connect, clock)

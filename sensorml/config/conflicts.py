@@ -9,7 +9,7 @@ from sensorml.buses.i2c import I2cOptions
 from sensorml.buses.spi import SpiOptions
 from sensorml.config.tables import Alarm, Config, Gpio, Heartbeat, Meter, Model, Sensor
 from sensorml.errors import Problem
-from sensorml.gpio.names import LABEL, Line, line_of
+from sensorml.gpio.names import LABEL, LineName, line_of
 from sensorml.schema import Decoder
 
 T = TypeVar("T")
@@ -107,7 +107,7 @@ def report(
     Returns:
         What only probably has two jobs.
     """
-    firsts: dict[tuple[Line, object], str] = {}
+    firsts: dict[tuple[LineName, object], str] = {}
     for key, name in lines:
         try:
             firsts.setdefault((line_of(name), _job(key, models)), key)
@@ -157,10 +157,10 @@ def _kernels(sensors: Mapping[str, Sensor]) -> Iterator[Use]:
 
 
 def _on_a_pi(
-    lines: Sequence[tuple[str, Line]], sensors: Mapping[str, Sensor]
+    lines: Sequence[tuple[str, LineName]], sensors: Mapping[str, Sensor]
 ) -> Iterator[tuple[str, str, str]]:
     """Yield lines that have another user on a Raspberry Pi, as `_shared`."""
-    users: dict[Line, str] = {line: key for key, line in lines}
+    users: dict[LineName, str] = {line: key for key, line in lines}
     for place, sensor in sensors.items():
         thread = getattr(sensor.options, "thread", "")
         users |= dict.fromkeys(_PI_WIRES.get(thread, ()), f"{place} ({thread})")

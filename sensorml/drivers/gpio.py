@@ -62,7 +62,7 @@ class Driver:
         self._options = options
         self._clock = clock
         self._bounce_ns = round(options.bounce_s * 1e9)
-        self._line: gpio.Input | None = None
+        self._line: gpio.InputLine | None = None
         # Two are enough: of a burst, both levels are seen and the last one stays.
         self._edges: deque[tuple[bool, int]] = deque(maxlen=2)
         self._level = False

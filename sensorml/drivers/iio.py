@@ -209,7 +209,7 @@ class Driver:
         self.stop()
         options = self._options
         if options.uri is not None:
-            remote = libiio.Device(options.uri, options.device)
+            remote = libiio.RemoteDevice(options.uri, options.device)
             sources = [source(each, remote.attributes(each)) for each in options.inputs]
         else:
             device = sysfs.find(self._devices, "iio:device*", options.device, "name")

@@ -123,7 +123,7 @@ class Driver:
         per_turn = options.pulses_per_turn
         self._scale = 1.0 if per_turn is None else 60 / per_turn
         self._still_ns = round(options.still_after_s * 1e9)
-        self._line: gpio.Input | None = None
+        self._line: gpio.InputLine | None = None
         self._pulses: deque[Pulse] = deque(maxlen=MAX_PULSES)
 
     def start(self) -> None:

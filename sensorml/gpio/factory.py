@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Final, Protocol, cast
 
 from sensorml.errors import BusError
-from sensorml.gpio.names import LABEL, Line, line_of
+from sensorml.gpio.names import LABEL, LineName, line_of
 from sensorml.schema import nearest
 
 DEV: Final = Path("/dev")
@@ -49,7 +49,7 @@ class Pin(Protocol):
 class Factory(Protocol):
     """The part of `gpiozero.Factory` that is used here."""
 
-    def pin(self, name: Line) -> Pin: ...
+    def pin(self, name: LineName) -> Pin: ...
     def reserve_pins(self, requester: object, *names: str) -> None: ...
     def release_pins(self, reserver: object, *names: str) -> None: ...
 
@@ -72,7 +72,7 @@ def use_chip(find: Callable[[], int | None]) -> None:
     _Header.find = staticmethod(find)
 
 
-def find(line: Line) -> tuple[Factory, Line]:
+def find(line: LineName) -> tuple[Factory, LineName]:
     """Return who makes the pin of a line, and what it calls that pin.
 
     Raises:
@@ -203,7 +203,7 @@ def failures() -> tuple[type[Exception], ...]:
 
 
 @contextmanager
-def as_bus_error(line: Line) -> Iterator[None]:
+def as_bus_error(line: LineName) -> Iterator[None]:
     """Turn what gpiozero and lgpio raise into a BusError that names the line."""
     try:
         yield
@@ -215,7 +215,7 @@ def as_bus_error(line: Line) -> Iterator[None]:
         raise _told(line, err) from err
 
 
-def _told(line: Line, err: Exception) -> BusError:
+def _told(line: LineName, err: Exception) -> BusError:
     return BusError(
         f"GPIO {line}: {_said_by(err)}: name a free line by BCM number (17), header "
         'pin ("BOARD11") or name ("GPIO17"); gpioinfo shows who holds which'

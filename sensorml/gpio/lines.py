@@ -5,7 +5,7 @@ line back as a floating input when it is collected, and again at exit.
 
 What holds an output, from best to worst:
 
-- While the process lives, also after `Output.close`: the line is driven.
+- While the process lives, also after `OutputLine.close`: the line is driven.
 - After the process, on Raspberry Pi kernels: the line stays driven at its last
   level (pinctrl_bcm2835/rp1 `persist_gpio_outputs`, on unless config.txt says
   `dtparam=strict_gpiod`).
@@ -27,12 +27,8 @@ from collections.abc import Callable
 from typing import Literal
 
 from sensorml.errors import BusError
-from sensorml.gpio import factory as gpiopins
-from sensorml.gpio import names
-from sensorml.gpio.factory import as_bus_error, find, is_simulated
-
-Line = names.Line
-
+from sensorml.gpio.factory import as_bus_error, factory, find, is_simulated
+from sensorml.gpio.names import LineName
 
 Level = Literal["high", "low"]
 Pull = Literal["up", "down", "none"]
@@ -41,13 +37,12 @@ OnChange = Callable[[bool, int], None]
 
 _PULLS = {"up": "up", "down": "down", "none": "floating"}
 _SECOND_NS = 1_000_000_000
-_factory = gpiopins.factory
 
 
-class _Claim:
+class _ClaimedLine:
     """Ours for as long as it is open: a second claim on the line fails."""
 
-    def __init__(self, line: Line, active: Level) -> None:
+    def __init__(self, line: LineName, active: Level) -> None:
         self._line = line
         self._high_is_on = active == "high"
         with as_bus_error(line):
@@ -73,10 +68,12 @@ class _Claim:
         self._factory.release_pins(self, repr(self._pin))
 
 
-class Output(_Claim):
+class OutputLine(_ClaimedLine):
     """A driven line; made by `open_output`."""
 
-    def __init__(self, line: Line, *, active: Level, initial: bool, safe: bool) -> None:
+    def __init__(
+        self, line: LineName, *, active: Level, initial: bool, safe: bool
+    ) -> None:
         super().__init__(line, active)
         try:
             with as_bus_error(line):
@@ -114,12 +111,12 @@ class Output(_Claim):
             self._pin.pull = "up" if self._level(safe) else "down"
 
 
-class Input(_Claim):
+class InputLine(_ClaimedLine):
     """A line that is listened to; made by `open_input` and `open_interrupt`."""
 
     def __init__(
         self,
-        line: Line,
+        line: LineName,
         *,
         on_edge: Callable[[float, bool], None],
         pull: Pull,
@@ -155,10 +152,10 @@ class Input(_Claim):
                 self._release()
 
 
-class Pwm(_Claim):
+class PwmLine(_ClaimedLine):
     """A line with a duty cycle; made by `open_pwm`."""
 
-    def __init__(self, line: Line, *, frequency_hz: float) -> None:
+    def __init__(self, line: LineName, *, frequency_hz: float) -> None:
         super().__init__(line, "high")
         try:
             with as_bus_error(line):
@@ -191,8 +188,8 @@ class Pwm(_Claim):
 
 
 def open_output(
-    line: Line, *, active: Level, initial: bool, safe: bool | None = None
-) -> Output:
+    line: LineName, *, active: Level, initial: bool, safe: bool | None = None
+) -> OutputLine:
     """Drive a line; gpiozero claims it low, and sets `initial` some 0.1 ms later.
 
     `active` is the level that means on. `safe` is where the pull goes that holds
@@ -201,22 +198,22 @@ def open_output(
     Raises:
         BusError: no access, no such line, or somebody else has it.
     """
-    return Output(
+    return OutputLine(
         line, active=active, initial=initial, safe=initial if safe is None else safe
     )
 
 
-def open_pwm(line: Line, *, frequency_hz: float) -> Pwm:
+def open_pwm(line: LineName, *, frequency_hz: float) -> PwmLine:
     """Make pulses on a line by lgpio's own thread, 0.1 to 10 000 a second.
 
     Raises:
         BusError: no access, no such line, or somebody else has it.
     """
-    return Pwm(line, frequency_hz=frequency_hz)
+    return PwmLine(line, frequency_hz=frequency_hz)
 
 
 def open_input(
-    line: Line,
+    line: LineName,
     *,
     on_change: OnChange,
     pull: Pull = "up",
@@ -224,7 +221,7 @@ def open_input(
     bounce_s: float = 0.02,
     edges: Edges = "both",
     clock: Callable[[], int] = time.monotonic_ns,
-) -> Input:
+) -> InputLine:
     """Listen to a line.
 
     `on_change` is called with True when the line becomes active and False when
@@ -236,7 +233,7 @@ def open_input(
     Raises:
         BusError: no access, no such line, or somebody else has it.
     """
-    return Input(
+    return InputLine(
         line,
         on_edge=_dated(on_change, bounce_s, clock),
         pull=pull,
@@ -264,7 +261,7 @@ def _dated(
     return told
 
 
-def open_interrupt(line: Line, on_rise: Callable[[float], None]) -> Input:
+def open_interrupt(line: LineName, on_rise: Callable[[float], None]) -> InputLine:
     """Listen to a line that a chip drives, and that rises when it has something.
 
     `on_rise` is called on a thread of lgpio's and must return at once; it is
@@ -275,7 +272,7 @@ def open_interrupt(line: Line, on_rise: Callable[[float], None]) -> Input:
     Raises:
         BusError: no access, no such line, or somebody else has it.
     """
-    return Input(
+    return InputLine(
         line,
         on_edge=lambda ticks, _is_active: on_rise(ticks),
         pull="down",  # so that a wire that has come off is still, and not an aerial
@@ -291,4 +288,4 @@ def simulated() -> bool:
     Raises:
         BusError: there are GPIO chips, but they cannot be opened.
     """
-    return is_simulated(_factory())
+    return is_simulated(factory())

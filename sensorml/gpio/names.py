@@ -8,7 +8,7 @@ from typing import Final
 
 from sensorml.schema import nearest
 
-Line = int | str
+LineName = int | str
 
 
 LABEL: Final = "label:"
@@ -19,7 +19,7 @@ _PI_4B: Final = 0xC03111
 """A revision whose 40-pin header is that of every Raspberry Pi since the B+."""
 
 
-def line_of(name: Line) -> Line:
+def line_of(name: LineName) -> LineName:
     """Return the one name of a line: its number, or "label:…". No hardware.
 
     >>> line_of("BOARD11"), line_of("j8:11"), line_of("GPIO17"), line_of(" 17")

@@ -68,7 +68,7 @@ def _ask(tree: Tree, path: str) -> tuple[str, int | None]:
     return "", None
 
 
-class Line(NamedTuple):
+class LineInfo(NamedTuple):
     """One line of a chip, as the kernel has it just now."""
 
     name: str
@@ -77,7 +77,7 @@ class Line(NamedTuple):
     """What the program or driver that holds it calls itself; "" when it is free."""
 
 
-def lines(tree: Tree, chip: GpioChip) -> list[Line]:
+def lines(tree: Tree, chip: GpioChip) -> list[LineInfo]:
     """Say who holds each line of a chip, by number; [] when that cannot be asked."""
     asked = (
         _LINEINFO_LAYOUT.pack(b"", b"", number, 0) for number in range(chip.lines or 0)
@@ -85,17 +85,17 @@ def lines(tree: Tree, chip: GpioChip) -> list[Line]:
     return [decode(raw) for raw in _asked(tree, f"dev/{chip.name}", _LINEINFO, asked)]
 
 
-def decode(raw: bytes) -> Line:
+def decode(raw: bytes) -> LineInfo:
     """Unpack a struct gpio_v2_line_info.
 
     >>> decode(_LINEINFO_LAYOUT.pack(b"GPIO17", b"lg", 17, _USED))
-    Line(name='GPIO17', holder='lg')
+    LineInfo(name='GPIO17', holder='lg')
     >>> decode(_LINEINFO_LAYOUT.pack(b"GPIO4", b"", 4, _USED))  # no name of its own
-    Line(name='GPIO4', holder='the kernel')
+    LineInfo(name='GPIO4', holder='the kernel')
     """
     name, consumer, _, flags = _LINEINFO_LAYOUT.unpack(raw)
     holder = (_text(consumer) or "the kernel") if flags & _USED else ""
-    return Line(_text(name), holder)
+    return LineInfo(_text(name), holder)
 
 
 def _asked(tree: Tree, path: str, code: int, requests: Iterable[bytes]) -> list[bytes]:

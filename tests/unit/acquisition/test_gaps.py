@@ -16,7 +16,7 @@ from support import MS, Clock, block
 
 from sensorml.acquisition.bus_thread import Station
 from sensorml.acquisition.inbox import Inbox
-from sensorml.buses.i2c import Device
+from sensorml.buses.i2c import I2cConnection
 from sensorml.drivers import adxl345
 from sensorml.errors import BusError, SensorError
 from sensorml.pipeline.ring import Ring
@@ -190,7 +190,9 @@ def test_an_adxl345_shows_as_whole_only_what_it_took_in_a_row(faults, error) -> 
         Rising(800 * (1 + error)), clock, rate_error=error
     )
     driver = adxl345.Driver(
-        adxl345.Options(bus="sim", rate_hz=800), lambda o, c: Device(bus, o, c), clock
+        adxl345.Options(bus="sim", rate_hz=800),
+        lambda o, c: I2cConnection(bus, o, c),
+        clock,
     )
     station, inbox = Station("a", driver), Inbox()
     seen = Numbers(3, sim_adxl345.LSB_PER_G)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from time_signal import TimeSignal, sampled_ns
 
-from sensorml.buses.i2c import Device
+from sensorml.buses.i2c import I2cConnection
 from sensorml.errors import BusError
 from sensorml.sim.bus import SimBus
 from sensorml.types import Block
@@ -73,7 +73,7 @@ def held_up(name: str, address: int, rate_hz: int, seed: int) -> list[Block | No
     module = import_module(f"sensorml.drivers.{name}")
     driver = module.Driver(
         module.Options(bus="sim", rate_hz=rate_hz, range_g=2),
-        lambda options, which: Device(bus, options, which),
+        lambda options, which: I2cConnection(bus, options, which),
         clock,
     )
     driver.start()

@@ -17,6 +17,7 @@ from sensorml.buses.i2c import InterruptOptions
 from sensorml.errors import BusError
 from sensorml.gpio import factory as gpiopins
 from sensorml.gpio import lines as gpio
+from sensorml.gpio.names import LineName
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +41,7 @@ class Line:
         self.interrupt.listen(self.ring)
         self.interrupt.open()
 
-    def open(self, line: gpio.Line, on_rise: Callable[[float], None]) -> Line:
+    def open(self, line: LineName, on_rise: Callable[[float], None]) -> Line:
         assert line == 25
         self.on_rise, self.is_open = on_rise, True
         return self

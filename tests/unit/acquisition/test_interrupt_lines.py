@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from sensorml.buses.i2c import Device
+from sensorml.buses.i2c import I2cConnection
 from sensorml.gpio import lines as gpio
 from sensorml.sim.bus import SimBus
 from sensorml.sim.machine import Machine, MachineOptions
@@ -91,7 +91,7 @@ class Bench:
         return self.now_ns
 
     def connect(self, options, chip):
-        return Device(self.bus, options, chip)
+        return I2cConnection(self.bus, options, chip)
 
     def open_line(self, line, on_rise):
         assert line == 25

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support import SECOND, Clock
 
 from sensorml.acquisition.polled import PolledChip, PolledOptions, PolledRows
-from sensorml.buses.i2c import Device
+from sensorml.buses.i2c import I2cConnection
 from sensorml.errors import BusError, SensorError
 from sensorml.sim.bus import SimBus
 from sensorml.sim.wide import WideChip
@@ -22,7 +22,7 @@ class Chip(WideChip):
 def opened(chip):
     options = PolledOptions(bus="sim", address=0x40)
     bus = SimBus({0x40: chip})
-    polled = PolledChip(options, "chip", lambda o, c: Device(bus, o, c), Clock())
+    polled = PolledChip(options, "chip", lambda o, c: I2cConnection(bus, o, c), Clock())
     polled.open()
     return polled
 

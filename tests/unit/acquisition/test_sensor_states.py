@@ -17,7 +17,7 @@ from support import SECOND, Clock, FakeEngine, card
 from sensorml.acquisition.bus_thread import Station
 from sensorml.acquisition.inbox import Inbox
 from sensorml.acquisition.sensor_health import NEWS_AT_ONCE, SensorHealth
-from sensorml.buses.i2c import Device
+from sensorml.buses.i2c import I2cConnection
 from sensorml.clock import WallClock
 from sensorml.drivers import adxl345, file, lm75
 from sensorml.interfaces import Driver
@@ -99,7 +99,9 @@ class Rig:
 
 def on_bus(bus: SimBus, **options: object) -> Callable[[Clock], Driver]:
     return lambda clock: adxl345.Driver(
-        adxl345.Options(bus="sim", **options), lambda o, c: Device(bus, o, c), clock
+        adxl345.Options(bus="sim", **options),
+        lambda o, c: I2cConnection(bus, o, c),
+        clock,
     )
 
 
@@ -298,7 +300,7 @@ def test_a_temperature_that_stays_the_same_for_an_hour_is_ok() -> None:
     def driver(clock: Clock) -> Driver:
         bus = SimBus({0x48: sim_lm75.Chip()})
         return lm75.Driver(
-            lm75.Options(bus="sim"), lambda o, c: Device(bus, o, c), clock
+            lm75.Options(bus="sim"), lambda o, c: I2cConnection(bus, o, c), clock
         )
 
     slow = card(channels=1, rate_hz=1.0, window=60, hop=10)

@@ -8,7 +8,7 @@ import pytest
 from sensorml.acquisition.bus_thread import Station
 from sensorml.acquisition.inbox import Inbox, Started
 from sensorml.buses.fault_codes import read_status
-from sensorml.buses.i2c import Device, I2cOptions
+from sensorml.buses.i2c import I2cConnection, I2cOptions
 from sensorml.drivers.adxl345 import Driver
 from sensorml.drivers.adxl345 import Options as Adxl345Options
 from sensorml.errors import BusError, BusReason
@@ -67,7 +67,7 @@ class Failing:
     ],
 )
 def test_every_failure_keeps_its_errno_and_names_place_and_cure(number, reason, cure):
-    device = Device(Failing(number), Options(bus="sim"), "adxl345")
+    device = I2cConnection(Failing(number), Options(bus="sim"), "adxl345")
     for transfer in (
         lambda: device.read(0, 1),
         lambda: device.read_many(0, 1, 40),
@@ -102,7 +102,7 @@ class Wire:
 
 def test_a_chip_that_still_answers_has_refused_a_byte(adxl):
     wire = Wire({0x53: adxl}, failing={0})
-    device = Device(wire, Options(bus="sim"), "adxl345")
+    device = I2cConnection(wire, Options(bus="sim"), "adxl345")
     with pytest.raises(BusError, match="broke a transfer off") as failure:
         device.read_many(0x32, 6, 3)
     assert failure.value.reason is BusReason.REFUSED
@@ -111,7 +111,7 @@ def test_a_chip_that_still_answers_has_refused_a_byte(adxl):
 
 
 def test_a_write_that_is_refused_is_told_from_an_absent_chip(adxl):
-    device = Device(SimBus({0x53: adxl}), Options(bus="sim"), "adxl345")
+    device = I2cConnection(SimBus({0x53: adxl}), Options(bus="sim"), "adxl345")
     adxl.nack_at = 1
     with pytest.raises(BusError) as failure:
         device.write(0x2D, b"\x08")
@@ -125,21 +125,23 @@ def test_a_write_that_is_refused_is_told_from_an_absent_chip(adxl):
 @pytest.mark.parametrize("number", [errno.EREMOTEIO, errno.EIO, errno.EAGAIN])
 def test_a_status_read_survives_one_glitch(adxl, number):
     wire = Wire({0x53: adxl}, failing={0}, number=number)
-    assert read_status(Device(wire, Options(bus="sim"), "adxl345"), 0x00) == b"\xe5"
+    assert (
+        read_status(I2cConnection(wire, Options(bus="sim"), "adxl345"), 0x00) == b"\xe5"
+    )
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ETIMEDOUT])
 def test_a_status_read_is_repeated_once_and_never_after_a_time_out(adxl, number):
     wire = Wire({0x53: adxl}, failing=range(9), number=number)
     with pytest.raises(BusError):
-        read_status(Device(wire, Options(bus="sim"), "adxl345"), 0x00)
+        read_status(I2cConnection(wire, Options(bus="sim"), "adxl345"), 0x00)
     assert len(wire.sent) == (2 if number == errno.EIO else 1)
 
 
 def test_samples_that_a_failed_read_took_are_missed_and_not_read_twice(adxl, clock):
     wire = Wire({0x53: adxl}, number=errno.EIO)
     driver = Driver(
-        Adxl345Options(bus="sim"), lambda o, chip: Device(wire, o, chip), clock
+        Adxl345Options(bus="sim"), lambda o, chip: I2cConnection(wire, o, chip), clock
     )
     station, inbox = Station("motor", driver), Inbox()
 
@@ -161,7 +163,9 @@ def test_samples_that_a_failed_read_took_are_missed_and_not_read_twice(adxl, clo
 
 def test_a_chip_that_hangs_costs_one_time_out_an_attempt(adxl):
     wire = Wire({0x53: adxl})
-    driver = Driver(Adxl345Options(bus="sim"), lambda o, chip: Device(wire, o, chip))
+    driver = Driver(
+        Adxl345Options(bus="sim"), lambda o, chip: I2cConnection(wire, o, chip)
+    )
     driver.start()
     adxl.hung = True
     before = len(wire.sent)
@@ -177,7 +181,9 @@ def test_when_two_chips_time_out_in_a_row_the_bus_is_stuck(adxl):
 
     def read(address):
         try:
-            Device(bus, Options(bus=91, address=address), "adxl345").read(0x00, 1)
+            I2cConnection(bus, Options(bus=91, address=address), "adxl345").read(
+                0x00, 1
+            )
         except BusError as err:
             return err.reason
         return None

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from sensorml.buses import i2c
-from sensorml.buses.i2c import Device, I2cOptions
+from sensorml.buses.i2c import I2cConnection, I2cOptions
 from sensorml.buses.i2c_dev import KernelBus
 from sensorml.drivers.adxl345 import Driver
 from sensorml.drivers.adxl345 import Options as Adxl345Options
@@ -114,7 +114,7 @@ def test_a_burst_through_the_kernel_gives_what_the_chip_gave(kernel, clock, adxl
     for register, value in ((0x2C, 0x0D), (0x31, 0x0B), (0x38, 0x80), (0x2D, 0x08)):
         twin.write(bytes([register, value]))
     clock.now += 39_000_000
-    simulated = Device(SimBus({0x53: twin}), Options(bus="sim"), "adxl345")
+    simulated = I2cConnection(SimBus({0x53: twin}), Options(bus="sim"), "adxl345")
     assert device.read(0x39, 1) == b"\x1f"
     burst = device.read_many(0x32, 6, 31)
     assert burst == b"".join(simulated.read(0x32, 6) for _ in range(31))

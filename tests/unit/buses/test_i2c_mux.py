@@ -7,7 +7,7 @@ import pytest
 
 from sensorml.buses import i2c
 from sensorml.buses import i2c_mux as mux
-from sensorml.buses.i2c import Device, I2cOptions
+from sensorml.buses.i2c import I2cConnection, I2cOptions
 from sensorml.buses.i2c_mux import Muxed, Muxes, MuxOptions
 from sensorml.config import loading
 from sensorml.drivers import adxl345, mpu6050
@@ -52,7 +52,7 @@ class Bus:
     def device(self, address, channel):
         behind = MuxOptions(address=address, channel=channel)
         options = I2cOptions(bus="sim", address=0x53, mux=behind)
-        return Device(
+        return I2cConnection(
             Muxed(self.wires, self.shared, behind, options.thread), options, "adxl345"
         )
 

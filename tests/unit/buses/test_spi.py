@@ -96,7 +96,7 @@ class Kernel:
     def connect(self, options, chip):
         framing = {"adxl355": adxl355.SPI}.get(chip, adxl345.SPI)
         wire = spi.SpiDev(str(self.node), framing)
-        return spi.Device(wire, framing, f"{chip} on {options.bus}")
+        return spi.SpiConnection(wire, framing, f"{chip} on {options.bus}")
 
 
 class Clock:

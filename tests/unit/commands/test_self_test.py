@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorml.acquisition.self_test import STILL_G, judge, run, trimmed_g
-from sensorml.buses.i2c import Device
+from sensorml.buses.i2c import I2cConnection
 from sensorml.commands.probe import command as probe
 from sensorml.commands.probe import self_test as selftest
 from sensorml.commands.probe.i2c_scan import KNOWN, Answer, Sensors
@@ -55,7 +55,7 @@ class Bench:
         return chip
 
     def connect(self, options, chip):
-        return Device(self.bus, options, chip)
+        return I2cConnection(self.bus, options, chip)
 
     def run(self, *answers):
         sensors = [Sensors(1, tuple(Answer(*each) for each in answers))]

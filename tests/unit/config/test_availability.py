@@ -11,7 +11,7 @@ from sensorml.commands import check
 from sensorml.config import availability as presence
 from sensorml.config import loading
 from sensorml.hardware.facts import Facts
-from sensorml.hardware.gpio_chips import Line, lines
+from sensorml.hardware.gpio_chips import LineInfo, lines
 from sensorml.hardware.tree import Tree
 
 ROOTS = Path(__file__).parents[2] / "rootfs"
@@ -116,7 +116,7 @@ def test_buses_that_are_there_or_simulated_are_nothing_to_tell(
     assert warned(*chips, on=facts) == []
 
 
-FREE = Line("", "")
+FREE = LineInfo("", "")
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ FREE = Line("", "")
 def test_a_line_of_the_header_that_is_held_is_told_with_its_holder(
     warned, root, chip
 ) -> None:
-    others = {"gpiochip2": [Line("", "other")] * 6}
-    held = {**others, chip: [*[FREE] * 5, Line("", "gpio-fan"), FREE]}
+    others = {"gpiochip2": [LineInfo("", "other")] * 6}
+    held = {**others, chip: [*[FREE] * 5, LineInfo("", "gpio-fan"), FREE]}
     assert warned(gpio(5), gpio(6), on=machine(root), held=held) == [
         (
             'sensor[0].gpio: GPIO line 5 is held by "gpio-fan": stop that program or '
@@ -137,15 +137,15 @@ def test_a_line_of_the_header_that_is_held_is_told_with_its_holder(
 
 
 def test_a_line_may_be_held_by_the_service_that_is_checked(warned) -> None:
-    held = {"gpiochip0": [Line("GPIO0", "lg")]}
+    held = {"gpiochip0": [LineInfo("GPIO0", "lg")]}
     [told] = warned(gpio(0), on=machine("raspberry-pi-4b"), held=held)
     assert "unless that is this service, running" in told
 
 
 def test_a_line_with_a_label_is_looked_for_on_every_chip(warned) -> None:
     held = {
-        "gpiochip0": [Line("P9_11", "")],
-        "gpiochip2": [Line("LED", "leds"), Line("P9_12", "")],
+        "gpiochip0": [LineInfo("P9_11", "")],
+        "gpiochip2": [LineInfo("LED", "leds"), LineInfo("P9_12", "")],
     }
     lines = [gpio(f'"label:{label}"') for label in ("P9_11", "LED", "P9_12", "P9_13")]
     held_one, missing = warned(*lines, on=machine("beaglebone-ai-64"), held=held)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from support import Clock
 
-from sensorml.buses.i2c import Device
+from sensorml.buses.i2c import I2cConnection
 from sensorml.drivers.ads1115 import Driver, Options, channels
 from sensorml.errors import SensorError
 from sensorml.sim.bus import SimBus
@@ -23,7 +23,9 @@ class Bench:
         """Make a driver of the same chip."""
         bus = SimBus({0x48: self.chip})
         return Driver(
-            Options(bus="sim", **options), lambda o, c: Device(bus, o, c), self.clock
+            Options(bus="sim", **options),
+            lambda o, c: I2cConnection(bus, o, c),
+            self.clock,
         )
 
     def visit(self):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorml.buses.i2c import Device
+from sensorml.buses.i2c import I2cConnection
 from sensorml.drivers.adxl345 import Driver, Options, decode
 from sensorml.errors import SensorError
 from sensorml.sim.bus import SimBus
@@ -28,7 +28,7 @@ def bench(machine=None, **options):
     chip = adxl345.Chip(Machine(machine or MachineOptions()), clock)
     bus = SimBus({0x53: chip})
     driver = Driver(
-        Options(bus="sim", **options), lambda o, c: Device(bus, o, c), clock
+        Options(bus="sim", **options), lambda o, c: I2cConnection(bus, o, c), clock
     )
     return driver, bus, clock
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorml.buses.i2c import Device
+from sensorml.buses.i2c import I2cConnection
 from sensorml.drivers.adxl355 import Driver, Options, decode
 from sensorml.errors import SensorError
 from sensorml.sim.bus import SimBus
@@ -30,7 +30,7 @@ def bench(machine=None, rate_hz=1000, **options):
     clock = Clock()
     bus = SimBus({0x1D: adxl355.Chip(Machine(machine or MachineOptions()), clock)})
     options = Options(bus="sim", rate_hz=rate_hz, **options)
-    driver = Driver(options, lambda o, c: Device(bus, o, c), clock)
+    driver = Driver(options, lambda o, c: I2cConnection(bus, o, c), clock)
     return driver, bus, clock
 
 

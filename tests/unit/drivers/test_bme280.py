@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import Clock
 
-from sensorml.buses.i2c import Device
+from sensorml.buses.i2c import I2cConnection
 from sensorml.drivers.bme280 import (
     Counts,
     Driver,
@@ -22,7 +22,7 @@ from sensorml.sim.chips import bme280
 
 def bench(chip):
     bus = SimBus({0x76: chip})
-    return Driver(Options(bus="sim"), lambda o, c: Device(bus, o, c), Clock())
+    return Driver(Options(bus="sim"), lambda o, c: I2cConnection(bus, o, c), Clock())
 
 
 TRIM = Trim(

@@ -5,7 +5,7 @@ from typing import get_args, get_type_hints
 import numpy as np
 import pytest
 
-from sensorml.buses.i2c import Device
+from sensorml.buses.i2c import I2cConnection
 from sensorml.drivers.icm20948 import Driver, Options
 from sensorml.errors import BusError
 from sensorml.sim.bus import SimBus
@@ -33,7 +33,7 @@ def bench(machine=STILL, rate_error=0.0, **options):
     chip = icm20948.Chip(Machine(machine), clock, rate_error=rate_error)
     bus = SimBus({0x68: chip})
     driver = Driver(
-        Options(bus="sim", **options), lambda o, c: Device(bus, o, c), clock
+        Options(bus="sim", **options), lambda o, c: I2cConnection(bus, o, c), clock
     )
     return driver, chip, bus, clock
 

@@ -3,7 +3,7 @@
 import pytest
 from support import Clock
 
-from sensorml.buses.i2c import Device
+from sensorml.buses.i2c import I2cConnection
 from sensorml.drivers.ina219 import Driver, Options
 from sensorml.errors import SensorError
 from sensorml.sim.bus import SimBus
@@ -13,7 +13,7 @@ from sensorml.sim.chips import ina219
 def bench(chip, **options):
     bus = SimBus({0x40: chip})
     driver = Driver(
-        Options(bus="sim", **options), lambda o, c: Device(bus, o, c), Clock()
+        Options(bus="sim", **options), lambda o, c: I2cConnection(bus, o, c), Clock()
     )
     driver.start()
     return driver

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorml.buses.i2c import Device
+from sensorml.buses.i2c import I2cConnection
 from sensorml.drivers.kx134 import Driver, Options, decode
 from sensorml.errors import SensorError
 from sensorml.sim.bus import SimBus
@@ -31,7 +31,7 @@ def bench(machine=None, **options):
     clock = Clock()
     bus = SimBus({0x1F: kx134.Chip(Machine(machine or MachineOptions()), clock)})
     driver = Driver(
-        Options(bus="sim", **options), lambda o, c: Device(bus, o, c), clock
+        Options(bus="sim", **options), lambda o, c: I2cConnection(bus, o, c), clock
     )
     return driver, bus, clock
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorml.buses.i2c import Device
+from sensorml.buses.i2c import I2cConnection
 from sensorml.drivers.lis3dh import Driver, Options, decode
 from sensorml.errors import SensorError
 from sensorml.sim.bus import SimBus
@@ -33,7 +33,7 @@ def bench(machine=None, **options):
     chip = lis3dh.Chip(Machine(machine or MachineOptions()), clock)
     bus = SimBus({0x18: chip})
     driver = Driver(
-        Options(bus="sim", **options), lambda o, c: Device(bus, o, c), clock
+        Options(bus="sim", **options), lambda o, c: I2cConnection(bus, o, c), clock
     )
     return driver, bus, clock
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import Clock
 
-from sensorml.buses.i2c import Device
+from sensorml.buses.i2c import I2cConnection
 from sensorml.drivers.lm75 import Driver, Options
 from sensorml.errors import SensorError
 from sensorml.sim.bus import SimBus
@@ -16,7 +16,7 @@ def bench(celsius):
     chip = lm75.Chip()
     chip.celsius = celsius
     bus = SimBus({0x48: chip})
-    driver = Driver(Options(bus="sim"), lambda o, c: Device(bus, o, c), Clock())
+    driver = Driver(Options(bus="sim"), lambda o, c: I2cConnection(bus, o, c), Clock())
     driver.start()
     return driver
 

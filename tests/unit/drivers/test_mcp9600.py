@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import Clock
 
-from sensorml.buses.i2c import Device
+from sensorml.buses.i2c import I2cConnection
 from sensorml.drivers.mcp9600 import Driver, Options
 from sensorml.errors import SensorError
 from sensorml.sim.bus import SimBus
@@ -15,7 +15,7 @@ from sensorml.sim.chips import mcp9600
 def bench(chip, **options):
     bus = SimBus({0x67: chip})
     driver = Driver(
-        Options(bus="sim", **options), lambda o, c: Device(bus, o, c), Clock()
+        Options(bus="sim", **options), lambda o, c: I2cConnection(bus, o, c), Clock()
     )
     driver.start()
     return driver

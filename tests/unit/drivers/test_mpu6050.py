@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sensorml.buses import i2c_dev as i2cdev
-from sensorml.buses.i2c import Device
+from sensorml.buses.i2c import I2cConnection
 from sensorml.drivers.mpu6050 import Driver, Options
 from sensorml.errors import SensorError
 from sensorml.sim.bus import SimBus
@@ -27,7 +27,7 @@ def bench(machine=None, **options):
     chip = mpu6050.Chip(Machine(machine or MachineOptions()), clock)
     bus = SimBus({0x68: chip})
     driver = Driver(
-        Options(bus="sim", **options), lambda o, c: Device(bus, o, c), clock
+        Options(bus="sim", **options), lambda o, c: I2cConnection(bus, o, c), clock
     )
     return driver, bus, clock
 

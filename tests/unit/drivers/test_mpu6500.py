@@ -6,7 +6,7 @@ from typing import get_args, get_type_hints
 import numpy as np
 import pytest
 
-from sensorml.buses.i2c import Device
+from sensorml.buses.i2c import I2cConnection
 from sensorml.drivers.mpu6500 import Driver, Options
 from sensorml.sim.bus import SimBus
 from sensorml.sim.chips import mpu6500
@@ -37,7 +37,7 @@ def bench(machine=None, rate_error=0.0, **options):
     chip = mpu6500.Chip(machine, clock, rate_error=rate_error)
     bus = SimBus({0x68: chip})
     driver = Driver(
-        Options(bus="sim", **options), lambda o, c: Device(bus, o, c), clock
+        Options(bus="sim", **options), lambda o, c: I2cConnection(bus, o, c), clock
     )
     return driver, chip, clock
 
@@ -122,7 +122,7 @@ def test_rates_that_follow_each_other_are_each_set_up_anew():
     bus = SimBus({0x68: chip})
     for rate_hz in itertools.chain(RATES, reversed(RATES)):
         options = Options(bus="sim", rate_hz=rate_hz)
-        driver = Driver(options, lambda o, c: Device(bus, o, c), clock)
+        driver = Driver(options, lambda o, c: I2cConnection(bus, o, c), clock)
         driver.start()
         clock.wait(0.9)
         get(chip, 0x00)

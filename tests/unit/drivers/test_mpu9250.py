@@ -2,7 +2,7 @@
 
 import pytest
 
-from sensorml.buses.i2c import Device
+from sensorml.buses.i2c import I2cConnection
 from sensorml.drivers import mpu6500
 from sensorml.drivers.mpu9250 import Driver, Options
 from sensorml.errors import BusError
@@ -14,7 +14,7 @@ from sensorml.sim.machine import Machine, MachineOptions
 
 def start(driver, options, chip):
     bus = SimBus({0x68: chip})
-    return driver(options(bus="sim"), lambda o, c: Device(bus, o, c)).start()
+    return driver(options(bus="sim"), lambda o, c: I2cConnection(bus, o, c)).start()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 from support import Clock
 
-from sensorml.buses.i2c import Device
+from sensorml.buses.i2c import I2cConnection
 from sensorml.drivers.vcnl4040 import Driver, Options
 from sensorml.sim.bus import SimBus
 from sensorml.sim.chips import vcnl4040
@@ -12,7 +12,7 @@ from sensorml.sim.chips import vcnl4040
 def bench(chip, **options):
     bus = SimBus({0x60: chip})
     driver = Driver(
-        Options(bus="sim", **options), lambda o, c: Device(bus, o, c), Clock()
+        Options(bus="sim", **options), lambda o, c: I2cConnection(bus, o, c), Clock()
     )
     driver.start()
     return driver

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import Clock
 
-from sensorml.buses.i2c import Device
+from sensorml.buses.i2c import I2cConnection
 from sensorml.drivers.vl53l0x import Driver, Options, decode
 from sensorml.errors import SensorError
 from sensorml.sim.bus import SimBus
@@ -17,7 +17,7 @@ def bench(**options):
     chip = vl53l0x.Chip(clock=clock)
     bus = SimBus({0x29: chip})
     driver = Driver(
-        Options(bus="sim", **options), lambda o, c: Device(bus, o, c), clock
+        Options(bus="sim", **options), lambda o, c: I2cConnection(bus, o, c), clock
     )
     driver.start()
     return driver, chip, clock

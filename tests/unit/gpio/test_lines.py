@@ -15,6 +15,7 @@ from gpiozero.pins.mock import MockFactory, MockPWMPin
 from sensorml.errors import BusError
 from sensorml.gpio import factory as gpiopins
 from sensorml.gpio import lines as gpio
+from sensorml.gpio.names import LineName
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +26,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockFactory]:
     gpiopins.factory.cache_clear()
 
 
-def listen(line: gpio.Line = 22, **options: object) -> tuple[gpio.Input, list[bool]]:
+def listen(line: LineName = 22, **options: object) -> tuple[gpio.InputLine, list[bool]]:
     heard: list[bool] = []
 
     def changed(active: bool, _at_ns: int) -> None:
@@ -35,7 +36,7 @@ def listen(line: gpio.Line = 22, **options: object) -> tuple[gpio.Input, list[bo
 
 
 @pytest.mark.parametrize("line", [17, "GPIO17", "BOARD11"])
-def test_a_line_has_three_names(lines: MockFactory, line: gpio.Line) -> None:
+def test_a_line_has_three_names(lines: MockFactory, line: LineName) -> None:
     gpio.open_output(line, active="high", initial=True)
     assert lines.pin(17).function == "output"
     assert lines.pin(17).state
@@ -108,7 +109,7 @@ def test_a_line_has_one_owner_until_it_is_closed() -> None:
 
 @pytest.mark.parametrize("line", [99, "BOARD1", "door"])
 def test_a_line_that_is_none_is_named_with_the_ways_to_name_one(
-    line: gpio.Line,
+    line: LineName,
 ) -> None:
     with pytest.raises(BusError, match=f'GPIO {line}.*BCM number.*"BOARD11"'):
         gpio.open_output(line, active="high", initial=False)
