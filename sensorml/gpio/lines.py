@@ -52,7 +52,8 @@ class _ClaimedLine:
         self._open = True
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._line!r})"
+        """Return the holder for gpiozero's message "already in use by …"."""
+        return f"this program (as {self._line!r})"
 
     def _conflicts_with(self, _other: object) -> bool:
         return True  # gpiozero asks this of two that want one line

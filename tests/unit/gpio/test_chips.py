@@ -160,7 +160,7 @@ def test_a_board_that_is_no_pi_has_its_lines_by_number(lgpio) -> None:
     gpiopins.use_chip(lambda: 4)
     output = gpio.open_output(50, active="high", initial=True)
     assert lgpio.levels == {(4, 50): True}
-    with pytest.raises(BusError, match=r"GPIO 50: .*Output\(50\)"):
+    with pytest.raises(BusError, match=r"GPIO 50: .*in use by this program \(as 50\)"):
         gpio.open_output(50, active="high", initial=False)
     output.close(False)
     assert lgpio.levels == {(4, 50): False}
@@ -208,7 +208,7 @@ def test_a_label_is_found_on_whichever_chip_has_it(lgpio) -> None:
 def test_a_line_by_label_and_by_number_is_one_line(lgpio) -> None:
     gpiopins.use_chip(lambda: 4)
     held = gpio.open_output("label:H9", active="high", initial=True)
-    with pytest.raises(BusError, match=r"Output\('label:H9'\)"):
+    with pytest.raises(BusError, match=r"this program \(as 'label:H9'\)"):
         gpio.open_output(9, active="high", initial=True)
     held.close(False)
 
