@@ -101,7 +101,7 @@ def test_a_closed_output_refuses_to_be_set_and_closes_only_once(
 
 def test_a_line_has_one_owner_until_it_is_closed() -> None:
     first = gpio.open_output(17, active="high", initial=False)
-    with pytest.raises(BusError, match=r"GPIO BOARD11: .*in use by this program \(as 17\)"):
+    with pytest.raises(BusError, match=r"BOARD11: .*by this program \(as 17\)"):
         listen("BOARD11")
     first.close(False)
     listen("BOARD11")
