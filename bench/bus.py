@@ -22,7 +22,7 @@ from sensorml import plugins
 from sensorml.buses.i2c import I2cConnection, I2cOptions
 from sensorml.config import bus_load as busload
 from sensorml.drivers import adxl345
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 from sensorml.sim.bus import SimBus
 from sensorml.sim.chips import adxl345 as simulated
 from sensorml.sim.machine import Machine, MachineOptions
@@ -91,7 +91,7 @@ def _ours() -> float:
     clock = busload.Clock()
     bus = _bus(clock)
 
-    def connect(options: adxl345.Options, chip: str) -> I2C:
+    def connect(options: adxl345.Options, chip: str) -> Registers:
         return I2cConnection(bus, options, chip)
 
     options = adxl345.Options(bus="sim", rate_hz=RATE_HZ)

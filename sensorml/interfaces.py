@@ -15,7 +15,7 @@ import msgspec
 from sensorml.types import Block, Channel, Float32
 
 
-class I2C(Protocol):
+class Registers(Protocol):
     """One chip's registers, on I2C or SPI. Failures raise `errors.BusError`."""
 
     def read(self, register: int, length: int) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sensorml.buses.i2c import I2cConnection, I2cOptions
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 from sensorml.sim.bus import SimBus
 from sensorml.sim.registers import RegisterChip
 
@@ -35,5 +35,5 @@ class SimulatedBus:
         """Replace the chips on the bus by these, given by address."""
         self._chips = chips
 
-    def connect(self, options: I2cOptions, chip: str) -> I2C:
+    def connect(self, options: I2cOptions, chip: str) -> Registers:
         return I2cConnection(SimBus(self._chips), options, chip)

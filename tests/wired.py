@@ -14,7 +14,7 @@ import msgspec
 from sensorml import plugins
 from sensorml.config.tables import Gpio
 from sensorml.gpio.names import line_of
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 from sensorml.schema import Decoder, Table, nearest, read_toml
 
 
@@ -88,7 +88,7 @@ def _sensor(decoder: Decoder, table: dict[str, object], i: int) -> Sensor | None
     return Sensor(name, driver, options)
 
 
-def connection(driver: str) -> Callable[[msgspec.Struct, str], I2C] | None:
+def connection(driver: str) -> Callable[[msgspec.Struct, str], Registers] | None:
     """Return how a driver connects by itself to its chip, None if to none."""
     parameters = inspect.signature(plugins.driver(driver).Driver).parameters
     return parameters["connect"].default if "connect" in parameters else None
@@ -115,7 +115,7 @@ class Here:
 class Ear:
     """A connection that remembers what was written, and what was then read back."""
 
-    bus: I2C
+    bus: Registers
     written: dict[int, bytes] = field(default_factory=dict)
     held: dict[int, bytes] = field(default_factory=dict)
     """Registers that held what had been written there when they were read."""

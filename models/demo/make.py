@@ -16,7 +16,7 @@ import numpy as np
 
 from sensorml.buses import i2c
 from sensorml.drivers import adxl345
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 from sensorml.pipeline.model_card import CARD, CPU_FILE
 from sensorml.recordings import write_npz
 from sensorml.sim.machine import MachineOptions
@@ -36,7 +36,7 @@ def record(path: Path, machine: MachineOptions) -> None:
     def clock() -> int:
         return now_ns
 
-    def connect(options: adxl345.Options, chip: str) -> I2C:
+    def connect(options: adxl345.Options, chip: str) -> Registers:
         return i2c.connect(options, chip, clock)
 
     driver = adxl345.Driver(options, connect, clock)

@@ -28,7 +28,7 @@ _AHEAD: Final = 8
 """Periods by which the line may be ahead: more rows than `rate_hz` come."""
 
 
-class Arrivals:
+class ArrivalClock:
     """Makes the Blocks of one source, from its start to its stop."""
 
     def __init__(self, rate_hz: float) -> None:

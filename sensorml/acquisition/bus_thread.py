@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from sensorml.acquisition.duplicates import Repeats
+from sensorml.acquisition.duplicates import DuplicateCounter
 from sensorml.acquisition.inbox import Inbox, Reading, Started
 from sensorml.errors import SensormlError, SourceEndedError
 from sensorml.interfaces import Driver, Interrupt
@@ -60,7 +60,7 @@ class Wake:
             self._changed.wait_for(lambda: self._stopped or rung(), timeout_s)
 
 
-class Station:
+class SensorPoller:
     """One sensor on its bus: starts it, reads it, starts it again."""
 
     def __init__(self, name: str, driver: Driver) -> None:
@@ -70,7 +70,7 @@ class Station:
         """Its samples wait in a FIFO: it may be visited at any time."""
         self.running = False
         """Its driver has started and not failed since."""
-        self.turns = 0
+        self.iterations = 0
         """How often its bus's thread came to it, to visit it or to wait for it."""
         self._retry_s = FIRST_RETRY_S
         self._started_ns = 0
@@ -79,7 +79,7 @@ class Station:
         self._rested_ns = 0
         self.rung = False
         """Its interrupt line has said that it is time to read."""
-        self._repeats = Repeats(getattr(driver, "frozen_rows", None))
+        self._repeats = DuplicateCounter(getattr(driver, "frozen_rows", None))
 
     def listen(self, wake: Wake) -> None:
         """Let the interrupt line of the driver, if it has one, ring."""
@@ -109,10 +109,10 @@ class Station:
     def _visit(self, inbox: Inbox, clock: Callable[[], int]) -> float | None:
         try:
             if not self.running:
-                remark = self._driver.start()
+                warning = self._driver.start()
                 self.running = self._restarted = True
                 self._started_ns = clock()
-                inbox.put(Reading(self.name, clock(), Started(remark or "")))
+                inbox.put(Reading(self.name, clock(), Started(warning or "")))
                 return self._driver.period_s
             paces_itself = self._driver.period_s == 0
             for _ in range(_BUSY_READS if paces_itself else 1):
@@ -153,12 +153,12 @@ class Station:
 
 
 def run_bus(
-    stations: Iterable[Station],
+    pollers: Iterable[SensorPoller],
     inbox: Inbox,
     stop: Wake,
     clock: Callable[[], int] = time.monotonic_ns,
 ) -> None:
-    """Visit every station when it is due until `stop`, or until all have ended.
+    """Visit every poller when it is due until `stop`, or until all have ended.
 
     Visit n of a sensor is due n periods after its first, however long each
     took: the schedule does not drift, and visits that are overdue are skipped.
@@ -166,39 +166,42 @@ def run_bus(
     from there. So it does where one is visited because another is to be started:
     that may hold the bus up for a time-out, and a FIFO should be empty then.
     """
-    stations = list(stations)
-    due = dict.fromkeys(stations, clock())
-    for station in stations:
-        station.listen(stop)
+    pollers = list(pollers)
+    due = dict.fromkeys(pollers, clock())
+    for poller in pollers:
+        poller.listen(stop)
     try:
         while due and not stop.is_set():
             now_ns = clock()
             due = {each: each.due_ns(at_ns, now_ns) for each, at_ns in due.items()}
-            station = min(due, key=due.__getitem__)
-            station.turns += 1
-            if (early_s := min((due[station] - now_ns) / 1e9, LOOK_S)) > 0:
-                stop.wait(early_s, lambda: any(each.rung for each in stations))
+            poller = min(due, key=due.__getitem__)
+            poller.iterations += 1
+            if (early_s := min((due[poller] - now_ns) / 1e9, LOOK_S)) > 0:
+                stop.wait(early_s, lambda: any(each.rung for each in pollers))
                 continue
-            if not station.running:
+            if not poller.running:
                 for other in [each for each in due if each.running and each.gathers]:
                     due[other] = now_ns
                     _visit(other, due, inbox, clock)
-            _visit(station, due, inbox, clock)
+            _visit(poller, due, inbox, clock)
     finally:
-        for station in stations:
-            station.stop()
+        for poller in pollers:
+            poller.stop()
 
 
 def _visit(
-    station: Station, due: dict[Station, int], inbox: Inbox, clock: Callable[[], int]
+    poller: SensorPoller,
+    due: dict[SensorPoller, int],
+    inbox: Inbox,
+    clock: Callable[[], int],
 ) -> None:
-    wait_s = station.visit(inbox, clock)
+    wait_s = poller.visit(inbox, clock)
     if wait_s is None:
-        del due[station]
-    elif station.running:
-        due[station] = _next_ns(due[station], wait_s, clock())
+        del due[poller]
+    elif poller.running:
+        due[poller] = _next_ns(due[poller], wait_s, clock())
     else:  # a back-off begins with the failure, however late that came
-        due[station] = clock() + round(wait_s * 1e9)
+        due[poller] = clock() + round(wait_s * 1e9)
 
 
 def _next_ns(due_ns: int, wait_s: float, now_ns: int) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 from sensorml.types import Block
 
 
-class Repeats:
+class DuplicateCounter:
     """The rows of one sensor, block after block."""
 
     def __init__(self, frozen_rows: int | None = None) -> None:

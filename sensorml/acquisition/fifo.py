@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sensorml.acquisition.interrupt import Interrupt
 from sensorml.acquisition.sample_clock import SampleClock
 from sensorml.errors import BusError, SensorError
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 from sensorml.types import NO_ROWS, Block, Float32
 
 SILENT_S = 0.5
@@ -44,12 +44,12 @@ def rows_at(samples: Float32, limit: float) -> NDArray[np.intp]:
     return np.flatnonzero((size >= limit).any(axis=1))
 
 
-class Rows:
+class FifoReader:
     """Makes the Blocks of one chip, from its start to its stop."""
 
     def __init__(
         self,
-        bus: I2C,
+        bus: Registers,
         rate_hz: float,
         full_scale: float,
         clock: Callable[[], int],

@@ -28,7 +28,7 @@ def fitting(depth: int) -> Meta:
     return Meta(ge=1, le=depth * 3 // 4)
 
 
-class Drain(NamedTuple):
+class FifoSchedule(NamedTuple):
     """When the FIFO of one sensor is read."""
 
     rate_hz: float

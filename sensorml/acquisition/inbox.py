@@ -19,7 +19,7 @@ MAX_PATIENT_BLOCKS: Final = 4
 class Started(NamedTuple):
     """The driver runs."""
 
-    remark: str = ""
+    warning: str = ""
     """What is odd about its device."""
 
 
@@ -48,7 +48,7 @@ class Reading(NamedTuple):
     sensor: str
     at_ns: int
     """When the driver returned, monotonic."""
-    what: Block | SensormlError | Started | Acknowledge | Arm | Trigger
+    content: Block | SensormlError | Started | Acknowledge | Arm | Trigger
     """Rows, a failure, what an input said, or that the driver has started."""
 
 
@@ -90,10 +90,10 @@ class Inbox:
                     return None
             reading = self._readings.popleft()
             self._changed.notify_all()
-            if self._lost and isinstance(reading.what, Block):
+            if self._lost and isinstance(reading.content, Block):
                 lost = self._lost.pop(reading.sensor, 0)
-                block = replace(reading.what, missed=reading.what.missed + lost)
-                reading = reading._replace(what=block)
+                block = replace(reading.content, missed=reading.content.missed + lost)
+                reading = reading._replace(content=block)
             return reading
 
     def close(self) -> None:

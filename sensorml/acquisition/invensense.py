@@ -16,10 +16,10 @@ from functools import partial
 
 import numpy as np
 
-from sensorml.acquisition.fifo import Rows
+from sensorml.acquisition.fifo import FifoReader
 from sensorml.acquisition.interrupt import Interrupt
 from sensorml.buses.fault_codes import read_status
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 from sensorml.types import Block, Float32
 
 ROW_BYTES = 6
@@ -52,8 +52,8 @@ class Fifo:
 
     def __init__(
         self,
-        bus: I2C,
-        restart: Callable[[I2C], None],
+        bus: Registers,
+        restart: Callable[[Registers], None],
         clock: Callable[[], int],
         *,
         rate_hz: float,
@@ -89,7 +89,7 @@ class Fifo:
         self._count, self._data = count, data
         self._interrupt, self._status = interrupt, status
         full_scale = range_g * 32767 / 32768
-        self._rows = Rows(
+        self._rows = FifoReader(
             bus,
             rate_hz,
             full_scale,

@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from sensorml.buses.i2c import I2cOptions
 from sensorml.errors import BusError, SensorError
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 from sensorml.types import NO_ROWS, Block
 
 _EARLY = 0.1  # of a period: visits are not exactly on time
@@ -72,18 +72,18 @@ class PolledChip:
         self,
         options: PolledOptions,
         name: str,
-        connect: Callable[[I2cOptions, str], I2C],
+        connect: Callable[[I2cOptions, str], Registers],
         clock: Callable[[], int],
     ) -> None:
         self._options = options
         self._name = name
         self._connect = connect
         self._clock = clock
-        self._bus: I2C | None = None
+        self._bus: Registers | None = None
         self._settings: dict[int, bytes] = {}
 
     @property
-    def bus(self) -> I2C:
+    def bus(self) -> Registers:
         """The open connection.
 
         Raises:
@@ -93,7 +93,7 @@ class PolledChip:
             raise BusError(f"{self._name}: not started")
         return self._bus
 
-    def open(self) -> I2C:
+    def open(self) -> Registers:
         """Connect anew, and begin with the rows."""
         self.close({})
         self._settings = {}

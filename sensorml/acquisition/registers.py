@@ -6,12 +6,14 @@ from collections.abc import Mapping
 
 from sensorml.buses import spi
 from sensorml.errors import SensorError
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 
 _NO_IDENTITY = {0x00, 0xFF}
 
 
-def identify(bus: I2C, register: int, expected: int, length: int = 1) -> str | None:
+def identify(
+    bus: Registers, register: int, expected: int, length: int = 1
+) -> str | None:
     """Say it when the identity register is that of another chip.
 
     Clones with a foreign identity are common and work, so it is no error. Of a
@@ -31,7 +33,7 @@ def identify(bus: I2C, register: int, expected: int, length: int = 1) -> str | N
     )
 
 
-def configure(bus: I2C, settings: Mapping[int, int]) -> None:
+def configure(bus: Registers, settings: Mapping[int, int]) -> None:
     """Write registers in order, then read all of them back.
 
     Raises:

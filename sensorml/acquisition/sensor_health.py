@@ -115,15 +115,15 @@ class SensorHealth:
         """Whether alarms on this sensor cannot see."""
         return self.state in _BLIND
 
-    def started(self, now_ns: int, remark: str = "") -> bool:
+    def started(self, now_ns: int, warning: str = "") -> bool:
         """The driver runs, and from now on silence counts.
 
         Returns:
             Whether the remark, if there is one, is another than last time.
         """
         self._alive_ns = now_ns
-        known, self._remark = self._remark, remark
-        return bool(remark) and remark != known
+        known, self._remark = self._remark, warning
+        return bool(warning) and warning != known
 
     def block(self, now_ns: int, block: Block, *, frozen: bool | None) -> Change | None:
         """A block came.

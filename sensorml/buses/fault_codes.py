@@ -19,7 +19,7 @@ What is done about it:
 - The kernel repeats nothing (see `i2cdev`). `read_status` repeats a read
   that changes nothing in the chip, once. A read that takes data out is never
   repeated: what it took is gone. It fails, the sensor is started again with
-  back-off (`sampling.Station`), and the rows in between count as missed.
+  back-off (`bus_thread.SensorPoller`), and the rows in between count as missed.
 - An EIO that comes late is a time-out (`i2cdev`).
 - After a time-out, or without its adapter, a connection is dead: what is asked
   of it fails without a transfer until the driver has connected anew. So a chip
@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from sensorml.errors import BusError, BusReason
 
 if TYPE_CHECKING:
-    from sensorml.interfaces import I2C
+    from sensorml.interfaces import Registers
 
 
 class Meaning(NamedTuple):
@@ -148,7 +148,7 @@ def explained(
     return BusError(err.errno, f"{where}: {sentence}", reason=reason)
 
 
-def read_status(bus: I2C, register: int, length: int = 1) -> bytes:
+def read_status(bus: Registers, register: int, length: int = 1) -> bytes:
     """Read a register whose reading changes nothing, once more after a glitch."""
     try:
         return bus.read(register, length)

@@ -93,7 +93,7 @@ def connect(
 
 
 class I2cConnection:
-    """One address on a bus: the `interfaces.I2C` that a driver talks to."""
+    """One address on a bus: the `interfaces.Registers` that a driver talks to."""
 
     def __init__(self, adapter: Adapter, options: I2cOptions, chip: str) -> None:
         self._adapter = adapter

@@ -25,7 +25,7 @@ from sensorml.buses import fault_codes as faults
 from sensorml.buses import i2c
 from sensorml.buses.i2c import InterruptOptions
 from sensorml.errors import BusError, BusReason
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 
 SPEED_HZ: Final = 2_000_000
 """The clock: slow enough for wires on a bench, and 32 rows of 9 bytes take 1.2 ms."""
@@ -135,7 +135,7 @@ class Framing(NamedTuple):
         """
         return register << self.shift | (self.many if length > 1 else 0)
 
-    def connect(self, options: SpiOptions, chip: str) -> I2C:
+    def connect(self, options: SpiOptions, chip: str) -> Registers:
         """Open the bus to one chip, by SPI or by I2C, as `bus` says.
 
         Raises:
@@ -165,7 +165,7 @@ class ChipSelect(Protocol):
 
 
 class SpiConnection:
-    """One chip: the `interfaces.I2C` that a driver talks to."""
+    """One chip: the `interfaces.Registers` that a driver talks to."""
 
     def __init__(self, wire: ChipSelect, framing: Framing, where: str) -> None:
         self._wire = wire

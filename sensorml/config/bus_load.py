@@ -17,7 +17,7 @@ from sensorml import plugins
 from sensorml.buses.i2c import I2cConnection, I2cOptions, bus_name
 from sensorml.config.tables import Bus, Sensor
 from sensorml.errors import Problem, SensormlError
-from sensorml.interfaces import I2C, Driver
+from sensorml.interfaces import Driver, Registers
 from sensorml.sim.bus import SimBus
 from sensorml.sim.machine import Machine
 from sensorml.sim.registers import RegisterChip
@@ -82,7 +82,7 @@ class _Made(Protocol):
     def Driver(  # noqa: N802
         self,
         options: msgspec.Struct,
-        connect: Callable[[I2cOptions, str], I2C],
+        connect: Callable[[I2cOptions, str], Registers],
         clock: Callable[[], int],
     ) -> Driver: ...
 
@@ -97,7 +97,7 @@ def measure(driver: str, options: I2cOptions, visits: int = _VISITS) -> Traffic 
     clock = Clock()
     wires: list[Wire] = []
 
-    def connect(options: I2cOptions, chip: str) -> I2C:
+    def connect(options: I2cOptions, chip: str) -> Registers:
         module = import_module(f"sensorml.sim.chips.{chip}")
         simulated: RegisterChip = module.Chip(Machine(options.machine), clock)
         wires.append(Wire(SimBus({options.address: simulated})))

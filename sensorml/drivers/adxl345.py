@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from msgspec import Meta
 
-from sensorml.acquisition.fifo import FROZEN_ROWS, Rows
-from sensorml.acquisition.fifo_schedule import Drain, fitting
+from sensorml.acquisition.fifo import FROZEN_ROWS, FifoReader
+from sensorml.acquisition.fifo_schedule import FifoSchedule, fitting
 from sensorml.acquisition.interrupt import Interrupt
 from sensorml.acquisition.registers import configure, identify
 from sensorml.buses import spi
 from sensorml.buses.fault_codes import read_status
 from sensorml.errors import BusError
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 from sensorml.types import Block, Channel, Float32
 
 if TYPE_CHECKING:
@@ -107,10 +107,10 @@ class Driver:
     def __init__(
         self,
         options: Options,
-        connect: Callable[[Options, str], I2C] = SPI.connect,
+        connect: Callable[[Options, str], Registers] = SPI.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        drain = Drain(
+        drain = FifoSchedule(
             options.rate_hz, options.fifo_rows, depth=FIFO_ROWS, usual=DRAIN_ROWS
         )
         self._watermark = drain.watermark
@@ -119,13 +119,13 @@ class Driver:
         self._options = options
         self._connect = connect
         self._clock = clock
-        self._bus: I2C | None = None
+        self._bus: Registers | None = None
 
     def start(self) -> str | None:
         self.stop()
         bus = self._bus = self._connect(self._options, self.chip)
         rate_hz = self._options.rate_hz
-        remark = identify(bus, _DEVID, _IDENTITY)
+        warning = identify(bus, _DEVID, _IDENTITY)
         bus.write(_POWER_CTL, bytes((_STANDBY,)))
         bus.write(_FIFO_CTL, bytes((_BYPASS,)))  # empties it
         configure(
@@ -144,7 +144,7 @@ class Driver:
             configure(bus, {_INT_ENABLE: _WATERMARK})
         # The largest count; at the upper rates its lowest bit is always 0.
         full_scale = self._options.range_g - (2 if rate_hz > 800 else 1) / 256
-        self._rows = Rows(
+        self._rows = FifoReader(
             bus,
             rate_hz,
             full_scale,
@@ -154,7 +154,7 @@ class Driver:
             depth=FIFO_ROWS,
         )
         self.interrupt.open()
-        return remark
+        return warning
 
     def read(self) -> Block | None:
         if (bus := self._bus) is None:
@@ -174,7 +174,7 @@ class Driver:
             bus.write(_POWER_CTL, bytes((_STANDBY,)))
 
 
-def self_test(bus: I2C, pause: Callable[[float], None]) -> SelfTest:
+def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:
     """Push the proof mass, at 100 Hz and ±16 g as "Self-Test" wants it.
 
     The settings are not put back: the chip sleeps until the next `start`.

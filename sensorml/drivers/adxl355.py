@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from msgspec import Meta
 
-from sensorml.acquisition.fifo import FROZEN_ROWS, Rows
-from sensorml.acquisition.fifo_schedule import Drain, fitting
+from sensorml.acquisition.fifo import FROZEN_ROWS, FifoReader
+from sensorml.acquisition.fifo_schedule import FifoSchedule, fitting
 from sensorml.acquisition.interrupt import Interrupt
 from sensorml.acquisition.registers import configure, identify
 from sensorml.buses import spi
 from sensorml.buses.fault_codes import read_status
 from sensorml.errors import BusError, SensorError
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 from sensorml.types import Block, Channel, Float32
 
 if TYPE_CHECKING:
@@ -118,10 +118,10 @@ class Driver:
     def __init__(
         self,
         options: Options,
-        connect: Callable[[Options, str], I2C] = SPI.connect,
+        connect: Callable[[Options, str], Registers] = SPI.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        drain = Drain(
+        drain = FifoSchedule(
             options.rate_hz, options.fifo_rows, depth=FIFO_ROWS, usual=DRAIN_ROWS
         )
         self._watermark = drain.watermark
@@ -131,13 +131,13 @@ class Driver:
         self._connect = connect
         self._clock = clock
         self._decode = partial(decode, range_g=options.range_g)
-        self._bus: I2C | None = None
+        self._bus: Registers | None = None
 
     def start(self) -> str | None:
         self.stop()
         bus = self._bus = self._connect(self._options, "adxl355")
         range_g = self._options.range_g
-        remark = identify(bus, _PARTID, _IDENTITY)
+        warning = identify(bus, _PARTID, _IDENTITY)
         bus.write(_POWER_CTL, bytes((_STANDBY,)))
         if left := bus.read(_FIFO_ENTRIES, 1)[0] & _ENTRIES:
             # That standby empties it is not in the data sheet.
@@ -159,7 +159,7 @@ class Driver:
         )
         full_scale = (2**19 - 1.5) / _LSB_PER_G[range_g]  # between the last two counts
         rate_hz = self._options.rate_hz
-        self._rows = Rows(
+        self._rows = FifoReader(
             bus,
             rate_hz,
             full_scale,
@@ -170,7 +170,7 @@ class Driver:
             per_row=ROW_ENTRIES,
         )
         self.interrupt.open()
-        return remark
+        return warning
 
     def read(self) -> Block | None:
         if (bus := self._bus) is None:
@@ -215,7 +215,7 @@ class Driver:
         return (entries[first:end] & _UNMARKED).tobytes()
 
 
-def self_test(bus: I2C, pause: Callable[[float], None]) -> SelfTest:
+def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:
     """Push the proof mass with ST2, at ±8 g; with ST1 it feels nothing else.
 
     The settings are not put back: the chip sleeps until the next `start`.

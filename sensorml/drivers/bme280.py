@@ -17,7 +17,7 @@ from msgspec import Meta
 from sensorml.acquisition.polled import PolledChip, PolledOptions, Rate
 from sensorml.acquisition.registers import identify
 from sensorml.buses import i2c
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 from sensorml.types import Block, Channel
 
 CHANNELS = (
@@ -154,7 +154,7 @@ class Driver:
     def __init__(
         self,
         options: Options,
-        connect: Callable[[i2c.I2cOptions, str], I2C] = i2c.connect,
+        connect: Callable[[i2c.I2cOptions, str], Registers] = i2c.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.period_s = 1 / options.rate_hz
@@ -162,7 +162,7 @@ class Driver:
 
     def start(self) -> str | None:
         bus = self._chip.open()
-        remark = identify(bus, _ID, _IDENTITY)
+        warning = identify(bus, _ID, _IDENTITY)
         bus.write(_CTRL_MEAS, _SLEEP)  # config may be ignored in normal mode
         self._chip.configure(
             {
@@ -174,7 +174,7 @@ class Driver:
         self._trim = unpack_trim(
             bus.read(_TRIM_1, _TRIM_1_LENGTH), bus.read(_TRIM_2, _TRIM_2_LENGTH)
         )
-        return remark
+        return warning
 
     def read(self) -> Block:
         counts = unpack(self._chip.bus.read(_DATA, _DATA_LENGTH))

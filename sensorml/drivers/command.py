@@ -18,7 +18,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from sensorml.acquisition import text_rows
-from sensorml.acquisition.arrival_clock import Arrivals
+from sensorml.acquisition.arrival_clock import ArrivalClock
 from sensorml.buses.program import Program
 from sensorml.errors import BusError
 from sensorml.types import Block, Channel
@@ -60,7 +60,7 @@ class Driver:
         self.stop()
         self.bad = 0
         """Lines that were no row; they are missed like ones that did not come."""
-        self._arrivals = Arrivals(self._options.rate_hz)
+        self._arrivals = ArrivalClock(self._options.rate_hz)
         self._program = Program(
             self._options.command, max_line_bytes=text_rows.MAX_BYTES
         )

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from msgspec import Meta
 
 from sensorml.acquisition.fifo import FROZEN_ROWS
-from sensorml.acquisition.fifo_schedule import Drain, fitting
+from sensorml.acquisition.fifo_schedule import FifoSchedule, fitting
 from sensorml.acquisition.interrupt import Interrupt
 from sensorml.acquisition.invensense import LATCHED, ROW_BYTES, Fifo, decode
 from sensorml.acquisition.registers import configure, identify
 from sensorml.buses import i2c
 from sensorml.buses.i2c import InterruptOptions
 from sensorml.errors import BusError
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 from sensorml.types import Block, Channel
 
 if TYPE_CHECKING:
@@ -108,10 +108,10 @@ class Driver:
     def __init__(
         self,
         options: Options,
-        connect: Callable[[Options, str], I2C] = i2c.connect,
+        connect: Callable[[Options, str], Registers] = i2c.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        drain = Drain(
+        drain = FifoSchedule(
             options.rate_hz, options.fifo_rows, depth=FIFO_ROWS, usual=DRAIN_ROWS
         )
         self.period_s = drain.period_s()
@@ -121,7 +121,7 @@ class Driver:
         self._options = options
         self._connect = connect
         self._clock = clock
-        self._bus: I2C | None = None
+        self._bus: Registers | None = None
 
     def start(self) -> str | None:
         self.stop()
@@ -129,7 +129,7 @@ class Driver:
         rate_hz = self._options.rate_hz
         bus.write(_BANK_SEL, bytes((_BANK_0,)))
         bus.write(_PWR_MGMT_1, bytes((_AWAKE,)))
-        remark = identify(bus, _WHO_AM_I, _IDENTITY)
+        warning = identify(bus, _WHO_AM_I, _IDENTITY)
         configure(
             bus,
             {
@@ -168,7 +168,7 @@ class Driver:
             status=_INT_STATUS_1,
         )
         self.interrupt.open()
-        return remark
+        return warning
 
     def read(self) -> Block | None:
         if self._bus is None:
@@ -185,14 +185,14 @@ class Driver:
             bus.write(_PWR_MGMT_1, bytes((_SLEEP,)))
 
 
-def _restart_fifo(bus: I2C) -> None:
+def _restart_fifo(bus: Registers) -> None:
     """Empty the FIFO while nothing writes to it: USER_CTRL only stops reads."""
     bus.write(_FIFO_EN_2, bytes((0,)))
     bus.write(_FIFO_RST, bytes((_RESET_ALL,)))  # it holds the reset until it is 0
     configure(bus, {_FIFO_RST: 0, _USER_CTRL: _USE_FIFO, _FIFO_EN_2: _ACCELERATION})
 
 
-def self_test(bus: I2C, pause: Callable[[float], None]) -> SelfTest:
+def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:
     """Push the proof mass, at ±2 g, and compare with the factory's own test.
 
     The settings are not put back: the chip sleeps until the next `start`.

@@ -25,7 +25,7 @@ from typing import Annotated, NamedTuple
 
 from msgspec import Meta
 
-from sensorml.acquisition.fifo_schedule import Drain
+from sensorml.acquisition.fifo_schedule import FifoSchedule
 from sensorml.acquisition.iio_scans import Scaled, Scans, prepare
 from sensorml.acquisition.polled import PolledRows, Rate
 from sensorml.buses import iio_remote as libiio
@@ -196,7 +196,7 @@ class Driver:
         self.period_s = 1 / options.rate_hz
         if options.buffered:
             kept = math.ceil(BACKLOG_S * options.rate_hz)
-            drain = Drain(options.rate_hz, None, depth=kept, usual=kept)
+            drain = FifoSchedule(options.rate_hz, None, depth=kept, usual=kept)
             self.period_s = drain.period_s()
         self._options = options
         self._clock = clock

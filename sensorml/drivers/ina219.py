@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from sensorml.acquisition.polled import PolledChip, PolledOptions, Rate
 from sensorml.buses import i2c
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 from sensorml.types import Block, Channel
 
 CHANNELS = (Channel("voltage", "V"), Channel("current", "A"), Channel("power", "W"))
@@ -79,7 +79,7 @@ class Driver:
     def __init__(
         self,
         options: Options,
-        connect: Callable[[i2c.I2cOptions, str], I2C] = i2c.connect,
+        connect: Callable[[i2c.I2cOptions, str], Registers] = i2c.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.period_s = 1 / options.rate_hz

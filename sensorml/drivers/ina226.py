@@ -16,7 +16,7 @@ from msgspec import Meta
 from sensorml.acquisition.polled import PolledChip, PolledOptions, Rate
 from sensorml.acquisition.registers import identify
 from sensorml.buses import i2c
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 from sensorml.types import Block, Channel
 
 CHANNELS = (Channel("voltage", "V"), Channel("current", "A"), Channel("power", "W"))
@@ -81,7 +81,7 @@ class Driver:
     def __init__(
         self,
         options: Options,
-        connect: Callable[[i2c.I2cOptions, str], I2C] = i2c.connect,
+        connect: Callable[[i2c.I2cOptions, str], Registers] = i2c.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.period_s = 1 / options.rate_hz
@@ -89,9 +89,9 @@ class Driver:
         self._chip = PolledChip(options, "ina226", connect, clock)
 
     def start(self) -> str | None:
-        remark = identify(self._chip.open(), _DIE, _DIE_HIGH, length=2)
+        warning = identify(self._chip.open(), _DIE, _DIE_HIGH, length=2)
         self._chip.configure({_CONFIGURATION: _RUN})
-        return remark
+        return warning
 
     def read(self) -> Block:
         bus = self._chip.bus

@@ -22,15 +22,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from msgspec import Meta
 
-from sensorml.acquisition.fifo import FROZEN_ROWS, Rows
-from sensorml.acquisition.fifo_schedule import Drain, fitting
+from sensorml.acquisition.fifo import FROZEN_ROWS, FifoReader
+from sensorml.acquisition.fifo_schedule import FifoSchedule, fitting
 from sensorml.acquisition.interrupt import Interrupt
 from sensorml.acquisition.registers import configure, identify
 from sensorml.buses import i2c
 from sensorml.buses.fault_codes import read_status
 from sensorml.buses.i2c import InterruptOptions
 from sensorml.errors import BusError
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 from sensorml.types import Block, Channel, Float32
 
 if TYPE_CHECKING:
@@ -106,10 +106,10 @@ class Driver:
     def __init__(
         self,
         options: Options,
-        connect: Callable[[Options, str], I2C] = i2c.connect,
+        connect: Callable[[Options, str], Registers] = i2c.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        drain = Drain(
+        drain = FifoSchedule(
             options.rate_hz, options.fifo_rows, depth=FULL_ROWS, usual=DRAIN_ROWS
         )
         self._watermark = drain.watermark
@@ -119,13 +119,13 @@ class Driver:
         self._connect = connect
         self._clock = clock
         self._decode = partial(decode, range_g=options.range_g)
-        self._bus: I2C | None = None
+        self._bus: Registers | None = None
 
     def start(self) -> str | None:
         self.stop()
         bus = self._bus = self._connect(self._options, "kx134")
         rate_hz, range_g = self._options.rate_hz, self._options.range_g
-        remark = identify(bus, _WHO_AM_I, _IDENTITY)
+        warning = identify(bus, _WHO_AM_I, _IDENTITY)
         bus.write(_CNTL1, bytes((_STANDBY,)))  # only then the others can be set
         bus.write(_SELF_TEST, b"\0")  # if one was cut off; it cannot be read back
         bus.write(_BUF_CLEAR, b"\0")
@@ -142,7 +142,7 @@ class Driver:
             },
         )
         full_scale = range_g * 32767 / 32768
-        self._rows = Rows(
+        self._rows = FifoReader(
             bus,
             rate_hz,
             full_scale,
@@ -152,7 +152,7 @@ class Driver:
             depth=FULL_ROWS,
         )
         self.interrupt.open()
-        return remark
+        return warning
 
     def read(self) -> Block | None:
         if (bus := self._bus) is None:
@@ -175,7 +175,7 @@ class Driver:
             bus.write(_CNTL1, bytes((_STANDBY,)))
 
 
-def self_test(bus: I2C, pause: Callable[[float], None]) -> SelfTest:
+def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:
     """Push the proof mass, at ±8 g; which way is left as it is (STPOL).
 
     The settings are not put back: the chip sleeps until the next `start`.

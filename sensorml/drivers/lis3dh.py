@@ -22,15 +22,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from msgspec import Meta
 
-from sensorml.acquisition.fifo import FROZEN_ROWS, Rows
-from sensorml.acquisition.fifo_schedule import Drain, fitting
+from sensorml.acquisition.fifo import FROZEN_ROWS, FifoReader
+from sensorml.acquisition.fifo_schedule import FifoSchedule, fitting
 from sensorml.acquisition.interrupt import Interrupt
 from sensorml.acquisition.registers import configure, identify
 from sensorml.buses import i2c
 from sensorml.buses.fault_codes import read_status
 from sensorml.buses.i2c import InterruptOptions
 from sensorml.errors import BusError
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 from sensorml.types import Block, Channel, Float32
 
 if TYPE_CHECKING:
@@ -136,10 +136,10 @@ class Driver:
     def __init__(
         self,
         options: Options,
-        connect: Callable[[Options, str], I2C] = i2c.connect,
+        connect: Callable[[Options, str], Registers] = i2c.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        drain = Drain(
+        drain = FifoSchedule(
             options.rate_hz, options.fifo_rows, depth=FIFO_ROWS, usual=DRAIN_ROWS
         )
         self._watermark = drain.watermark
@@ -150,13 +150,13 @@ class Driver:
         self._connect = connect
         self._clock = clock
         self._decode = partial(decode, range_g=options.range_g)
-        self._bus: I2C | None = None
+        self._bus: Registers | None = None
 
     def start(self) -> str | None:
         self.stop()
         bus = self._bus = self._connect(self._options, "lis3dh")
         options = self._options
-        remark = identify(bus, _WHO_AM_I, _IDENTITY)
+        warning = identify(bus, _WHO_AM_I, _IDENTITY)
         bus.write(_CTRL_REG1, bytes((_POWER_DOWN,)))
         bus.write(_FIFO_CTRL, bytes((_BYPASS,)))  # empties it
         measuring = _RATE_CODE[options.rate_hz] << 4 | _ALL_AXES
@@ -177,7 +177,7 @@ class Driver:
         # Beyond its range the counts go on, by how much is not documented.
         full_scale = options.range_g - _STEP_G[options.range_g] / 2
         rate_hz = options.rate_hz
-        self._rows = Rows(
+        self._rows = FifoReader(
             bus,
             rate_hz,
             full_scale,
@@ -187,7 +187,7 @@ class Driver:
             depth=FIFO_ROWS,
         )
         self.interrupt.open()
-        return remark
+        return warning
 
     def read(self) -> Block | None:
         if (bus := self._bus) is None:
@@ -207,7 +207,7 @@ class Driver:
             bus.write(_CTRL_REG1, bytes((_POWER_DOWN,)))
 
 
-def self_test(bus: I2C, pause: Callable[[float], None]) -> SelfTest:
+def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:
     """Push the proof mass, at ±2 g in normal mode as ST's example does.
 
     The settings are not put back: the chip sleeps until the next `start`.

@@ -19,7 +19,7 @@ from msgspec import Meta
 from sensorml.acquisition.polled import PolledChip, PolledOptions, Rate
 from sensorml.acquisition.registers import identify
 from sensorml.buses import i2c
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 from sensorml.types import Block, Channel
 
 CHANNELS = (Channel("temperature", "degC"), Channel("cold_junction", "degC"))
@@ -69,7 +69,7 @@ class Driver:
     def __init__(
         self,
         options: Options,
-        connect: Callable[[i2c.I2cOptions, str], I2C] = i2c.connect,
+        connect: Callable[[i2c.I2cOptions, str], Registers] = i2c.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.period_s = 1 / options.rate_hz
@@ -77,7 +77,7 @@ class Driver:
         self._chip = PolledChip(options, "mcp9600", connect, clock)
 
     def start(self) -> str | None:
-        remark = identify(self._chip.open(), _ID, _IDENTITY, length=2)
+        warning = identify(self._chip.open(), _ID, _IDENTITY, length=2)
         self._chip.configure(
             {
                 _SENSOR: bytes((_TYPE[self._type] << 4,)),
@@ -85,7 +85,7 @@ class Driver:
                 _ALERT_1_HYSTERESIS: _MARK,
             }
         )
-        return remark
+        return warning
 
     def read(self) -> Block:
         bus = self._chip.bus

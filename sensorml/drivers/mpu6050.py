@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from msgspec import Meta
 
 from sensorml.acquisition.fifo import FROZEN_ROWS
-from sensorml.acquisition.fifo_schedule import Drain, fitting
+from sensorml.acquisition.fifo_schedule import FifoSchedule, fitting
 from sensorml.acquisition.interrupt import Interrupt
 from sensorml.acquisition.invensense import LATCHED, ROW_BYTES, Fifo, decode
 from sensorml.acquisition.registers import configure, identify
 from sensorml.buses import i2c
 from sensorml.buses.i2c import InterruptOptions
 from sensorml.errors import BusError
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 from sensorml.types import Block, Channel
 
 if TYPE_CHECKING:
@@ -88,10 +88,10 @@ class Driver:
     def __init__(
         self,
         options: Options,
-        connect: Callable[[Options, str], I2C] = i2c.connect,
+        connect: Callable[[Options, str], Registers] = i2c.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        drain = Drain(
+        drain = FifoSchedule(
             options.rate_hz, options.fifo_rows, depth=FIFO_ROWS, usual=DRAIN_ROWS
         )
         self.period_s = drain.period_s()
@@ -101,13 +101,13 @@ class Driver:
         self._options = options
         self._connect = connect
         self._clock = clock
-        self._bus: I2C | None = None
+        self._bus: Registers | None = None
 
     def start(self) -> str | None:
         self.stop()
         bus = self._bus = self._connect(self._options, "mpu6050")
         bus.write(_PWR_MGMT_1, bytes((_AWAKE,)))
-        remark = identify(bus, _WHO_AM_I, _IDENTITY)
+        warning = identify(bus, _WHO_AM_I, _IDENTITY)
         configure(
             bus,
             {
@@ -135,7 +135,7 @@ class Driver:
             status=_INT_STATUS,
         )
         self.interrupt.open()
-        return remark
+        return warning
 
     def read(self) -> Block | None:
         if self._bus is None:
@@ -151,7 +151,7 @@ class Driver:
             bus.write(_PWR_MGMT_1, bytes((_SLEEP,)))
 
 
-def _restart_fifo(bus: I2C) -> None:
+def _restart_fifo(bus: Registers) -> None:
     """Empty the FIFO, which works only while it is off, and switch it on."""
     bus.write(_USER_CTRL, bytes((_FIFO_RESET,)))
     configure(bus, {_USER_CTRL: _USE_FIFO})
@@ -174,7 +174,7 @@ def trim_codes(raw: bytes) -> tuple[int, int, int]:
     )
 
 
-def self_test(bus: I2C, pause: Callable[[float], None]) -> SelfTest:
+def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:
     """Push the proof mass, at ±8 g, and compare with the factory's own test.
 
     The settings are not put back: the chip sleeps until the next `start`.

@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from sensorml.acquisition import text_rows
-from sensorml.acquisition.arrival_clock import Arrivals
+from sensorml.acquisition.arrival_clock import ArrivalClock
 from sensorml.acquisition.text_rows import TextOptions
 from sensorml.buses import mqtt
 from sensorml.clock import WallClock
@@ -90,7 +90,7 @@ class Driver:
         self.stop()
         self.bad = 0
         """Messages that were no row; they are missed like ones that did not come."""
-        self._arrivals = Arrivals(self._options.rate_hz)
+        self._arrivals = ArrivalClock(self._options.rate_hz)
         self._subscription = mqtt.Subscription(self._options, self._clock)
 
     def read(self) -> Block | None:

@@ -18,7 +18,7 @@ from msgspec import Meta
 from sensorml.acquisition.polled import PolledChip, PolledOptions, Rate
 from sensorml.acquisition.registers import identify
 from sensorml.buses import i2c
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 from sensorml.types import Block, Channel
 
 CHANNELS = (Channel("proximity", ""), Channel("illuminance", "lx"))
@@ -81,7 +81,7 @@ class Driver:
     def __init__(
         self,
         options: Options,
-        connect: Callable[[i2c.I2cOptions, str], I2C] = i2c.connect,
+        connect: Callable[[i2c.I2cOptions, str], Registers] = i2c.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.period_s = 1 / options.rate_hz
@@ -89,7 +89,7 @@ class Driver:
         self._chip = PolledChip(options, "vcnl4040", connect, clock)
 
     def start(self) -> str | None:
-        remark = identify(self._chip.open(), _ID, _ID_LOW, length=2)
+        warning = identify(self._chip.open(), _ID, _ID_LOW, length=2)
         self._chip.configure(
             {
                 _ALS_CONF: bytes((_INTEGRATION[self._options.integration_ms] << 6, 0)),
@@ -97,7 +97,7 @@ class Driver:
                 _PS_CONF_1_2: _PROXIMITY_16_BIT,
             }
         )
-        return remark
+        return warning
 
     def read(self) -> Block:
         bus = self._chip.bus

@@ -22,7 +22,7 @@ from msgspec import Meta
 from sensorml.acquisition.polled import PolledChip, PolledOptions, Rate
 from sensorml.acquisition.registers import identify
 from sensorml.buses import i2c
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 from sensorml.types import Block, Channel
 
 CHANNELS = (Channel("distance", "m"),)  # as the kernel's driver, through iio
@@ -95,7 +95,7 @@ class Driver:
     def __init__(
         self,
         options: Options,
-        connect: Callable[[i2c.I2cOptions, str], I2C] = i2c.connect,
+        connect: Callable[[i2c.I2cOptions, str], Registers] = i2c.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.period_s = 1 / options.rate_hz
@@ -104,12 +104,12 @@ class Driver:
 
     def start(self) -> str | None:
         bus = self._chip.open()
-        remark = identify(bus, _MODEL_ID, _IDENTITY)
+        warning = identify(bus, _MODEL_ID, _IDENTITY)
         self._chip.configure({_INTERRUPT_CONFIG: _NEW_SAMPLE_READY})
         bus.write(_INTERRUPT_CLEAR, _CLEAR)
         bus.write(_SYSRANGE_START, _BACK_TO_BACK)
         self._ranged_ns = self._clock()
-        return remark
+        return warning
 
     def read(self) -> Block | None:
         bus = self._chip.bus

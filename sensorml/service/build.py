@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import sensorml
 from sensorml import plugins
-from sensorml.acquisition.bus_thread import Station
+from sensorml.acquisition.bus_thread import SensorPoller
 from sensorml.acquisition.inbox import Inbox, Reading
 from sensorml.acquisition.sensor_health import SensorHealth
 from sensorml.alarms import fail_safe as failsafe
@@ -90,7 +90,7 @@ def _assemble(config: Config, store: Path, stack: ExitStack) -> Running:
     deliveries = [_delivery(config, sink, committer, outbox) for sink in config.sinks]
     return Running(
         config,
-        parts.stations,
+        parts.pollers,
         monitor,
         inbox,
         parts.timer,
@@ -123,7 +123,7 @@ LEAST_STALE_S = 2.0
 class Parts(NamedTuple):
     """Everything that works on samples, wired."""
 
-    stations: dict[str, list[Station]]
+    pollers: dict[str, list[SensorPoller]]
     """By thread: the sensors of one bus share one."""
     sensors: tuple[SensorHealth, ...]
     streams: tuple[Stream, ...]
@@ -154,12 +154,12 @@ def assemble(
         BusError: a line cannot be opened.
     """
     wiring.use_header()
-    stations: dict[str, list[Station]] = {}
+    pollers: dict[str, list[SensorPoller]] = {}
     sensors = []
     for sensor in config.sensors:
         driver = plugins.driver(sensor.driver).Driver(sensor.options)
         thread = str(getattr(sensor.options, "thread", sensor.name))
-        stations.setdefault(thread, []).append(Station(sensor.name, driver))
+        pollers.setdefault(thread, []).append(SensorPoller(sensor.name, driver))
         sensors.append(
             SensorHealth(sensor.name, stale_after_s=_stale_after_s(sensor, driver))
         )
@@ -181,7 +181,7 @@ def assemble(
     wiring.listen(config.alarms, stack, timer, tell)
     wiring.triggers(config.models, stack, tell)
     return Parts(
-        stations,
+        pollers,
         tuple(sensors),
         streams,
         contacts,

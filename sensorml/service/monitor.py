@@ -70,7 +70,7 @@ class Monitor:
         """Windows judged and contacts read since the start."""
         self.blocks = 0
         """Blocks taken in since the start: what the heartbeat's line looks at."""
-        self.turns = 0
+        self.iterations = 0
         """How often `run` has looked for something to do."""
         self._outbox = outbox
         self._clock = clock
@@ -96,7 +96,7 @@ class Monitor:
             self._drive(watch)
         next_tick_ns = self._clock()
         while not inbox.drained:
-            self.turns += 1
+            self.iterations += 1
             reading = inbox.get(TICK_S)
             if reading is not None:
                 self.handle(reading)
@@ -108,7 +108,7 @@ class Monitor:
 
     def handle(self, reading: Reading) -> None:
         """Take one reading all the way to lines and rows."""
-        what = reading.what
+        what = reading.content
         if isinstance(what, Acknowledge | Arm):
             self._told(what, reading.at_ns)
             return
@@ -119,21 +119,21 @@ class Monitor:
         if isinstance(what, Block):
             self._block(sensor, what, reading.at_ns)
         elif isinstance(what, Started):
-            self._started(sensor, what.remark, reading.at_ns)
+            self._started(sensor, what.warning, reading.at_ns)
         elif isinstance(what, SourceEndedError):
             self._sensor_changed(sensor, sensor.ended(reading.at_ns))
         else:
             self._sensor_changed(sensor, sensor.failure(reading.at_ns, what))
 
-    def _started(self, sensor: SensorHealth, remark: str, at_ns: int) -> None:
+    def _started(self, sensor: SensorHealth, warning: str, at_ns: int) -> None:
         """Take in that a driver runs; tell once what is odd about its device."""
-        if sensor.started(at_ns, remark):
+        if sensor.started(at_ns, warning):
             self._outbox.event(
                 at_ns=at_ns,
                 kind="sensor",
                 subject=sensor.name,
                 state="remark",
-                detail=remark,
+                detail=warning,
             )
 
     def tick(self, now_ns: int) -> None:

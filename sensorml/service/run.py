@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 from sensorml.acquisition.bus_thread import Wake, run_bus
 from sensorml.config.tables import Config
 from sensorml.service.build import _assemble
-from sensorml.service.status import Running, status, turns
+from sensorml.service.status import Running, iterations, status
 from sensorml.service.systemd import Notifier
 from sensorml.storage.committer import Committer
 from sensorml.threads import _worker
@@ -109,7 +109,7 @@ async def _sample_until(
     """Run the bus threads and the engine's until `stop` or the sources' end."""
     buses_stop = Wake()
     engine = _worker("engine", stack)
-    buses = [_worker(name, stack) for name in running.stations]
+    buses = [_worker(name, stack) for name in running.pollers]
     # Unwound before the workers are joined, also when a task has crashed.
     stack.callback(running.inbox.close)
     stack.callback(buses_stop.set)
@@ -119,11 +119,9 @@ async def _sample_until(
         )
         sampling = [
             group.create_task(
-                bus.call(run_bus, stations, running.inbox, buses_stop), name=name
+                bus.call(run_bus, pollers, running.inbox, buses_stop), name=name
             )
-            for bus, (name, stations) in zip(
-                buses, running.stations.items(), strict=True
-            )
+            for bus, (name, pollers) in zip(buses, running.pollers.items(), strict=True)
         ]
         stopping = group.create_task(stop.wait(), name="stop")
         everything = group.create_task(_all(sampling), name="sources")
@@ -178,7 +176,7 @@ async def _pulse(running: Running, notifier: Notifier) -> None:
     notifier.ready(status(running))
     seen = (0, 0)
     while True:
-        buses, engine = turns(running)
+        buses, engine = iterations(running)
         if buses != seen[0] and engine != seen[1]:
             seen = (buses, engine)
             notifier.watchdog()

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from sensorml.acquisition.bus_thread import Station
+from sensorml.acquisition.bus_thread import SensorPoller
 from sensorml.acquisition.inbox import Inbox
 from sensorml.alarms.timer import LineTimer
 from sensorml.config.tables import Config
@@ -22,7 +22,7 @@ class Running(NamedTuple):
     """The parts of a running service, for those who look at it."""
 
     config: Config
-    stations: dict[str, list[Station]]
+    pollers: dict[str, list[SensorPoller]]
     monitor: Monitor
     inbox: Inbox
     timer: LineTimer
@@ -34,10 +34,10 @@ class Running(NamedTuple):
     started_ns: int
 
 
-def turns(running: Running) -> tuple[int, int]:
+def iterations(running: Running) -> tuple[int, int]:
     """Return two counts: one moves while a bus's thread does, one with the engine's."""
-    stations = (each for bus in running.stations.values() for each in bus)
-    return sum(each.turns for each in stations), running.monitor.turns
+    pollers = (each for bus in running.pollers.values() for each in bus)
+    return sum(each.iterations for each in pollers), running.monitor.iterations
 
 
 def status(running: Running) -> str:

@@ -11,7 +11,7 @@ from adapter import Adapter, Chip, plugged
 
 from sensorml.buses import i2c
 from sensorml.buses.i2c import I2cOptions
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 
 FAST_HZ = 1_000_000
 """Fast-mode plus, which is fast enough for every rate of every chip."""
@@ -26,7 +26,7 @@ class KernelBus:
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
-        self._opened: list[I2C] = []
+        self._opened: list[Registers] = []
 
     @property
     def now_ns(self) -> int:
@@ -41,7 +41,7 @@ class KernelBus:
     def put(self, chips: Mapping[int, Chip]) -> None:
         self._adapter.chips = dict(chips)
 
-    def connect(self, options: I2cOptions, chip: str) -> I2C:
+    def connect(self, options: I2cOptions, chip: str) -> Registers:
         device = i2c.connect(options, chip)
         self._opened.append(device)
         return device

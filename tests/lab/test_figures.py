@@ -46,11 +46,11 @@ def test_two_sensors_on_one_bus_miss_nothing_and_have_the_right_times(figure):
     with plugged(adapter):
         begun = time.monotonic()
         for reading in poll({n: s.driver for n, s in sensors.items()}, MINUTES * 60):
-            if isinstance(reading.what, Block):
+            if isinstance(reading.content, Block):
                 settled = time.monotonic() - begun > SETTLED_S
-                sensors[reading.sensor].add(reading.what, settled=settled)
+                sensors[reading.sensor].add(reading.content, settled=settled)
             else:
-                assert isinstance(reading.what, Started), reading.what
+                assert isinstance(reading.content, Started), reading.content
     for name, errors in sensors.items():
         errors_us = abs(np.concatenate(errors.errors_ns)) / 1e3
         p99_us = float(np.percentile(errors_us, 99))

@@ -102,9 +102,9 @@ def test_samples_are_timed_by_edges_and_none_is_missed(name, header, caplog, fig
     with wired(name, header, 0.017) as (chip, errors):
         begun = time.monotonic()
         for reading in poll({name: errors.driver}, SECONDS):
-            if isinstance(reading.what, Block):
+            if isinstance(reading.content, Block):
                 settled = time.monotonic() - begun > SETTLED_S
-                errors.add(reading.what, settled=settled)
+                errors.add(reading.content, settled=settled)
                 if not settled:
                     errors.errors_ns.clear()
     errors_us = abs(np.concatenate(errors.errors_ns)) / 1e3
@@ -122,8 +122,8 @@ def test_a_broken_wire_causes_a_warning_and_loses_no_sample(header, caplog):
     with wired("adxl345", header, -0.02) as (chip, errors):
         for reading in poll({"adxl345": errors.driver}, 10):
             chip.cut = chip.cut or errors.rows > 4000
-            if isinstance(reading.what, Block):
-                errors.add(reading.what, settled=False)
+            if isinstance(reading.content, Block):
+                errors.add(reading.content, settled=False)
     [warning] = caplog.records
     assert "the interrupt line is silent while samples come" in warning.getMessage()
     assert errors.missed == errors.gaps == 0

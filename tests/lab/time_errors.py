@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from time_signal import sampled_ns
 
-from sensorml.acquisition.bus_thread import Station, Wake, run_bus
+from sensorml.acquisition.bus_thread import SensorPoller, Wake, run_bus
 from sensorml.acquisition.inbox import Inbox, Reading
 from sensorml.interfaces import Driver
 
@@ -45,8 +45,8 @@ class TimeErrors:
 def poll(drivers: Mapping[str, Driver], duration_s: float) -> Iterator[Reading]:
     """Yield what a bus thread reads from drivers in `duration_s`."""
     inbox, stop = Inbox(), Wake()
-    stations = [Station(name, driver) for name, driver in drivers.items()]
-    thread = threading.Thread(target=run_bus, args=(stations, inbox, stop))
+    pollers = [SensorPoller(name, driver) for name, driver in drivers.items()]
+    thread = threading.Thread(target=run_bus, args=(pollers, inbox, stop))
     thread.start()
     end = time.monotonic() + duration_s
     try:

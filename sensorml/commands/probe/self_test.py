@@ -17,7 +17,7 @@ from sensorml.acquisition.self_test import SelfTest, Verdict
 from sensorml.buses import i2c
 from sensorml.commands.probe.i2c_scan import Sensors
 from sensorml.errors import BusError, SensorError
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 
 DRIVERS: Final = {
     "ADXL345 or ADXL343": "adxl345",
@@ -36,7 +36,7 @@ DRIVERS: Final = {
 class SelfTesting(Protocol):
     """What the file of such a driver holds beside `interfaces.DriverModule`."""
 
-    def self_test(self, bus: I2C, pause: Callable[[float], None]) -> SelfTest:
+    def self_test(self, bus: Registers, pause: Callable[[float], None]) -> SelfTest:
         """Try the chip; its settings are those of the test then.
 
         Raises:
@@ -68,7 +68,7 @@ class Tested:
 
 def run(
     sensors: Sequence[Sensors],
-    connect: Callable[[i2c.I2cOptions, str], I2C] = i2c.connect,
+    connect: Callable[[i2c.I2cOptions, str], Registers] = i2c.connect,
     pause: Callable[[float], None] = time.sleep,
 ) -> Iterator[Tested]:
     """Test one after the other all sensors that can be tested."""
@@ -87,7 +87,7 @@ def failed(tests: Sequence[Tested]) -> bool:
 def _tested(
     driver: str,
     options: i2c.I2cOptions,
-    connect: Callable[[i2c.I2cOptions, str], I2C],
+    connect: Callable[[i2c.I2cOptions, str], Registers],
     pause: Callable[[float], None],
 ) -> SelfTest:
     module = cast("SelfTesting", import_module(f"sensorml.drivers.{driver}"))

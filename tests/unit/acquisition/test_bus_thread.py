@@ -15,7 +15,7 @@ from sensorml.acquisition.bus_thread import (
     FIRST_RETRY_S,
     LAST_RETRY_S,
     LOOK_S,
-    Station,
+    SensorPoller,
     Wake,
     run_bus,
 )
@@ -45,7 +45,9 @@ def drained(inbox: Inbox) -> list[Reading]:
 
 def blocks(readings: list[Reading], sensor: str) -> list[Block]:
     return [
-        r.what for r in readings if r.sensor == sensor and isinstance(r.what, Block)
+        r.content
+        for r in readings
+        if r.sensor == sensor and isinstance(r.content, Block)
     ]
 
 
@@ -75,7 +77,7 @@ class TestInbox:
         for sensor in ("a", "b", "b", "a"):
             inbox.put(reading(sensor, rows=2))
         left = drained(inbox)
-        assert [(r.sensor, r.what.missed) for r in left] == [("b", 2), ("a", 2)]
+        assert [(r.sensor, r.content.missed) for r in left] == [("b", 2), ("a", 2)]
 
     def test_failures_and_buttons_are_never_dropped(self) -> None:
         inbox = Inbox(capacity=2)
@@ -83,7 +85,7 @@ class TestInbox:
         inbox.put(Reading("", 0, Acknowledge("bad")))
         inbox.put(reading())
         inbox.put(reading())
-        whats = [type(r.what) for r in drained(inbox)]
+        whats = [type(r.content) for r in drained(inbox)]
         assert whats[:2] == [BusError, Acknowledge]
 
     @given(
@@ -237,9 +239,9 @@ class Deadline(Wake):
 def run(clock: Clock, seconds: float, **drivers: Script) -> list[Reading]:
     """Run one bus for so long; return what came of it."""
     inbox = Inbox(100_000)
-    stations = [Station(name, driver) for name, driver in drivers.items()]
+    pollers = [SensorPoller(name, driver) for name, driver in drivers.items()]
     lines = [d.interrupt for d in drivers.values() if d.interrupt is not None]
-    run_bus(stations, inbox, Deadline(clock, seconds, *lines), clock)
+    run_bus(pollers, inbox, Deadline(clock, seconds, *lines), clock)
     assert not any(driver.running for driver in drivers.values())
     return drained(inbox)
 
@@ -254,7 +256,7 @@ class TestBus:
         clock = Clock()
         driver = Script(clock)
         readings = run(clock, 0.35, a=driver)
-        assert [type(r.what) for r in readings] == [Started, Block, Block, Block]
+        assert [type(r.content) for r in readings] == [Started, Block, Block, Block]
         assert seconds(clock, driver.reads) == [0.1, 0.2, 0.3]
 
     def test_the_schedule_does_not_drift_with_the_time_that_reads_take(self) -> None:
@@ -281,7 +283,9 @@ class TestBus:
         error = BusError("i2c-1 0x53: nobody answers")
         driver = Script(clock, 1, error)
         readings = run(clock, 1.0, a=driver)
-        assert [r.what for r in readings if isinstance(r.what, Exception)] == [error]
+        assert [r.content for r in readings if isinstance(r.content, Exception)] == [
+            error
+        ]
         assert seconds(clock, driver.starts) == [0, 0.2 + FIRST_RETRY_S]
         assert driver.reads[-1] > driver.starts[-1]
 
@@ -324,7 +328,7 @@ class TestBus:
         assert waits[-1] == LAST_RETRY_S
 
     @pytest.mark.parametrize("what", ["absent", "silent", "slow"])
-    def test_a_thread_turns_whatever_its_sensor_does(self, what: str) -> None:
+    def test_a_thread_iterates_whatever_its_sensor_does(self, what: str) -> None:
         clock = Clock()
 
         def absent() -> None:
@@ -335,9 +339,9 @@ class TestBus:
             "silent": Script(clock, otherwise=None),
             "slow": Script(clock, period_s=1000.0),
         }[what]
-        station = Station("a", driver)
-        run_bus([station], Inbox(), Deadline(clock, 200), clock)
-        assert station.turns >= 200 / LOOK_S
+        poller = SensorPoller("a", driver)
+        run_bus([poller], Inbox(), Deadline(clock, 200), clock)
+        assert poller.iterations >= 200 / LOOK_S
 
     def test_a_failing_sensor_does_not_disturb_its_neighbour(self) -> None:
         clock = Clock()
@@ -348,7 +352,7 @@ class TestBus:
         well = Script(clock)
         readings = run(clock, 10.05, ill=Script(clock, start=absent), well=well)
         assert seconds(clock, well.reads) == [round(n * 0.1, 6) for n in range(1, 101)]
-        assert {r.sensor for r in readings if isinstance(r.what, Block)} == {"well"}
+        assert {r.sensor for r in readings if isinstance(r.content, Block)} == {"well"}
 
     def test_a_neighbours_fifo_is_empty_when_a_start_holds_the_bus_up(self) -> None:
         clock = Clock()
@@ -401,7 +405,7 @@ class TestBus:
         driver = Script(clock, 1, SourceEndedError("that was all"))
         readings = run(clock, 60, a=driver)
         assert len(driver.reads) == 2
-        assert isinstance(readings[-1].what, SourceEndedError)
+        assert isinstance(readings[-1].content, SourceEndedError)
         assert clock() < 1_001 * SECOND, "a bus whose sources have ended is done"
 
     def test_a_source_that_paces_itself_leaves_its_neighbours_their_turn(self) -> None:
@@ -411,8 +415,8 @@ class TestBus:
         inbox = Inbox(100_000)
         reader = threading.Thread(target=lambda: _consume(inbox))
         reader.start()
-        stations = [Station("busy", busy), Station("other", other)]
-        run_bus(stations, inbox, Deadline(clock, 1), clock)
+        pollers = [SensorPoller("busy", busy), SensorPoller("other", other)]
+        run_bus(pollers, inbox, Deadline(clock, 1), clock)
         inbox.close()
         reader.join(10)
         assert len(busy.reads) >= 900
@@ -421,14 +425,14 @@ class TestBus:
     def test_nothing_new_is_no_reading(self) -> None:
         clock = Clock()
         readings = run(clock, 0.35, a=Script(clock, None, 2, None))
-        assert [type(r.what) for r in readings] == [Started, Block]
+        assert [type(r.content) for r in readings] == [Started, Block]
 
     def test_a_bug_in_a_driver_stops_the_whole_bus(self) -> None:
         clock = Clock()
         driver, other = Script(clock, ZeroDivisionError()), Script(clock)
-        stations = [Station("a", driver), Station("b", other)]
+        pollers = [SensorPoller("a", driver), SensorPoller("b", other)]
         with pytest.raises(ZeroDivisionError):
-            run_bus(stations, Inbox(), Deadline(clock, 1), clock)
+            run_bus(pollers, Inbox(), Deadline(clock, 1), clock)
         assert not driver.running
         assert not other.running
 
@@ -459,9 +463,9 @@ class TestInterrupts:
         clock = Clock()
         line = Line(clock, *[0.001 + n * 0.0001 for n in range(10_000)])
         wild, calm = Script(clock, interrupt=line), Script(clock)
-        stations = [Station("wild", wild), Station("calm", calm)]
+        pollers = [SensorPoller("wild", wild), SensorPoller("calm", calm)]
         stop = Deadline(clock, 1.05, line)
-        run_bus(stations, Inbox(100_000), stop, clock)
+        run_bus(pollers, Inbox(100_000), stop, clock)
         assert seconds(clock, calm.reads) == [round(n * 0.1, 6) for n in range(1, 11)]
         assert 10 < len(wild.reads) <= 42, "four times as often as by schedule"
 

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import block
 
-from sensorml.acquisition.duplicates import Repeats
+from sensorml.acquisition.duplicates import DuplicateCounter
 
 ROWS = st.lists(st.tuples(*[st.sampled_from([0.0, -0.0, 1.0])] * 2), min_size=1)
 
 
 def counted(*blocks) -> list[int]:
-    repeats = Repeats()
+    repeats = DuplicateCounter()
     return [repeats.counted(each).duplicated for each in blocks]
 
 
@@ -33,7 +33,7 @@ def test_frozen_is_a_newest_row_that_has_come_so_often(rows, sizes, limit) -> No
     table = np.array(rows, np.float32)
     cuts = [cut for cut in np.cumsum(sizes) if cut < len(rows)]
     bits = [row.tobytes() for row in table]
-    repeats = Repeats(limit)
+    repeats = DuplicateCounter(limit)
     for end in [*cuts, len(rows)]:
         begin = max(cut for cut in [0, *cuts] if cut < end)
         last = bits[max(0, end - limit) : end]
@@ -42,13 +42,13 @@ def test_frozen_is_a_newest_row_that_has_come_so_often(rows, sizes, limit) -> No
 
 
 def test_a_gap_begins_the_run_anew() -> None:
-    repeats = Repeats(3)
+    repeats = DuplicateCounter(3)
     given = [block([5, 5]), block([5, 5], missed=1), block([5])]
     assert [repeats.counted(each).frozen for each in given] == [False, False, True]
 
 
 def test_without_a_limit_nothing_is_frozen() -> None:
-    assert not Repeats().counted(block([5] * 1000)).frozen
+    assert not DuplicateCounter().counted(block([5] * 1000)).frozen
 
 
 def test_one_channel_that_moves_is_no_repeat() -> None:
@@ -70,4 +70,4 @@ def test_rows_that_lie_column_by_column_are_counted_by_row() -> None:
 
 def test_a_block_without_repeats_is_passed_on_as_it_is() -> None:
     given = block([1, 2, 3], missed=4)
-    assert Repeats().counted(given) is given
+    assert DuplicateCounter().counted(given) is given

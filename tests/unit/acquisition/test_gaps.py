@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import MS, Clock, block
 
-from sensorml.acquisition.bus_thread import Station
+from sensorml.acquisition.bus_thread import SensorPoller
 from sensorml.acquisition.inbox import Inbox
 from sensorml.buses.i2c import I2cConnection
 from sensorml.drivers import adxl345
@@ -43,11 +43,11 @@ class Numbers:
 
     def take(self, inbox: Inbox) -> None:
         while (reading := inbox.get(0)) is not None:
-            if not isinstance(reading.what, Block):
+            if not isinstance(reading.content, Block):
                 continue
-            self.rows += self._numbers(reading.what.samples.T)
-            self.missed.append(reading.what.missed)
-            windows = self._ring.push(reading.what)
+            self.rows += self._numbers(reading.content.samples.T)
+            self.missed.append(reading.content.missed)
+            windows = self._ring.push(reading.content)
             if windows is not None:
                 self.whole += [
                     self._numbers(data)
@@ -122,14 +122,14 @@ BROKEN = {
 def test_whatever_befell_the_sensor_holes_are_counted_and_in_no_whole_window(moments):
     clock = Clock()
     driver = Counter(clock)
-    station, inbox, seen = Station("a", driver), Inbox(capacity=3), Numbers(1)
+    poller, inbox, seen = SensorPoller("a", driver), Inbox(capacity=3), Numbers(1)
     for what, length in [*moments, ("well", 40)]:
         if what == "late":
             clock.advance(length / 500)
             continue
         driver.broken = BROKEN.get(what)
         for _ in range(length):
-            clock.advance(station.visit(inbox, clock) or 0)
+            clock.advance(poller.visit(inbox, clock) or 0)
             if what != "busy engine":  # then the inbox overflows
                 seen.take(inbox)
     seen.take(inbox)
@@ -194,15 +194,15 @@ def test_an_adxl345_shows_as_whole_only_what_it_took_in_a_row(faults, error) -> 
         lambda o, c: I2cConnection(bus, o, c),
         clock,
     )
-    station, inbox = Station("a", driver), Inbox()
+    poller, inbox = SensorPoller("a", driver), Inbox()
     seen = Numbers(3, sim_adxl345.LSB_PER_G)
     for visits, fault, how_long_s, transfer_s in [*faults, (60, "late", 0, 0.0001)]:
         for _ in range(visits):
-            clock.advance(station.visit(inbox, clock) or 0)
+            clock.advance(poller.visit(inbox, clock) or 0)
         bus.broken = fault == "gone"
         bus.transfer_s = transfer_s
         clock.advance(how_long_s)
-        clock.advance(station.visit(inbox, clock) or 0)
+        clock.advance(poller.visit(inbox, clock) or 0)
         bus.broken, bus.transfer_s = False, 0.0001
     seen.take(inbox)
     seen.assert_whole_windows_count_on()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensorml.acquisition.fifo_schedule import Drain
+from sensorml.acquisition.fifo_schedule import FifoSchedule
 from sensorml.acquisition.sample_clock import SLEW, Edge, SampleClock
 
 BEGIN_NS = 10**15
@@ -85,7 +85,7 @@ class Bench:
         )
 
     def drain(self, rows):
-        return Drain(self.nominal_hz, None, depth=2 * rows, usual=rows)
+        return FifoSchedule(self.nominal_hz, None, depth=2 * rows, usual=rows)
 
     def run(self, seconds, *, jitter_s=0.0005, took_s=0.0003, slow_share=0.0, rows=14):
         wait_s = self.drain(rows).period_s() - took_s

@@ -1,6 +1,6 @@
 """Every state of a sensor, from a chip on its bus to the events in the journal.
 
-A station with a real driver on a simulated chip, the inbox and the monitor, on
+A poller with a real driver on a simulated chip, the inbox and the monitor, on
 one clock; what is done to the chip is what happens to chips.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from support import SECOND, Clock, FakeEngine, card
 
-from sensorml.acquisition.bus_thread import Station
+from sensorml.acquisition.bus_thread import SensorPoller
 from sensorml.acquisition.inbox import Inbox
 from sensorml.acquisition.sensor_health import NEWS_AT_ONCE, SensorHealth
 from sensorml.buses.i2c import I2cConnection
@@ -51,7 +51,7 @@ class Rig:
     def __init__(self, driver: Callable[[Clock], Driver], model=VIBRATION) -> None:
         self.clock = Clock()
         self.inbox = Inbox()
-        self.station = Station("motor", driver(self.clock))
+        self.poller = SensorPoller("motor", driver(self.clock))
         wall = WallClock(monotonic_ns=self.clock, utc_ns=self.clock)
         self.outbox = Outbox(wall, urgent=lambda: None)
         streams = []
@@ -69,7 +69,7 @@ class Rig:
         end_ns = self.clock() + round(seconds * 1e9)
         while self.clock() < end_ns:
             if self.clock() >= self._due_ns:
-                wait_s = self.station.visit(self.inbox, self.clock)
+                wait_s = self.poller.visit(self.inbox, self.clock)
                 wait_s = 1e9 if wait_s is None else wait_s
                 self._due_ns = self.clock() + round(wait_s * 1e9)
             while (reading := self.inbox.get(0)) is not None:
@@ -255,7 +255,7 @@ def test_a_clone_with_a_foreign_identity_is_ok_and_remarked_once() -> None:
         Machine(MachineOptions()), rig.clock, identity=0xE6
     )
     rig.run(2)
-    rig.station.stop()
+    rig.poller.stop()
     rig.run(2)
     assert rig.health.state is SensorState.OK
     [detail] = [d for s, d in rig.events("state", "detail") if s == "remark"]

@@ -88,10 +88,10 @@ def test_a_closed_contact_arms_and_an_open_one_disarms(
 ) -> None:
     told: list[Reading] = []
     listen(stack, told, alarm(arm_gpio=5))
-    assert [reading.what for reading in told] == [Arm("bad", False)]
+    assert [reading.content for reading in told] == [Arm("bad", False)]
     lines.pin(5).drive_low()
     lines.pin(5).drive_high()
-    assert [reading.what for reading in told[1:]] == [
+    assert [reading.content for reading in told[1:]] == [
         Arm("bad", True),
         Arm("bad", False),
     ]
@@ -120,7 +120,7 @@ def test_a_button_is_told_when_it_is_pressed_and_not_when_it_is_let_go(
     listen(stack, told, alarm(acknowledge_gpio=27))
     lines.pin(27).drive_low()
     lines.pin(27).drive_high()
-    assert [reading.what for reading in told] == [Acknowledge("bad")]
+    assert [reading.content for reading in told] == [Acknowledge("bad")]
 
 
 def test_an_input_that_somebody_has_is_an_error_at_the_start(stack: ExitStack) -> None:
@@ -144,7 +144,7 @@ def test_one_button_and_one_switch_serve_many_alarms(
     listen(stack, told, *alarms)
     lines.pin(27).drive_low()
     lines.pin(5).drive_low()
-    assert [reading.what for reading in told] == [
+    assert [reading.content for reading in told] == [
         Arm("bad", False),
         Arm("worse", False),
         Acknowledge("bad"),
@@ -166,7 +166,7 @@ def test_a_switch_whose_edge_was_lost_is_believed_at_the_second_look(
     for expected in ([], [Arm("bad", True)]):
         clock.advance(1.0)
         timer.advance(lambda *_: None)
-        assert [reading.what for reading in told] == expected
+        assert [reading.content for reading in told] == expected
 
 
 @pytest.mark.parametrize(("edge", "levels"), [("rising", "hlh"), ("falling", "hl")])
@@ -179,7 +179,7 @@ def test_a_trigger_hears_its_own_edges_only(
     for level in levels:
         (lines.pin(6).drive_high if level == "h" else lines.pin(6).drive_low)()
     assert len(told) == levels.count("h" if edge == "rising" else "l")
-    assert {reading.what for reading in told} == {Triggered("wear")}
+    assert {reading.content for reading in told} == {Triggered("wear")}
     assert {reading.sensor for reading in told} == {"motor"}
 
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from sensorml.acquisition.bus_thread import Station
+from sensorml.acquisition.bus_thread import SensorPoller
 from sensorml.acquisition.inbox import Inbox, Started
 from sensorml.buses.fault_codes import read_status
 from sensorml.buses.i2c import I2cConnection, I2cOptions
@@ -143,12 +143,12 @@ def test_samples_that_a_failed_read_took_are_missed_and_not_read_twice(adxl, clo
     driver = Driver(
         Adxl345Options(bus="sim"), lambda o, chip: I2cConnection(wire, o, chip), clock
     )
-    station, inbox = Station("motor", driver), Inbox()
+    poller, inbox = SensorPoller("motor", driver), Inbox()
 
     def visit(wait_s):
         clock.now += round(wait_s * 1e9)
-        station.visit(inbox, clock)
-        return inbox.get(0).what
+        poller.visit(inbox, clock)
+        return inbox.get(0).content
 
     visit(0)
     first = visit(0.02)

@@ -15,7 +15,7 @@ from sensorml.buses.i2c_dev import KernelBus
 from sensorml.drivers.adxl345 import Driver
 from sensorml.drivers.adxl345 import Options as Adxl345Options
 from sensorml.errors import BusError, BusReason
-from sensorml.interfaces import I2C
+from sensorml.interfaces import Registers
 from sensorml.schema import Decoder
 from sensorml.sim.bus import SimBus
 from sensorml.sim.chips import adxl345, mpu6050
@@ -284,7 +284,7 @@ def test_a_bus_that_does_not_exist_says_how_to_enable_it():
 
 @pytest.mark.parametrize("chip", ["adxl345", "mpu6050"])
 def test_bus_sim_makes_the_chip_and_it_answers(chip):
-    device: I2C = i2c.connect(Options(bus="sim"), chip)
+    device: Registers = i2c.connect(Options(bus="sim"), chip)
     register, identity = (0x00, 0xE5) if chip == "adxl345" else (0x75, 0x68)
     assert device.read(register, 1) == bytes([identity])
     assert str(device) == f"{chip} at 0x53 on i2c-sim"

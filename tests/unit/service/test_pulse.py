@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sensorml.acquisition.bus_thread import Station
+from sensorml.acquisition.bus_thread import SensorPoller
 from sensorml.acquisition.sensor_health import SensorHealth
 from sensorml.clock import WallClock
 from sensorml.config import loading
@@ -108,19 +108,19 @@ async def test_it_lives_only_while_both_kinds_of_thread_turn(
     manager: Manager, monkeypatch: pytest.MonkeyPatch, hanging: str
 ) -> None:
     monkeypatch.setattr(service, "PULSE_S", 0.001)
-    station = Station("oil", SimpleNamespace())
+    poller = SensorPoller("oil", SimpleNamespace())
     sensors = [SensorHealth("oil", stale_after_s=2.0)]
     monitor = Monitor(sensors, [], {}, Outbox(WallClock(), urgent=lambda: None))
     ready = asyncio.Event()
     ready.set()
     running = Running(
         None,
-        {"i2c-1": [station]},
+        {"i2c-1": [poller]},
         monitor,
         None,
         None,
         None,
-        SimpleNamespace(trouble=""),
+        SimpleNamespace(error=""),
         [],
         ready,
         0,
@@ -129,11 +129,11 @@ async def test_it_lives_only_while_both_kinds_of_thread_turn(
     async with asyncio.TaskGroup() as group:
         task = group.create_task(service._pulse(running, notifier))
         await manager.hear_until("READY=1")
-        first, other = (monitor, station) if hanging == "bus" else (station, monitor)
+        first, other = (monitor, poller) if hanging == "bus" else (poller, monitor)
         for _ in range(5):
-            first.turns += 1
+            first.iterations += 1
             assert await manager.hear() == "STATUS=oil starting"
-        other.turns += 1
+        other.iterations += 1
         assert "WATCHDOG=1" in await manager.hear_until("WATCHDOG=1")
         task.cancel()
     notifier.close()
