@@ -160,6 +160,6 @@ def _monitor(engine: _Failing) -> Monitor:
         files={CPU_FILE: ""},
     )
     outbox = Outbox(WallClock(), urgent=lambda: None)
-    stream = Stream("m", "s", Pipeline(card, engine), ())
+    stream = Stream("m", "s", Pipeline(card, engine))
     health = SensorHealth("s", stale_after_s=2)
-    return Monitor([health], [stream], {}, outbox)
+    return Monitor([health], [stream], [], outbox)

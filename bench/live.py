@@ -54,9 +54,9 @@ class _Ours:
     def __init__(self, card: cards.Card, rows: Float32, store: Path) -> None:
         self._outbox = Outbox(WallClock(), urgent=lambda: None)
         pipeline = Pipeline(card, TfliteEngine.load(DEMO / cards.CPU_FILE, card))
-        stream = Stream("m", "s", pipeline, ())
+        stream = Stream("m", "s", pipeline)
         health = SensorHealth("s", stale_after_s=2)
-        self._monitor = Monitor([health], [stream], {}, self._outbox)
+        self._monitor = Monitor([health], [stream], [], self._outbox)
         self._journal = Journal.open(store)
         hop, rate_hz = card.input.hop, card.input.rate_hz
         self._blocks = [

@@ -1,4 +1,4 @@
-"""Threads with an owner: one for each thing that blocks."""
+"""Threads with an owner, one for each resource that blocks."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
-from typing import ParamSpec, TypeVar
+from types import TracebackType
+from typing import ParamSpec, Self, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -17,31 +17,38 @@ R = TypeVar("R")
 class Worker:
     """One thread that runs blocking calls one at a time, in order.
 
-    A call that has begun cannot be cancelled, only waited for: `close` does,
-    so nothing is torn down under a transfer that is still on the wire.
+    A call that has begun cannot be cancelled. `close`, or the end of the `with`
+    block, waits for it, so that nothing is closed during a bus transfer.
     """
 
     def __init__(self, name: str) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
     async def call(self, func: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run `func` on the thread; return its result or raise its error."""
         return await asyncio.wrap_future(self._pool.submit(func, *args, **kwargs))
 
     def close(self) -> None:
+        """Wait for the call that runs; drop those that have not begun."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _worker(name: str, stack: ExitStack) -> Worker:
-    worker = Worker(name)
-    stack.callback(worker.close)
-    return worker
-
-
-class Errand:
+class DetachedWorker:
     """One daemon thread that runs calls one at a time, in order.
 
-    Unlike a `Worker` it is never waited for while a call hangs: neither a stop
-    of the service nor the exit of the process may depend on a server.
+    Unlike a `Worker` it is not waited for while a call hangs, because neither a
+    stop of the service nor the exit of the process may depend on a server.
     """
 
     def __init__(self, name: str) -> None:
@@ -51,6 +58,7 @@ class Errand:
         self._thread.start()
 
     async def call(self, func: Callable[[], R]) -> R:
+        """Run `func` on the thread; return its result or raise its error."""
         future: Future[R] = Future()
 
         def job() -> None:
@@ -70,7 +78,7 @@ class Errand:
             self._hangs = not future.done()
 
     def finish(self, func: Callable[[], None]) -> None:
-        """Have `func` called last, and end; waits for it unless a call hangs."""
+        """Run `func` as the last call and end; wait for it unless a call hangs."""
         self._jobs.put(func)
         self._jobs.put(None)
         if not self._hangs:

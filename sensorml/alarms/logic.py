@@ -1,9 +1,9 @@
-"""From scores to what people are told: the state of a window, of an alarm.
+"""The logic of an alarm, from votes to its state and its line's signal.
 
-Pure: time comes in with each call. An alarm is on or off by its votes, and
-apart from that it sees or is blind; what it tells is `unknown` while blind, so
-that a dead sensor is never taken for a healthy machine, and an alarm that was
-on is still on when sight returns.
+Pure: time comes in with each call. Two facts are kept apart: an alarm is on or
+off by its votes, and it sees or is blind. A blind alarm has the state `unknown`,
+so that a dead sensor is never taken for a healthy machine; an alarm that was on
+is still on when it sees again.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from sensorml.types import AlarmState, Change, Prediction, State
 
 
 class Vote(Enum):
-    """What one window, or one reading of a contact, says to an alarm."""
+    """The vote of one window, or of one value of a contact, on an alarm."""
 
     OVER = auto()
     """Over the threshold."""
     HOLD = auto()
-    """Under the threshold, but not far enough to clear an alarm."""
+    """Under the threshold, but not under clear_ratio × threshold."""
     CLEAR = auto()
     """Under clear_ratio × threshold."""
     BLIND = auto()
-    """Nothing can be said."""
+    """The window or the value could not be judged."""
 
 
 def vote_of_window(rule: Alarm, window: Prediction) -> Vote:
+    """Return the vote of a window."""
     if window.state is State.ANOMALY:
         return Vote.OVER
     if window.state is not State.NORMAL:
@@ -38,7 +39,7 @@ def vote_of_window(rule: Alarm, window: Prediction) -> Vote:
 
 
 def why_of_window(window: Prediction) -> str:
-    """Say in words why it votes as it does."""
+    """Return the reason for a window's vote, in words."""
     if window.reason:
         return window.reason
     over = "over" if window.state is State.ANOMALY else "under"
@@ -46,6 +47,7 @@ def why_of_window(window: Prediction) -> str:
 
 
 def vote_of_value(when: When, value: float) -> Vote:
+    """Return the vote of a contact's value."""
     met = (
         (when.equals is None or value == when.equals)
         and (when.above is None or value > when.above)
@@ -55,11 +57,11 @@ def vote_of_value(when: When, value: float) -> Vote:
 
 
 class Signal(Enum):
-    """What an alarm's line is to show."""
+    """The signal that an alarm's line shows."""
 
     OFF = auto()
     SAFE = auto()
-    """On and still: nothing can be seen, and that fails safe."""
+    """On without a pattern: the alarm is blind and fails safe."""
     ALARM = auto()
     """On, by the alarm's pattern."""
 
@@ -73,7 +75,7 @@ class AlarmLogic:
     them over, there would be k to come on; or k of them while it is on. Blind
     also from `blind()` until the next vote that sees; it begins blind.
 
-    Disarmed it is off and counts nothing, but knows whether it could see.
+    A disarmed alarm is off and counts no votes, but keeps whether it sees.
     """
 
     def __init__(self, rule: Alarm) -> None:
@@ -97,7 +99,7 @@ class AlarmLogic:
 
     @property
     def signal(self) -> Signal:
-        """What the line shows: blind, an alarm that was on still is."""
+        """The signal of the line; a blind alarm that was on keeps it on."""
         if self.on:
             return Signal.ALARM
         fails_safe = self.armed and not self.seeing and self.rule.fail_safe == "on"
@@ -105,11 +107,11 @@ class AlarmLogic:
 
     @property
     def output(self) -> bool:
-        """Whether the line is on, by whichever reason."""
+        """Return whether the line is on, for either reason."""
         return self.signal is not Signal.OFF
 
     def vote(self, at_ns: int, vote: Vote, reason: str) -> Change | None:
-        """Count one vote; `at_ns` is the time of its last sample."""
+        """Count one vote, whose last sample was taken at `at_ns`."""
         before = self.state
         if not self.armed:
             self.seeing = vote is not Vote.BLIND
@@ -134,7 +136,7 @@ class AlarmLogic:
         return self._changed(before, at_ns, reason)
 
     def blind(self, at_ns: int, reason: str) -> Change | None:
-        """The sensor delivers nothing: earlier votes no longer count."""
+        """Go blind and drop the earlier votes, because the sensor delivers nothing."""
         before = self.state
         self.seeing = False
         self._votes.clear()
@@ -142,7 +144,7 @@ class AlarmLogic:
         return self._changed(before, at_ns, reason)
 
     def acknowledge(self, at_ns: int) -> Change | None:
-        """A person has seen the alarm; a latched one may clear from now on."""
+        """Let a latched alarm clear from now on, because a person has seen it."""
         before = self.state
         self._acknowledged = True
         if self.on:
@@ -150,7 +152,7 @@ class AlarmLogic:
         return self._changed(before, at_ns, "acknowledged")
 
     def arm(self, at_ns: int, *, armed: bool) -> Change | None:
-        """Begin anew, or stop: a latched alarm too is over when it is disarmed."""
+        """Arm or disarm; both end the alarm, a latched one too."""
         if armed is self.armed:
             return None
         before = self.state

@@ -1,23 +1,27 @@
-"""A model's score on a pointer: a moving-coil meter, or a servo."""
+"""A model's score on an analogue meter: a moving-coil instrument or a servo."""
 
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Final, Protocol
 
+from sensorml.alarms.line import LineHealth
 from sensorml.config.tables import Meter
+from sensorml.storage.outbox import Outbox
 
 SERVO_HZ: Final = 50.0
-"""What an analogue servo expects."""
+"""The pulse rate that an analogue servo expects."""
 
 
-class Pulses(Protocol):
-    """A line with a duty cycle, as `buses.gpio` opens it."""
+class PwmOutput(Protocol):
+    """A line with a duty cycle, as `gpio.lines` opens it."""
 
     def set(self, duty: float) -> None: ...
 
 
 def frequency_hz(rule: Meter) -> float:
+    """Return the pulse rate of a meter's line."""
     return SERVO_HZ if rule.kind == "servo" else rule.frequency_hz
 
 
@@ -39,25 +43,29 @@ def duty(rule: Meter, score: float, full_scale: float) -> float:
     return (low_ms + share * (high_ms - low_ms)) * SERVO_HZ / 1000
 
 
-class Pointer:
-    """One meter's line; it follows the score that it is shown."""
+class MeterOutput:
+    """One meter's line; it follows the score of its model."""
 
-    def __init__(self, rule: Meter, line: Pulses, threshold: float) -> None:
-        self.name = rule.name
-        self.line_state = "ok"
+    def __init__(
+        self, rule: Meter, line: PwmOutput, threshold: float, outbox: Outbox
+    ) -> None:
+        """Make the output of a meter.
+
+        Args:
+            rule: the meter's configuration.
+            line: its line.
+            threshold: the model's, which is half of the scale by default.
+            outbox: receives the failures of the line.
+        """
         self._rule = rule
         self._line = line
         self._full_scale = rule.full_scale or 2 * threshold
-        self._duty: float | None = None
+        self._health = LineHealth(rule.name, outbox)
+        self._duty: float | None = None  # None: nothing yet, or it failed
 
     def show(self, score: float) -> None:
-        """Point at the score; NaN: there is none.
-
-        Raises:
-            BusError: the line cannot be driven.
-        """
+        """Show a score; NaN, where there is none, as 0 %."""
         new = duty(self._rule, score, self._full_scale)
         if new != self._duty:
-            self._duty = None
-            self._line.set(new)
-            self._duty = new
+            driven = self._health.drive(partial(self._line.set, new))
+            self._duty = new if driven else None

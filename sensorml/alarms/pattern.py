@@ -1,4 +1,4 @@
-"""How an alarm shows on its line: still, blinking, or one pulse. Pure."""
+"""The pattern of an alarm on its line: a level, blinking, or one pulse. Pure."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from sensorml.config.tables import Alarm
 
 
 class Step(NamedTuple):
-    """A level, and for how long it holds."""
+    """A level, and the time until which it holds."""
 
     on: bool
     until_ns: int | None
-    """Since the alarm went on; None: for good."""
+    """Counted from the start of the alarm; None: no end."""
 
 
 class Pattern(NamedTuple):
-    """What the line does from the moment on at which its alarm goes on."""
+    """The levels of a line from the start of its alarm."""
 
     on_ns: int | None = None
-    """None: on for good."""
+    """None: on without end."""
     off_ns: int | None = None
-    """Then off, and again from the beginning; None: off for good."""
+    """Off after that, then again from the beginning; None: off without end."""
 
     @property
     def changes(self) -> bool:
-        """Whether somebody has to come back to the line."""
+        """Return whether the line changes by itself."""
         return self.on_ns is not None
 
     def at(self, since_ns: int) -> Step:
-        """Return the level that the line has so long after the alarm went on.
+        """Return the level at a time after the start of the alarm.
 
         >>> Pattern(on_ns=2, off_ns=3).at(6)
         Step(on=True, until_ns=7)
@@ -42,13 +42,14 @@ class Pattern(NamedTuple):
             on = since_ns < self.on_ns
             return Step(on, self.on_ns if on else None)
         within_ns = since_ns % (self.on_ns + self.off_ns)
-        begun_ns = since_ns - within_ns
+        cycle_ns = since_ns - within_ns
         if within_ns < self.on_ns:
-            return Step(True, begun_ns + self.on_ns)
-        return Step(False, begun_ns + self.on_ns + self.off_ns)
+            return Step(True, cycle_ns + self.on_ns)
+        return Step(False, cycle_ns + self.on_ns + self.off_ns)
 
 
 def pattern_of(rule: Alarm) -> Pattern:
+    """Return the pattern that an alarm's configuration asks for."""
     if rule.pattern == "blink":
         on_s, off_s = rule.blink_s
         return Pattern(round(on_s * 1e9), round(off_s * 1e9))

@@ -1,4 +1,7 @@
-"""timer: say what this is."""
+"""Lines that change by the clock: blinking alarms, the heartbeat, polled inputs.
+
+One thread comes back to all of them when something is due.
+"""
 
 from __future__ import annotations
 
@@ -7,29 +10,29 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from sensorml.alarms.line import Drivable
+from sensorml.alarms.line import DigitalOutput
 from sensorml.errors import BusError
 
 RETRY_NS: Final = 1_000_000_000
 """Between attempts at a line that cannot be driven."""
-LOOK_NS: Final = 1_000_000_000
-"""Between looks at an input."""
+POLL_NS: Final = 1_000_000_000
+"""Between polls of an input."""
 
 
-class Readable(Protocol):
-    """An input, as `buses.gpio` opens them."""
+class DigitalInput(Protocol):
+    """An input, as `gpio.lines` opens it."""
 
     @property
     def value(self) -> bool: ...
 
 
-class Timed(Protocol):
-    """A line that changes by itself."""
+class TimedLine(Protocol):
+    """A line to which the timer comes back."""
 
     name: str
 
     def advance(self, now_ns: int) -> int | None:
-        """Do what is due; return when to come back, None: when told.
+        """Do what is due; return when to come back, None: after `LineTimer.wake`.
 
         Raises:
             BusError: the line cannot be driven.
@@ -38,28 +41,28 @@ class Timed(Protocol):
 
 
 class Heartbeat:
-    """Toggles a line as long as data moves; then the line is still, high or low.
+    """A line that toggles while data arrives, and else stays high or low.
 
-    Wire it through a capacitor to a retriggerable monostable (or to a watchdog
-    relay's input), whose relay holds the machine's release: it drops out when
-    the beat stops, however the line stopped, and when the power goes.
+    Wire it through a capacitor to a retriggerable monostable, or to the input of
+    a watchdog relay, whose contact releases the machine: the relay drops out when
+    the line stops at either level, and when the power fails.
     """
 
     def __init__(
         self,
-        output: Drivable,
+        output: DigitalOutput,
         progress: Callable[[], int],
         *,
         period_s: float,
         timeout_s: float,
     ) -> None:
-        """Make it.
+        """Make a heartbeat that is still until the first progress.
 
         Args:
             output: the line.
-            progress: a count that moves when the engine has taken in a block.
-            period_s: of high and low together.
-            timeout_s: so long without progress, and the line is still.
+            progress: returns a count that grows with every block of samples.
+            period_s: high and low together.
+            timeout_s: the line stops after this time without progress.
         """
         self.name = "heartbeat"
         self._output = output
@@ -72,7 +75,7 @@ class Heartbeat:
         self._level = False
 
     def advance(self, now_ns: int) -> int:
-        """Toggle when it is due and data has moved; return when to come back."""
+        """Toggle if it is due and data has arrived; return when to come back."""
         if now_ns < self._due_ns:
             return self._due_ns
         progress = self._progress()
@@ -86,82 +89,82 @@ class Heartbeat:
         return self._due_ns
 
 
-class Contact:
-    """An input that is looked at every second too, should the kernel lose an edge.
+class PolledInput:
+    """An input that is also read once a second, because the kernel may lose an edge.
 
-    A level is told when two looks in a row have found it: bounces do not last. To be
-    told what is known already must do no harm.
+    A level is reported when two reads in a row agree, because bounces are shorter.
+    It is reported again and again, also when it has not changed.
     """
 
     def __init__(
-        self, name: str, contact: Readable, told: Callable[[bool, int], None]
+        self, name: str, contact: DigitalInput, report: Callable[[bool, int], None]
     ) -> None:
-        """Make it; `told` is called with the level and the time of the look."""
+        """Make it; `report` is called with the level and the time of the read."""
         self.name = name
         self._contact = contact
-        self._told = told
+        self._report = report
         self._seen: bool | None = None
         self._due_ns = 0
 
     def advance(self, now_ns: int) -> int:
-        """Look when it is due; return when to come back."""
+        """Read the input if it is due; return when to come back."""
         if now_ns >= self._due_ns:
             before, self._seen = self._seen, self._contact.value
             if self._seen is before:
-                self._told(self._seen, now_ns)
-            self._due_ns = now_ns + LOOK_NS
+                self._report(self._seen, now_ns)
+            self._due_ns = now_ns + POLL_NS
         return self._due_ns
 
 
 class LineTimer:
-    """Comes back to lines when it is time; owns its thread while it runs."""
+    """Comes back to lines when they are due, on the thread that calls `run`."""
 
     def __init__(self, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self._clock = clock
-        self._lines: list[Timed] = []
+        self._lines: list[TimedLine] = []
         self._failing: set[str] = set()
         self._changed = threading.Event()
         self._stopped = False
 
     @property
     def needed(self) -> bool:
-        """Whether there is a line to come back to."""
+        """Return whether there is a line to come back to."""
         return bool(self._lines)
 
-    def add(self, line: Timed) -> None:
-        """Take a line in, before it runs."""
+    def add(self, line: TimedLine) -> None:
+        """Add a line, before `run`."""
         self._lines.append(line)
 
     def wake(self) -> None:
-        """Look at the lines now: one has something else to show."""
+        """Look at the lines now, because one of them has a new signal."""
         self._changed.set()
 
     def stop(self) -> None:
-        """Let `run` return. The lines stay as they are."""
+        """Make `run` return; the lines keep their levels."""
         self._stopped = True
         self._changed.set()
 
     def run(self, report: Callable[[str, str, str], None]) -> None:
-        """Drive the lines until `stop`. Blocks.
+        """Drive the lines until `stop` is called. Blocks.
 
         Args:
-            report: called with a line's name, "failed" or "ok", and why, when
-                the one becomes the other.
+            report: called with a line's name, its new state, "failed" or "ok", and
+                the reason, when the state changes.
         """
         while not self._stopped:
-            self._changed.clear()  # first: what changes from here on is seen
+            self._changed.clear()  # first, so that no later change is missed
             due_ns = self.advance(report)
             wait_ns = None if due_ns is None else max(0, due_ns - self._clock())
             if not self._stopped:
                 self._changed.wait(None if wait_ns is None else wait_ns / 1e9)
 
     def advance(self, report: Callable[[str, str, str], None]) -> int | None:
-        """Do what is due on every line; return when the next is, None: never."""
+        """Do what is due on every line; return the next due time, None: never."""
         due_ns = [self._advance(line, report) for line in self._lines]
         return min((at_ns for at_ns in due_ns if at_ns is not None), default=None)
 
     def _advance(
-        self, line: Timed, report: Callable[[str, str, str], None]
+        self, line: TimedLine, report: Callable[[str, str, str], None]
     ) -> int | None:
         now_ns = self._clock()
         try:

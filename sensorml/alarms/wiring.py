@@ -1,7 +1,7 @@
-"""The GPIO lines of a configuration, opened: outputs, inputs, and who hears them.
+"""The GPIO lines of a configuration, opened: outputs, meters, inputs, heartbeat.
 
-Whatever is opened closes with the stack that is given. Without lines in the
-configuration nothing of gpiozero is imported.
+Everything that is opened closes with the stack that is given. gpiozero is
+imported with the first line that is opened.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from contextlib import ExitStack
 
 from sensorml.acquisition.inbox import Acknowledge, Arm, Reading, Trigger
 from sensorml.alarms.line import AlarmLine
-from sensorml.alarms.meter import Pointer, frequency_hz
+from sensorml.alarms.meter import MeterOutput, frequency_hz
 from sensorml.alarms.pattern import pattern_of
-from sensorml.alarms.timer import Contact, Heartbeat, LineTimer
+from sensorml.alarms.timer import Heartbeat, LineTimer, PolledInput
 from sensorml.config.tables import Alarm, Config, Model
-from sensorml.config.tables import Trigger as Edges
-from sensorml.gpio import factory as gpiopins
+from sensorml.config.tables import Trigger as TriggerRule
+from sensorml.gpio import factory, lines
 from sensorml.gpio.names import LineName, line_of
+from sensorml.storage.outbox import Outbox
 
-Tell = Callable[[Reading], None]
+Report = Callable[[Reading], None]
+"""Takes a reading of an input; called on any thread."""
 
 
 def use_header() -> None:
@@ -32,7 +34,7 @@ def use_header() -> None:
 
         return header_chip_here()
 
-    gpiopins.use_chip(find)
+    factory.use_chip(find)
 
 
 def alarm_line(alarm: Alarm, stack: ExitStack, timer: LineTimer) -> AlarmLine | None:
@@ -43,10 +45,8 @@ def alarm_line(alarm: Alarm, stack: ExitStack, timer: LineTimer) -> AlarmLine | 
     """
     if alarm.gpio is None:
         return None
-    from sensorml.gpio import lines as gpio
-
     safe = alarm.fail_safe == "on"
-    output = gpio.open_output(alarm.gpio, active=alarm.active, initial=safe, safe=safe)
+    output = lines.open_output(alarm.gpio, active=alarm.active, initial=safe, safe=safe)
     stack.callback(output.close, safe)
     pattern = pattern_of(alarm)
     line = AlarmLine(alarm.name, output, pattern, wake=timer.wake)
@@ -55,10 +55,12 @@ def alarm_line(alarm: Alarm, stack: ExitStack, timer: LineTimer) -> AlarmLine | 
     return line
 
 
-def listen(
-    alarms: Iterable[Alarm], stack: ExitStack, timer: LineTimer, tell: Tell
+def alarm_inputs(
+    alarms: Iterable[Alarm], stack: ExitStack, timer: LineTimer, report: Report
 ) -> None:
-    """Listen to alarms' inputs, of which several may share one; tell who is disarmed.
+    """Open the buttons and switches of alarms; several alarms may share one.
+
+    An alarm whose switch is open is reported as disarmed at once.
 
     Raises:
         BusError: an input cannot be opened.
@@ -70,96 +72,88 @@ def listen(
         if alarm.arm_gpio is not None:
             switches[line_of(alarm.arm_gpio)].append(alarm.name)
     for line, names in buttons.items():
-        _button(line, names, stack, tell)
+        _open_button(line, names, stack, report)
     for line, names in switches.items():
-        timer.add(_switch(line, names, stack, tell))
+        timer.add(_open_switch(line, names, stack, report))
 
 
-def _button(
-    line: LineName, alarms: Sequence[str], stack: ExitStack, tell: Tell
+def _open_button(
+    line: LineName, alarms: Sequence[str], stack: ExitStack, report: Report
 ) -> None:
-    from sensorml.gpio import lines as gpio
-
-    def pressed(active: bool, at_ns: int) -> None:
+    def on_change(active: bool, at_ns: int) -> None:
         if active:
             for name in alarms:
-                tell(Reading("", at_ns, Acknowledge(name)))
+                report(Reading("", at_ns, Acknowledge(name)))
 
-    button = gpio.open_input(line, on_change=pressed)
+    button = lines.open_input(line, on_change=on_change)
     stack.callback(button.close)
 
 
-def _switch(
-    line: LineName, alarms: Sequence[str], stack: ExitStack, tell: Tell
-) -> Contact:
-    from sensorml.gpio import lines as gpio
-
-    def turned(armed: bool, at_ns: int) -> None:
+def _open_switch(
+    line: LineName, alarms: Sequence[str], stack: ExitStack, report: Report
+) -> PolledInput:
+    def on_change(armed: bool, at_ns: int) -> None:
         for name in alarms:
-            tell(Reading("", at_ns, Arm(name, armed)))
+            report(Reading("", at_ns, Arm(name, armed)))
 
-    switch = gpio.open_input(line, on_change=turned)
+    switch = lines.open_input(line, on_change=on_change)
     stack.callback(switch.close)
     if not switch.value:
-        turned(False, time.monotonic_ns())
-    return Contact(f"arm_gpio {line}", switch, turned)
+        on_change(False, time.monotonic_ns())
+    return PolledInput(f"arm_gpio {line}", switch, on_change)
 
 
-def triggers(models: Iterable[Model], stack: ExitStack, tell: Tell) -> None:
-    """Listen for the edges that models' windows begin with; several may share one.
+def trigger_inputs(models: Iterable[Model], stack: ExitStack, report: Report) -> None:
+    """Open the inputs whose edges begin windows; several models may share one.
 
     Raises:
         BusError: an input cannot be opened.
     """
-    waiting = defaultdict(list)
+    inputs = defaultdict(list)
     for model in models:
         if (rule := model.trigger) is not None:
-            waiting[line_of(rule.gpio), rule.edges].append((model, rule))
-    for (line, _), followers in waiting.items():
-        _trigger(line, followers, stack, tell)
+            inputs[line_of(rule.gpio), rule.edges].append((model, rule))
+    for (line, _), followers in inputs.items():
+        _open_trigger(line, followers, stack, report)
 
 
-def _trigger(
+def _open_trigger(
     line: LineName,
-    followers: Sequence[tuple[Model, Edges]],
+    followers: Sequence[tuple[Model, TriggerRule]],
     stack: ExitStack,
-    tell: Tell,
+    report: Report,
 ) -> None:
-    from sensorml.gpio import lines as gpio
-
-    def fired(_active: bool, at_ns: int) -> None:
+    def on_edge(_active: bool, at_ns: int) -> None:
         for model, rule in followers:
             begin_ns = at_ns + round(rule.delay_s * 1e9)
-            tell(Reading(model.sensor, begin_ns, Trigger(model.name)))
+            report(Reading(model.sensor, begin_ns, Trigger(model.name)))
 
     _, edges = followers[0]
-    opened = gpio.open_input(
+    trigger = lines.open_input(
         line,
-        on_change=fired,
+        on_change=on_edge,
         pull=edges.pull,
         bounce_s=edges.bounce_s,
         edges=edges.edge,
     )
-    stack.callback(opened.close)
+    stack.callback(trigger.close)
 
 
-def pointers(
-    config: Config, model: Model, threshold: float, stack: ExitStack
-) -> list[Pointer]:
+def meters(
+    config: Config, model: Model, threshold: float, stack: ExitStack, outbox: Outbox
+) -> list[MeterOutput]:
     """Open the meters that follow a model.
 
     Raises:
         BusError: a line cannot be opened.
     """
-    found = []
+    outputs = []
     for rule in config.meters:
         if rule.model == model.name:
-            from sensorml.gpio import lines as gpio
-
-            line = gpio.open_pwm(rule.gpio, frequency_hz=frequency_hz(rule))
+            line = lines.open_pwm(rule.gpio, frequency_hz=frequency_hz(rule))
             stack.callback(line.close)
-            found.append(Pointer(rule, line, threshold))
-    return found
+            outputs.append(MeterOutput(rule, line, threshold, outbox))
+    return outputs
 
 
 def heartbeat(
@@ -173,9 +167,7 @@ def heartbeat(
     rule = config.heartbeat
     if rule is None:
         return
-    from sensorml.gpio import lines as gpio
-
-    output = gpio.open_output(rule.gpio, active="high", initial=False)
+    output = lines.open_output(rule.gpio, active="high", initial=False)
     stack.callback(output.close, False)
     timer.add(
         Heartbeat(output, progress, period_s=rule.period_s, timeout_s=rule.timeout_s)
@@ -183,10 +175,8 @@ def heartbeat(
 
 
 def simulated(config: Config) -> bool:
-    """Whether lines are to be driven and this machine has none."""
-    outputs = [alarm.gpio for alarm in config.alarms if alarm.gpio is not None]
-    if not outputs and not config.meters and config.heartbeat is None:
+    """Return whether outputs are configured and this machine has no GPIO."""
+    alarm_lines = [alarm.gpio for alarm in config.alarms if alarm.gpio is not None]
+    if not alarm_lines and not config.meters and config.heartbeat is None:
         return False
-    from sensorml.gpio import lines as gpio
-
-    return gpio.simulated()
+    return lines.simulated()

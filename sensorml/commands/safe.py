@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from sensorml.alarms import fail_safe as failsafe
+from sensorml.alarms import fail_safe
 from sensorml.errors import BusError, ConfigError
 from sensorml.gpio import factory as gpiopins
 from sensorml.gpio import lines as gpio
@@ -26,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     decoder = Decoder(str(args.config))
-    lines = failsafe.noted()
+    lines = fail_safe.read_lines()
     if lines is None:
-        lines = failsafe.configured(args.config, decoder)
+        lines = fail_safe.configured_lines(args.config, decoder)
     gpiopins.use_chip(_header_chip)
     failed = False
     for line in lines:

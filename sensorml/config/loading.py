@@ -31,6 +31,7 @@ from sensorml.config.tables import (
 )
 from sensorml.errors import ModelError, PluginError, Problem, RecordingError
 from sensorml.pipeline import model_files
+from sensorml.pipeline.model_card import Card
 from sensorml.resources import folders, model_folder
 from sensorml.schema import Decoder, Json, nearest, read_toml
 from sensorml.types import Channel
@@ -106,7 +107,7 @@ class _Loading:
         self._references()
         lines = uses.lines_of(sensors, models, alarms, meters, heartbeat)
         warnings = uses.report(decoder, lines, sensors, models)
-        self._fits(sensors, models)
+        cards = self._cards(sensors, models)
         warnings += self._bus_load(sensors)
         if heartbeat and (
             still := compatibility.why_still(heartbeat, sensors.values())
@@ -124,6 +125,7 @@ class _Loading:
             web=web or Web(),
             meters=tuple(meters.values()),
             heartbeat=heartbeat,
+            cards=tuple(cards),
             warnings=tuple(warnings),
         )
 
@@ -239,8 +241,11 @@ class _Loading:
                         cure = nearest(name, known)
                         self.decoder.problem(f"{place}.{kind}", what, cure)
 
-    def _fits(self, sensors: dict[str, Sensor], models: dict[str, Model]) -> None:
-        """Check every model's delegate and card, and the card against its sensor."""
+    def _cards(
+        self, sensors: dict[str, Sensor], models: dict[str, Model]
+    ) -> list[Card]:
+        """Load every model's card; check it against its sensor, and the delegate."""
+        cards = []
         by_name = {
             sensor.name: (sensor, channels)
             for place, sensor in sensors.items()
@@ -257,10 +262,12 @@ class _Loading:
             except ModelError as err:
                 self.decoder.problems += err.problems
                 continue
+            cards.append(card)
             if model.sensor in by_name:
                 reason = compatibility.why_not(card.input, *by_name[model.sensor])
                 if reason is not None:
                     self.decoder.problem(f"{place}.sensor", *reason)
+        return cards
 
     def _channels(self, place: str, sensor: Sensor) -> Sequence[Channel] | None:
         try:

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from sensorml.errors import Problem
+from sensorml.pipeline.model_card import Card
 from sensorml.resources import model_folder
 from sensorml.schema import Table
 
@@ -251,6 +252,8 @@ class Config(NamedTuple):
     web: Web
     meters: tuple[Meter, ...] = ()
     heartbeat: Heartbeat | None = None
+    cards: tuple[Card, ...] = ()
+    """The models' cards, in the order of `models`; their files are verified."""
     warnings: tuple[Problem, ...] = ()
     """What is allowed and probably not meant."""
 

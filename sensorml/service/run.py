@@ -1,12 +1,12 @@
-"""`sensorml run`: everything wired on one exit stack and one task group.
+"""The running service: its threads and tasks, from the start to an orderly stop.
 
 Threads: the event loop; one per bus; one for the engine; one for the journal;
-one per sink; one for lines that blink. The loop itself only supervises: nothing
-that an alarm needs runs on it.
+one per sink; one for lines that blink. The loop only supervises: no alarm needs
+it.
 
-Stopping follows the data: bus threads return, the inbox closes, the engine's
-thread finishes what is queued, the journal commits, sinks try once more, and
-the exit stack leaves the lines at their safe level and closes the rest.
+A stop follows the data: bus threads return, the inbox closes, the engine's thread
+finishes the queue, the journal commits, sinks try once more, and the exit stack
+sets the lines to their safe level and closes the rest.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from typing import TYPE_CHECKING, Final
 
 from sensorml.acquisition.bus_thread import Wake, run_bus
 from sensorml.config.tables import Config
-from sensorml.service.build import _assemble
+from sensorml.service.build import build
 from sensorml.service.status import Running, iterations, status
 from sensorml.service.systemd import Notifier
 from sensorml.storage.committer import Committer
-from sensorml.threads import _worker
+from sensorml.threads import Worker
 
 if TYPE_CHECKING:
     from sensorml.storage.delivery import Delivery
 
-PULSE_S: Final = 1.0
-"""Between looks at progress, for systemd."""
+NOTIFY_S: Final = 1.0
+"""Between notifications of systemd."""
 READY_S: Final = 20.0
-"""So long without a result and the service is ready all the same: it is up and
-cannot see, and its alarms say so. To be started again would not help a sensor that is
-away, or has an hour from row to row."""
+"""After this time the service is ready also without a result. Its alarms are then
+`unknown`. A restart would not help where a sensor is absent, or delivers one row an
+hour."""
 SWITCH_S: Final = 0.001
-"""How long a thread that computes may keep the others waiting: Python's own 5 ms
-are long beside the wait for a burst."""
+"""How long a thread that computes may keep the others waiting. Python's default of
+5 ms is long compared with the time of a FIFO read."""
 SINKS_S: Final = 1.2
-"""How long the sinks may take at a stop; what is left waits in the journal."""
+"""How long the sinks may take at a stop; unsent rows stay in the journal."""
 
 
 Viewer = Callable[[Running], Coroutine[None, None, None]]
@@ -58,6 +58,13 @@ async def run(
 ) -> None:
     """Run the service until a signal, the duration, or the end of every source.
 
+    Args:
+        config: from `config.loading.load`.
+        store: the journal's path.
+        duration_s: stop after this time.
+        viewer: runs beside the service.
+        notifier: notifies systemd; by default as the environment says.
+
     Raises:
         ModelError, DelegateError, BusError: before anything was started.
     """
@@ -67,21 +74,23 @@ async def run(
     with ExitStack() as stack:
         stack.callback(notifier.close)
         _take_signals(stop, stack)
-        running = _assemble(config, store, stack)
+        running = build(config, store, stack)
         async with asyncio.TaskGroup() as group:
-            side = [group.create_task(_pulse(running, notifier), name="pulse")]
+            side_tasks = [group.create_task(_notify(running, notifier), name="notify")]
             if duration_s is not None:
-                side.append(group.create_task(_timer(stop, duration_s), name="timer"))
+                side_tasks.append(
+                    group.create_task(_stop_after(stop, duration_s), name="timer")
+                )
             if viewer is not None:
-                side.append(group.create_task(viewer(running), name="view"))
+                side_tasks.append(group.create_task(viewer(running), name="view"))
             committer = running.committer
-            sent, kept = asyncio.Event(), asyncio.Event()
-            keeping = group.create_task(
-                committer.run(kept, after=running.ready), name="journal"
+            stop_sinks, stop_journal = asyncio.Event(), asyncio.Event()
+            journal = group.create_task(
+                committer.run(stop_journal, after=running.ready), name="journal"
             )
-            sending = [
+            sinks = [
                 group.create_task(
-                    _deliver(delivery, committer, sent),
+                    _deliver(delivery, committer, stop_sinks),
                     name=f"sink {delivery.name}",
                 )
                 for delivery in running.deliveries
@@ -91,26 +100,26 @@ async def run(
             notifier.stopping()
             running.outbox.event(kind="service", subject=config.device, state="stopped")
             await committer.commit()
-            sent.set()
-            if sending and committer.opened.is_set():
-                await asyncio.wait(sending, timeout=SINKS_S)
-            kept.set()  # only now: it also writes how far the sinks have come
+            stop_sinks.set()
+            if sinks and committer.opened.is_set():
+                await asyncio.wait(sinks, timeout=SINKS_S)
+            stop_journal.set()  # after the sinks, because it writes their offsets
             committer.wake.set()
-            await keeping
-            running.timer.stop()  # last: what blinks, blinks until the lines are safe
+            await journal
+            running.timer.stop()  # last, so that lamps blink until the lines are safe
             await lines
-            for task in [*side, *sending]:
+            for task in [*side_tasks, *sinks]:
                 task.cancel()
 
 
 async def _sample_until(
     stop: asyncio.Event, running: Running, stack: ExitStack
 ) -> None:
-    """Run the bus threads and the engine's until `stop` or the sources' end."""
+    """Run the threads of the buses and the engine until `stop` or the sources' end."""
     buses_stop = Wake()
-    engine = _worker("engine", stack)
-    buses = [_worker(name, stack) for name in running.pollers]
-    # Unwound before the workers are joined, also when a task has crashed.
+    engine = stack.enter_context(Worker("engine"))
+    buses = [stack.enter_context(Worker(name)) for name in running.pollers]
+    # Called before the workers are joined, also when a task has crashed.
     stack.callback(running.inbox.close)
     stack.callback(buses_stop.set)
     async with asyncio.TaskGroup() as group:
@@ -124,26 +133,26 @@ async def _sample_until(
             for bus, (name, pollers) in zip(buses, running.pollers.items(), strict=True)
         ]
         stopping = group.create_task(stop.wait(), name="stop")
-        everything = group.create_task(_all(sampling), name="sources")
+        sources = group.create_task(_all(sampling), name="sources")
         await asyncio.wait(
-            [stopping, everything, work], return_when=asyncio.FIRST_COMPLETED
+            [stopping, sources, work], return_when=asyncio.FIRST_COMPLETED
         )
         buses_stop.set()
-        await everything
+        await sources
         running.inbox.close()
         await work
         stopping.cancel()
 
 
 async def _drive_lines(running: Running, stack: ExitStack) -> None:
-    """Let lines blink and beat on a thread of their own, if there are any."""
+    """Drive blinking lines and the heartbeat on their own thread, if there are any."""
     timer = running.timer
 
     def report(name: str, state: str, why: str) -> None:
         running.outbox.event(kind="gpio", subject=name, state=state, detail=why)
 
     if timer.needed:
-        worker = _worker("lines", stack)
+        worker = stack.enter_context(Worker("lines"))
         stack.callback(timer.stop)
         await worker.call(timer.run, report)
 
@@ -155,44 +164,44 @@ async def _all(tasks: Sequence[asyncio.Task[None]]) -> None:
 async def _deliver(
     delivery: Delivery, committer: Committer, stop: asyncio.Event
 ) -> None:
-    await committer.opened.wait()  # there must be something to read
+    await committer.opened.wait()  # a sink reads the journal
     await delivery.run(stop)
 
 
-async def _timer(stop: asyncio.Event, duration_s: float) -> None:
+async def _stop_after(stop: asyncio.Event, duration_s: float) -> None:
     await asyncio.sleep(duration_s)
     stop.set()
 
 
-async def _pulse(running: Running, notifier: Notifier) -> None:
-    """Tell systemd: ready after the first result, alive while the threads turn.
+async def _notify(running: Running, notifier: Notifier) -> None:
+    """Notify systemd: ready after the first result, alive while the threads run.
 
-    A sensor that is away is asked again and again, and that is life: only data says
-    whether it is well, and the heartbeat's line shows that.
+    The threads also run while a sensor is absent and polled in vain. The heartbeat's
+    line shows whether data arrives.
     """
     with suppress(TimeoutError):
         async with asyncio.timeout(READY_S):
             await running.ready.wait()
     notifier.ready(status(running))
-    seen = (0, 0)
+    last = (0, 0)
     while True:
         buses, engine = iterations(running)
-        if buses != seen[0] and engine != seen[1]:
-            seen = (buses, engine)
+        if buses != last[0] and engine != last[1]:
+            last = (buses, engine)
             notifier.watchdog()
         notifier.status(status(running))
-        await asyncio.sleep(PULSE_S)
+        await asyncio.sleep(NOTIFY_S)
 
 
 def _take_signals(stop: asyncio.Event, stack: ExitStack) -> None:
-    """The first SIGINT or SIGTERM stops in order, a second one at once."""
+    """Stop in order on the first SIGINT or SIGTERM, at once on the second."""
     loop = asyncio.get_running_loop()
 
-    def asked() -> None:
+    def on_signal() -> None:
         if stop.is_set():
             os._exit(130)
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, asked)
+        loop.add_signal_handler(number, on_signal)
         stack.callback(loop.remove_signal_handler, number)

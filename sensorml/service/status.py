@@ -1,4 +1,4 @@
-"""The parts of a running service, and how it is."""
+"""The parts of a running service, and its status."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 
 class Running(NamedTuple):
-    """The parts of a running service, for those who look at it."""
+    """The parts of a service, as `build.build` returns them."""
 
     config: Config
     pollers: dict[str, list[SensorPoller]]
+    """By thread; the sensors of one bus share one."""
     monitor: Monitor
     inbox: Inbox
     timer: LineTimer
@@ -35,16 +36,16 @@ class Running(NamedTuple):
 
 
 def iterations(running: Running) -> tuple[int, int]:
-    """Return two counts: one moves while a bus's thread does, one with the engine's."""
-    pollers = (each for bus in running.pollers.values() for each in bus)
-    return sum(each.iterations for each in pollers), running.monitor.iterations
+    """Return the iterations of all bus threads, and those of the engine's thread."""
+    pollers = (poller for bus in running.pollers.values() for poller in bus)
+    return sum(poller.iterations for poller in pollers), running.monitor.iterations
 
 
 def status(running: Running) -> str:
-    """Say in one line how the service is."""
+    """Return the status of the service in one line."""
     monitor = running.monitor
     parts = [f"{sensor.name} {sensor.state}" for sensor in monitor.sensors.values()]
-    parts += [f"{watch.name} {watch.logic.state}" for watch in monitor.watches]
+    parts += [f"{alarm.name} {alarm.logic.state}" for alarm in monitor.alarms]
     parts += [
         f"{stream.model} degraded: {stream.pipeline.engine.why}"
         for stream in monitor.streams

@@ -1,4 +1,4 @@
-"""What the monitor follows: a model on a sensor, and the alarms behind it."""
+"""One model on one sensor: its pipeline, its meters and the rows of its windows."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import Final
 
 import numpy as np
 
-from sensorml.alarms.channel import Watch
-from sensorml.alarms.meter import Pointer
+from sensorml.alarms.meter import MeterOutput
 from sensorml.interfaces import Row
 from sensorml.pipeline.pipeline import Pipeline
 from sensorml.types import Change, Prediction, State
 
 RANKS: Final = (0.5, 0.95, 0.99, 1.0)
-"""Nearest-rank percentiles: a delay in a row is one that was measured."""
+"""Nearest-rank percentiles, so that a delay in a row is one that was measured."""
 
 OK: Final = "ok"
 """The state of a model whose windows are judged."""
@@ -26,59 +25,64 @@ STAGES: Final = ("sample_to_result", "features", "quantise", "invoke", "decide")
 
 @dataclass(slots=True)
 class Stream:
-    """One model on one sensor, the alarms that follow it, and its latest."""
+    """One model on one sensor, and what its windows were since the last report."""
 
     model: str
     sensor: str
     pipeline: Pipeline
-    watches: Sequence[Watch]
-    pointers: Sequence[Pointer] = ()
+    meters: Sequence[MeterOutput] = ()
     latest: Prediction | None = None
     windows: int = 0
-    delays: list[tuple[int, ...]] = field(default_factory=list)
-    """Per window since the last `timing` rows: its durations, as in STAGES."""
-    ignored: int = 0
-    """Triggers that were ignored and have been told of."""
-    told: str = OK
-    """What `news` has last told."""
-    states: set[State] = field(default_factory=set)
-    """Of the windows since it was last asked."""
+    _durations_ns: list[tuple[int, ...]] = field(init=False, default_factory=list)
+    """Per window since the last `timing` rows, in the order of STAGES."""
+    _reported_ignored: int = field(init=False, default=0)
+    _reported_state: str = field(init=False, default=OK)
+    _states: set[State] = field(init=False, default_factory=set)
+    """States of the windows since the last `pending_event`."""
 
     @property
     def delegate(self) -> str:
+        """The delegate that runs the model now."""
         return self.pipeline.engine.delegate
 
-    def take(self, predictions: Sequence[Prediction]) -> None:
-        """Remember the newest windows, n >= 1."""
+    def add(self, predictions: Sequence[Prediction]) -> None:
+        """Count the newest windows, n >= 1."""
         self.latest = predictions[-1]
         self.windows += len(predictions)
-        self.states.update(p.state for p in predictions)
-        self.delays += [
+        self._states.update(p.state for p in predictions)
+        self._durations_ns += [
             (p.delay_ns, p.features_ns, p.quantise_ns, p.invoke_ns, p.decide_ns)
             for p in predictions
             if not math.isnan(p.score)  # the model did not run
         ]
 
-    def news(self) -> Change | None:
-        """Return it when all windows since the last call said nothing, or no longer.
+    def show(self, score: float) -> None:
+        """Show a score on the model's meters; NaN: there is none."""
+        for meter in self.meters:
+            meter.show(score)
 
-        A sensor that runs at another rate than the model wants, or is turned, is
-        well, and the alarm blind all the same.
+    def pending_event(self) -> Change | None:
+        """Return a change if none of the windows since the last call was judged.
+
+        Another change follows when windows are judged again. The sensor can be in
+        order all the time: it runs at another rate than the model needs, or is
+        mounted in another direction, and the alarm is blind.
         """
-        states, self.states = self.states, set()
+        states, self._states = self._states, set()
         if self.latest is None or not states:
             return None
-        seen = not states.isdisjoint({State.NORMAL, State.ANOMALY})
-        told, self.told = self.told, OK if seen else self.latest.state.value
-        if self.told == told:
+        judged = not states.isdisjoint({State.NORMAL, State.ANOMALY})
+        before = self._reported_state
+        self._reported_state = OK if judged else self.latest.state.value
+        if self._reported_state == before:
             return None
-        reason = "" if seen else self.latest.reason
-        return Change(self.latest.end_ns, told, self.told, reason)
+        reason = "" if judged else self.latest.reason
+        return Change(self.latest.end_ns, before, self._reported_state, reason)
 
-    def take_ignored(self) -> int:
+    def new_ignored(self) -> int:
         """Return how many triggers were ignored since the last call."""
-        ignored = self.pipeline.ignored - self.ignored
-        self.ignored += ignored
+        ignored = self.pipeline.ignored - self._reported_ignored
+        self._reported_ignored += ignored
         return ignored
 
     def rows(self, predictions: Sequence[Prediction], offset_ns: int) -> list[Row]:
@@ -111,10 +115,10 @@ class Stream:
 
     def timing_rows(self, start_ns: int, end_ns: int) -> list[Row]:
         """Turn the delays since the last call into `timing` rows, one a stage."""
-        if not self.delays:
+        if not self._durations_ns:
             return []
-        table = np.sort(np.array(self.delays, np.int64), axis=0)
-        self.delays.clear()
+        table = np.sort(np.array(self._durations_ns, np.int64), axis=0)
+        self._durations_ns.clear()
         ranks = table[[math.ceil(share * len(table)) - 1 for share in RANKS]]
         names = (self.sensor, self.model, self.delegate)
         return [

@@ -1,6 +1,6 @@
-"""What the service tells systemd: sd_notify(3) and sd_watchdog_enabled(3).
+"""Notifications of systemd: sd_notify(3) and sd_watchdog_enabled(3).
 
-One datagram a message to the socket that $NOTIFY_SOCKET names. Without the
+Each message is one datagram to the socket that $NOTIFY_SOCKET names. Without the
 variable, that is without systemd, nothing is sent.
 """
 
@@ -13,10 +13,10 @@ from contextlib import suppress
 
 
 class Notifier:
-    """Tells systemd how the service is.
+    """Sends the status of the service to systemd.
 
-    A message that systemd does not take is dropped: it must never stop the
-    service, and the watchdog is the judge of one that falls silent.
+    A message that systemd does not take is dropped, because it must not stop the
+    service; if no more messages arrive, systemd's watchdog restarts the service.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
@@ -26,23 +26,23 @@ class Notifier:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.setblocking(False)
         self.watchdog_interval_s = _watchdog_s(environ)
-        """systemd restarts the service after so long without `watchdog()`: call
+        """systemd restarts the service after this time without `watchdog()`; call
         it at least twice as often. None: no watchdog."""
 
     def ready(self, status: str) -> None:
-        """Say that the service has started, and what it does."""
+        """Report that the service has started, and its status."""
         self._send("READY=1", _status(status))
 
     def status(self, text: str) -> None:
-        """Change the line that `systemctl status` shows."""
+        """Report the line that `systemctl status` shows."""
         self._send(_status(text))
 
     def watchdog(self) -> None:
-        """Say that the threads turn. Call it for no other reason."""
+        """Report that the threads run; call it for no other reason."""
         self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
-        """Say that the service is about to end."""
+        """Report that the service stops."""
         self._send("STOPPING=1")
 
     def close(self) -> None:
@@ -57,7 +57,7 @@ class Notifier:
 
 
 def _status(text: str) -> str:
-    r"""Put a text on one line: a second one would be another field.
+    r"""Put a text on one line, because a second line would be another field.
 
     >>> _status("motor: ok\nREADY=0")
     'STATUS=motor: ok READY=0'
@@ -66,7 +66,7 @@ def _status(text: str) -> str:
 
 
 def _address(name: str) -> str:
-    r"""Turn $NOTIFY_SOCKET into what `sendto` takes; "@" means an abstract one.
+    r"""Return the address in $NOTIFY_SOCKET for `sendto`; "@" means an abstract one.
 
     >>> _address("@/org/freedesktop/systemd1/notify")[0]
     '\x00'
@@ -75,7 +75,7 @@ def _address(name: str) -> str:
 
 
 def _watchdog_s(environ: Mapping[str, str]) -> float | None:
-    """Return the watchdog's time-out, if there is one and it is for this process."""
+    """Return the watchdog's time-out for this process, or None."""
     if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
     usec = environ.get("WATCHDOG_USEC", "")

@@ -35,7 +35,7 @@ _COLOURS: Final = {
 
 
 class _LastLines(logging.Handler):
-    """Keeps the last log lines, to be shown below the tables."""
+    """Keeps the last log lines, which are shown below the tables."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -47,10 +47,10 @@ class _LastLines(logging.Handler):
 
 
 async def show(running: Running) -> None:
-    """Draw until cancelled; log lines go into the view meanwhile."""
+    """Draw the view until cancelled; log lines go into it meanwhile."""
     root = logging.getLogger()
     last = _LastLines()
-    usual, root.handlers = root.handlers, [last]
+    handlers, root.handlers = root.handlers, [last]
     console = Console(stderr=True)
     try:
         with Live(console=console, auto_refresh=False, transient=True) as live:
@@ -59,11 +59,11 @@ async def show(running: Running) -> None:
                 await asyncio.sleep(REFRESH_S)
     finally:
         console.print(render(running, list(last.lines)))
-        root.handlers = usual
+        root.handlers = handlers
 
 
 def render(running: Running, lines: list[str]) -> Group:
-    """Lay out one frame."""
+    """Return one frame of the view."""
     seconds = (time.monotonic_ns() - running.started_ns) / 1e9
     head = Text.assemble(
         ("sensorml ", "bold"), running.config.device, f"  {seconds:.0f} s"
@@ -121,7 +121,7 @@ def _models(running: Running) -> Table:
 
 
 def _delegate(stream: Stream) -> tuple[Text, str, str]:
-    """What runs the model, for how many windows, and why it is not the wanted."""
+    """Return the delegate, the number of windows, and why the delegate is degraded."""
     engine = stream.pipeline.engine
     style = "yellow" if engine.degraded else ""
     return Text(stream.delegate, style), f"{stream.windows:,}", engine.why
@@ -149,11 +149,11 @@ def _bar(score: float, threshold: float) -> Text:
 
 def _alarms(running: Running) -> Table:
     table = _table("alarm", "state", "output", "")
-    for watch in running.monitor.watches:
-        line = watch.logic.rule.gpio
-        level = "on" if watch.logic.output else "off"
+    for alarm in running.monitor.alarms:
+        line = alarm.logic.rule.gpio
+        level = "on" if alarm.logic.output else "off"
         output = "–" if line is None else f"GPIO {line} {level}"
-        table.add_row(watch.name, _coloured(watch.logic.state), output, watch.reason)
+        table.add_row(alarm.name, _coloured(alarm.logic.state), output, alarm.reason)
     return table
 
 

@@ -20,7 +20,7 @@ from sensorml.interfaces import Outcome, Retry, Sink, Split
 from sensorml.storage.reader import Reader
 from sensorml.storage.retry_policy import RetryPolicy, Status
 from sensorml.storage.tables import KINDS
-from sensorml.threads import Errand
+from sensorml.threads import DetachedWorker
 
 __all__ = ["Delivery", "Report", "RetryPolicy", "Status"]
 
@@ -106,7 +106,7 @@ class Delivery:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop`, then try once more, within `stop_s`."""
-        thread = Errand(f"sink {self.name}")
+        thread = DetachedWorker(f"sink {self.name}")
         try:
             async with asyncio.TaskGroup() as group:
                 work = group.create_task(
@@ -119,7 +119,7 @@ class Delivery:
         finally:
             thread.finish(self._close)
 
-    async def _deliver(self, thread: Errand, stop: asyncio.Event) -> None:
+    async def _deliver(self, thread: DetachedWorker, stop: asyncio.Event) -> None:
         while True:
             last_try = stop.is_set()
             try:

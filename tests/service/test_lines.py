@@ -79,43 +79,43 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_lines_show_blink_beat_point_and_are_safe_in_the_end(
+async def test_lines_blink_toggle_and_show_scores_and_are_safe_at_the_end(
     lines: MockFactory, tmp_path: Path
 ) -> None:
     (tmp_path / "box.toml").write_text(BOX)
     config = loading.load(tmp_path / "box.toml")
     store = tmp_path / "journal.db"
-    seen: list[str] = []
+    steps: list[str] = []
 
-    async def watch(running: Running) -> None:
-        watches = {watch.name: watch for watch in running.monitor.watches}
-        await until(lambda: watches["bad"].logic.state is AlarmState.ALARM)
+    async def operate(running: Running) -> None:
+        alarms = {alarm.name: alarm for alarm in running.monitor.alarms}
+        await until(lambda: alarms["bad"].logic.state is AlarmState.ALARM)
         for line in (17, 24):
             lines.pin(line).clear_states()
             await until(lambda line=line: len(lines.pin(line).states) > 6)
-        seen.append("blinks and beats")
+        steps.append("blinks and beats")
         await until(lambda: lines.pin(18).state > 0)
-        seen.append("points")
-        assert watches["guarded"].logic.state is AlarmState.DISARMED
+        steps.append("points")
+        assert alarms["guarded"].logic.state is AlarmState.DISARMED
         lines.pin(6).drive_low()
-        await until(lambda: watches["guarded"].logic.state is AlarmState.ALARM)
+        await until(lambda: alarms["guarded"].logic.state is AlarmState.ALARM)
         assert lines.pin(16).state
-        seen.append("guards")
+        steps.append("guards")
         [_, pressed] = running.monitor.streams
         assert pressed.windows == 0
         lines.pin(5).drive_high()
         await until(lambda: pressed.windows > 0)
-        seen.append("scores")
-        running_out.set()
+        steps.append("scores")
+        finished.set()
 
-    running_out = asyncio.Event()
-    run = service.run(config, store, duration_s=60, viewer=watch)
+    finished = asyncio.Event()
+    run = service.run(config, store, duration_s=60, viewer=operate)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(run)
-        await running_out.wait()
+        await finished.wait()
         os.kill(os.getpid(), signal.SIGTERM)  # as systemd ends it
         await task
-    assert seen == ["blinks and beats", "points", "guards", "scores"]
+    assert steps == ["blinks and beats", "points", "guards", "scores"]
     assert {n: bool(lines.pin(n).state) for n in (16, 17, 18, 24)} == {
         16: False,
         17: True,

@@ -57,10 +57,10 @@ class Rig:
         streams = []
         if model is not None:
             pipeline = Pipeline(model, FakeEngine(), clock=self.clock)
-            streams.append(Stream("wear", "motor", pipeline, []))
+            streams.append(Stream("wear", "motor", pipeline))
         self.health = SensorHealth("motor", stale_after_s=2.0)
         self.monitor = Monitor(
-            [self.health], streams, {}, self.outbox, timing_s=1e6, clock=self.clock
+            [self.health], streams, [], self.outbox, timing_s=1e6, clock=self.clock
         )
         self._due_ns = self.clock()
 

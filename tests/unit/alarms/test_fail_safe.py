@@ -9,7 +9,7 @@ import pytest
 from gpiozero.pins.mock import MockFactory
 
 from sensorml import cli
-from sensorml.alarms import fail_safe as failsafe
+from sensorml.alarms import fail_safe
 from sensorml.config.tables import Alarm
 from sensorml.gpio import factory as gpiopins
 from sensorml.gpio import lines as gpio
@@ -69,16 +69,16 @@ def driven(lines: MockFactory) -> dict[int, bool]:
     return {n: bool(pin.state) for n, pin in pins.items() if pin.function == "output"}
 
 
-def test_every_alarms_line_is_left_safe_whatever_else_is_wrong(
+def test_every_alarms_line_is_safe_whatever_else_is_wrong(
     lines: MockFactory, box: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["safe", str(box)]) == 0
     assert driven(lines) == {17: True, 5: False, 6: False}
-    said = capsys.readouterr().out.splitlines()
-    assert said == ["GPIO 17: high", "GPIO BOARD29: low", "GPIO 6: low"]
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == ["GPIO 17: high", "GPIO BOARD29: low", "GPIO 6: low"]
 
 
-def test_an_alarm_that_does_not_say_where_it_is_safe_hinders_no_other(
+def test_an_alarm_without_a_valid_safe_level_stops_no_other(
     lines: MockFactory, box: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     box.write_text(BOX.replace('"low"', '"lowest"'))
@@ -87,7 +87,7 @@ def test_an_alarm_that_does_not_say_where_it_is_safe_hinders_no_other(
     assert "alarm[1].active" in capsys.readouterr().err
 
 
-def test_a_line_that_somebody_has_hinders_no_other(
+def test_a_line_that_is_in_use_stops_no_other(
     lines: MockFactory, box: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     held = gpio.open_input(17, on_change=lambda *_edge: None)
@@ -97,31 +97,31 @@ def test_a_line_that_somebody_has_hinders_no_other(
     assert "GPIO 17" in capsys.readouterr().err
 
 
-def test_the_lines_that_the_service_drove_count_and_not_what_is_written_since(
+def test_the_list_of_driven_lines_counts_and_not_the_configuration(
     lines: MockFactory, box: Path, runtime: Path
 ) -> None:
     alarms = [
         Alarm(name="bad", model="wear", gpio="GPIO22", active="low"),
         Alarm(name="silent", model="wear"),
     ]
-    failsafe.note(alarms)
+    fail_safe.write_lines(alarms)
     box.write_text("no TOML at all")
     assert cli.main(["safe", str(box)]) == 0
     assert driven(lines) == {22: False}
 
 
-def test_before_the_service_has_driven_any_the_configuration_counts(
+def test_without_a_list_of_driven_lines_the_configuration_counts(
     lines: MockFactory, box: Path, runtime: Path
 ) -> None:
     assert cli.main(["safe", str(box)]) == 0
     assert driven(lines) == {17: True, 5: False, 6: False}
 
 
-def test_a_note_that_cannot_be_written_keeps_no_service_from_starting(
+def test_a_list_that_cannot_be_written_does_not_stop_the_service(
     runtime: Path,
 ) -> None:
     runtime.rmdir()
-    failsafe.note([Alarm(name="bad", model="wear", gpio=17)])
+    fail_safe.write_lines([Alarm(name="bad", model="wear", gpio=17)])
 
 
 @pytest.mark.parametrize("text", ["", "alarm = 3", "[alarm]\ngpio = 17"])

@@ -1,4 +1,4 @@
-"""Lines that change with time, over outputs that remember and a clock that is told."""
+"""Lines that change with time, on fake outputs and a fake clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support import MS, SECOND, Clock
 from sensorml.alarms.line import AlarmLine
 from sensorml.alarms.logic import Signal
 from sensorml.alarms.pattern import Pattern, pattern_of
-from sensorml.alarms.timer import RETRY_NS, Contact, Heartbeat, LineTimer
+from sensorml.alarms.timer import RETRY_NS, Heartbeat, LineTimer, PolledInput
 from sensorml.config.tables import Alarm
 from sensorml.errors import BusError
 
@@ -20,7 +20,7 @@ BLINK = Pattern(on_ns=300 * MS, off_ns=700 * MS)
 
 
 class FakeOutput:
-    """A line that remembers its levels and can be told to fail."""
+    """An output that records its levels and can fail."""
 
     def __init__(self) -> None:
         self.levels: list[bool] = []
@@ -42,7 +42,7 @@ class Bench:
         self.timer = LineTimer(self.clock)
         self.lamp, self.beat = FakeOutput(), FakeOutput()
         self.blocks = 0
-        self.told: list[tuple[str, str, str]] = []
+        self.reports: list[tuple[str, str, str]] = []
         self.line = AlarmLine(
             "bad", self.lamp, pattern, wake=self.timer.wake, clock=self.clock
         )
@@ -54,10 +54,10 @@ class Bench:
         )
 
     def advance(self) -> int | None:
-        return self.timer.advance(lambda *told: self.told.append(told))
+        return self.timer.advance(lambda *report: self.reports.append(report))
 
     def run_for(self, seconds: float, *, blocks: int = 0) -> None:
-        """Let time pass in steps of 50 ms; `blocks` come in each."""
+        """Let time pass in steps of 50 ms, with `blocks` new blocks in each."""
         for _ in range(round(seconds / 0.05)):
             self.clock.advance(0.05)
             self.blocks += blocks
@@ -84,7 +84,7 @@ def test_an_alarm_has_the_pattern_that_it_names(rules, pattern) -> None:
     st.none() | st.integers(1, 50),
     st.integers(0, 500),
 )
-def test_a_level_holds_until_the_time_that_is_told(on_ns, off_ns, since_ns) -> None:
+def test_a_level_holds_until_the_time_that_is_returned(on_ns, off_ns, since_ns) -> None:
     pattern = Pattern(on_ns, off_ns)
 
     def level(at_ns: int) -> bool:
@@ -106,7 +106,7 @@ def test_a_line_has_changed_when_it_was_set() -> None:
     assert bench.lamp.levels == [False, True]
 
 
-def test_an_alarm_blinks_from_the_moment_on_that_it_was_set() -> None:
+def test_an_alarm_blinks_from_the_time_of_its_signal() -> None:
     bench = Bench()
     bench.line.set(Signal.ALARM)
     due = [bench.advance()]
@@ -114,20 +114,20 @@ def test_an_alarm_blinks_from_the_moment_on_that_it_was_set() -> None:
         bench.clock.now_ns = due[-1]
         due.append(bench.advance())
     assert bench.lamp.levels == [True, False, True, False]
-    begun = due[0] - 300 * MS
-    assert [at - begun for at in due] == [300 * MS, SECOND, 1300 * MS, 2 * SECOND]
+    start_ns = due[0] - 300 * MS
+    assert [at - start_ns for at in due] == [300 * MS, SECOND, 1300 * MS, 2 * SECOND]
 
 
 def test_a_late_thread_does_not_shift_the_blinking() -> None:
     bench = Bench()
-    begun = bench.clock()
+    start_ns = bench.clock()
     bench.line.set(Signal.ALARM)
     bench.clock.advance(1.25)
-    assert bench.advance() == begun + 1300 * MS
+    assert bench.advance() == start_ns + 1300 * MS
     assert bench.lamp.levels == [True]
 
 
-def test_what_blinked_stops_when_the_alarm_does() -> None:
+def test_a_line_stops_blinking_when_the_alarm_is_over() -> None:
     bench = Bench()
     bench.line.set(Signal.ALARM)
     bench.run_for(0.5)
@@ -137,7 +137,7 @@ def test_what_blinked_stops_when_the_alarm_does() -> None:
     assert bench.lamp.levels == [True, False, False]
 
 
-def test_without_sight_a_line_that_fails_safe_is_on_and_still() -> None:
+def test_the_line_of_a_blind_alarm_is_on_and_does_not_blink() -> None:
     bench = Bench()
     bench.line.set(Signal.SAFE)
     assert bench.advance() is None
@@ -154,34 +154,34 @@ def test_a_pulse_comes_once_for_every_alarm() -> None:
     assert bench.lamp.levels == [True, False, False] * 2
 
 
-def test_the_heart_beats_while_blocks_come() -> None:
+def test_the_heartbeat_toggles_while_blocks_arrive() -> None:
     bench = Bench()
     bench.add_heartbeat()
     bench.run_for(3, blocks=1)
     assert bench.beat.levels == [True, False, True, False, True, False]
 
 
-def test_the_heart_does_not_beat_before_the_first_block() -> None:
+def test_the_heartbeat_is_still_before_the_first_block() -> None:
     bench = Bench()
     bench.add_heartbeat()
     bench.run_for(5)
     assert bench.beat.levels == []
 
 
-def test_the_heart_stops_with_the_blocks_and_goes_on_with_them() -> None:
+def test_the_heartbeat_stops_without_blocks_and_goes_on_with_them() -> None:
     bench = Bench()
     bench.add_heartbeat()
     bench.run_for(2, blocks=1)
     bench.run_for(10)
     stopped = len(bench.beat.levels)
-    assert stopped <= 4 + 7  # 3 s of patience
+    assert stopped <= 4 + 7  # 3 s of time-out
     bench.run_for(10)
     assert len(bench.beat.levels) == stopped
     bench.run_for(1, blocks=1)
     assert len(bench.beat.levels) == stopped + 2
 
 
-def test_a_lamp_that_is_set_does_not_hurry_the_heart() -> None:
+def test_a_signal_does_not_hurry_the_heartbeat() -> None:
     bench = Bench()
     bench.add_heartbeat()
     bench.blocks = 1
@@ -191,22 +191,22 @@ def test_a_lamp_that_is_set_does_not_hurry_the_heart() -> None:
     assert bench.beat.levels == [True]
 
 
-def test_a_line_that_fails_is_told_once_tried_again_and_hinders_no_other() -> None:
+def test_a_line_that_fails_is_reported_once_and_stops_no_other() -> None:
     bench = Bench()
     bench.add_heartbeat()
     bench.line.set(Signal.ALARM)
     bench.lamp.failing = True
     bench.run_for(2, blocks=1)
-    assert bench.told == [("bad", "failed", "GPIO 17: no access")]
+    assert bench.reports == [("bad", "failed", "GPIO 17: no access")]
     assert len(bench.beat.levels) == 4
     assert bench.lamp.levels == [True]
     bench.lamp.failing = False
     bench.run_for(2, blocks=1)
-    assert bench.told[1:] == [("bad", "ok", "")]
+    assert bench.reports[1:] == [("bad", "ok", "")]
     assert set(bench.lamp.levels[1:]) == {True, False}
 
 
-def test_a_line_that_cannot_be_driven_is_come_back_to_in_a_second() -> None:
+def test_a_line_that_cannot_be_driven_is_tried_again_after_a_second() -> None:
     bench = Bench()
     bench.line.set(Signal.ALARM)
     bench.lamp.failing = True
@@ -214,14 +214,14 @@ def test_a_line_that_cannot_be_driven_is_come_back_to_in_a_second() -> None:
     assert bench.advance() == bench.clock() + RETRY_NS
 
 
-def test_a_line_that_fails_when_it_is_set_says_so_to_who_sets_it() -> None:
+def test_a_line_that_cannot_show_a_signal_raises_an_error() -> None:
     bench = Bench()
     bench.lamp.failing = True
     with pytest.raises(BusError):
         bench.line.set(Signal.ALARM)
 
 
-def test_the_thread_wakes_for_a_line_that_is_set_and_ends_when_told() -> None:
+def test_the_thread_wakes_for_a_new_signal_and_ends_when_it_is_stopped() -> None:
     timer, output = LineTimer(), FakeOutput()
     line = AlarmLine("bad", output, Pattern(50 * MS, SECOND), wake=timer.wake)
     timer.add(line)
@@ -252,23 +252,23 @@ class FakeInput:
         return self.closed
 
 
-def test_a_contact_is_told_when_two_looks_agree_and_failures_once() -> None:
+def test_a_contact_counts_when_two_polls_agree_and_a_failure_is_reported_once() -> None:
     clock, contact = Clock(), FakeInput()
-    timer, told, failures = LineTimer(clock), [], []
-    timer.add(Contact("key", contact, lambda closed, _at_ns: told.append(closed)))
+    timer, levels, failures = LineTimer(clock), [], []
+    timer.add(PolledInput("key", contact, lambda closed, _at_ns: levels.append(closed)))
 
-    def look(closed: bool, *, failing: bool = False) -> list[bool]:
+    def poll(closed: bool, *, failing: bool = False) -> list[bool]:
         contact.closed, contact.failing = closed, failing
-        told.clear()
+        levels.clear()
         clock.advance(1.0)
-        timer.advance(lambda *what: failures.append(what))
-        timer.advance(lambda *what: failures.append(what))  # for another line
-        return list(told)
+        timer.advance(lambda *report: failures.append(report))
+        timer.advance(lambda *report: failures.append(report))  # for another line
+        return list(levels)
 
-    assert [look(True), look(True)] == [[], [True]]
-    assert [look(False), look(True), look(True)] == [[], [], [True]]
-    assert [look(False, failing=True), look(False, failing=True)] == [[], []]
-    assert [look(False), look(False)] == [[], [False]]
+    assert [poll(True), poll(True)] == [[], [True]]
+    assert [poll(False), poll(True), poll(True)] == [[], [], [True]]
+    assert [poll(False, failing=True), poll(False, failing=True)] == [[], []]
+    assert [poll(False), poll(False)] == [[], [False]]
     assert failures == [("key", "failed", "GPIO 5: no access"), ("key", "ok", "")]
 
 

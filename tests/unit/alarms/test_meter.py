@@ -1,4 +1,4 @@
-"""A score on a pointer."""
+"""A score on a meter."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import math
 
 import pytest
 
-from sensorml.alarms.meter import Pointer, duty, frequency_hz
+from sensorml.alarms.meter import MeterOutput, duty, frequency_hz
+from sensorml.clock import WallClock
 from sensorml.config.tables import Meter
 from sensorml.errors import BusError
+from sensorml.storage.outbox import Outbox
 
 
-class FakePulses:
-    """A line that remembers its duty cycles and can be told to fail."""
+class FakePwm:
+    """A line that records its duty cycles and can fail."""
 
     def __init__(self) -> None:
         self.duties: list[float] = []
@@ -28,6 +30,13 @@ def meter(**keys: object) -> Meter:
     return Meter(name="needle", model="wear", gpio=18, **keys)
 
 
+def output(
+    line: FakePwm, outbox: Outbox | None = None, *, threshold: float = 1.0, **keys
+) -> MeterOutput:
+    outbox = outbox or Outbox(WallClock(), urgent=lambda: None)
+    return MeterOutput(meter(**keys), line, threshold, outbox)
+
+
 @pytest.mark.parametrize(
     ("score", "pwm", "servo_ms"),
     [
@@ -40,7 +49,7 @@ def meter(**keys: object) -> Meter:
         (math.nan, 0.0, 1.0),
     ],
 )
-def test_a_pointer_stays_on_its_scale(score, pwm, servo_ms) -> None:
+def test_a_meter_stays_on_its_scale(score, pwm, servo_ms) -> None:
     assert duty(meter(), score, 2.0) == pwm
     assert duty(meter(kind="servo"), score, 2.0) * 20 == pytest.approx(servo_ms)
 
@@ -56,27 +65,26 @@ def test_a_servo_has_its_own_frequency() -> None:
 
 
 @pytest.mark.parametrize(("full_scale", "shown"), [(None, 0.5), (8.0, 0.25)])
-def test_full_scale_is_twice_the_threshold_unless_told(full_scale, shown) -> None:
-    line = FakePulses()
-    Pointer(meter(full_scale=full_scale), line, threshold=2.0).show(2.0)
+def test_full_scale_is_twice_the_threshold_by_default(full_scale, shown) -> None:
+    line = FakePwm()
+    output(line, full_scale=full_scale, threshold=2.0).show(2.0)
     assert line.duties == [shown]
 
 
-def test_a_line_is_only_told_what_is_new_to_it() -> None:
-    line = FakePulses()
-    pointer = Pointer(meter(), line, threshold=1.0)
+def test_a_line_is_only_set_to_a_new_duty_cycle() -> None:
+    line = FakePwm()
+    needle = output(line)
     for score in (1.0, 1.0, 9.0, 8.0, math.nan, math.nan):
-        pointer.show(score)
+        needle.show(score)
     assert line.duties == [0.5, 1.0, 0.0]
 
 
-def test_what_could_not_be_shown_is_tried_again() -> None:
-    line = FakePulses()
-    pointer = Pointer(meter(), line, threshold=1.0)
-    pointer.show(1.0)
+def test_a_failure_is_reported_and_the_next_score_is_shown_again() -> None:
+    line = FakePwm()
+    needle = output(line)
+    needle.show(1.0)
     line.failing = True
-    with pytest.raises(BusError):
-        pointer.show(2.0)
+    needle.show(2.0)
     line.failing = False
-    pointer.show(1.0)
+    needle.show(1.0)
     assert line.duties == [0.5, 0.5]

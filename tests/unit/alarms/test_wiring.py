@@ -16,6 +16,7 @@ from sensorml.acquisition.inbox import Trigger as Triggered
 from sensorml.alarms import wiring
 from sensorml.alarms.logic import Signal
 from sensorml.alarms.timer import LineTimer
+from sensorml.clock import WallClock
 from sensorml.config.tables import (
     Alarm,
     Config,
@@ -28,6 +29,7 @@ from sensorml.config.tables import (
 )
 from sensorml.errors import BusError
 from sensorml.gpio import factory as gpiopins
+from sensorml.storage.outbox import Outbox
 
 
 @pytest.fixture(autouse=True)
@@ -48,8 +50,12 @@ def alarm(**keys: object) -> Alarm:
     return Alarm(name="bad", model="wear", **keys)
 
 
-def listen(stack: ExitStack, told: list[Reading], *alarms: Alarm) -> None:
-    wiring.listen(alarms, stack, LineTimer(), told.append)
+def outbox() -> Outbox:
+    return Outbox(WallClock(), urgent=lambda: None)
+
+
+def listen(stack: ExitStack, readings: list[Reading], *alarms: Alarm) -> None:
+    wiring.alarm_inputs(alarms, stack, LineTimer(), readings.append)
 
 
 def config(**keys: object) -> Config:
@@ -71,7 +77,7 @@ def test_a_line_that_blinked_is_left_at_its_safe_level(
 
 
 @pytest.mark.parametrize(("pattern", "timed"), [("level", False), ("pulse", True)])
-def test_only_a_line_that_changes_by_itself_is_come_back_to(
+def test_only_a_line_that_changes_by_itself_needs_the_timer(
     stack: ExitStack, pattern: str, timed: bool
 ) -> None:
     timer = LineTimer()
@@ -86,12 +92,12 @@ def test_an_alarm_without_a_line_has_none(stack: ExitStack) -> None:
 def test_a_closed_contact_arms_and_an_open_one_disarms(
     lines: MockFactory, stack: ExitStack
 ) -> None:
-    told: list[Reading] = []
-    listen(stack, told, alarm(arm_gpio=5))
-    assert [reading.content for reading in told] == [Arm("bad", False)]
+    readings: list[Reading] = []
+    listen(stack, readings, alarm(arm_gpio=5))
+    assert [reading.content for reading in readings] == [Arm("bad", False)]
     lines.pin(5).drive_low()
     lines.pin(5).drive_high()
-    assert [reading.content for reading in told[1:]] == [
+    assert [reading.content for reading in readings[1:]] == [
         Arm("bad", True),
         Arm("bad", False),
     ]
@@ -108,22 +114,22 @@ def test_a_contact_that_is_closed_at_the_start_leaves_it_armed(
     lines: MockFactory, stack: ExitStack
 ) -> None:
     lines.pin(5, pin_class=Grounded)
-    told: list[Reading] = []
-    listen(stack, told, alarm(arm_gpio=5))
-    assert told == []
+    readings: list[Reading] = []
+    listen(stack, readings, alarm(arm_gpio=5))
+    assert readings == []
 
 
-def test_a_button_is_told_when_it_is_pressed_and_not_when_it_is_let_go(
+def test_a_button_counts_when_it_is_pressed_and_not_when_it_is_released(
     lines: MockFactory, stack: ExitStack
 ) -> None:
-    told: list[Reading] = []
-    listen(stack, told, alarm(acknowledge_gpio=27))
+    readings: list[Reading] = []
+    listen(stack, readings, alarm(acknowledge_gpio=27))
     lines.pin(27).drive_low()
     lines.pin(27).drive_high()
-    assert [reading.content for reading in told] == [Acknowledge("bad")]
+    assert [reading.content for reading in readings] == [Acknowledge("bad")]
 
 
-def test_an_input_that_somebody_has_is_an_error_at_the_start(stack: ExitStack) -> None:
+def test_an_input_that_is_in_use_is_an_error_at_the_start(stack: ExitStack) -> None:
     listen(stack, [], alarm(arm_gpio=5))
     with pytest.raises(BusError, match="GPIO 5"):
         listen(stack, [], alarm(acknowledge_gpio="BOARD29"))
@@ -140,11 +146,11 @@ def test_one_button_and_one_switch_serve_many_alarms(
             ("other", 26, None),
         ]
     ]
-    told: list[Reading] = []
-    listen(stack, told, *alarms)
+    readings: list[Reading] = []
+    listen(stack, readings, *alarms)
     lines.pin(27).drive_low()
     lines.pin(5).drive_low()
-    assert [reading.content for reading in told] == [
+    assert [reading.content for reading in readings] == [
         Arm("bad", False),
         Arm("worse", False),
         Acknowledge("bad"),
@@ -154,83 +160,85 @@ def test_one_button_and_one_switch_serve_many_alarms(
     ]
 
 
-def test_a_switch_whose_edge_was_lost_is_believed_at_the_second_look(
+def test_a_switch_whose_edge_was_lost_counts_at_the_second_poll(
     lines: MockFactory, stack: ExitStack
 ) -> None:
-    clock, told = Clock(), []
+    clock, readings = Clock(), []
     timer = LineTimer(clock)
-    wiring.listen([alarm(arm_gpio=5)], stack, timer, told.append)
+    wiring.alarm_inputs([alarm(arm_gpio=5)], stack, timer, readings.append)
     timer.advance(lambda *_: None)
-    told.clear()
-    lines.pin(5)._state = False  # closed, and no edge told of it
+    readings.clear()
+    lines.pin(5)._state = False  # closed, without an edge
     for expected in ([], [Arm("bad", True)]):
         clock.advance(1.0)
         timer.advance(lambda *_: None)
-        assert [reading.content for reading in told] == expected
+        assert [reading.content for reading in readings] == expected
 
 
 @pytest.mark.parametrize(("edge", "levels"), [("rising", "hlh"), ("falling", "hl")])
-def test_a_trigger_hears_its_own_edges_only(
+def test_a_trigger_reports_its_own_edges_only(
     lines: MockFactory, stack: ExitStack, edge: str, levels: str
 ) -> None:
-    told: list[Reading] = []
+    readings: list[Reading] = []
     rule = Trigger(gpio=6, edge=edge)
-    wiring.triggers([_model(rule)], stack, told.append)
+    wiring.trigger_inputs([_model(rule)], stack, readings.append)
     for level in levels:
         (lines.pin(6).drive_high if level == "h" else lines.pin(6).drive_low)()
-    assert len(told) == levels.count("h" if edge == "rising" else "l")
-    assert {reading.content for reading in told} == {Triggered("wear")}
-    assert {reading.sensor for reading in told} == {"motor"}
+    assert len(readings) == levels.count("h" if edge == "rising" else "l")
+    assert {reading.content for reading in readings} == {Triggered("wear")}
+    assert {reading.sensor for reading in readings} == {"motor"}
 
 
-def test_a_trigger_is_of_the_edges_time_and_the_delay_after_it(
+def test_a_window_begins_at_the_time_of_the_edge_plus_the_delay(
     lines: MockFactory, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[Reading] = []
+    readings: list[Reading] = []
     rule = Trigger(gpio=6, delay_s=0.25, bounce_s=0.01)
-    wiring.triggers([_model(rule)], stack, told.append)
-    kernels_s = time.monotonic()
-    monkeypatch.setattr("gpiozero.pins.mock.monotonic", lambda: kernels_s)
+    wiring.trigger_inputs([_model(rule)], stack, readings.append)
+    edge_s = time.monotonic()
+    monkeypatch.setattr("gpiozero.pins.mock.monotonic", lambda: edge_s)
     lines.pin(6).drive_high()
-    [at_ns] = [reading.at_ns for reading in told]
-    assert at_ns == round(kernels_s * 1e9) + 240_000_000
+    [at_ns] = [reading.at_ns for reading in readings]
+    assert at_ns == round(edge_s * 1e9) + 240_000_000
 
 
 def test_one_edge_triggers_many_models_each_after_its_own_delay(
     lines: MockFactory, stack: ExitStack
 ) -> None:
-    told: list[Reading] = []
+    readings: list[Reading] = []
     rules = [Trigger(gpio=6), Trigger(gpio="BOARD31", delay_s=0.5)]
-    wiring.triggers(map(_model, rules), stack, told.append)
+    wiring.trigger_inputs(map(_model, rules), stack, readings.append)
     lines.pin(6).drive_high()
-    assert len(told) == 2
-    assert told[1].at_ns - told[0].at_ns == 500_000_000
+    assert len(readings) == 2
+    assert readings[1].at_ns - readings[0].at_ns == 500_000_000
 
 
 def test_one_line_triggers_by_one_kind_of_edge(stack: ExitStack) -> None:
     rules = [Trigger(gpio=6), Trigger(gpio=6, edge="falling")]
     with pytest.raises(BusError, match="GPIO 6"):
-        wiring.triggers(map(_model, rules), stack, lambda _: None)
+        wiring.trigger_inputs(map(_model, rules), stack, lambda _: None)
 
 
 def _model(trigger: Trigger) -> Model:
     return Model(name="wear", path="wear", sensor="motor", trigger=trigger)
 
 
-def test_a_meter_points_and_is_off_when_it_is_closed(lines: MockFactory) -> None:
+def test_a_meter_shows_a_score_and_is_off_when_it_is_closed(lines: MockFactory) -> None:
     meters = (
         Meter(name="needle", model="wear", gpio=18, frequency_hz=500.0),
         Meter(name="other", model="heat", gpio=19),
     )
     with ExitStack() as opened:
-        [pointer] = wiring.pointers(config(meters=meters), _model(None), 1.0, opened)
-        pointer.show(1.0)
+        [needle] = wiring.meters(
+            config(meters=meters), _model(None), 1.0, opened, outbox()
+        )
+        needle.show(1.0)
         assert (lines.pin(18).frequency, lines.pin(18).state) == (500.0, 0.5)
     assert (lines.pin(18).frequency, lines.pin(18).state) == (None, 0.0)
     assert lines.pin(18).function == "output"
 
 
-def test_a_heart_that_beat_is_low_when_it_is_closed(lines: MockFactory) -> None:
+def test_a_heartbeat_is_low_when_it_is_closed(lines: MockFactory) -> None:
     timer, blocks = LineTimer(lambda: 0), [0]
     with ExitStack() as opened:
         rule = config(heartbeat=Heartbeat(gpio=24))
@@ -244,12 +252,12 @@ def test_a_heart_that_beat_is_low_when_it_is_closed(lines: MockFactory) -> None:
 def test_a_configuration_without_lines_opens_none(stack: ExitStack) -> None:
     timer = LineTimer()
     wiring.heartbeat(config(), stack, timer, lambda: 0)
-    wiring.triggers([_model(None)], stack, lambda _: None)
+    wiring.trigger_inputs([_model(None)], stack, lambda _: None)
     listen(stack, [], alarm())
-    assert wiring.pointers(config(), _model(None), 1.0, stack) == []
+    assert wiring.meters(config(), _model(None), 1.0, stack, outbox()) == []
     assert not wiring.simulated(config())
     assert not timer.needed
 
 
-def test_lines_that_are_driven_on_paper_are_told_of() -> None:
+def test_a_heartbeat_on_a_machine_without_gpio_is_simulated() -> None:
     assert wiring.simulated(config(heartbeat=Heartbeat(gpio=24)))

@@ -1,4 +1,4 @@
-"""Readings on their way to lines and rows, over fake engines and lines."""
+"""The way of readings to lines and rows, with fake engines and lines."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from sensorml.acquisition.inbox import (
     Trigger,
 )
 from sensorml.acquisition.sensor_health import NEWS_AT_ONCE, SensorHealth
-from sensorml.alarms.channel import Watch
-from sensorml.alarms.logic import AlarmLogic, Signal
-from sensorml.alarms.meter import Pointer
+from sensorml.alarms.channel import AlarmChannel
+from sensorml.alarms.logic import Signal
+from sensorml.alarms.meter import MeterOutput
 from sensorml.clock import WallClock
 from sensorml.config.tables import Alarm, Meter, When
 from sensorml.errors import BusError, SensorError, SourceEndedError
@@ -37,39 +37,39 @@ EPOCH = 1_700_000_000 * SECOND
 QUIET, LOUD = [0.0, 0.1, 0.2, 0.1], [0.0, 5.0, 0.2, 0.1]
 
 
-class Diary(Outbox):
-    """An outbox that also writes down in what order things happened."""
+class LoggedOutbox(Outbox):
+    """An outbox that also logs the order of rows and line changes."""
 
-    def __init__(self, clock: Clock, pages: list[str]) -> None:
+    def __init__(self, clock: Clock, log: list[str]) -> None:
         super().__init__(
             WallClock(monotonic_ns=clock, utc_ns=lambda: clock() + EPOCH),
             urgent=lambda: None,
         )
-        self.pages = pages
+        self.log = log
 
     def predictions(self, make) -> None:
-        self.pages.append("predictions")
+        self.log.append("predictions")
         super().predictions(make)
 
     def alarm(self, at_ns, **fields) -> None:
-        self.pages.append(f"alarm {fields['state']}")
+        self.log.append(f"alarm {fields['state']}")
         super().alarm(at_ns, **fields)
 
 
 class FakeLine:
-    """A line that remembers its levels and can be told to fail."""
+    """A line that records its levels and can fail."""
 
-    def __init__(self, pages: list[str]) -> None:
+    def __init__(self, log: list[str]) -> None:
         self.levels: list[bool] = []
         self.signals: list[Signal] = []
         self.failing = False
-        self._pages = pages
+        self._log = log
 
     def set(self, signal: Signal) -> None:
         if self.failing:
             raise BusError("GPIO 17: no access")
         on = signal is not Signal.OFF
-        self._pages.append(f"line {'on' if on else 'off'}")
+        self._log.append(f"line {'on' if on else 'off'}")
         self.levels.append(on)
         self.signals.append(signal)
 
@@ -79,24 +79,30 @@ class Bench:
 
     def __init__(self, **rules: object) -> None:
         self.clock = Clock()
-        self.pages: list[str] = []
-        self.outbox = Diary(self.clock, self.pages)
+        self.log: list[str] = []
+        self.outbox = LoggedOutbox(self.clock, self.log)
         self.engine = FakeEngine(clock=self.clock, quantise_ns=1_000, invoke_ns=5_000)
         wear = {"of": (1, 1), "clear_after_s": 0.0, "fail_safe": "off", **rules}
-        self.bad = Watch(
-            AlarmLogic(Alarm(name="bad", model="wear", **wear)), FakeLine(self.pages)
+        self.bad_line, self.open_line = FakeLine(self.log), FakeLine(self.log)
+        self.bad = AlarmChannel(
+            Alarm(name="bad", model="wear", **wear),
+            self.outbox,
+            sensor="motor",
+            line=self.bad_line,
         )
-        self.open = Watch(
-            AlarmLogic(Alarm(name="open", sensor="door", when=When(equals=1))),
-            FakeLine(self.pages),
+        self.open = AlarmChannel(
+            Alarm(name="open", sensor="door", when=When(equals=1)),
+            self.outbox,
+            sensor="door",
+            line=self.open_line,
         )
         pipeline = Pipeline(card(hop=4), self.engine, clock=self.clock)
-        self.stream = Stream("wear", "motor", pipeline, [self.bad])
+        self.stream = Stream("wear", "motor", pipeline)
         self.first_results = 0
         self.monitor = Monitor(
             [SensorHealth(name, stale_after_s=2.0) for name in ("motor", "door")],
             [self.stream],
-            {"door": [self.open]},
+            [self.bad, self.open],
             self.outbox,
             timing_s=10.0,
             first_result=self._first_result,
@@ -107,12 +113,12 @@ class Bench:
         self.first_results += 1
 
     def read(self, sensor: str, rows: list[float], *, rate_hz: float = 1000.0) -> None:
-        """Take in rows of which the last was taken just now."""
+        """Read rows, the last of which was taken just now."""
         start_ns = self.clock() - round((len(rows) - 1) * 1e9 / rate_hz)
         what = block(rows, start_ns=start_ns, rate_hz=rate_hz)
         self.monitor.handle(Reading(sensor, self.clock(), what))
 
-    def tell(self, sensor: str, what: object) -> None:
+    def put(self, sensor: str, what: object) -> None:
         self.monitor.handle(Reading(sensor, self.clock(), what))
 
     def rows(self, kind: str, *columns: str) -> list[tuple[object, ...]]:
@@ -125,9 +131,9 @@ class Bench:
 def test_a_line_has_changed_before_anything_is_written_down() -> None:
     bench = Bench()
     bench.read("motor", QUIET)
-    bench.pages.clear()
+    bench.log.clear()
     bench.read("motor", LOUD)
-    assert bench.pages == ["line on", "alarm alarm", "predictions"]
+    assert bench.log == ["line on", "alarm alarm", "predictions"]
 
 
 def test_an_alarm_and_its_window_are_rows() -> None:
@@ -171,7 +177,7 @@ def test_a_contact_drives_its_alarm_without_a_model() -> None:
     assert bench.open.logic.state is AlarmState.ALARM
     assert bench.open.reason == "the value is 1"
     bench.read("door", [0])
-    assert bench.open.line.levels == [False, True, False]
+    assert bench.open_line.levels == [False, True, False]
     assert bench.engine.windows == 0
     states = bench.rows("alarm", "sensor", "model", "state", "score")
     assert states == [
@@ -200,7 +206,7 @@ def test_a_sensor_that_goes_silent_blinds_its_alarm_and_not_the_others(fail_safe
         bench.monitor.tick(bench.clock())
     assert bench.monitor.sensors["motor"].state is SensorState.STALE
     assert bench.bad.logic.state is AlarmState.UNKNOWN
-    assert bench.bad.line.levels[-1] == (fail_safe == "on")
+    assert bench.bad_line.levels[-1] == (fail_safe == "on")
     assert bench.open.logic.state is AlarmState.NORMAL
     rows, _ = bench.outbox.take()
     assert rows["alarm"][-1][1:7] == (
@@ -217,9 +223,9 @@ def test_a_sensor_that_goes_silent_blinds_its_alarm_and_not_the_others(fail_safe
 def test_a_contact_that_went_away_is_not_taken_for_a_closed_door() -> None:
     bench = Bench()
     bench.read("door", [0])
-    bench.tell("door", BusError("no access"))
+    bench.put("door", BusError("no access"))
     assert bench.open.logic.state is AlarmState.UNKNOWN
-    assert bench.open.line.levels == [False, True]
+    assert bench.open_line.levels == [False, True]
     assert bench.rows("alarm", "sensor", "model", "state")[-1] == (
         "door",
         "",
@@ -230,12 +236,12 @@ def test_a_contact_that_went_away_is_not_taken_for_a_closed_door() -> None:
 def test_an_alarm_that_was_on_stays_on_while_its_sensor_is_away() -> None:
     bench = Bench(clear_after_s=30.0)
     bench.read("motor", LOUD)
-    bench.tell("motor", BusError("nobody answers"))
+    bench.put("motor", BusError("nobody answers"))
     assert bench.bad.logic.state is AlarmState.UNKNOWN
-    assert bench.bad.line.levels == [True]
+    assert bench.bad_line.levels == [True]
     bench.read("motor", QUIET)
     assert bench.bad.logic.state is AlarmState.ALARM
-    assert bench.bad.line.levels == [True]
+    assert bench.bad_line.levels == [True]
 
 
 @pytest.mark.parametrize(
@@ -246,9 +252,9 @@ def test_an_alarm_that_was_on_stays_on_while_its_sensor_is_away() -> None:
         (SourceEndedError("all read"), SensorState.ENDED),
     ],
 )
-def test_whatever_became_of_a_sensor_is_an_event(what, state) -> None:
+def test_every_failure_of_a_sensor_is_an_event(what, state) -> None:
     bench = Bench()
-    bench.tell("motor", what)
+    bench.put("motor", what)
     assert bench.rows("event", "kind", "subject", "state") == [
         ("sensor", "motor", state)
     ]
@@ -257,7 +263,7 @@ def test_whatever_became_of_a_sensor_is_an_event(what, state) -> None:
 
 def test_a_sensor_that_only_started_can_go_stale() -> None:
     bench = Bench()
-    bench.tell("motor", Started())
+    bench.put("motor", Started())
     bench.clock.advance(3)
     bench.monitor.tick(bench.clock())
     assert bench.monitor.sensors["motor"].state is SensorState.STALE
@@ -281,7 +287,7 @@ def test_frozen_samples_make_the_sensor_frozen_and_the_alarm_unknown() -> None:
     assert bench.bad.logic.state is AlarmState.NORMAL
 
 
-def test_a_model_that_judges_nothing_for_a_period_is_told_and_when_it_does_again():
+def test_a_model_that_judges_nothing_for_a_period_is_reported_and_its_recovery():
     bench = Bench()
     for rows, rate_hz in [(LOUD, 1000.0), (LOUD, 1100.0), (LOUD, 1100.0)]:
         bench.read("motor", rows, rate_hz=rate_hz)
@@ -294,8 +300,8 @@ def test_a_model_that_judges_nothing_for_a_period_is_told_and_when_it_does_again
         bench.read("motor", QUIET, rate_hz=rate_hz)
         bench.clock.advance(11)
         bench.monitor.tick(bench.clock())
-    told = [row for row in bench.rows("event", "kind", "state") if row[0] == "model"]
-    assert told == [("model", "unknown"), ("model", "ok")]
+    events = [row for row in bench.rows("event", "kind", "state") if row[0] == "model"]
+    assert events == [("model", "unknown"), ("model", "ok")]
 
 
 def test_a_frozen_contact_proves_nothing() -> None:
@@ -317,26 +323,26 @@ def test_a_button_clears_a_latched_alarm_and_its_line() -> None:
     bench.read("motor", QUIET)
     assert bench.bad.logic.state is AlarmState.ALARM
     bench.outbox.take()
-    bench.tell("", Acknowledge("bad"))
+    bench.put("", Acknowledge("bad"))
     assert bench.bad.logic.state is AlarmState.NORMAL
-    assert bench.bad.line.levels[-1] is False
+    assert bench.bad_line.levels[-1] is False
     assert bench.rows("alarm", "alarm", "sensor", "model", "state", "reason") == [
         ("bad", "motor", "wear", "normal", "acknowledged")
     ]
 
 
-def test_acknowledging_what_is_not_there_does_nothing() -> None:
+def test_acknowledging_an_alarm_that_does_not_exist_does_nothing() -> None:
     bench = Bench()
-    bench.tell("", Acknowledge("gone"))
+    bench.put("", Acknowledge("gone"))
     assert bench.rows("alarm", "alarm") == []
 
 
-def test_a_line_is_only_told_what_is_new_to_it() -> None:
+def test_a_line_is_only_set_to_a_new_signal() -> None:
     bench = Bench()
     for rows in (QUIET, QUIET, LOUD, LOUD, QUIET, QUIET):
         bench.read("motor", rows)
         bench.monitor.tick(bench.clock())
-    assert bench.bad.line.levels == [False, True, False]
+    assert bench.bad_line.levels == [False, True, False]
 
 
 def test_an_alarm_that_comes_on_while_it_is_blind_drives_its_line() -> None:
@@ -348,32 +354,32 @@ def test_an_alarm_that_comes_on_while_it_is_blind_drives_its_line() -> None:
     bench.read("motor", LOUD)
     bench.read("motor", LOUD)
     assert bench.bad.logic.on
-    assert bench.bad.line.levels[-1] is True
+    assert bench.bad_line.levels[-1] is True
 
 
-def test_a_line_that_fails_is_told_once_and_tried_until_it_works() -> None:
+def test_a_line_that_fails_is_reported_once_and_tried_until_it_works() -> None:
     bench = Bench()
     bench.read("motor", QUIET)
-    bench.bad.line.failing = True
+    bench.bad_line.failing = True
     for _ in range(3):
         bench.read("motor", LOUD)
         bench.monitor.tick(bench.clock())
     assert bench.bad.logic.state is AlarmState.ALARM
-    events = ("kind", "subject", "state", "detail")
-    told = [row for row in bench.rows("event", *events) if row[0] == "gpio"]
-    assert told == [("gpio", "bad", "failed", "GPIO 17: no access")]
-    bench.bad.line.failing = False
+    columns = ("kind", "subject", "state", "detail")
+    events = [row for row in bench.rows("event", *columns) if row[0] == "gpio"]
+    assert events == [("gpio", "bad", "failed", "GPIO 17: no access")]
+    bench.bad_line.failing = False
     bench.monitor.tick(bench.clock())
-    assert bench.bad.line.levels == [False, True]
-    assert bench.rows("event", *events) == [("gpio", "bad", "ok", "")]
+    assert bench.bad_line.levels == [False, True]
+    assert bench.rows("event", *columns) == [("gpio", "bad", "ok", "")]
 
 
 def test_several_models_on_one_sensor_see_the_same_rows() -> None:
     bench = Bench()
     other = FakeEngine()
-    streams = [bench.stream, Stream("second", "motor", Pipeline(card(), other), [])]
+    streams = [bench.stream, Stream("second", "motor", Pipeline(card(), other))]
     monitor = Monitor(
-        [SensorHealth("motor", stale_after_s=2)], streams, {}, bench.outbox
+        [SensorHealth("motor", stale_after_s=2)], streams, [], bench.outbox
     )
     monitor.handle(Reading("motor", 0, block(LOUD)))
     assert (bench.engine.windows, other.windows) == (1, 1)
@@ -422,7 +428,7 @@ def test_the_counts_of_every_sensor_become_a_row_of_every_period() -> None:
     bench.monitor.tick(bench.clock())
     assert bench.rows("sensor", "sensor") == []
     bench.clock.advance(9.1)
-    bench.tell("door", BusError("gone"))
+    bench.put("door", BusError("gone"))
     bench.monitor.tick(bench.clock())
     columns = ("start_ns", "time_ns", "sensor", "state", "rate_hz", "rows", "failures")
     now_ns = EPOCH + bench.clock()
@@ -439,19 +445,19 @@ def test_the_counts_of_every_sensor_become_a_row_of_every_period() -> None:
     ]
 
 
-def test_the_event_of_an_overrun_says_how_many_samples_it_cost() -> None:
+def test_the_event_of_an_overrun_has_the_number_of_lost_samples() -> None:
     bench = Bench()
     bench.read("motor", QUIET)
-    bench.tell("motor", block(QUIET, start_ns=bench.clock(), missed=42))
+    bench.put("motor", block(QUIET, start_ns=bench.clock(), missed=42))
     assert bench.rows("event", "state", "value") == [("ok", None), ("overrun", 42)]
 
 
-def test_a_sensor_that_comes_and_goes_blinds_its_alarm_though_the_log_is_spared():
+def test_a_loose_wire_blinds_the_alarm_each_time_but_does_not_fill_the_log():
     bench = Bench()
     for _ in range(30):
         bench.read("motor", QUIET)
         assert bench.bad.logic.state is AlarmState.NORMAL
-        bench.tell("motor", BusError("a loose wire"))
+        bench.put("motor", BusError("a loose wire"))
         assert bench.bad.logic.state is AlarmState.UNKNOWN
     assert len(bench.rows("event", "state")) == NEWS_AT_ONCE
 
@@ -466,7 +472,7 @@ def test_windows_that_were_withheld_have_no_delays() -> None:
     assert len(rows["prediction"]) == 1
 
 
-def test_the_first_result_is_told_once_whatever_it_is_of() -> None:
+def test_the_first_result_is_reported_once_for_models_and_contacts() -> None:
     bench = Bench()
     bench.read("motor", QUIET[:2])
     assert bench.first_results == 0
@@ -479,18 +485,18 @@ def test_the_first_result_is_told_once_whatever_it_is_of() -> None:
 
 def test_where_nothing_is_judged_the_first_block_is_the_first_result() -> None:
     bench = Bench()
-    told: list[int] = []
+    first: list[int] = []
     monitor = Monitor(
         [SensorHealth("motor", stale_after_s=2.0)],
         [],
-        {},
+        [],
         bench.outbox,
-        first_result=lambda: told.append(monitor.blocks),
+        first_result=lambda: first.append(monitor.blocks),
         clock=bench.clock,
     )
     for _ in range(3):
         monitor.handle(Reading("motor", bench.clock(), block(QUIET)))
-    assert (told, monitor.results) == ([1], 0)
+    assert (first, monitor.results) == ([1], 0)
 
 
 def test_a_backlog_is_no_silence() -> None:
@@ -504,8 +510,8 @@ def test_a_backlog_is_no_silence() -> None:
     assert bench.stream.latest.delay_ns >= 60 * SECOND - 3 * MS
 
 
-class Held:
-    """An inbox at which nothing comes; the waits take as long as is said."""
+class EmptyInbox:
+    """An inbox without readings, whose waits take given times."""
 
     def __init__(self, clock: Clock, *waits_s: float) -> None:
         self._clock = clock
@@ -523,26 +529,26 @@ class Held:
     ("waits_s", "state"),
     [([600.0], "ok"), ([600.0, TICK_S], "stale"), ([TICK_S] * 9, "stale")],
 )
-def test_a_computer_that_slept_has_not_heard_a_silence(
+def test_a_computer_that_slept_does_not_call_its_sensors_stale(
     waits_s: list[float], state: str
 ) -> None:
     bench = Bench()
     bench.read("motor", QUIET)
-    bench.monitor.run(Held(bench.clock, TICK_S, *waits_s))
+    bench.monitor.run(EmptyInbox(bench.clock, TICK_S, *waits_s))
     assert bench.monitor.sensors["motor"].state == state
 
 
 def test_disarmed_an_alarm_is_off_and_armed_again_it_works() -> None:
     bench = Bench(fail_safe="on")
     bench.read("motor", LOUD)
-    bench.tell("", Arm("bad", armed=False))
-    assert bench.bad.line.levels == [True, False]
+    bench.put("", Arm("bad", armed=False))
+    assert bench.bad_line.levels == [True, False]
     bench.read("motor", LOUD)
     bench.monitor.tick(bench.clock())
-    assert bench.bad.line.levels == [True, False]
-    bench.tell("", Arm("bad", armed=True))
+    assert bench.bad_line.levels == [True, False]
+    bench.put("", Arm("bad", armed=True))
     bench.read("motor", LOUD)
-    assert bench.bad.line.signals == [Signal.ALARM, Signal.OFF, Signal.ALARM]
+    assert bench.bad_line.signals == [Signal.ALARM, Signal.OFF, Signal.ALARM]
     assert bench.rows("alarm", "previous", "state", "reason") == [
         ("unknown", "alarm", "score 5 over 1"),
         ("alarm", "disarmed", "disarmed"),
@@ -551,12 +557,12 @@ def test_disarmed_an_alarm_is_off_and_armed_again_it_works() -> None:
     ]
 
 
-def test_a_line_shows_whether_it_is_on_by_an_alarm_or_for_safety() -> None:
+def test_a_line_shows_whether_an_alarm_or_blindness_switched_it_on() -> None:
     bench = Bench(fail_safe="on")
     bench.monitor.tick(bench.clock())
     bench.read("motor", QUIET)
     bench.read("motor", LOUD)
-    assert bench.bad.line.signals == [Signal.SAFE, Signal.OFF, Signal.ALARM]
+    assert bench.bad_line.signals == [Signal.SAFE, Signal.OFF, Signal.ALARM]
 
 
 def triggered() -> Bench:
@@ -572,7 +578,7 @@ def trigger(bench: Bench, *, ago_ms: int = 0) -> None:
     bench.monitor.handle(Reading("motor", at_ns, Trigger("wear")))
 
 
-def test_between_triggers_nothing_is_scored_and_nothing_is_wrong() -> None:
+def test_between_triggers_nothing_is_scored_and_the_sensor_is_ok() -> None:
     bench = triggered()
     for _ in range(20):
         bench.clock.advance(0.004)
@@ -581,19 +587,19 @@ def test_between_triggers_nothing_is_scored_and_nothing_is_wrong() -> None:
     assert bench.engine.windows == 0
     assert bench.monitor.sensors["motor"].state is SensorState.OK
     assert bench.bad.logic.state is AlarmState.UNKNOWN
-    assert bench.first_results == 1  # there is nothing more to wait for
+    assert bench.first_results == 1  # no other result is due
 
 
-def test_a_trigger_scores_its_window_whenever_it_is_told() -> None:
+def test_a_trigger_scores_a_window_that_is_past_and_one_to_come() -> None:
     bench = triggered()
     bench.read("motor", LOUD)
     trigger(bench, ago_ms=3)  # its samples are there already
-    assert bench.bad.line.levels == [True]
+    assert bench.bad_line.levels == [True]
     bench.clock.advance(0.010)
     trigger(bench)
     bench.clock.advance(0.003)
     bench.read("motor", QUIET)
-    assert bench.bad.line.levels == [True, False]
+    assert bench.bad_line.levels == [True, False]
     assert bench.rows("prediction", "state", "quality") == [
         ("anomaly", 1.0),
         ("normal", 1.0),
@@ -619,12 +625,12 @@ def test_triggers_within_a_window_are_an_event_with_their_number() -> None:
         bench.clock.advance(11)
         bench.monitor.tick(bench.clock())
     events = bench.rows("event", "kind", "subject", "state", "value")
-    told = [event for event in events if event[0] == "trigger"]
-    assert told == [("trigger", "wear", "ignored", 2)]
+    triggers = [event for event in events if event[0] == "trigger"]
+    assert triggers == [("trigger", "wear", "ignored", 2)]
 
 
-class FakePulses:
-    """A line that remembers its duty cycles and can be told to fail."""
+class FakePwm:
+    """A line that records its duty cycles and can fail."""
 
     def __init__(self) -> None:
         self.duties: list[float] = []
@@ -636,19 +642,19 @@ class FakePulses:
         self.duties.append(duty)
 
 
-def test_a_pointer_follows_the_score_and_falls_when_the_sensor_is_silent() -> None:
-    bench, line = Bench(), FakePulses()
+def test_a_meter_follows_the_score_and_falls_when_the_sensor_fails() -> None:
+    bench, line = Bench(), FakePwm()
     rule = Meter(name="needle", model="wear", gpio=18, full_scale=10.0)
-    bench.stream.pointers = [Pointer(rule, line, threshold=1.0)]
+    bench.stream.meters = [MeterOutput(rule, line, 1.0, bench.outbox)]
     bench.read("motor", LOUD)
-    bench.tell("motor", BusError("nobody answers"))
+    bench.put("motor", BusError("nobody answers"))
     assert line.duties == [0.5, 0.0]
 
 
-def test_a_pointer_that_fails_is_told_once_and_stops_nothing() -> None:
-    bench, line = Bench(), FakePulses()
+def test_a_meter_that_fails_is_reported_once_and_stops_nothing() -> None:
+    bench, line = Bench(), FakePwm()
     rule = Meter(name="needle", model="wear", gpio=18)
-    bench.stream.pointers = [Pointer(rule, line, threshold=1.0)]
+    bench.stream.meters = [MeterOutput(rule, line, 1.0, bench.outbox)]
     line.failing = True
     for rows in (LOUD, QUIET, LOUD):
         bench.read("motor", rows)
@@ -663,7 +669,7 @@ def test_a_pointer_that_fails_is_told_once_and_stops_nothing() -> None:
 
 
 def running(bench: Bench, readings: Iterable[Reading]) -> Monitor:
-    """Run the monitor over readings until all are worked on."""
+    """Run the monitor on readings until the inbox is empty."""
     inbox = Inbox()
     for reading in readings:
         inbox.put(reading)
@@ -675,7 +681,7 @@ def running(bench: Bench, readings: Iterable[Reading]) -> Monitor:
     return bench.monitor
 
 
-def test_it_works_until_the_inbox_is_empty_and_then_writes_the_last_timings() -> None:
+def test_the_monitor_empties_the_inbox_and_then_writes_the_last_timings() -> None:
     bench = Bench()
     monitor = running(bench, [Reading("motor", 0, block(QUIET))] * 3)
     assert monitor.blocks == 3
@@ -684,7 +690,7 @@ def test_it_works_until_the_inbox_is_empty_and_then_writes_the_last_timings() ->
     assert len(rows["timing"]) == len(STAGES)
 
 
-def test_before_the_first_reading_the_lines_are_where_blindness_puts_them() -> None:
+def test_before_the_first_reading_lines_show_that_their_alarms_are_blind() -> None:
     bench = Bench(fail_safe="on")
     running(bench, [])
-    assert [w.line.levels for w in (bench.bad, bench.open)] == [[True], [True]]
+    assert [bench.bad_line.levels, bench.open_line.levels] == [[True], [True]]

@@ -1,4 +1,4 @@
-"""What a model's windows say of what has run them."""
+"""The rows of a model's windows."""
 
 from support import FakeEngine, card, prediction
 
@@ -7,9 +7,9 @@ from sensorml.service.streams import Stream
 from sensorml.storage.tables import COLUMNS
 
 
-def test_a_row_says_when_the_cpu_stood_in_for_an_accelerator():
+def test_a_row_shows_when_the_cpu_replaces_an_accelerator():
     engine = FakeEngine()
-    stream = Stream("m", "s", Pipeline(card(), engine), [])
+    stream = Stream("m", "s", Pipeline(card(), engine))
     column = COLUMNS["prediction"].index("degraded")
     for degraded in (False, True):
         engine.degraded = degraded

@@ -1,4 +1,4 @@
-"""What the service tells systemd, heard on a real socket."""
+"""The notifications of systemd, received on a real socket."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ driver = "lm75"
 bus = "sim"
 """
 SOON_S = 30.0
-"""On however busy a machine."""
+"""Long enough on a busy machine."""
 
 
 class Manager:
-    """What systemd is to the service."""
+    """The socket on which systemd receives notifications."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -50,16 +50,16 @@ class Manager:
         self.socket.bind(str(path))
         self.socket.setblocking(False)
 
-    async def hear(self) -> str:
+    async def receive(self) -> str:
         async with asyncio.timeout(SOON_S):
             loop = asyncio.get_running_loop()
             return (await loop.sock_recv(self.socket, 4096)).decode()
 
-    async def hear_until(self, text: str) -> list[str]:
-        heard = [await self.hear()]
-        while text not in heard[-1]:
-            heard.append(await self.hear())
-        return heard
+    async def receive_until(self, text: str) -> list[str]:
+        messages = [await self.receive()]
+        while text not in messages[-1]:
+            messages.append(await self.receive())
+        return messages
 
 
 @pytest.fixture
@@ -84,33 +84,33 @@ async def served(manager: Manager, text: str) -> AsyncIterator[None]:
         task.cancel()
 
 
-async def test_where_nothing_is_judged_it_is_ready_with_the_first_row(
+async def test_without_a_model_the_service_is_ready_with_the_first_row(
     manager: Manager,
 ) -> None:
     async with served(manager, HERE):
-        assert (await manager.hear()).startswith("READY=1\nSTATUS=oil ")
+        assert (await manager.receive()).startswith("READY=1\nSTATUS=oil ")
 
 
-async def test_one_that_cannot_see_is_ready_all_the_same_and_lives(
+async def test_a_service_without_results_becomes_ready_and_stays_alive(
     manager: Manager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "READY_S", 0.1)
-    monkeypatch.setattr(service, "PULSE_S", 0.01)
+    monkeypatch.setattr(service, "NOTIFY_S", 0.01)
     monkeypatch.setattr("sensorml.acquisition.bus_thread.LOOK_S", 0.02)
     async with served(manager, ABSENT):
-        assert await manager.hear() == "READY=1\nSTATUS=oil absent, hot unknown"
+        assert await manager.receive() == "READY=1\nSTATUS=oil absent, hot unknown"
         for _ in range(10):
-            await manager.hear_until("WATCHDOG=1")
+            await manager.receive_until("WATCHDOG=1")
 
 
 @pytest.mark.parametrize("hanging", ["bus", "engine"])
-async def test_it_lives_only_while_both_kinds_of_thread_turn(
+async def test_the_watchdog_is_fed_only_while_both_kinds_of_thread_run(
     manager: Manager, monkeypatch: pytest.MonkeyPatch, hanging: str
 ) -> None:
-    monkeypatch.setattr(service, "PULSE_S", 0.001)
+    monkeypatch.setattr(service, "NOTIFY_S", 0.001)
     poller = SensorPoller("oil", SimpleNamespace())
     sensors = [SensorHealth("oil", stale_after_s=2.0)]
-    monitor = Monitor(sensors, [], {}, Outbox(WallClock(), urgent=lambda: None))
+    monitor = Monitor(sensors, [], [], Outbox(WallClock(), urgent=lambda: None))
     ready = asyncio.Event()
     ready.set()
     running = Running(
@@ -127,13 +127,16 @@ async def test_it_lives_only_while_both_kinds_of_thread_turn(
     )
     notifier = Notifier({"NOTIFY_SOCKET": str(manager.path)})
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(service._pulse(running, notifier))
-        await manager.hear_until("READY=1")
-        first, other = (monitor, poller) if hanging == "bus" else (poller, monitor)
+        task = group.create_task(service._notify(running, notifier))
+        await manager.receive_until("READY=1")
         for _ in range(5):
-            first.iterations += 1
-            assert await manager.hear() == "STATUS=oil starting"
-        other.iterations += 1
-        assert "WATCHDOG=1" in await manager.hear_until("WATCHDOG=1")
+            if hanging == "bus":
+                monitor.iterations += 1
+            else:
+                poller.iterations += 1
+            assert await manager.receive() == "STATUS=oil starting"
+        monitor.iterations += 1
+        poller.iterations += 1
+        assert "WATCHDOG=1" in await manager.receive_until("WATCHDOG=1")
         task.cancel()
     notifier.close()
