@@ -1,8 +1,8 @@
 """The bare loop: numpy and the interpreter, and nothing else.
 
-What somebody would write who has one healthy recording, one model and no need
-for gaps, clipping, states, alarms or a journal. It does the same features and
-the same invokes as sensorml. As a program it scores a recording in batches.
+It is the shortest program for one healthy recording and one model, without gaps,
+clipping, states, alarms and a journal. It computes the same features and the same
+invokes as sensorml. As a program it scores a recording in batches.
 """
 
 from __future__ import annotations
@@ -24,27 +24,29 @@ Array = NDArray[np.float32]
 
 
 def model(folder: Path, batch: int) -> tuple[dict[str, int], Callable[[Array], Array]]:
-    """Return (window and hop, a function from windows to their scores)."""
+    """Return window and hop, and a function from windows to their scores."""
     with (folder / "model.toml").open("rb") as file:
         card = tomllib.load(file)
-    wants, spec = card["input"], card["features"]
-    window = wants["window"]
+    card_input, spec = card["input"], card["features"]
+    window = card_input["window"]
     interpreter = Interpreter(str(folder / "model.tflite"), num_threads=1)
-    given = interpreter.get_input_details()[0]
-    interpreter.resize_tensor_input(given["index"], (batch, *given["shape"][1:]))
+    input_details = interpreter.get_input_details()[0]
+    interpreter.resize_tensor_input(
+        input_details["index"], (batch, *input_details["shape"][1:])
+    )
     interpreter.allocate_tensors()
-    given = interpreter.get_input_details()[0]
-    taken = interpreter.get_output_details()[0]
-    in_scale, in_zero = given["quantization"]
-    out_scale, out_zero = taken["quantization"]
+    input_details = interpreter.get_input_details()[0]
+    output_details = interpreter.get_output_details()[0]
+    in_scale, in_zero = input_details["quantization"]
+    out_scale, out_zero = output_details["quantization"]
 
     hann = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)).astype("f4")
     factor = np.full(window // 2 + 1, 2.0)
     factor[0] = factor[-1] = 1
     factor = (factor / (window * np.square(hann).sum())).astype("f4")
-    bin_hz = wants["rate_hz"] / window
+    bin_hz = card_input["rate_hz"] / window
     first = max(1, round(spec.get("low_hz", 0.0) / bin_hz))
-    high_hz = spec.get("high_hz", wants["rate_hz"] / 2)
+    high_hz = spec.get("high_hz", card_input["rate_hz"] / 2)
     last = min(window // 2, round(high_hz / bin_hz))
     edges = np.linspace(first, last + 1, spec["bands"] + 1).round().astype(int)
     floor = np.float32(spec["floor"])
@@ -58,18 +60,19 @@ def model(folder: Path, batch: int) -> tuple[dict[str, int], Callable[[Array], A
         features = (np.log(bands + floor).reshape(len(x), -1) - mean) / std
         quantised = np.clip(np.rint(features / in_scale + in_zero), -128, 127)
         interpreter.set_tensor(
-            given["index"], quantised.astype(np.int8).reshape(given["shape"])
+            input_details["index"],
+            quantised.astype(np.int8).reshape(input_details["shape"]),
         )
         interpreter.invoke()
-        output = interpreter.get_tensor(taken["index"]).reshape(len(x), -1)
+        output = interpreter.get_tensor(output_details["index"]).reshape(len(x), -1)
         restored = (output.astype("f4") - out_zero) * out_scale
         return ((features - restored) ** 2).mean(axis=1).astype("f4")
 
-    return {"window": window, "hop": wants["hop"]}, score
+    return {"window": window, "hop": card_input["hop"]}, score
 
 
 def batches(samples: Array, window: int, hop: int, batch: int) -> Iterator[Array]:
-    """Yield (batch, channels, window) views; the last ones are repeated to fill."""
+    """Yield views (batch, channels, window); the last window is repeated to fill."""
     views = np.lib.stride_tricks.sliding_window_view(samples.T, window, axis=1)
     windows = views[:, ::hop].transpose(1, 0, 2)
     for at in range(0, len(windows), batch):

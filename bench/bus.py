@@ -1,10 +1,10 @@
-"""The I2C bus: what reading a FIFO costs on the wire, and on the CPU.
+"""The cost of reading a FIFO over I2C, in bytes on the wire and in CPU time.
 
-On the wire the reference is the least that the chip's data sheet allows: the
-bytes of the rows themselves, with the addresses in between where a FIFO gives out
-one entry a read and no more. On the CPU it is a bare loop that does the same
-reads, on the same simulated bus, and has no times, gaps or checks. Most of the
-time on both sides is the simulated chip's: a real bus takes none of the CPU's.
+The reference on the wire is the least that the chip's data sheet allows: the bytes of
+the rows, and the addresses between them if a FIFO returns one entry for each read. The
+reference on the CPU is a bare loop that does the same reads on the same simulated bus,
+without times, gaps and checks. Most of the time on both sides is the simulated chip's,
+which a real bus does not need.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from bench.figures import Figure, Pair, paired
 from sensorml import plugins
 from sensorml.buses.i2c import I2cConnection, I2cOptions
-from sensorml.config import bus_load as busload
+from sensorml.config import bus_load
 from sensorml.drivers import adxl345
 from sensorml.interfaces import Registers
 from sensorml.sim.bus import SimBus
@@ -38,7 +38,7 @@ ROW_BYTES = {
     "mpu6500": 6,
     "mpu9250": 6,
 }
-"""The least bytes on the wire that a row takes."""
+"""The fewest bytes on the wire for each row."""
 
 FIFO_ROWS: Final = 16
 RATE_HZ: Final = 800
@@ -52,7 +52,7 @@ def measure(_folder: Path, rounds: int = 15) -> list[Figure]:
         for driver in ROW_BYTES
     ]
     worst = max(
-        (wire(driver, **chosen) for driver, chosen in rates()),
+        (wire(driver, **keys) for driver, keys in rates()),
         key=lambda pair: pair.ratio,
     )
     what = f"the worst at any rate, fifo_rows = {FIFO_ROWS}"
@@ -63,7 +63,7 @@ def measure(_folder: Path, rounds: int = 15) -> list[Figure]:
 
 
 def rates() -> Iterator[tuple[str, dict[str, int]]]:
-    """Yield every rate of every driver, with FIFO_ROWS."""
+    """Yield every driver with each of its rates, with FIFO_ROWS."""
     for driver in ROW_BYTES:
         fields = msgspec.structs.fields(plugins.driver(driver).Options)
         rates = next(get_args(f.type) for f in fields if f.name == "rate_hz")
@@ -71,24 +71,24 @@ def rates() -> Iterator[tuple[str, dict[str, int]]]:
             yield driver, {"rate_hz": rate_hz, "fifo_rows": FIFO_ROWS}
 
 
-def wire(driver: str, **chosen: int) -> Pair:
-    """Count the bytes on the wire that a row takes with these options."""
-    options = plugins.driver(driver).Options(**chosen)
+def wire(driver: str, **keys: int) -> Pair:
+    """Count the bytes on the wire for each row with these options."""
+    options = plugins.driver(driver).Options(**keys)
     assert isinstance(options, I2cOptions)
-    traffic = busload.measure(driver, options, visits=200)
+    traffic = bus_load.measure(driver, options, visits=200)
     assert traffic is not None
     ours, least = traffic.bytes / traffic.rows, ROW_BYTES[driver]
     return Pair(ours, least, ours / least)
 
 
-def _bus(clock: busload.Clock) -> SimBus:
+def _bus(clock: bus_load.Clock) -> SimBus:
     chip = simulated.Chip(Machine(MachineOptions()), clock)
     return SimBus({adxl345.Options().address: chip})
 
 
 def _ours() -> float:
-    """Return ms of CPU that the driver takes."""
-    clock = busload.Clock()
+    """Return the CPU time of the driver in ms."""
+    clock = bus_load.Clock()
     bus = _bus(clock)
 
     def connect(options: adxl345.Options, chip: str) -> Registers:
@@ -108,8 +108,8 @@ def _ours() -> float:
 
 
 def _bare() -> float:
-    """Return ms of CPU that the loop takes."""
-    clock = busload.Clock()
+    """Return the CPU time of the bare loop in ms."""
+    clock = bus_load.Clock()
     bus, address = _bus(clock), adxl345.Options().address
     for setting in (b"\x2c\x0d", b"\x31\x0b", b"\x38\x80", b"\x2d\x08"):
         bus.transfer(address, (setting,))

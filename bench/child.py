@@ -1,9 +1,9 @@
-"""What a process of its own costs a window.
+"""The additional time of a window in a child process.
 
-The same invoke of the same library in line and in a child, in turn. The library
-copies its input to its output: the way there and back is all there is to see.
-Back to back is what a measurement sees; with a rest before each, as windows
-come, both sides have gone to sleep, and the child has to be woken.
+The same invoke of the same library runs in this process and in a child, in turn. The
+library copies its input to its output, so the difference is the transport. Back to
+back, both processes stay awake; with a rest before each invoke, as between real
+windows, the child must be woken.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sensorml.types import Float32
 from tests.delegate import pair
 
 FEATURES = 96
-"""As the demo's model takes."""
+"""The number of features of the demo's model."""
 WINDOWS = 2000
 RESTS_S = {"back to back": 0.0, "after 2 ms of rest": 0.002}
 MOST_US = 100

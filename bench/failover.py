@@ -1,9 +1,9 @@
-"""Windows on an accelerator that hangs, aborts or crashes every five seconds.
+"""Fail-over of an accelerator that hangs, aborts or crashes every five seconds.
 
-100 windows a second by the wall clock come into a real inbox, and a real
-monitor judges them with an engine whose delegate, in a child, fails in one way
-after the other. Each failure is held against what is promised: the window that
-it held is scored on the CPU a deadline and 20 ms later, and none is lost.
+A real inbox receives 100 windows a second of wall time, and a real monitor judges them
+with an engine whose delegate, in a child process, fails in one way after the other. The
+limits are: the window of a failure is scored on the CPU within the deadline and 20 ms,
+and no window is lost.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ from sensorml.types import Block, Float32
 from tests.delegate import pair
 
 FAILURES = {"hang": INVOKE_S, "abort": 0.0, "segv": 0.0}
-"""How it fails, and the deadline that notices."""
+"""The kinds of failure, each with the deadline that detects it."""
 LATE_S = 0.02
 SECONDS = 60
 WINDOWS_HZ = 100
 PERIOD_S = 5
 WINDOW = 16
-_REOPENING_S = 0.6  # back-off, the start of a child, windows to compare
+_REOPENING_S = 0.6  # back-off, start of a child, windows to compare
 _GOOD = round((PERIOD_S - _REOPENING_S) * WINDOWS_HZ) + COMPARED + 1
-"""Invokes before it fails; the first ones are an opening's."""
+"""Invokes before a failure; the first ones belong to the opening."""
 
 
 def observe(folder: Path, seconds: int = SECONDS) -> list[Observation]:
@@ -63,7 +63,7 @@ def observe(folder: Path, seconds: int = SECONDS) -> list[Observation]:
     missed = " (missed)" if lost else ""
     observed = [Observation(what, f"{lost} windows lost{missed}", how)]
     for kind, deadline_s in FAILURES.items():
-        gaps_s = [gap for each, gap in failing.gaps_s if each == kind]
+        gaps_s = [gap for failed, gap in failing.gaps_s if failed == kind]
         if gaps_s:
             observed.append(_gap(kind, deadline_s, gaps_s))
     return observed
@@ -81,7 +81,7 @@ def _gap(kind: str, deadline_s: float, gaps_s: list[float]) -> Observation:
 
 
 class _Failing:
-    """A fail-over engine that notes how long each failure took."""
+    """A fail-over engine that records how long each failure took."""
 
     delegate = "cpu"
     degraded = False
@@ -104,12 +104,12 @@ class _Failing:
     def infer(self, features: Float32) -> Inference:
         before = self.delegate
         begun_s = time.perf_counter()
-        done = self._engine.infer(features)
+        inference = self._engine.infer(features)
         self.delegate = self._engine.delegate
         if before != "cpu" and self.delegate == "cpu":
             self.gaps_s.append((before, time.perf_counter() - begun_s))
-        self.scored += int(np.isfinite(done.outputs).all(axis=1).sum())
-        return done
+        self.scored += int(np.isfinite(inference.outputs).all(axis=1).sum())
+        return inference
 
     def close(self) -> None:
         self._engine.close()
@@ -123,7 +123,7 @@ class _Failing:
 
 
 def _run(engine: _Failing, windows: int) -> int:
-    """Judge so many windows by the wall clock; return how many have no score."""
+    """Judge windows in real time; return how many have no score."""
     monitor, inbox = _monitor(engine), Inbox()
     rate_hz = float(WINDOW * WINDOWS_HZ)
     rows = np.random.default_rng(0).uniform(-1, 1, (windows, WINDOW, 1))

@@ -1,4 +1,4 @@
-"""What every benchmark yields: one line of the table, and how it is printed."""
+"""Figures of the benchmarks, and the tables that print them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Final, NamedTuple
 
 
 class Pair(NamedTuple):
-    """Medians of what was measured in turn; the ratio is that of the pairs.
+    """Medians of two measurements made in turn; the ratio is the median of the pairs'.
 
-    A machine's speed drifts, between two runs by half at worst: what was
-    measured side by side is compared with each other and with nothing else.
+    The speed of a machine drifts, by up to half between two runs, so only values that
+    were measured side by side are compared.
     """
 
     ours: float
@@ -20,33 +20,33 @@ class Pair(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """Ours against a named reference, measured in one run."""
+    """A value of sensorml and of a named reference, measured in one run."""
 
     what: str
     pair: Pair
     unit: str
     limit: float
-    """The ratio that is promised."""
+    """The largest ratio that is promised."""
     named: str
-    """What the reference is."""
+    """The name of the reference."""
 
 
 class Observation(NamedTuple):
-    """One figure that has no reference to be held against."""
+    """A figure without a reference."""
 
     what: str
     value: str
     how: str
 
 
-NO_GCC: Final = ("not measured", "gcc is not there, the tests' delegate needs it")
-"""What is said for `value` and `how` where there is no compiler."""
+NO_GCC: Final = ("not measured", "the tests' delegate needs gcc: install it")
+"""`value` and `how` of an observation without a compiler."""
 
 
 def paired(
     ours: Callable[[], float], reference: Callable[[], float], rounds: int
 ) -> Pair:
-    """Measure both in turn, A B A B …; a first round of each is thrown away."""
+    """Measure both in turn, A B A B …, after a first round that is not counted."""
     ours(), reference()
     return medians([(ours(), reference()) for _ in range(rounds)])
 
@@ -60,7 +60,7 @@ def medians(pairs: Sequence[tuple[float, float]]) -> Pair:
 
 
 def table(figures: Iterable[Figure]) -> str:
-    """Lay the figures out as a Markdown table, as in the README."""
+    """Return the figures as a Markdown table, as in the README."""
     return markdown(
         ["figure", "sensorml", "reference", "ratio", "promised", "reference is"],
         [

@@ -1,9 +1,8 @@
-"""One live window, all the way to its journal row, against the bare loop.
+"""CPU time of one live window, to its journal row, against the bare loop.
 
-Three channels of 512, hop 256, log spectrum, int8: the shipped demo model. A
-block of one hop comes in, one window is judged, its row is made. The journal
-commits every `COMMIT` windows: that is once a second at 1 kHz, the slowest
-sensor for which such a window is the default.
+The model is the shipped demo: three channels of 512 rows, hop 256, log spectrum, int8.
+A block of one hop gives one judged window and its row. The journal commits every
+`COMMIT` windows, once a second at 1 kHz, the lowest rate with such a window by default.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from sensorml.storage.outbox import Outbox
 from sensorml.types import Block, Float32
 
 WINDOWS = 300
-"""A round; few, so that both sides of a pair see the same machine."""
+"""The windows of a round, few so that a pair runs at the same machine speed."""
 COMMIT = 4
 DEMO = Path(__file__).parent.parent / "models" / "demo"
 
@@ -40,7 +39,7 @@ def measure(folder: Path, rounds: int = 41) -> list[Figure]:
     rng = np.random.default_rng(0)
     rows = (0.1 * rng.standard_normal((card.input.hop * 64, 3))).astype(np.float32)
     rows[:, 2] += 1
-    gc.freeze()  # as the program does at its start; both sides have it
+    gc.freeze()  # as the program does at its start; it applies to both sides
     ours = _Ours(card, rows, folder / "live.db")
     pair = paired(ours, _Bare(rows, card.input.hop), rounds)
     ours.close()
@@ -49,7 +48,7 @@ def measure(folder: Path, rounds: int = 41) -> list[Figure]:
 
 
 class _Ours:
-    """Windows through the monitor and into the journal."""
+    """The windows through the monitor and into the journal."""
 
     def __init__(self, card: cards.Card, rows: Float32, store: Path) -> None:
         self._outbox = Outbox(WallClock(), urgent=lambda: None)
@@ -65,7 +64,7 @@ class _Ours:
         ]
 
     def __call__(self) -> float:
-        """Return µs of CPU per window."""
+        """Return the CPU time of a window in µs."""
         judged = self._monitor.results
         begun = time.process_time()
         for i in range(WINDOWS):
@@ -82,7 +81,7 @@ class _Ours:
 
 
 class _Bare:
-    """The same windows through the bare loop: a buffer that each block shifts."""
+    """The same windows through the bare loop, with a buffer that each block shifts."""
 
     def __init__(self, rows: Float32, hop: int) -> None:
         sizes, self._score = bare.model(DEMO, batch=1)
@@ -90,7 +89,7 @@ class _Bare:
         self._blocks = [rows[i : i + hop] for i in range(0, len(rows), hop)]
 
     def __call__(self) -> float:
-        """Return µs of CPU per window."""
+        """Return the CPU time of a window in µs."""
         begun = time.process_time()
         for i in range(WINDOWS):
             block = self._blocks[i % len(self._blocks)]

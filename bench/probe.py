@@ -1,4 +1,4 @@
-"""How long `sensorml probe` takes, against importing what it has to import."""
+"""Duration of `sensorml probe`, against importing its libraries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ except ImportError:
 """
 FACTOR = 1.5
 MORE_S = 0.2
-"""Promised: as long as those imports and half of that, and 200 ms."""
+"""The promised limit is FACTOR times the imports, and MORE_S."""
 
 
 def measure(_folder: Path, rounds: int = 21) -> list[Figure]:

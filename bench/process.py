@@ -24,8 +24,8 @@ except ImportError:
     from tflite_runtime.interpreter import Interpreter
 interpreter = Interpreter(sys.argv[1], num_threads=1)
 interpreter.allocate_tensors()
-given = interpreter.get_input_details()[0]
-interpreter.set_tensor(given["index"], np.zeros(given["shape"], given["dtype"]))
+input_details = interpreter.get_input_details()[0]
+interpreter.set_tensor(input_details["index"], np.zeros(input_details["shape"], input_details["dtype"]))
 interpreter.invoke()
 print(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]).sum(),
       flush=True)
@@ -49,7 +49,7 @@ path = "process.db"
 
 LIVE = 'driver = "adxl345"\nbus = "sim"\nrate_hz = 800\nrange_g = 4'
 RECORDED = 'driver = "file"\npath = "start.npz"\npace = "fast"'
-"""A recording gives its first window at once: what is left is our own start."""
+"""A recording gives its first window at once, so only our own start is measured."""
 
 
 def measure(folder: Path, rounds: int = 21) -> list[Figure]:
@@ -70,7 +70,7 @@ def measure(folder: Path, rounds: int = 21) -> list[Figure]:
     for _ in range(rounds):
         minimal_s, minimal_mb = _minimal()
         start.append((_ready_s(recorded), minimal_s))
-        if len(rss) < 3:  # memory hardly varies
+        if len(rss) < 3:  # because memory hardly varies
             rss.append((_rss_mb(live), minimal_mb))
     named = "import numpy and the runtime, one invoke"
     return [
@@ -80,7 +80,7 @@ def measure(folder: Path, rounds: int = 21) -> list[Figure]:
 
 
 def _minimal() -> tuple[float, float]:
-    """Return seconds until the minimal process has its result, and its memory."""
+    """Return the seconds until the minimal process has its result, and its memory."""
     begun = time.perf_counter()
     with subprocess.Popen(
         [sys.executable, "-c", MINIMAL, str(DEMO / "model.tflite")],
@@ -94,7 +94,7 @@ def _minimal() -> tuple[float, float]:
 
 
 def _ready_s(config: Path) -> float:
-    """Return seconds until the service tells systemd that it is ready."""
+    """Return the seconds until the service notifies systemd that it is ready."""
     path = config.with_name("notify")
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
@@ -110,7 +110,7 @@ def _ready_s(config: Path) -> float:
 
 
 def _rss_mb(config: Path) -> float:
-    """Return the memory of the service after some seconds of work."""
+    """Return the memory of the service after four seconds."""
     with _service(config) as process:
         time.sleep(4)
         memory_mb = _memory_mb(process.pid)

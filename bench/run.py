@@ -1,7 +1,7 @@
 """All figures that sensorml promises, in two tables: `make bench`.
 
-`make bench ARGS="--quick child stall"` takes some of them, and less time for
-those that take much.
+`make bench ARGS="--quick child stall"` measures the named ones only, with fewer rounds
+of the slow ones.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ QUICK = {"failover": {"seconds": 20}, "stall": {"rounds": 2}}
 def main() -> None:
     quick = "--quick" in sys.argv
     named = [part for part in sys.argv[1:] if part != "--quick"]
-    wanted = named or [*RATIOS, *OBSERVED]
-    # As pip does with what it installs: a start is not to compile us.
+    parts = named or [*RATIOS, *OBSERVED]
+    # As pip does on installation; otherwise a start would include compiling.
     compileall.compile_dir(Path(__file__).parent.parent / "sensorml", quiet=1)
     figures: list[Figure] = []
-    for part in (part for part in wanted if part in RATIOS):
-        with working(part) as folder:
+    for part in (part for part in parts if part in RATIOS):
+        with working_folder(part) as folder:
             figures += import_module(f"bench.{part}").measure(folder)
     if figures:
         print(table(figures))
     observed: list[Observation] = []
-    for part in (part for part in wanted if part in OBSERVED):
+    for part in (part for part in parts if part in OBSERVED):
         shorter = QUICK.get(part, {}) if quick else {}
-        with working(part) as folder:
+        with working_folder(part) as folder:
             observed += import_module(f"bench.{part}").observe(folder, **shorter)
     if observed:
         print()
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 @contextmanager
-def working(part: str) -> Iterator[Path]:
+def working_folder(part: str) -> Iterator[Path]:
     print(f"measuring {part} …", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="sensorml-bench-") as folder:
         yield Path(folder)

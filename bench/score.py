@@ -1,7 +1,7 @@
-"""`sensorml score` against the bare loop, as whole processes.
+"""CPU time of `sensorml score` against the bare loop, as whole processes.
 
-Ten minutes of three channels at 3200 Hz, int16, in one `.npz`; the model is
-trained on another minute of the same.
+The recording is ten minutes of three channels at 3200 Hz, int16, in one `.npz`; the
+model is trained on another minute of the same machine.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BARE = Path(__file__).with_name("bare.py")
 
 
 def cpu_s(*command: str | Path) -> float:
-    """Run a command; return the CPU seconds that it took."""
+    """Run a command; return its CPU time in s."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -29,7 +29,7 @@ def cpu_s(*command: str | Path) -> float:
 
 
 def recording(path: Path, seconds: float, seed: int) -> None:
-    """Write a machine as an accelerometer would see it: harmonics and noise."""
+    """Write the recording of a simulated machine: harmonics and noise."""
     rng = np.random.default_rng(seed)
     t = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
     shaft = sum(a * np.sin(2 * np.pi * 24.7 * k * t) for k, a in ((1, 0.3), (2, 0.1)))
@@ -70,7 +70,11 @@ def measure(folder: Path, rounds: int = 9) -> list[Figure]:
 
 
 def _same_scores(folder: Path, model: Path, long: Path) -> None:
-    """Make sure that both do the same work before they are compared."""
+    """Check that both do the same work.
+
+    Raises:
+        SystemExit: the number of windows or their mean score differs.
+    """
     out = folder / "scores.csv"
     run = (sys.executable, "-m", "sensorml", "score", "--model", model, long)
     subprocess.run([*run, "--out", out], check=True, stderr=subprocess.DEVNULL)

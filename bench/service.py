@@ -1,10 +1,9 @@
-"""The four figures of a whole service, on a simulated ADXL345 at 800 Hz.
+"""Delay, missed samples, recovery and losses of a service on a simulated ADXL345.
 
-A real influxd is killed for ten seconds, then the service itself is killed and
-started again; everything that the journal holds is compared with everything
-that the database holds. No hardware: bus and chip are simulated, so the delay
-holds what waiting in the FIFO, threads, windows, model and decision take, and
-not the transfer on a wire.
+A real influxd is killed for ten seconds, then the service itself is killed and started
+again. At the end the rows of the journal are compared with those of the database. Bus
+and chip are simulated, so the delay covers the wait in the FIFO, threads, windows,
+model and decision, but not the transfer on a wire.
 """
 
 from __future__ import annotations
@@ -56,12 +55,12 @@ def observe(folder: Path) -> list[Observation]:
         time.sleep(3)
         service.send_signal(signal.SIGTERM)
         service.wait()
-        everything = rows(store, "prediction")
-        there = counted(server.url)
+        all_windows = rows(store, "prediction")
+        stored = counted(server.url)
     finally:
         server.kill()
     delays = sorted(float(str(row["delay_ns"])) / 1e6 for row in windows)
-    silent_s = restart_gap_s(everything)
+    silent_s = restart_gap_s(all_windows)
     gaps = sum(row["quality"] != 1 for row in windows)
     return [
         Observation(
@@ -82,7 +81,7 @@ def observe(folder: Path) -> list[Observation]:
         ),
         Observation(
             f"loss over {OUTAGE_S} s without a database",
-            f"{len(everything) - there} of {len(everything)} rows, "
+            f"{len(all_windows) - stored} of {len(all_windows)} rows, "
             f"all there {caught_up_s:.1f} s after its return",
             "journal against InfluxDB 1.6.7",
         ),
@@ -98,18 +97,18 @@ def start(config: Path, store: Path) -> subprocess.Popen[bytes]:
 
 def rows(store: Path, kind: str) -> list[dict[str, object]]:
     with closing(Reader.open(store)) as reader:
-        found = reader.read(kind, 0, 100_000)
-    return [dict(zip(COLUMNS[kind], row, strict=True)) for _, row in found]
+        ids_and_rows = reader.read(kind, 0, 100_000)
+    return [dict(zip(COLUMNS[kind], row, strict=True)) for _, row in ids_and_rows]
 
 
 def behind(store: Path, url: str) -> bool:
-    """Whether windows from before the database's return are not in it yet."""
+    """Return whether windows from before the database's return are still missing."""
     with closing(Reader.open(store)) as reader:
         return counted(url) + 5 < reader.last_id("prediction")
 
 
 def counted(url: str) -> int:
-    """Return how many predictions the database holds."""
+    """Return the number of predictions in the database."""
     query = urllib.parse.urlencode(
         {"db": "bench", "q": "SELECT count(score) FROM prediction"}
     )
@@ -119,6 +118,6 @@ def counted(url: str) -> int:
 
 
 def restart_gap_s(windows: list[dict[str, object]]) -> float:
-    """Return the longest time between the ends of two windows."""
+    """Return the longest time between the ends of consecutive windows."""
     ends = [int(str(row["end_ns"])) for row in windows]
     return max(b - a for a, b in pairwise(ends)) / 1e9

@@ -1,14 +1,13 @@
-"""How late the event loop is while a library hangs.
+"""Delay of the event loop while a library hangs.
 
-The real service on recorded samples, with a task on its loop that wants to be
-woken every millisecond. A library may hang when it is loaded or when it takes a
-model; the reference is the same service without one. As a program it runs one
-such service and prints its two figures in ms.
+The real service runs on recorded samples, with a task on its loop that is due every
+millisecond. A library hangs when it is loaded or when it prepares a model; the
+reference is the same service without a library. As a program this module runs one such
+service and prints its two figures in ms.
 
-The loop is late when another thread holds the interpreter's lock, or when there
-is no core for it: a child that starts takes one too, and so does whatever else
-runs on the machine. The kernel counts the latter, and only what is left is a
-stall.
+The loop is late when another thread holds the interpreter's lock, or when it waits for
+a core, which a starting child and any other program may use. The kernel counts the
+waits for a core; the rest is a stall.
 """
 
 from __future__ import annotations
@@ -83,10 +82,10 @@ dtypes = ["int8"]
 
 
 class Late(NamedTuple):
-    """How late the latest tick of a run was."""
+    """The delay of the latest tick of a run."""
 
     stalled_ms: float
-    """Without the wait for a core."""
+    """The delay without the wait for a core."""
     late_ms: float
 
 
@@ -106,23 +105,24 @@ def observe(folder: Path, rounds: int = ROUNDS) -> list[Observation]:
     )
     runs: dict[str, list[Late]] = {name: [] for name in ("cpu", *HANGS)}
     for _ in range(rounds):
-        for name, each in runs.items():
-            each.append(_run(folder, name))
-    usual = _median(runs.pop("cpu"))
-    return [_stalled(when, _median(each), usual) for when, each in runs.items()]
+        for name, late in runs.items():
+            late.append(_run(folder, name))
+    reference = _median(runs.pop("cpu"))
+    return [_stalled(when, _median(run), reference) for when, run in runs.items()]
 
 
 def _median(runs: Sequence[Late]) -> Late:
     return Late(*map(statistics.median, zip(*runs, strict=True)))
 
 
-def _stalled(when: str, late: Late, usual: Late) -> Observation:
+def _stalled(when: str, late: Late, reference: Late) -> Observation:
     missed = "" if late.stalled_ms <= MOST_MS else " (missed)"
     return Observation(
         f"event loop stalled while a library hangs in {when}",
-        f"{late.stalled_ms:.1f} ms{missed}; {usual.stalled_ms:.1f} ms without it",
+        f"{late.stalled_ms:.1f} ms{missed}; {reference.stalled_ms:.1f} ms without it",
         f"latest of 1 ms ticks in {SECONDS} s, median of runs; with the wait for a "
-        f"core {late.late_ms:.1f} and {usual.late_ms:.1f} ms; promised ≤ {MOST_MS} ms",
+        f"core {late.late_ms:.1f} and {reference.late_ms:.1f} ms; "
+        f"promised ≤ {MOST_MS} ms",
     )
 
 
@@ -146,26 +146,26 @@ def _model(folder: Path) -> None:
 
 
 def _run(folder: Path, name: str) -> Late:
-    """Run a service; `name` is where its library hangs, or cpu for none."""
+    """Run a service whose library hangs in `name`; cpu is one without a library."""
     (folder / "stall.toml").write_text(_CONFIG.format(delegate=name))
     (folder / "delegates").mkdir(exist_ok=True)
     for when in HANGS:
         path = folder / "delegates" / f"{when}.toml"
         path.write_text(_DELEGATE.format(when=when))
-    places = {
+    environ = {
         "CONFIGURATION_DIRECTORY": folder,
         "CACHE_DIRECTORY": folder / "cache",
         "LD_LIBRARY_PATH": folder,
     }
-    ran = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "bench.stall", folder / "stall.toml"],
         cwd=ROOT,
-        env=os.environ | {key: str(place) for key, place in places.items()},
+        env=os.environ | {key: str(path) for key, path in environ.items()},
         check=True,
         stdout=subprocess.PIPE,
         text=True,
     )
-    return Late(*map(float, ran.stdout.split()))
+    return Late(*map(float, process.stdout.split()))
 
 
 def main() -> None:
@@ -186,7 +186,7 @@ def main() -> None:
 
 
 def _waited_ns() -> int:
-    """Return how long this thread was ready to run and had no core, from proc(5)."""
+    """Return how long this thread has waited for a core, from proc(5)."""
     return int(Path("/proc/thread-self/schedstat").read_text().split()[1])
 
 

@@ -1,10 +1,9 @@
-"""Convert MFPT bearing recordings (`.mat`) into our `.npz`.
+"""A converter of MFPT bearing recordings (`.mat`) to our `.npz`.
 
     python tests/convert_mat.py InnerRaceFault_vload_2.mat OUT.npz
 
-A file of the MFPT set holds one structure `bearing`: `gs` is the acceleration
-in g and `sr` the sample rate in Hz. The files say nothing of when they were
-made, so `start_ns` is 0.
+A file of the MFPT set holds one structure `bearing`: `gs` is the acceleration in g and
+`sr` the sample rate in Hz. The files have no date, so `start_ns` is 0.
 """
 
 from __future__ import annotations

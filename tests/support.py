@@ -1,4 +1,4 @@
-"""Builders and fakes that many tests share: blocks, cards, clocks, engines."""
+"""Builders and fakes for many tests: blocks, cards, clocks, engines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SECOND = 1_000_000_000
 
 
 class Clock:
-    """A clock that shows what it is told, in ns."""
+    """A clock that is set by the test, in ns."""
 
     def __init__(self, now_ns: int = 1_000 * SECOND) -> None:
         self.now_ns = now_ns
@@ -42,7 +42,7 @@ def block(
     clipped: Iterable[int] = (),
     age_ns: int = 0,
 ) -> Block:
-    """Make a block of rows; a flat list is one channel."""
+    """Return a block of rows; a flat list is one channel."""
     samples = np.asarray(rows, np.float32)
     if samples.ndim == 1:
         samples = samples[:, None]
@@ -57,7 +57,7 @@ def block(
 
 
 def prediction(score: float = 0.0, **changes: object) -> Prediction:
-    """Make the judgement of a window of one second with threshold 1."""
+    """Return the judgement of a window of one second with threshold 1."""
     state = State.ANOMALY if score > 1 else State.NORMAL
     fields = {
         "window": 0,
@@ -77,13 +77,13 @@ def prediction(score: float = 0.0, **changes: object) -> Prediction:
 
 
 def card(*, channels: int = 1, **changes: object) -> Card:
-    """Make a card: raw windows of 4 every 2 rows at 1 kHz, score = first output.
+    """Return a card of raw windows of 4 rows, hop 2, at 1 kHz; score = first output.
 
-    Keys of `changes` are fields of the card or of its input.
+    The keys of `changes` are fields of the card or of its input.
     """
     of_input = {k: v for k, v in changes.items() if k in Input.__struct_fields__}
     of_card = {k: v for k, v in changes.items() if k not in of_input}
-    wants = Input(
+    card_input = Input(
         channels=("x", "y", "z", "u", "v")[:channels],
         unit="g",
         rate_hz=1000.0,
@@ -94,7 +94,7 @@ def card(*, channels: int = 1, **changes: object) -> Card:
         name="plain",
         version="1",
         kind="anomaly",
-        input=msgspec.structs.replace(wants, **of_input),
+        input=msgspec.structs.replace(card_input, **of_input),
         features=raw.Features(remove_dc=False),
         output=Output(score="value"),
         threshold=Threshold(value=1.0),
@@ -104,12 +104,12 @@ def card(*, channels: int = 1, **changes: object) -> Card:
 
 
 def largest(features: Float32) -> Float32:
-    """Score a window by its largest feature."""
+    """Return the largest feature of each window."""
     return features.max(axis=1, keepdims=True)
 
 
 class FakeEngine:
-    """Scores by a rule, keeps what it was shown, takes time, fails when told to."""
+    """An engine that scores by a rule, records its input, and fails on demand."""
 
     delegate = "fake"
     degraded = False
@@ -126,19 +126,19 @@ class FakeEngine:
         self.rule = rule
         self.failing = False
         self.closed = False
-        self.shown: list[Float32] = []
+        self.inputs: list[Float32] = []
         self._clock = clock
         self._stages = (quantise_ns, invoke_ns)
 
     @property
     def windows(self) -> int:
-        """How many windows it has been shown."""
-        return sum(map(len, self.shown))
+        """The number of windows that it has scored."""
+        return sum(map(len, self.inputs))
 
     def infer(self, features: Float32) -> Inference:
         if self.failing:
-            raise DelegateError("the fake engine was told to fail")
-        self.shown.append(features.copy())
+            raise DelegateError("the fake engine fails on demand")
+        self.inputs.append(features.copy())
         if self._clock is not None:
             self._clock.now_ns += sum(self._stages)
         return Inference(self.rule(features.copy()), *self._stages)
@@ -172,13 +172,13 @@ value = 1.0
 [files]
 "model.tflite" = "{sha256}"
 """
-"""What `card()` is as a file, with the hash to be filled in."""
+"""The text of `card()` as a file, with a place for the hash."""
 
 
 def model_folder(folder: Path, *, text: str = CARD_TEXT) -> Path:
-    """Write a model folder whose model runs: the mean of a window of 4.
+    """Write a model folder with a model that runs: the mean of a window of 4 rows.
 
-    `text` is the card; the hash of the model replaces {sha256} in it.
+    `text` is the card, in which {sha256} is replaced by the model's hash.
     """
     folder.mkdir(parents=True, exist_ok=True)
     mean = Dense(np.full((1, 4), 0.25, np.float32), np.zeros(1, np.float32), relu=False)

@@ -1,8 +1,8 @@
-"""Make the model of the demo again: `python models/demo/make.py [FOLDER]`.
+"""The maker of the demo's model: `python models/demo/make.py [FOLDER]`.
 
-The simulated machine of `sensorml run`, healthy, at the speeds and loads it
-may have, is recorded through the driver that the demo uses; time is counted,
-not waited for. The same numpy gives the same bytes.
+It records the healthy simulated machine of `sensorml run`, at each of its speeds,
+through the driver of the demo. Time is simulated, so it does not wait. The same version
+of numpy gives the same bytes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ START_NS = 1_767_225_600 * 10**9  # 2026-01-01: the date in the card
 
 
 def record(path: Path, machine: MachineOptions) -> None:
-    """Record the machine as the demo's sensor will see it."""
+    """Record the machine with the demo's sensor."""
     now_ns = START_NS
     options = adxl345.Options(bus="sim", rate_hz=800, range_g=4, machine=machine)
 
@@ -60,16 +60,16 @@ def record(path: Path, machine: MachineOptions) -> None:
 
 
 def main(folder: Path) -> None:
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as temporary:
         files = []
         for speed_rpm in SPEEDS_RPM:
             for seed in SEEDS:
-                path = Path(place) / f"{speed_rpm:.0f}rpm_{seed}.npz"
+                path = Path(temporary) / f"{speed_rpm:.0f}rpm_{seed}.npz"
                 record(path, MachineOptions(rpm=speed_rpm, seed=seed))
                 files.append(path)
-        made = train(files, Path(place) / "demo", window=512, hop=256)
+        model = train(files, Path(temporary) / "demo", window=512, hop=256)
         for name in (CARD, CPU_FILE):
-            shutil.copyfile(made.folder / name, folder / name)
+            shutil.copyfile(model.folder / name, folder / name)
 
 
 if __name__ == "__main__":

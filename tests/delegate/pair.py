@@ -1,4 +1,4 @@
-"""A model for the test delegate and the CPU model that computes the same."""
+"""A model for the test delegate, and a CPU model that computes the same."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CUSTOM = 32  # BuiltinOperator
 
 
 def build(folder: Path) -> Path:
-    """Compile the delegate; return its library."""
+    """Compile the delegate; return the path of its library."""
     library = folder / "libdelegate.so"
     source = Path(__file__).with_name("delegate.c")
     warnings = ("-Wall", "-Wextra", "-Werror")
@@ -35,7 +35,7 @@ def build(folder: Path) -> Path:
 
 
 def cpu_model(features: int) -> bytes:
-    """Write y = x in int8: weights of exactly 1, the same scale on both sides."""
+    """Return a model of y = x in int8, with weights of exactly 1 and equal scales."""
     identity = Dense(
         np.eye(features, dtype=np.float32), np.zeros(features, np.float32), relu=False
     )
@@ -43,7 +43,7 @@ def cpu_model(features: int) -> bytes:
 
 
 def compiled_model(features: int, custom_op: str = EDGETPU_OP) -> bytes:
-    """Write a model of one custom operator, int8 in and out."""
+    """Return a model of one custom operator with int8 input and output."""
     tensors = [
         _tensor(_Tensor(name, (1, features), "int8", SCALE), 0)
         for name in ("input", "output")

@@ -120,7 +120,7 @@ def test_the_window_that_the_accelerator_held_is_scored_on_the_cpu(house):
     failing.failing = True
     assert here.score(3) == "cpu"
     assert here.engine.degraded
-    assert here.engine.why == "the fake engine was told to fail"
+    assert here.engine.why == "the fake engine fails on demand"
     here.engine.close()
     assert failing.closed
 
@@ -192,7 +192,7 @@ def test_it_is_checked_on_the_last_windows_that_the_cpu_scored(house):
     here.engine.infer(x)
     here.may_open.set()
     here.engine._opening.exception()
-    assert (np.concatenate(engine.shown) == x[-COMPARED:]).all()
+    assert (np.concatenate(engine.inputs) == x[-COMPARED:]).all()
 
 
 def test_closing_gives_up_an_opening(house):
@@ -230,7 +230,7 @@ def test_every_change_is_told_once_with_its_reason(house):
     assert here.changes == [
         ("opening", "", ""),
         ("accelerated", "opening", "edgetpu agrees with the CPU"),
-        ("degraded", "accelerated", "the fake engine was told to fail"),
+        ("degraded", "accelerated", "the fake engine fails on demand"),
         ("degraded", "", "no device"),
         ("accelerated", "degraded", "edgetpu agrees with the CPU"),
     ]

@@ -59,7 +59,7 @@ class TestWindows:
     def test_all_windows_of_a_block_are_one_call_of_the_engine(self) -> None:
         engine = FakeEngine()
         run(Pipeline(card(), engine), block(range(100)))
-        assert [len(each) for each in engine.shown] == [49]
+        assert [len(each) for each in engine.inputs] == [49]
 
     @given(
         st.lists(st.floats(-2, 2, width=32), min_size=4, max_size=60),
@@ -82,7 +82,7 @@ class TestWindows:
     def test_a_failing_engine_is_not_hidden(self) -> None:
         engine = FakeEngine()
         engine.failing = True
-        with pytest.raises(DelegateError, match="told to fail"):
+        with pytest.raises(DelegateError, match="fails on demand"):
             Pipeline(card(), engine).step(block([0] * 4))
 
 
@@ -146,7 +146,7 @@ class TestWithheld:
             State.ANOMALY,
         ]
         assert [p.score for p in found[::2]] == [2, 3]
-        assert [shown.tolist() for shown in engine.shown] == [
+        assert [shown.tolist() for shown in engine.inputs] == [
             [[2, 2, 2, 2]],
             [[3, 0, 0, 0]],
         ]
@@ -236,7 +236,7 @@ class TestJudgement:
         engine = FakeEngine()
         wants = card(channels=2, features=raw.Features(mean=(0, 0), std=(2, 4)))
         run(Pipeline(wants, engine), block([[1, 10], [3, 14], [1, 10], [3, 14]]))
-        [[row]] = engine.shown
+        [[row]] = engine.inputs
         assert row.tolist() == [-0.5, -0.5, 0.5, 0.5, -0.5, -0.5, 0.5, 0.5]
 
 
