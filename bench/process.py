@@ -25,7 +25,8 @@ except ImportError:
 interpreter = Interpreter(sys.argv[1], num_threads=1)
 interpreter.allocate_tensors()
 input_details = interpreter.get_input_details()[0]
-interpreter.set_tensor(input_details["index"], np.zeros(input_details["shape"], input_details["dtype"]))
+index, shape, dtype = (input_details[key] for key in ("index", "shape", "dtype"))
+interpreter.set_tensor(index, np.zeros(shape, dtype))
 interpreter.invoke()
 print(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]).sum(),
       flush=True)
