@@ -21,7 +21,6 @@ from bench.figures import NO_GCC, Observation
 from sensorml.acquisition.inbox import Inbox, Reading
 from sensorml.acquisition.sensor_health import SensorHealth
 from sensorml.backoff import RationedBackOff
-from sensorml.clock import WallClock
 from sensorml.delegates.child_engine import INVOKE_S, open_child
 from sensorml.delegates.failover import FailoverEngine, Opened
 from sensorml.delegates.tolerance import COMPARED, Tolerance, Windows
@@ -159,7 +158,7 @@ def _monitor(engine: _Failing) -> Monitor:
         threshold=Threshold(value=1),
         files={CPU_FILE: ""},
     )
-    outbox = Outbox(WallClock(), urgent=lambda: None)
+    outbox = Outbox(urgent=lambda: None)
     stream = Stream("m", "s", Pipeline(card, engine))
     health = SensorHealth("s", stale_after_s=2)
     return Monitor([health], [stream], [], outbox)

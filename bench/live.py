@@ -51,7 +51,8 @@ class _Ours:
     """The windows through the monitor and into the journal."""
 
     def __init__(self, card: cards.Card, rows: Float32, store: Path) -> None:
-        self._outbox = Outbox(WallClock(), urgent=lambda: None)
+        self._wall = WallClock()
+        self._outbox = Outbox(urgent=lambda: None)
         pipeline = Pipeline(card, TfliteEngine.load(DEMO / cards.CPU_FILE, card))
         stream = Stream("m", "s", pipeline)
         health = SensorHealth("s", stale_after_s=2)
@@ -71,7 +72,9 @@ class _Ours:
             block = self._blocks[i % len(self._blocks)]
             self._monitor.handle(Reading("s", time.monotonic_ns(), block))
             if i % COMMIT == 0:
-                self._journal.append(self._outbox.take()[0])
+                rows = self._outbox.take()
+                self._wall.check()
+                self._journal.append(rows, offset_ns=self._wall.offset_ns)
         spent = time.process_time() - begun
         self._monitor.tick(time.monotonic_ns())
         return spent * 1e6 / (self._monitor.results - judged)

@@ -1,7 +1,7 @@
 """CPU per row from the journal to a real InfluxDB 1: ours beside the client's way.
 
 Both read the same prediction rows from the same SQLite file in batches of 5000
-and write them to the same influxd, started here. Ours: lines made in SQLite,
+and write them to the same influxd, started here. Ours: lines from formats,
 gzip level 1, influxdb-client's transport. The client's: a `Point` for each row,
 then its synchronous write API with its defaults (no gzip). CPU is that of this
 process alone, user and system.
@@ -27,12 +27,12 @@ from influxdb_client.client.write.point import Point
 from influxdb_client.client.write_api import SYNCHRONOUS
 
 from bench.figures import Figure, paired
-from sensorml.interfaces import Delivered, Row, Select
+from sensorml.interfaces import Delivered, Row
 from sensorml.sinks.influxdb import Options, Sink
 from sensorml.storage.journal import Journal
-from sensorml.storage.line_protocol import FIELDS, TAGS, TIME
+from sensorml.storage.line_protocol import FIELDS, TIME
 from sensorml.storage.reader import Reader
-from sensorml.storage.tables import COLUMNS
+from sensorml.storage.tables import COLUMNS, TAGS
 
 ROWS = 50_000
 BATCH_ROWS = 5000
@@ -104,20 +104,18 @@ def fill(store: Path, rows: int) -> None:
 class Way(Protocol):
     """One way to write rows."""
 
-    select: Select | None
-
     def send(self, rows: Sequence[Row]) -> None: ...
 
 
 def cpu_us(store: Path, way: Way) -> float:
     """Send the whole journal; return µs of CPU for each row."""
-    reader = Reader.open(store, way.select)
+    reader = Reader.open(store)
     sent = last_id = 0
     began = time.process_time()
-    while batch := reader.batch("prediction", last_id, BATCH_ROWS):
-        way.send(batch.rows)
-        sent += batch.size
-        last_id = batch.last_id
+    while rows := reader.rows("prediction", last_id, BATCH_ROWS):
+        way.send(rows)
+        sent += len(rows)
+        last_id = cast("int", rows[-1][-1])
     spent = time.process_time() - began
     reader.close()
     return spent / sent * 1e6
@@ -129,7 +127,6 @@ class Ours:
     def __init__(self, url: str) -> None:
         options = Options(url=url, api="v1", database="bench")
         self.sink = Sink(options, {"device": DEVICE})
-        self.select: Select | None = self.sink.select
 
     def send(self, rows: Sequence[Row]) -> None:
         outcome = self.sink.send("prediction", rows)
@@ -138,8 +135,6 @@ class Ours:
 
 class Theirs:
     """The client's documented way."""
-
-    select: Select | None = None
 
     def __init__(self, url: str) -> None:
         client = InfluxDBClient(url=url, token="none", org="-")

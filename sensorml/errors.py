@@ -148,3 +148,7 @@ class OutputError(SensormlError, OSError):
 
 class SecretError(SensormlError, OSError):
     """A file with a password or token cannot be used; never shows its content."""
+
+    def __init__(self, what: str, cure: str) -> None:
+        super().__init__(f"{what}: {cure}")
+        self.reason = Reason(what, cure)

@@ -59,13 +59,13 @@ def read_secret(path: str, key: str) -> str:
         secret = Path(path).read_text(encoding="utf-8-sig").strip()
     except OSError as err:
         raise SecretError(
-            f"{path}: {key}: cannot be read ({err.strerror}): "
-            "correct the path or the file's permissions"
+            f"{path}: {key}: cannot be read ({err.strerror})",
+            "correct the path or the file's permissions",
         ) from err
-    except UnicodeDecodeError:  # it would show a byte of the secret
+    except UnicodeDecodeError:  # its text would show a byte of the secret
         raise SecretError(
-            f"{path}: {key}: is not UTF-8 text: write the secret as plain text"
+            f"{path}: {key}: is not UTF-8 text", "write the secret as plain text"
         ) from None
     if not secret:
-        raise SecretError(f"{path}: {key}: is empty: write the secret into it")
+        raise SecretError(f"{path}: {key}: is empty", "write the secret into it")
     return secret

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from sensorml.errors import Reason
 from sensorml.types import Block, Channel, Float32
 
 
@@ -114,56 +115,46 @@ class Engine(Protocol):
 
 
 Row = tuple[object, ...]
-"""A row of the journal, its columns in the order of `journal.COLUMNS[kind]`."""
+"""A row of the journal; `storage.rows` has a type for each kind."""
 
 
 class Delivered(NamedTuple):
-    """The other side has every row."""
+    """The other side has stored every row."""
 
 
 class Retry(NamedTuple):
-    """It could not take them now; send the same rows again, later."""
+    """It could not take the rows now: the same rows are sent again later."""
 
-    why: str
+    reason: str
     after_s: float | None = None
 
 
 class Split(NamedTuple):
-    """It refused the batch: send halves, to find the row it cannot take."""
+    """It refused the batch: halves are sent, to find the row it cannot take."""
 
-    why: str
+    reason: str
 
 
 class Hold(NamedTuple):
-    """A person must act first (a token, a bucket): keep everything, say so."""
+    """A person must act first (a token, a bucket): every row is kept meanwhile."""
 
-    why: str
+    reason: Reason
 
 
 Outcome = Delivered | Retry | Split | Hold
 
 
-class Select(Protocol):
-    """How a sink wants rows read, when it can do without the plain columns."""
-
-    functions: Mapping[str, tuple[int, Callable[..., str | None]]]
-    """Functions the SQL may call: how many arguments, and the function; pure."""
-
-    def columns(self, kind: str) -> Sequence[str]:
-        """Return the SQL expressions that make a row; asked for every batch.
-
-        With an aggregate all rows of the batch become one.
-        """
-
-
 class Sink(Protocol):
-    """Somewhere that rows go. Always called on the sink's own thread.
+    """A receiver of rows. Always called on the sink's own thread."""
 
-    It may have an attribute `select: Select`; then its rows are read so.
-    """
+    batch_rows: int
+    """How many rows `send` is given at most."""
 
     def send(self, kind: str, rows: Sequence[Row]) -> Outcome:
-        """Send rows of one kind (a table of the journal), oldest first."""
+        """Send rows of one kind (a table of the journal), oldest first.
+
+        Each has the columns of its type in `storage.rows`, then its id.
+        """
 
     def close(self) -> None: ...
 

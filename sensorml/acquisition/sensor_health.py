@@ -8,7 +8,7 @@ from operator import sub
 from typing import Final, NamedTuple
 
 from sensorml.errors import BusReason, SensorError, SensormlError
-from sensorml.interfaces import Row
+from sensorml.storage.rows import SensorRow
 from sensorml.types import Block, Change, SensorState
 
 
@@ -225,7 +225,7 @@ class SensorHealth:
         self._told, self._told_missed, self._changes = self.state, self.missed, 0
         return news
 
-    def row(self, start_ns: int, end_ns: int) -> Row:
+    def row(self, start_ns: int, end_ns: int) -> SensorRow:
         """Make a `sensor` row of what happened since the last one.
 
         The state is that at the end, the rate the last one measured (NaN if no
@@ -233,17 +233,27 @@ class SensorHealth:
         one read that came late.
         """
         totals = self._totals()
-        rows, *counts, failures = map(sub, totals, self._in_rows)
-        rate_hz = self.rate_hz if rows else float("nan")
-        row = (
-            *(start_ns, end_ns, self.name, self.state.value),
-            *(rate_hz, rows, *counts, self._jitter_ns, failures),
+        rows, missed, overrun, duplicated, clipped, failures = map(
+            sub, totals, self._in_rows
+        )
+        row = SensorRow(
+            start_ns=start_ns,
+            time_ns=end_ns,
+            sensor=self.name,
+            state=self.state.value,
+            rate_hz=self.rate_hz if rows else float("nan"),
+            rows=rows,
+            missed=missed,
+            overrun=overrun,
+            duplicated=duplicated,
+            clipped=clipped,
+            jitter_ns=self._jitter_ns,
+            failures=failures,
         )
         self._in_rows, self._jitter_ns = totals, 0
         return row
 
     def _totals(self) -> tuple[int, ...]:
-        """Return the counts in the order of the columns of `sensor`."""
         return (
             *(self.rows, self.missed, self.overruns),
             *(self.duplicated, self.clipped, self.failures),

@@ -53,7 +53,7 @@ def build(config: Config, store: Path, stack: ExitStack) -> Running:
     """
     call_on_loop = _caller_on_loop()
     wake, ready, inbox, timer = asyncio.Event(), asyncio.Event(), Inbox(), LineTimer()
-    outbox = Outbox(WallClock(), urgent=partial(call_on_loop, wake.set))
+    outbox = Outbox(urgent=partial(call_on_loop, wake.set))
     wiring.use_header()
     pollers, sensors = _sensors(config)
     fail_safe.write_lines(config.alarms)
@@ -75,6 +75,7 @@ def build(config: Config, store: Path, stack: ExitStack) -> Running:
         store,
         outbox,
         stack.enter_context(Worker("journal")),
+        wall=WallClock(),
         max_mb=config.store.max_mb,
         commit_s=config.store.commit_s,
         wake=wake,

@@ -178,7 +178,7 @@ class Monitor:
         stream.add(predictions)
         stream.show(predictions[-1].score)
         self._count(len(predictions))
-        self._outbox.predictions(lambda offset_ns: stream.rows(predictions, offset_ns))
+        self._outbox.predictions(stream.rows(predictions))
 
     def _count(self, results: int) -> None:
         if not self._has_result:
@@ -251,19 +251,8 @@ class PeriodicRows:
         begun_ns, self._begun_ns = self._begun_ns, now_ns
         for stream in self._streams:
             self._write_events(stream)
-        self._outbox.timing(
-            lambda offset_ns: [
-                row
-                for stream in self._streams
-                for row in stream.timing_rows(begun_ns + offset_ns, now_ns + offset_ns)
-            ]
-        )
-        self._outbox.sensors(
-            lambda offset_ns: [
-                sensor.row(begun_ns + offset_ns, now_ns + offset_ns)
-                for sensor in self._sensors
-            ]
-        )
+            self._outbox.timing(stream.timing_rows(begun_ns, now_ns))
+        self._outbox.sensors([sensor.row(begun_ns, now_ns) for sensor in self._sensors])
 
     def _write_events(self, stream: Stream) -> None:
         if ignored := stream.new_ignored():

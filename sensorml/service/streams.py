@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from sensorml.alarms.meter import MeterOutput
-from sensorml.interfaces import Row
 from sensorml.pipeline.pipeline import Pipeline
+from sensorml.storage.rows import PredictionRow, TimingRow
 from sensorml.types import Change, Prediction, State
 
 RANKS: Final = (0.5, 0.95, 0.99, 1.0)
@@ -85,43 +85,43 @@ class Stream:
         self._reported_ignored += ignored
         return ignored
 
-    def rows(self, predictions: Sequence[Prediction], offset_ns: int) -> list[Row]:
-        """Make `prediction` rows; the offset turns the sensor's time into UTC."""
+    def rows(self, predictions: Sequence[Prediction]) -> list[PredictionRow]:
+        """Return a row for each prediction."""
         version, delegate = self.pipeline.card.version, self.delegate
         degraded = int(self.pipeline.engine.degraded)
         return [
-            (
-                p.start_ns + offset_ns,
-                p.end_ns + offset_ns,
-                self.sensor,
-                self.model,
-                version,
-                delegate,
-                p.score,
-                p.threshold,
-                p.state.value,
-                p.quality,
-                p.delay_ns,
-                p.features_ns,
-                p.quantise_ns,
-                p.invoke_ns,
-                p.decide_ns,
-                degraded,
-                p.label,
-                p.probability,
+            PredictionRow(
+                start_ns=p.start_ns,
+                end_ns=p.end_ns,
+                sensor=self.sensor,
+                model=self.model,
+                model_version=version,
+                delegate=delegate,
+                score=p.score,
+                threshold=p.threshold,
+                state=p.state.value,
+                quality=p.quality,
+                delay_ns=p.delay_ns,
+                features_ns=p.features_ns,
+                quantise_ns=p.quantise_ns,
+                invoke_ns=p.invoke_ns,
+                decide_ns=p.decide_ns,
+                degraded=degraded,
+                label=p.label,
+                probability=p.probability,
             )
             for p in predictions
         ]
 
-    def timing_rows(self, start_ns: int, end_ns: int) -> list[Row]:
-        """Turn the delays since the last call into `timing` rows, one a stage."""
+    def timing_rows(self, start_ns: int, end_ns: int) -> list[TimingRow]:
+        """Return one row for each stage, of the delays since the last call."""
         if not self._durations_ns:
             return []
         table = np.sort(np.array(self._durations_ns, np.int64), axis=0)
         self._durations_ns.clear()
         ranks = table[[math.ceil(share * len(table)) - 1 for share in RANKS]]
-        names = (self.sensor, self.model, self.delegate)
+        source = (self.sensor, self.model, self.delegate)
         return [
-            (start_ns, end_ns, *names, stage, len(table), *ranks[:, i].tolist())
-            for i, stage in enumerate(STAGES)
+            TimingRow(start_ns, end_ns, *source, stage, len(table), *ranks_ns)
+            for stage, ranks_ns in zip(STAGES, ranks.T.tolist(), strict=True)
         ]

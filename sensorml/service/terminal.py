@@ -168,7 +168,7 @@ def _storage(running: Running) -> Table:
     for delivery in running.deliveries:
         status = delivery.status
         table.add_row(
-            delivery.name, _coloured(status.state), f"{status.backlog:,}", status.why
+            delivery.name, _coloured(status.state), f"{status.backlog:,}", status.reason
         )
     return table
 

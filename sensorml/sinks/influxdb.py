@@ -27,11 +27,11 @@ from typing import Annotated, Final, Literal, Protocol, cast
 
 from msgspec import Meta
 
-from sensorml.errors import SecretError
+from sensorml.errors import Reason, SecretError
 from sensorml.files import read_secret
 from sensorml.interfaces import Delivered, Hold, Outcome, Retry, Row, Split
 from sensorml.schema import Table
-from sensorml.storage.line_protocol import Lines
+from sensorml.storage.line_protocol import LineEncoder
 
 _LONGEST_WAIT_S: Final = 300.0
 _PLAIN: Final = {"Content-Type": "text/plain; charset=utf-8"}
@@ -95,7 +95,7 @@ class Sink:
     def __init__(self, options: Options, tags: Mapping[str, str]) -> None:
         self.batch_rows = options.batch_rows
         self._options = options
-        self.select = Lines(tags)
+        self._encoder = LineEncoder(tags)
         self._client: _Client | None = None
         if options.api == "v1":
             self._path = "/write"
@@ -107,19 +107,18 @@ class Sink:
             if options.org:
                 self._query.append(("org", options.org))
 
-    def send(self, kind: str, rows: Sequence[Row]) -> Outcome:  # noqa: ARG002 - lines name it
-        """Send the one row that `select` makes of a batch: the text of its lines."""
-        [(lines,)] = rows
-        if lines is None:
+    def send(self, kind: str, rows: Sequence[Row]) -> Outcome:
+        lines = self._encoder.encode(kind, rows)
+        if not lines:
             return Delivered()
         if self._client is None:
             try:
                 self._client = _open(self._options)
             except SecretError as err:
-                return Hold(str(err))
-        outcome = self._write(str(lines).encode())
+                return Hold(err.reason)
+        outcome = self._write(lines)
         if isinstance(outcome, Hold):
-            self.close()  # the next attempt reads the secrets again
+            self.close()  # so that the next attempt reads the secrets again
         return outcome
 
     def close(self) -> None:
@@ -133,7 +132,7 @@ class Sink:
             headers = _PLAIN | {"Content-Encoding": "gzip"}
             body = gzip.compress(body, 1)
         outcome = self._post(self._path, self._query, headers, body)
-        if isinstance(outcome, Hold) and "database not found" in outcome.why:
+        if isinstance(outcome, Hold) and "database not found" in outcome.reason.what:
             statement = f'CREATE DATABASE "{_identifier(self._options.database)}"'
             created = self._post("/query", [("q", statement)], _PLAIN, b"")
             if not isinstance(created, Delivered):
@@ -164,70 +163,69 @@ class Sink:
         except ApiException as err:
             if not err.status:  # TLS failed: there was no answer
                 return Retry(f"{url}: {' '.join(str(err.reason).split())}")
-            outcome = judge(err.status, err.headers or {}, err.body or "")
+            return judge(url, err.status, err.headers or {}, err.body or "")
         except (HTTPError, OSError, UnicodeDecodeError) as err:
             return Retry(f"{url} did not answer: {_plain(err)}")
-        else:
-            return Delivered()
-        if isinstance(outcome, Delivered):
-            return outcome
-        return outcome._replace(why=f"{url}: {outcome.why}")
+        return Delivered()
 
 
 def _plain(error: BaseException) -> str:
-    """Say what a connection failed of, in the system's words where it has some."""
+    """Return why a connection failed, in the system's words where it has some."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
         cause = cause.__cause__
-    return str(error).rpartition("): ")[2]  # behind the name of a Python object
+    return str(error).rpartition("): ")[2]  # without the repr of an object before it
 
 
-def judge(status: int, headers: Mapping[str, str], body: str) -> Outcome:
-    """Decide what an answer of the server means for the rows.
+def judge(url: str, status: int, headers: Mapping[str, str], body: str) -> Outcome:
+    """Return what a server's reply means for the rows that were sent.
 
-    >>> judge(413, {}, "")
-    Split(why='HTTP 413')
-    >>> judge(503, {"Retry-After": "7"}, "busy")
-    Retry(why='HTTP 503: busy', after_s=7.0)
-    >>> judge(401, {}, '{"message": "unauthorized access"}').why
-    'HTTP 401: unauthorized access: check the token or user and what it may write'
+    >>> judge("http://db", 413, {}, "")
+    Split(reason='http://db: HTTP 413')
+    >>> judge("http://db", 503, {"Retry-After": "7"}, "busy")
+    Retry(reason='http://db: HTTP 503: busy', after_s=7.0)
+    >>> print(judge("http://db", 401, {}, '{"message": "unauthorized"}').reason)
+    http://db: HTTP 401: unauthorized: check the token or user and its permissions
     """
-    said = _said(body)
-    why = f"HTTP {status}: {said}" if said else f"HTTP {status}"
     if 200 <= status < 300:
         return Delivered()
+    reply = f"{url}: HTTP {status}"
+    if message := _message(body):
+        reply = f"{reply}: {message}"
     if status in {400, 413, 422}:
-        return Split(why)
+        return Split(reply)
     if status in {401, 403}:
-        return Hold(f"{why}: check the token or user and what it may write")
+        return Hold(Reason(reply, "check the token or user and its permissions"))
     if status == 404:
-        return Hold(f"{why}: check url, api, and that the bucket or database exists")
+        return Hold(
+            Reason(reply, "check url, api, and that the bucket or database exists")
+        )
     after = next((v for k, v in headers.items() if k.lower() == "retry-after"), "")
-    return Retry(why, _wait_s(after))
+    return Retry(reply, _wait_s(after))
 
 
-def _said(body: str) -> str:
-    """Return the server's own words, on one line, not too many."""
+def _message(body: str) -> str:
+    """Return the message in the body of a reply, on one line of limited length."""
     try:
-        told = json.loads(body)
+        message = json.loads(body)
     except ValueError:
-        told = body
-    if isinstance(told, dict):
-        told = told.get("message") or told.get("error") or body
-    return " ".join(str(told).split())[:300]
+        message = body
+    if isinstance(message, dict):
+        message = message.get("message") or message.get("error") or body
+    return " ".join(str(message).split())[:300]
 
 
 def _wait_s(retry_after: str) -> float | None:
-    """Read a Retry-After header: seconds or a date, capped."""
+    """Return the seconds in a Retry-After header (a number or a date), capped."""
     if retry_after.strip().isdecimal():
         return min(float(retry_after), _LONGEST_WAIT_S)
     try:
-        then = parsedate_to_datetime(retry_after)
+        date = parsedate_to_datetime(retry_after)
     except ValueError:
         return None
-    wait_s = (then.astimezone(UTC) - datetime.now(UTC)).total_seconds()
+    wait_s = (date.astimezone(UTC) - datetime.now(UTC)).total_seconds()
     return min(max(wait_s, 0.0), _LONGEST_WAIT_S)
 
 

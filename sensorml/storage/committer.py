@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from sensorml.clock import WallClock
 from sensorml.errors import StoreError
 from sensorml.interfaces import Row
 from sensorml.storage.outbox import Outbox
@@ -33,6 +34,7 @@ class Committer:
         outbox: Outbox,
         worker: Worker,
         *,
+        wall: WallClock,
         max_mb: float,
         commit_s: float,
         wake: asyncio.Event,
@@ -44,6 +46,7 @@ class Committer:
         """Set once there is a journal to read from, or there will be none."""
         self._outbox = outbox
         self._worker = worker
+        self._wall = wall
         self._max_mb = max_mb
         self._commit_s = commit_s
         self.wake = wake
@@ -80,7 +83,8 @@ class Committer:
 
     async def commit(self) -> None:
         """Write everything that is waiting; on failure keep it and say so."""
-        rows, moved_ns = self._outbox.take()
+        rows = self._outbox.take()
+        moved_ns = self._wall.check()
         self._moved_ns += moved_ns
         if moved_ns:
             self._outbox.event(
@@ -92,7 +96,7 @@ class Committer:
                 value=moved_ns / 1e9,
             )
         try:
-            await self._worker.call(self._write, rows)
+            await self._worker.call(self._write, rows, self._wall.offset_ns)
         except StoreError as error:
             self._outbox.put_back(rows)
             if not self.error:
@@ -129,7 +133,7 @@ class Committer:
             with suppress(StoreError):  # the next commit says so
                 await self._worker.call(self._journal.verify)
 
-    def _write(self, rows: Mapping[str, Sequence[Row]]) -> None:
+    def _write(self, rows: Mapping[str, Sequence[Row]], offset_ns: int) -> None:
         """Runs on the journal's thread, which also waits for SQLite's import."""
         from sensorml.storage.journal import Journal
 
@@ -140,7 +144,7 @@ class Committer:
             self._journal.restamp(self._moved_ns, self._since)
             self._moved_ns = 0
         if rows:
-            self._journal.append(rows)
+            self._journal.append(rows, offset_ns=offset_ns)
         else:
             self._journal.flush()
 

@@ -1,8 +1,8 @@
-"""Bringing the journal's rows to a sink, however long its server is away.
+"""Delivery of the journal's rows to a sink, across any outage of its server.
 
-A sink is a reader of the journal with an offset: rows are sent from the
-offset, and the offset moves when the other side has acknowledged them. Nothing
-is kept in memory, so an outage costs nothing here. `RetryPolicy` decides and is
+A sink is a reader of the journal with an offset: rows are sent from the offset
+on, and the offset moves when the other side has acknowledged them. Nothing is
+kept in memory, so an outage costs nothing here. `RetryPolicy` decides and is
 pure; `Delivery` reads, sends and waits.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, cast
 
 from sensorml.errors import StoreError
 from sensorml.interfaces import Outcome, Retry, Sink, Split
@@ -22,15 +22,11 @@ from sensorml.storage.retry_policy import RetryPolicy, Status
 from sensorml.storage.tables import KINDS
 from sensorml.threads import DetachedWorker
 
-__all__ = ["Delivery", "Report", "RetryPolicy", "Status"]
-
-
-_BATCH_ROWS: Final = 5000  # for a sink without a `batch_rows` of its own
 _URGENT_FIRST: Final = ("alarm", "event", "prediction", "sensor", "timing")
 
 
 class Report(Protocol):
-    """Makes an event of what happened to a sink."""
+    """Makes an event of a change of a sink's state."""
 
     def __call__(
         self, *, kind: str, subject: str, state: str, previous: str, detail: str
@@ -38,7 +34,7 @@ class Report(Protocol):
 
 
 class Attempt(NamedTuple):
-    """One batch that was sent, and the answer."""
+    """One batch that was sent, and its outcome."""
 
     kind: str
     rows: int
@@ -48,7 +44,7 @@ class Attempt(NamedTuple):
 
 
 async def pause(event: asyncio.Event, seconds: float) -> None:
-    """Wait for the event, but not longer than that, and clear it."""
+    """Wait for the event, at most for `seconds`, and clear it."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
@@ -56,7 +52,7 @@ async def pause(event: asyncio.Event, seconds: float) -> None:
 
 
 class Delivery:
-    """Sends the journal to one sink for as long as `run` runs."""
+    """Sends the journal to one sink while `run` runs."""
 
     def __init__(
         self,
@@ -74,9 +70,17 @@ class Delivery:
     ) -> None:
         """Prepare; nothing is opened before `run`.
 
-        `acknowledge(kind, last_id)` moves the sink's offset, on the journal's
-        thread. `verify()` has the journal look at itself, when it reads as
-        damaged. `pause` is how time passes, for tests.
+        Args:
+            name: the sink's, under which its offset is stored.
+            sink: the receiver.
+            store: the journal.
+            acknowledge: moves the sink's offset for a kind to an id.
+            report: makes an event.
+            verify: checks the journal, after it could not be read.
+            policy: what to do after each outcome.
+            poll_s: between looks for new rows.
+            stop_s: for the last attempt at a stop.
+            pause: waits for an event or some seconds; tests replace it.
         """
         self.name = name
         self.sink = sink
@@ -84,9 +88,7 @@ class Delivery:
         self._acknowledge = acknowledge
         self._report = report
         self._verify = verify
-        self._policy = policy or RetryPolicy(
-            batch_rows=getattr(sink, "batch_rows", _BATCH_ROWS)
-        )
+        self._policy = policy or RetryPolicy(batch_rows=sink.batch_rows)
         self._poll_s = poll_s
         self._stop_s = stop_s
         self._pause = pause
@@ -100,7 +102,7 @@ class Delivery:
         return replace(self._policy.status, backlog=self._backlog)
 
     def wake(self) -> None:
-        """Say that there are new rows. A server that is away is not disturbed."""
+        """Look for new rows now, unless the server is away."""
         if self._policy.status.state == "ok":
             self._nudge.set()
 
@@ -136,26 +138,26 @@ class Delivery:
     def _attempt(self) -> Attempt | None:
         """Read and send one batch, the most urgent first; on the sink's thread."""
         if self._reader is None:
-            select = getattr(self.sink, "select", None)
-            self._reader = Reader.open(self._store, select)
+            self._reader = Reader.open(self._store)
             self._offsets = {k: self._reader.offset(self.name, k) for k in KINDS}
         offsets = self._offsets
         for kind in _URGENT_FIRST:
-            batch = self._reader.batch(kind, offsets[kind], self._policy.limit(kind))
-            if batch is not None:
-                outcome = self.sink.send(kind, batch.rows)
+            rows = self._reader.rows(kind, offsets[kind], self._policy.limit(kind))
+            if rows:
+                outcome = self.sink.send(kind, rows)
                 ends = {k: self._reader.last_id(k) for k in KINDS}
                 backlog = sum(max(ends[k] - offsets[k], 0) for k in KINDS)
-                return Attempt(kind, batch.size, batch.last_id, outcome, backlog)
+                last_id = cast("int", rows[-1][-1])
+                return Attempt(kind, len(rows), last_id, outcome, backlog)
         return None
 
     async def _settle(self, attempt: Attempt | None) -> float:
-        """Draw the consequences; return how long to wait before the next."""
+        """Act on an attempt; return the seconds to wait before the next."""
         before = self._policy.status
         if attempt is None:
             self._backlog = 0
             self._policy.nothing_left()
-            self._tell(before)
+            self._report_change(before)
             return self._poll_s
         kind, rows, last_id, outcome, self._backlog = attempt
         step = self._policy.after(kind, rows, outcome)
@@ -163,31 +165,30 @@ class Delivery:
             self._backlog = max(self._backlog - (last_id - self._offsets[kind]), 0)
             self._offsets[kind] = last_id
             await self._acknowledge(kind, last_id)
-        refused = outcome.why if isinstance(outcome, Split) else ""
-        self._tell(before, f"row {last_id} of {kind} was refused ({refused})")
+        refused = outcome.reason if isinstance(outcome, Split) else ""
+        self._report_change(before, f"row {last_id} of {kind} was refused ({refused})")
         return step.wait_s
 
     async def _unreadable(self, err: StoreError) -> float:
         before = self._policy.status
         step = self._policy.after("event", 0, Retry(str(err)))
-        self._tell(before)
+        self._report_change(before)
         if self._verify is not None:
             with suppress(StoreError):
                 await self._verify()
         return step.wait_s
 
-    def _tell(self, before: Status, refusal: str = "") -> None:
-        """Report a change of state once, and set-aside rows ever more rarely."""
+    def _report_change(self, before: Status, refusal: str = "") -> None:
+        """Report each change of state, and the 1st, 10th, 100th … row set aside."""
         now = self._policy.status
         if now.state != before.state:
-            self._say(now.state, before.state, now.why or "delivers again")
+            self._event(now.state, before.state, now.reason or "delivers again")
         count = now.set_aside
-        memorable = str(count).rstrip("0") == "1"  # the 1st, 10th, 100th, …
-        if count > before.set_aside and memorable:
+        if count > before.set_aside and str(count).rstrip("0") == "1":
             detail = f"{refusal} and set aside, {count} so far"
-            self._say(now.state, before.state, detail)
+            self._event(now.state, before.state, detail)
 
-    def _say(self, state: str, previous: str, detail: str) -> None:
+    def _event(self, state: str, previous: str, detail: str) -> None:
         self._report(
             kind="sink",
             subject=self.name,

@@ -20,7 +20,6 @@ from sensorml.storage.corruption import beside, is_damage, put_aside, verdict_on
 from sensorml.storage.retention import Retention
 from sensorml.storage.tables import (
     APPLICATION_ID,
-    COLUMNS,
     INSTANTS,
     KINDS,
     VERSION,
@@ -71,11 +70,11 @@ class Journal:
         journal._keep_under_cap()
         return journal
 
-    def append(self, rows: Mapping[str, Sequence[Row]]) -> None:
+    def append(self, rows: Mapping[str, Sequence[Row]], *, offset_ns: int = 0) -> None:
         """Write rows of any kinds, and pending offsets, in one transaction.
 
-        Values are in the order of `COLUMNS[kind]`; NaN and the
-        infinities become NULL.
+        `offset_ns` turns their instants into UTC. NaN and the infinities
+        become NULL.
 
         Raises:
             StoreError: nothing was written; keep the rows and try again.
@@ -84,7 +83,9 @@ class Journal:
         def insert(db: sqlite3.Connection) -> None:
             for kind, each in rows.items():
                 first = self._last[kind] + 1
-                numbered = [(id_, *row) for id_, row in enumerate(each, first)]
+                numbered = [
+                    (id_, offset_ns, *row) for id_, row in enumerate(each, first)
+                ]
                 db.executemany(_INSERT[kind], numbered)
 
         self._transaction(insert)
@@ -106,12 +107,10 @@ class Journal:
         """
 
         def shift(db: sqlite3.Connection) -> None:
-            for kind, columns in COLUMNS.items():
-                sets = ", ".join(
-                    f"{c} = {c} + :delta" for c in columns if c in INSTANTS
-                )
+            for kind, instants in INSTANTS.items():
+                sets = ", ".join(f"{c} = {c} + :delta" for c in instants)
                 db.execute(
-                    f"UPDATE {kind} SET {sets} WHERE id > max(:since, "  # noqa: S608 - names from COLUMNS
+                    f"UPDATE {kind} SET {sets} WHERE id > max(:since, "  # noqa: S608 - names from the row types
                     "(SELECT ifnull(max(id), 0) FROM offset WHERE kind = :kind))",
                     {"delta": delta_ns, "since": since.get(kind, 0), "kind": kind},
                 )

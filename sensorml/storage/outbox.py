@@ -1,8 +1,8 @@
-"""Rows on their way to the journal: made by any thread, taken by one task.
+"""Rows on their way to the journal: added by any thread, taken by one task.
 
-Making a row never waits for storage. What storage cannot take for long is
-bounded here: the oldest predictions go first and are counted; all others are
-few and stay.
+Adding a row never waits for storage. What is kept while storage fails is
+bounded: the oldest predictions are dropped first and counted; rows of other
+kinds are few and all kept.
 """
 
 from __future__ import annotations
@@ -13,8 +13,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from sensorml.clock import WallClock
 from sensorml.interfaces import Row
+from sensorml.storage.rows import (
+    AlarmRow,
+    EventRow,
+    PredictionRow,
+    SensorRow,
+    TimingRow,
+)
 
 log = logging.getLogger("sensorml")
 
@@ -27,38 +33,35 @@ _QUIET: Final = frozenset(
         *("opening", "accelerated", "cpu"),
     }
 )
-"""States that people need not hurry for: logged as information."""
+"""States that need no quick reaction: logged as information."""
 
 
 class Outbox:
-    """Pending rows by kind, stamped with the wall clock as it stood.
+    """Pending rows by kind, their instants on the monotonic clock.
 
-    A lock makes "read the clock's offset, add the row" one step, so that a
-    step of the wall clock falls between two rows, never into one.
+    The wall clock is added when they are written, so that a step of it until
+    then needs no correction.
     """
 
-    def __init__(self, wall: WallClock, *, urgent: Callable[[], None]) -> None:
-        self.wall = wall
+    def __init__(self, *, urgent: Callable[[], None]) -> None:
+        """Make an empty outbox that calls `urgent` after each alarm and event."""
         self.dropped = 0
         """Predictions lost because the journal took nothing for too long."""
         self._urgent = urgent
         self._lock = threading.Lock()
         self._rows: dict[str, list[Row]] = {}
 
-    def predictions(self, make: Callable[[int], Sequence[Row]]) -> None:
-        """Add the rows that `make` returns for the present clock offset in ns."""
+    def predictions(self, rows: Sequence[PredictionRow]) -> None:
         with self._lock:
-            rows = self._rows.setdefault("prediction", [])
-            rows += make(self.wall.offset_ns)
-            self._trim(rows)
+            pending = self._rows.setdefault("prediction", [])
+            pending += rows
+            self._trim(pending)
 
-    def timing(self, make: Callable[[int], Sequence[Row]]) -> None:
-        """Add the rows that `make` returns, as for predictions."""
-        self._few("timing", make)
+    def timing(self, rows: Sequence[TimingRow]) -> None:
+        self._add("timing", rows)
 
-    def sensors(self, make: Callable[[int], Sequence[Row]]) -> None:
-        """Add the rows that `make` returns, as for predictions."""
-        self._few("sensor", make)
+    def sensors(self, rows: Sequence[SensorRow]) -> None:
+        self._add("sensor", rows)
 
     def alarm(
         self,
@@ -74,20 +77,10 @@ class Outbox:
         threshold: float | None = None,
     ) -> None:
         """Add one alarm transition that happened at monotonic `at_ns`; log it."""
-        with self._lock:
-            self._rows.setdefault("alarm", []).append(
-                (
-                    at_ns + self.wall.offset_ns,
-                    alarm,
-                    sensor,
-                    model,
-                    state,
-                    previous,
-                    reason,
-                    score,
-                    threshold,
-                )
-            )
+        row = AlarmRow(
+            at_ns, alarm, sensor, model, state, previous, reason, score, threshold
+        )
+        self._add("alarm", [row])
         _log("alarm", alarm, state, previous, reason)
         self._urgent()
 
@@ -105,65 +98,36 @@ class Outbox:
         """Add one event that happened at monotonic `at_ns`, or now; log it."""
         if at_ns is None:
             at_ns = time.monotonic_ns()
-        with self._lock:
-            self._rows.setdefault("event", []).append(
-                (
-                    at_ns + self.wall.offset_ns,
-                    kind,
-                    subject,
-                    state,
-                    previous,
-                    detail,
-                    value,
-                )
-            )
+        row = EventRow(at_ns, kind, subject, state, previous, detail, value)
+        self._add("event", [row])
         _log(kind, subject, state, previous, detail)
         self._urgent()
 
-    def take(self) -> tuple[Mapping[str, Sequence[Row]], int]:
-        """Return all rows, and by how many ns the wall clock was stepped since.
-
-        The rows taken carry the time as it stands after the step.
-        """
+    def take(self) -> Mapping[str, Sequence[Row]]:
+        """Remove and return all rows by kind, oldest first."""
         with self._lock:
             rows, self._rows = self._rows, {}
-            moved_ns = self.wall.check()
-        if not moved_ns:
-            return rows, 0
-        return {kind: _moved(kind, rows[kind], moved_ns) for kind in rows}, moved_ns
+        return rows
 
     def put_back(self, rows: Mapping[str, Sequence[Row]]) -> None:
-        """Return rows that could not be stored; they go first next time."""
+        """Return rows that could not be stored; they come first next time."""
         with self._lock:
             for kind, older in rows.items():
                 newer = self._rows.get(kind, [])
-                self._rows[kind] = kept = [*older, *newer]
+                self._rows[kind] = pending = [*older, *newer]
                 if kind == "prediction":
-                    self._trim(kept)
+                    self._trim(pending)
 
-    def _few(self, kind: str, make: Callable[[int], Sequence[Row]]) -> None:
-        with self._lock:
-            if rows := make(self.wall.offset_ns):
+    def _add(self, kind: str, rows: Sequence[Row]) -> None:
+        if rows:
+            with self._lock:
                 self._rows.setdefault(kind, []).extend(rows)
 
-    def _trim(self, rows: list[Row]) -> None:
-        over = len(rows) - MAX_PREDICTIONS
+    def _trim(self, predictions: list[Row]) -> None:
+        over = len(predictions) - MAX_PREDICTIONS
         if over > 0:
-            del rows[:over]
+            del predictions[:over]
             self.dropped += over
-
-
-def _moved(kind: str, rows: Sequence[Row], moved_ns: int) -> list[Row]:
-    from sensorml.storage.tables import COLUMNS, INSTANTS
-
-    instants = [column in INSTANTS for column in COLUMNS[kind]]
-    return [
-        tuple(
-            value + moved_ns if instant and isinstance(value, int) else value
-            for value, instant in zip(row, instants, strict=True)
-        )
-        for row in rows
-    ]
 
 
 def _log(kind: str, subject: str, state: str, previous: str, detail: str) -> None:

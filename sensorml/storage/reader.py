@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import cast
 
 from sensorml.errors import StoreError
-from sensorml.interfaces import Row, Select
+from sensorml.interfaces import Row
 from sensorml.storage.tables import (
     APPLICATION_ID,
     COLUMNS,
@@ -16,15 +16,6 @@ from sensorml.storage.tables import (
     VERSION,
     create_statement,
 )
-
-
-class Batch(NamedTuple):
-    """Rows of one kind, oldest first, as they were selected; what they cover."""
-
-    rows: list[Row]
-    size: int
-    first_id: int
-    last_id: int
 
 
 class Reader:
@@ -35,60 +26,49 @@ class Reader:
     One that an older sensorml wrote has no rows of the kinds that it lacks.
     """
 
-    def __init__(self, path: Path, select: Select | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._select = select
         self._inode = 0
         self._lacking = False
         self._db: sqlite3.Connection | None = None
 
     @classmethod
-    def open(cls, path: Path, select: Select | None = None) -> Reader:
-        """Open a journal; `select` is what `batch` reads instead of the columns.
+    def open(cls, path: Path) -> Reader:
+        """Open a journal.
 
         Raises:
             StoreError: it is missing, not a journal, or of a newer version.
         """
-        reader = cls(path, select)
+        reader = cls(path)
         reader._all("PRAGMA user_version", ())
         return reader
 
     def read(self, kind: str, after_id: int, limit: int) -> list[tuple[int, Row]]:
         """Return up to `limit` rows with an id above `after_id`, each with its id."""
         sql = (
-            f"SELECT id, {', '.join(COLUMNS[kind])} FROM {kind} "  # noqa: S608 - names from COLUMNS
+            f"SELECT id, {', '.join(COLUMNS[kind])} FROM {kind} "  # noqa: S608 - names from the row types
             "WHERE id > ? ORDER BY id LIMIT ?"
         )
-        return [_numbered(row) for row in self._all(sql, (after_id, limit))]
+        return _numbered(self._all(sql, (after_id, limit)))
 
     def latest(self, kind: str, limit: int) -> list[tuple[int, Row]]:
         """Return the newest `limit` rows, oldest first, each with its id."""
         sql = (
-            f"SELECT id, {', '.join(COLUMNS[kind])} FROM {kind} "  # noqa: S608 - names from COLUMNS
+            f"SELECT id, {', '.join(COLUMNS[kind])} FROM {kind} "  # noqa: S608 - names from the row types
             "ORDER BY id DESC LIMIT ?"
         )
-        return [_numbered(row) for row in reversed(self._all(sql, (limit,)))]
+        return _numbered(self._all(sql, (limit,)))[::-1]
 
-    def batch(self, kind: str, after_id: int, limit: int) -> Batch | None:
-        """Return what `read` does in the shape a sink wants, or None for no rows.
+    def rows(self, kind: str, after_id: int, limit: int) -> list[Row]:
+        """Return what `read` returns, but each row with its id as its last value.
 
-        The bounds are asked for first: rows then need not be taken apart.
+        It costs a sink with a long backlog less.
         """
-        [(count, first, last)] = self._all(
-            f"SELECT count(*), min(id), max(id) FROM (SELECT id FROM {kind} "  # noqa: S608 - names from COLUMNS
-            "WHERE id > ? ORDER BY id LIMIT ?)",
-            (after_id, limit),
+        sql = (
+            f"SELECT {', '.join(COLUMNS[kind])}, id FROM {kind} "  # noqa: S608 - names from the row types
+            "WHERE id > ? ORDER BY id LIMIT ?"
         )
-        if not count:
-            return None
-        select = self._select
-        columns = COLUMNS[kind] if select is None else select.columns(kind)
-        rows = self._all(
-            f"SELECT {', '.join(columns)} FROM {kind} "  # noqa: S608 - SQL of ours
-            "WHERE id BETWEEN ? AND ? ORDER BY id",
-            cast("tuple[int, int]", (first, last)),
-        )
-        return Batch(rows, *cast("tuple[int, int, int]", (count, first, last)))
+        return self._all(sql, (after_id, limit))
 
     def last_id(self, kind: str) -> int:
         """Return the id of the newest row there is; 0 for none."""
@@ -130,9 +110,6 @@ class Reader:
             self.close()
             self._db, self._inode = _connect(self._path), inode
             self._lacking = _stand_in(self._db)
-            functions = {} if self._select is None else self._select.functions
-            for name, (arguments, function) in functions.items():
-                self._db.create_function(name, arguments, function, deterministic=True)
         return self._db
 
 
@@ -147,8 +124,10 @@ def _stand_in(db: sqlite3.Connection) -> bool:
     return bool(lacking)
 
 
-def _numbered(row: Row) -> tuple[int, Row]:
-    return cast("int", row[0]), row[1:]
+def _numbered(rows: list[Row]) -> list[tuple[int, Row]]:
+    """Set the id, which comes first, apart from the columns."""
+    with_id = cast("list[tuple[int, *tuple[object, ...]]]", rows)
+    return [(row[0], row[1:]) for row in with_id]
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -1,4 +1,4 @@
-"""What follows from each answer of a sink: send on, halve, wait, set aside."""
+"""Policy after each outcome of a sink: send on, halve, wait or set aside."""
 
 from __future__ import annotations
 
@@ -19,27 +19,28 @@ _HOLD_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How the delivery to one sink goes."""
+    """State of the delivery to one sink, and its counts."""
 
     state: State = "ok"
-    why: str = ""
+    reason: str = ""
+    """Why it is away or held; else empty."""
     backlog: int = 0
-    """Rows not delivered yet; counts rows that were thinned meanwhile, too."""
+    """Rows not delivered yet, including those that were thinned meanwhile."""
     sent: int = 0
     set_aside: int = 0
-    """Rows the server refuses; they stay in the journal."""
+    """Rows the server refused; they stay in the journal."""
 
 
 class Step(NamedTuple):
-    """What follows from one answer."""
+    """What to do after one outcome."""
 
     passed: bool
-    """The offset moves past the rows that were sent."""
+    """Whether the offset moves past the rows that were sent."""
     wait_s: float = 0.0
 
 
 class RetryPolicy:
-    """What to do after each answer of a sink; pure but for the jitter."""
+    """Decides what to do after each outcome of a sink; pure but for the jitter."""
 
     def __init__(
         self,
@@ -60,19 +61,19 @@ class RetryPolicy:
         return self._limits[kind]
 
     def after(self, kind: str, rows: int, outcome: Outcome) -> Step:
-        """Take in what the sink said to `rows` rows of `kind`.
+        """Return the step after the outcome of sending `rows` rows of `kind`.
 
-        A refused batch is halved until the one row that is not taken stands
-        alone; it is set aside, and batches double again.
+        A refused batch is halved until the refused row stands alone. That row
+        is set aside, and batches double again.
         """
-        status = self.status
         match outcome:
             case Retry():
-                self.status = replace(status, state="away", why=outcome.why)
+                self.status = replace(self.status, state="away", reason=outcome.reason)
                 wait_s = max(self._back_off.failed(), outcome.after_s or 0.0)
                 return Step(passed=False, wait_s=wait_s)
             case Hold():
-                self.status = replace(status, state="held", why=outcome.why)
+                reason = str(outcome.reason)
+                self.status = replace(self.status, state="held", reason=reason)
                 return Step(passed=False, wait_s=_HOLD_S)
             case Split() if rows > 1:
                 self._limits[kind] = rows // 2
@@ -86,7 +87,7 @@ class RetryPolicy:
         return Step(passed=True)
 
     def nothing_left(self) -> None:
-        """Take in that every row is delivered."""
+        """Note that every row is delivered."""
         self._answered()
 
     def _answered(self, *, sent: int = 0, set_aside: int = 0) -> None:
@@ -94,7 +95,7 @@ class RetryPolicy:
         self.status = replace(
             self.status,
             state="ok",
-            why="",
+            reason="",
             sent=self.status.sent + sent,
             set_aside=self.status.set_aside + set_aside,
         )

@@ -1,125 +1,83 @@
-"""What the journal's tables hold, as data; the SQL follows from it.
+"""The journal's tables, derived from the types of its rows, and their SQL.
 
-The tables are STRICT (SQLite 3.37, 2021): a value of the wrong type is
-refused when it is written, so that a reader can rely on the type for ever.
+The tables are STRICT (SQLite 3.37, 2021): a value of the wrong type is refused
+when it is written, so that every reader can rely on the type.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final, Literal, get_type_hints
 
-KINDS: Final = ("prediction", "alarm", "event", "timing", "sensor")
+from sensorml.storage.rows import (
+    AlarmRow,
+    EventRow,
+    Instant,
+    PredictionRow,
+    Real,
+    SensorRow,
+    SteadyInt,
+    SteadyReal,
+    Tag,
+    TimingRow,
+)
 
-COLUMNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "prediction": (
-            "start_ns",
-            "end_ns",
-            "sensor",
-            "model",
-            "model_version",
-            "delegate",
-            "score",
-            "threshold",
-            "state",
-            "quality",
-            "delay_ns",
-            "features_ns",
-            "quantise_ns",
-            "invoke_ns",
-            "decide_ns",
-            "degraded",
-            "label",
-            "probability",
-        ),
-        "alarm": (
-            "time_ns",
-            "alarm",
-            "sensor",
-            "model",
-            "state",
-            "previous",
-            "reason",
-            "score",
-            "threshold",
-        ),
-        "event": (
-            "time_ns",
-            "kind",
-            "subject",
-            "state",
-            "previous",
-            "detail",
-            "value",
-        ),
-        "timing": (
-            "start_ns",
-            "time_ns",
-            "sensor",
-            "model",
-            "delegate",
-            "stage",
-            "count",
-            "p50_ns",
-            "p95_ns",
-            "p99_ns",
-            "max_ns",
-        ),
-        "sensor": (
-            "start_ns",
-            "time_ns",
-            "sensor",
-            "state",
-            "rate_hz",
-            "rows",
-            "missed",
-            "overrun",
-            "duplicated",
-            "clipped",
-            "jitter_ns",
-            "failures",
-        ),
+SqlType = Literal["INTEGER", "REAL", "TEXT"]
+"""The type of a column. An INTEGER is never NULL."""
+
+_SQL_TYPES: Final[Mapping[object, SqlType]] = {
+    Instant: "INTEGER",
+    int: "INTEGER",
+    SteadyInt: "INTEGER",
+    Real: "REAL",
+    SteadyReal: "REAL",
+    Tag: "TEXT",
+    str: "TEXT",
+}
+_HINTS: Final = {
+    kind: get_type_hints(row, include_extras=True)
+    for kind, row in (
+        ("prediction", PredictionRow),
+        ("alarm", AlarmRow),
+        ("event", EventRow),
+        ("timing", TimingRow),
+        ("sensor", SensorRow),
+    )
+}
+
+KINDS: Final = tuple(_HINTS)
+TYPES: Final[Mapping[str, Mapping[str, SqlType]]] = {
+    kind: {name: _SQL_TYPES[hint] for name, hint in hints.items()}
+    for kind, hints in _HINTS.items()
+}
+"""The SQL type of every column of every kind, in the order of the row."""
+
+
+def _of(*marked: object) -> Mapping[str, tuple[str, ...]]:
+    """Return the columns of every kind that have one of these types."""
+    return {
+        kind: tuple(name for name, hint in hints.items() if hint in marked)
+        for kind, hints in _HINTS.items()
     }
-)
-"""The columns of every kind of row, in the order of `interfaces.Row`."""
 
-INSTANTS: Final = frozenset({"start_ns", "end_ns", "time_ns"})
-"""Columns that are UTC times; every other `_ns` is a duration."""
 
-_REALS: Final = frozenset(
-    {"score", "threshold", "quality", "probability", "value", "rate_hz"}
-)
-_COUNTS: Final = frozenset(
-    {
-        *("count", "degraded"),
-        *("rows", "missed", "overrun", "duplicated", "clipped", "failures"),
-    }
-)
+COLUMNS: Final = _of(*_SQL_TYPES)
+INSTANTS: Final = _of(Instant)
+TAGS: Final = _of(Tag)
+STEADY: Final = _of(SteadyReal, SteadyInt)
 
 APPLICATION_ID: Final = 0x736D6C6A
-"""'smlj' in the file's header: how `file` and we know a journal."""
+"""'smlj' in the header of the file, by which `file` and readers know a journal."""
 VERSION: Final = 2
-"""2 has the table `sensor`; 1 is brought up by making what is missing."""
-
-
-def storage(column: str) -> Literal["INTEGER", "REAL", "TEXT"]:
-    """Return the SQLite type of a column; a name has one type in every table.
-
-    An INTEGER is never NULL.
-    """
-    if column.endswith("_ns") or column in _COUNTS:
-        return "INTEGER"
-    return "REAL" if column in _REALS else "TEXT"
+"""Version 2 added the table `sensor`; version 1 is upgraded by creating it."""
 
 
 def create_statements() -> list[str]:
-    """Return the SQL that makes an empty journal, or what an older one lacks.
+    """Return the SQL that creates every table that is missing.
 
-    Ids are given by the writer and never used again: a sink's offset must stay
-    true after the rows behind it are gone. AUTOINCREMENT would see to that as
-    well, for another page written in every commit.
+    The writer assigns ids and never uses one again, because a sink's offset
+    must stay true after its rows are deleted. AUTOINCREMENT would ensure the
+    same, but writes one more page in every commit.
     """
     offsets = (
         "CREATE TABLE IF NOT EXISTS offset (sink TEXT NOT NULL, kind TEXT NOT NULL, "
@@ -129,22 +87,32 @@ def create_statements() -> list[str]:
 
 
 def create_statement(kind: str, schema: str = "main") -> str:
-    """Return the SQL that makes the table of one kind, unless it is there."""
-    typed = ", ".join(
-        f"{c} {storage(c)}{' NOT NULL' if storage(c) == 'INTEGER' else ''}"
-        for c in COLUMNS[kind]
+    """Return the SQL that creates the table of one kind if it is missing."""
+    columns = ", ".join(
+        f"{name} {type_}{' NOT NULL' if type_ == 'INTEGER' else ''}"
+        for name, type_ in TYPES[kind].items()
     )
     return (
         f"CREATE TABLE IF NOT EXISTS {schema}.{kind} "
-        f"(id INTEGER PRIMARY KEY, {typed}) STRICT"
+        f"(id INTEGER PRIMARY KEY, {columns}) STRICT"
     )
 
 
 def insert_statement(kind: str) -> str:
-    """Return the SQL that inserts a row behind its id; NaN and infinity become NULL."""
-    values = (
-        f"iif(abs(?{i}) < 9e999, ?{i}, NULL)" if storage(column) == "REAL" else f"?{i}"
-        for i, column in enumerate(COLUMNS[kind], start=2)
+    """Return the SQL that inserts an id, an offset in ns, and then a row.
+
+    The offset is added to every instant. NaN and the infinities become NULL.
+    """
+    values = ", ".join(
+        _inserted(kind, name, f"?{i}") for i, name in enumerate(COLUMNS[kind], start=3)
     )
     names = ", ".join(COLUMNS[kind])
-    return f"INSERT INTO {kind} (id, {names}) VALUES (?1, {', '.join(values)})"  # noqa: S608 - names from the table above
+    return f"INSERT INTO {kind} (id, {names}) VALUES (?1, {values})"  # noqa: S608 - names from the row types
+
+
+def _inserted(kind: str, name: str, value: str) -> str:
+    if name in INSTANTS[kind]:
+        return f"{value} + ?2"
+    if TYPES[kind][name] == "REAL":
+        return f"iif(abs({value}) < 9e999, {value}, NULL)"
+    return value

@@ -56,11 +56,10 @@ def influx(influxd, tmp_path_factory) -> Influx:
         closing(Journal.open(store)) as journal,
     ):
         journal.append(journal_rows())
-        with closing(Reader.open(store, sink.select)) as reader:
+        with closing(Reader.open(store)) as reader:
             for kind in KINDS:
-                batch = reader.batch(kind, 0, 10_000)
-                assert batch is not None
-                assert sink.send(kind, batch.rows) == Delivered()
+                stored = reader.rows(kind, 0, 10_000)
+                assert sink.send(kind, stored) == Delivered()
     return Influx(influxd)
 
 

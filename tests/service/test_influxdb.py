@@ -14,10 +14,10 @@ from sensorml.interfaces import Delivered, Hold, Retry, Split
 from sensorml.sinks.influxdb import Options, Sink, judge
 from sensorml.storage.delivery import Delivery
 from sensorml.storage.journal import Journal
-from sensorml.storage.line_protocol import TAGS, TIME
+from sensorml.storage.line_protocol import TIME
 from sensorml.storage.reader import Reader
 from sensorml.storage.retry_policy import RetryPolicy
-from sensorml.storage.tables import COLUMNS, KINDS, storage
+from sensorml.storage.tables import COLUMNS, KINDS, TAGS, TYPES
 
 T0 = 1_700_000_000_123_456_789
 TAG = {"device": "pi 4, hall=2"}
@@ -50,13 +50,13 @@ def send(tmp_path):
     def send(sink, kind, *rows):
         nonlocal last_id
         journal.append({kind: rows})
-        reader = Reader.open(journal.path, sink.select)
+        reader = Reader.open(journal.path)
         try:
-            batch = reader.batch(kind, last_id, len(rows))
+            stored = reader.rows(kind, last_id, len(rows))
         finally:
             reader.close()
-        last_id = batch.last_id
-        return sink.send(kind, batch.rows)
+        last_id = stored[-1][-1]
+        return sink.send(kind, stored)
 
     yield send
     journal.close()
@@ -115,7 +115,7 @@ def test_victoria_metrics_gives_back_every_number(victoria, kind, send):
         for name, value in values.items()
         if name not in TAGS[kind]
         and name != TIME[kind]
-        and storage(name) in {"INTEGER", "REAL"}
+        and TYPES[kind][name] in {"INTEGER", "REAL"}
     }
     assert {name: found for name, found in samples.items() if name in numbers} == (
         numbers
@@ -136,9 +136,9 @@ def test_a_wrong_password_holds_and_a_right_one_delivers(
     right = send(sink, "event", ROWS["event"])
     sink.close()
     assert isinstance(missing, Hold)
-    assert "password_file" in missing.why
+    assert "password_file" in missing.reason.what
     assert isinstance(wrong, Hold)
-    assert "HTTP 401" in wrong.why
+    assert "HTTP 401" in wrong.reason.what
     assert right == Delivered()
 
 
@@ -148,7 +148,7 @@ def test_a_server_without_the_v2_api_is_held_with_a_hint(influxd, send):
     outcome = send(sink, "event", ROWS["event"])
     sink.close()
     assert isinstance(outcome, Hold)
-    assert "check url, api" in outcome.why
+    assert "check url, api" in outcome.reason.cure
 
 
 def test_nobody_at_the_address_is_a_retry(servers, send):
@@ -166,7 +166,7 @@ def test_a_server_that_says_nothing_is_a_retry(send):
         outcome = send(sink, "event", ROWS["event"])
         sink.close()
     assert isinstance(outcome, Retry)
-    assert outcome.why.startswith(f"{url} did not answer: Read timed out")
+    assert outcome.reason.startswith(f"{url} did not answer: Read timed out")
 
 
 class Box:
@@ -288,6 +288,9 @@ def _write(server, line):
     urllib.request.urlopen(request, timeout=10).close()
 
 
+URL = "http://db:8086"
+
+
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
@@ -305,20 +308,24 @@ def _write(server, line):
         (301, Retry),
     ],
 )
-def test_every_status_has_its_consequence(status, outcome):
-    assert isinstance(judge(status, {}, ""), outcome)
+def test_every_status_has_its_outcome(status, outcome):
+    assert isinstance(judge(URL, status, {}, ""), outcome)
 
 
 def test_retry_after_is_seconds_or_a_date_and_capped():
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=40), usegmt=True)
-    assert judge(429, {"retry-after": "7"}, "") == Retry("HTTP 429", 7.0)
-    assert judge(429, {"Retry-After": "86400"}, "") == Retry("HTTP 429", 300.0)
-    assert 30 < judge(503, {"Retry-After": soon}, "").after_s <= 40
-    assert judge(503, {"Retry-After": "soon"}, "") == Retry("HTTP 503", None)
+    assert judge(URL, 429, {"retry-after": "7"}, "") == Retry(f"{URL}: HTTP 429", 7.0)
+    assert judge(URL, 429, {"Retry-After": "86400"}, "") == Retry(
+        f"{URL}: HTTP 429", 300.0
+    )
+    assert 30 < judge(URL, 503, {"Retry-After": soon}, "").after_s <= 40
+    assert judge(URL, 503, {"Retry-After": "soon"}, "") == Retry(
+        f"{URL}: HTTP 503", None
+    )
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"url": "influx:8086"}, "is not a URL"),
         ({"url": "http://x", "api": "v1"}, "needs a database"),
@@ -330,19 +337,19 @@ def test_retry_after_is_seconds_or_a_date_and_capped():
         ),
     ],
 )
-def test_options_that_cannot_work_are_refused_in_words(options, said):
-    with pytest.raises(ValueError, match=said):
+def test_options_that_cannot_work_are_refused_with_the_reason(options, message):
+    with pytest.raises(ValueError, match=message):
         Options(**options)
 
 
-def test_a_token_that_is_missing_holds_and_is_read_again(influxd, tmp_path, send):
+def test_a_missing_token_holds_and_is_read_again(influxd, tmp_path, send):
     token = tmp_path / "token"
     sink = v1(influxd, "token", token_file=str(token))
     outcome = send(sink, "event", ROWS["event"])
     assert isinstance(outcome, Hold)
-    assert str(token) in outcome.why
+    assert str(token) in outcome.reason.what
     token.write_text("")
-    assert "is empty" in send(sink, "event", ROWS["event"]).why
+    assert "is empty" in send(sink, "event", ROWS["event"]).reason.what
     token.write_text("secret")
     assert send(sink, "event", ROWS["event"]) == Delivered()
     sink.close()

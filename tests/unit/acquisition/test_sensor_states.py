@@ -18,7 +18,6 @@ from sensorml.acquisition.bus_thread import SensorPoller
 from sensorml.acquisition.inbox import Inbox
 from sensorml.acquisition.sensor_health import NEWS_AT_ONCE, SensorHealth
 from sensorml.buses.i2c import I2cConnection
-from sensorml.clock import WallClock
 from sensorml.drivers import adxl345, file, lm75
 from sensorml.interfaces import Driver
 from sensorml.pipeline.pipeline import Pipeline
@@ -52,8 +51,7 @@ class Rig:
         self.clock = Clock()
         self.inbox = Inbox()
         self.poller = SensorPoller("motor", driver(self.clock))
-        wall = WallClock(monotonic_ns=self.clock, utc_ns=self.clock)
-        self.outbox = Outbox(wall, urgent=lambda: None)
+        self.outbox = Outbox(urgent=lambda: None)
         streams = []
         if model is not None:
             pipeline = Pipeline(model, FakeEngine(), clock=self.clock)
@@ -86,7 +84,7 @@ class Rig:
 
     def events(self, *columns: str) -> list:
         """Take the events so far; one column comes as it is."""
-        rows, _ = self.outbox.take()
+        rows = self.outbox.take()
         places = [COLUMNS["event"].index(column) for column in columns]
         found = [tuple(row[p] for p in places) for row in rows.get("event", ())]
         return [row[0] for row in found] if len(columns) == 1 else found

@@ -13,7 +13,6 @@ import pytest
 
 from sensorml.acquisition.bus_thread import SensorPoller
 from sensorml.acquisition.sensor_health import SensorHealth
-from sensorml.clock import WallClock
 from sensorml.config import loading
 from sensorml.service import run as service
 from sensorml.service.monitor import Monitor
@@ -110,7 +109,7 @@ async def test_the_watchdog_is_fed_only_while_both_kinds_of_thread_run(
     monkeypatch.setattr(service, "NOTIFY_S", 0.001)
     poller = SensorPoller("oil", SimpleNamespace())
     sensors = [SensorHealth("oil", stale_after_s=2.0)]
-    monitor = Monitor(sensors, [], [], Outbox(WallClock(), urgent=lambda: None))
+    monitor = Monitor(sensors, [], [], Outbox(urgent=lambda: None))
     ready = asyncio.Event()
     ready.set()
     running = Running(

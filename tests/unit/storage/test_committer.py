@@ -38,9 +38,15 @@ class Bench:
         self.monotonic, self.utc = Clock(5 * SECOND), Clock(UTC)
         self.wake = asyncio.Event()
         wall = WallClock(monotonic_ns=self.monotonic, utc_ns=self.utc)
-        self.outbox = Outbox(wall, urgent=self.wake.set)
+        self.outbox = Outbox(urgent=self.wake.set)
         self.committer = WatchedCommitter(
-            path, self.outbox, worker, max_mb=16, commit_s=30, wake=self.wake
+            path,
+            self.outbox,
+            worker,
+            wall=wall,
+            max_mb=16,
+            commit_s=30,
+            wake=self.wake,
         )
         self.committer.committed = asyncio.Semaphore(0)
 

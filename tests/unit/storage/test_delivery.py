@@ -42,7 +42,7 @@ class Server:
             return Split("HTTP 413")
         if any(row[0] in self.refused for row in rows):
             return Split("HTTP 400: field type conflict")
-        self.taken += [(kind, row) for row in rows]
+        self.taken += [(kind, row[:-1]) for row in rows]
         return Delivered()
 
     def close(self):

@@ -154,19 +154,18 @@ def test_a_reader_sees_new_rows_while_the_journal_is_open(journal, path):
         for n in range(1, 4):
             journal.append({"event": [EVENT]})
             assert reader.last_id("event") == n
-            batch = reader.batch("event", n - 1, 10)
-            assert batch == ([EVENT], 1, n, n)
-        assert reader.batch("event", 3, 10) is None
+            assert reader.rows("event", n - 1, 10) == [(*EVENT, n)]
+        assert reader.rows("event", 3, 10) == []
         assert reader.latest("event", 2) == [(2, EVENT), (3, EVENT)]
 
 
-def test_a_batch_ends_at_its_limit_and_jumps_over_holes(journal, path):
+def test_rows_end_at_the_limit_and_skip_deleted_ids(journal, path):
     journal.append({"event": [EVENT] * 6})
     with sqlite3.connect(path) as other:
         other.execute("DELETE FROM event WHERE id IN (2, 3)")
     other.close()
     with reading(path) as reader:
-        assert reader.batch("event", 1, 2) == ([EVENT, EVENT], 2, 4, 5)
+        assert reader.rows("event", 1, 2) == [(*EVENT, 4), (*EVENT, 5)]
 
 
 @pytest.mark.parametrize(
@@ -279,7 +278,7 @@ def test_an_older_journal_reads_as_one_without_sensors(path):
     before = path.read_bytes()
     with reading(path) as reader:
         assert reader.read("sensor", 0, 10) == []
-        assert reader.batch("sensor", 0, 10) is None
+        assert reader.rows("sensor", 0, 10) == []
         assert reader.last_id("sensor") == 0
         assert len(reader.latest("event", 10)) == 3
     assert path.read_bytes() == before

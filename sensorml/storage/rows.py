@@ -1,0 +1,104 @@
+"""Rows of the journal: one type for each table and InfluxDB measurement.
+
+Everything else follows from these types: the columns and their order, the SQL
+types, which columns a step of the wall clock moves, and what is a tag or a
+field in line protocol.
+"""
+
+from typing import Annotated, NamedTuple, TypeAlias
+
+Instant: TypeAlias = Annotated[int, "instant"]
+"""A point in time in ns: monotonic in the outbox, UTC in the journal.
+
+The last one of a row is its time in InfluxDB. Every other `_ns` is a duration.
+"""
+Tag: TypeAlias = Annotated[str, "tag"]
+"""Text that InfluxDB indexes; other text is a field."""
+Real: TypeAlias = float | None
+"""A number that may be missing; NaN and the infinities are stored as missing."""
+SteadyReal: TypeAlias = Annotated[float | None, "steady"]
+SteadyInt: TypeAlias = Annotated[int, "steady"]
+"""Numbers that seldom change from row to row, which makes writing them cheap."""
+
+
+class PredictionRow(NamedTuple):
+    """One judged window."""
+
+    start_ns: Instant
+    end_ns: Instant
+    sensor: Tag
+    model: Tag
+    model_version: str
+    delegate: Tag
+    score: Real
+    threshold: SteadyReal
+    state: str
+    quality: SteadyReal
+    delay_ns: int
+    features_ns: int
+    quantise_ns: int
+    invoke_ns: int
+    decide_ns: int
+    degraded: SteadyInt
+    """1 while the CPU does the work of an accelerator, else 0."""
+    label: str
+    probability: Real
+
+
+class AlarmRow(NamedTuple):
+    """One transition of an alarm."""
+
+    time_ns: Instant
+    alarm: Tag
+    sensor: Tag
+    model: Tag
+    state: str
+    previous: str
+    reason: str
+    score: Real
+    threshold: Real
+
+
+class EventRow(NamedTuple):
+    """One thing that happened to the service or to a part of it."""
+
+    time_ns: Instant
+    kind: Tag
+    subject: Tag
+    state: str
+    previous: str
+    detail: str
+    value: Real
+
+
+class TimingRow(NamedTuple):
+    """Percentiles of the duration of one stage over one period."""
+
+    start_ns: Instant
+    time_ns: Instant
+    sensor: Tag
+    model: Tag
+    delegate: Tag
+    stage: Tag
+    count: int  # type: ignore[assignment]  # hides tuple.count, which is not used
+    p50_ns: int
+    p95_ns: int
+    p99_ns: int
+    max_ns: int
+
+
+class SensorRow(NamedTuple):
+    """State and counts of one sensor over one period."""
+
+    start_ns: Instant
+    time_ns: Instant
+    sensor: Tag
+    state: str
+    rate_hz: Real
+    rows: int
+    missed: int
+    overrun: int
+    duplicated: int
+    clipped: int
+    jitter_ns: int
+    failures: int
