@@ -40,8 +40,9 @@ class Command(Protocol):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code of the process."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    title = (sensorml.__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser(
-        prog="sensorml", description=sensorml.__doc__, allow_abbrev=False
+        prog="sensorml", description=title, allow_abbrev=False
     )
     parser.add_argument(
         "--version", action="version", version=f"sensorml {sensorml.__version__}"

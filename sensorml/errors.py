@@ -56,6 +56,10 @@ class PluginError(SensormlError, LookupError):
         self.reason = reason
 
 
+class MissingExtraError(SensormlError, ImportError):
+    """A library of an optional extra is not installed."""
+
+
 class RecordingError(SensormlError, ValueError):
     """A recording cannot be read, or does not fit the model."""
 

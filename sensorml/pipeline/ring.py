@@ -1,8 +1,8 @@
-"""Cut blocks of samples into overlapping windows, without copying them out.
+"""Overlapping windows of the samples of one sensor, cut without a copy.
 
-Windows are counted in real samples: every `hop` rows, the last `window` rows.
-Time comes with them, from the blocks; rows that went missing make a window
-longer in time, which is what its quality says.
+Windows are counted in real samples: every `hop` rows, the last `window` rows. Their
+times come from the blocks. Rows that are missing make a window longer in time, and
+its quality lower.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class Windows(NamedTuple):
     end_ns: tuple[int, ...]
     """When the last row of each was taken."""
     quality: tuple[float, ...]
-    """Rows that are there / rows that the sensor took in that time."""
+    """Of each: rows that are there / rows that the sensor took in that time."""
     clipped: tuple[float, ...]
     """Share of each window's rows that are at full scale."""
     frozen: tuple[bool, ...]
-    """Whether the sensor repeated itself for `frozen_rows` rows within it."""
+    """Of each: whether it has a run of `frozen_rows` identical rows."""
 
 
 _Span: TypeAlias = tuple[int, int, float]
@@ -40,7 +40,7 @@ _Span: TypeAlias = tuple[int, int, float]
 
 
 class Ring:
-    """The rows of one sensor that windows still need. Pure: no clock, no I/O.
+    """The rows of one sensor that coming windows need. Pure: no clock, no I/O.
 
     Rows lie channel by channel, so that a window's time axis is contiguous.
     The buffer is longer than a window; when its end is reached, the rows still
@@ -59,13 +59,13 @@ class Ring:
         self._origin = 0  # number of the row in column 0
         self._count = 0  # rows pushed so far
         self._next = 0  # first row of the next window
-        self._windows = 0  # windows given out so far
+        self._windows = 0  # windows returned so far
         self._spans: list[_Span] = []
         self._gaps: list[tuple[int, int]] = []  # (row after the gap, rows missed)
         self._clipped: list[int] = []
 
     def push(self, block: Block) -> Windows | None:
-        """Take a block in; return the windows that are complete with it."""
+        """Add a block; return the windows that it completes, or None."""
         self._append(block)
         ready = (self._count - self._next - self.window) // self.hop + 1
         if ready < 1:
@@ -121,7 +121,7 @@ class Ring:
             self._windows,
             tuple([self._time_ns(a) for a in firsts]),
             tuple([self._time_ns(a + width - 1) for a in firsts]),
-            # Healthy sensors are the rule: what did not happen is not looked for.
+            # Most windows have no gap and no clipping: nothing is counted then.
             tuple([self._quality(a) for a in firsts]) if self._gaps else (1.0,) * n,
             tuple([self._clipped_share(a) for a in firsts])
             if self._clipped
@@ -150,7 +150,7 @@ class Ring:
         return (b - a) / self.window
 
     def _forget(self) -> None:
-        """Drop what no coming window can reach."""
+        """Drop the times, gaps and clipped rows that no coming window reaches."""
         first = self._next
         spans = self._spans
         if len(spans) > 1 and spans[1][0] <= first:
@@ -162,10 +162,10 @@ class Ring:
 
 
 def frozen(windows: Float32, least: int) -> tuple[bool, ...]:
-    """Say of each window (n, channels, window) if `least` rows in a row are the same.
+    """Return which of the windows (n, channels, window) have a run of `least` rows.
 
-    A run of that length shows at least twice in a row among every (least / 2)th
-    row: only where that is so are all rows looked at.
+    The rows of a run are identical. A run of that length shows at least twice among
+    every (least / 2)th row, so all rows are compared only where it does.
     """
     n, channels = len(windows), windows.shape[1]
     if least < 2:
@@ -178,11 +178,15 @@ def frozen(windows: Float32, least: int) -> tuple[bool, ...]:
         repeats &= probes[:, channel, 1:] == probes[:, channel, :-1]
     suspects = np.logical_or.reduce(repeats, axis=1)
     return tuple(
-        bool(suspects[i]) and _longest_run(windows[i]) >= least for i in range(n)
+        bool(suspects[i]) and longest_run(windows[i]) >= least for i in range(n)
     )
 
 
-def _longest_run(window: Float32) -> int:
-    """Return how many rows in a row of (channels, window) are the same at most."""
-    changed = np.flatnonzero((window[:, 1:] != window[:, :-1]).any(axis=0)) + 1
-    return int(np.diff(changed, prepend=0, append=window.shape[1]).max())
+def longest_run(rows: Float32) -> int:
+    """Return the length of the longest run of identical rows, of (channels, n).
+
+    >>> longest_run(np.array([[1.0, 2.0, 2.0, 2.0, 1.0]], np.float32))
+    3
+    """
+    changed = np.flatnonzero((rows[:, 1:] != rows[:, :-1]).any(axis=0)) + 1
+    return int(np.diff(changed, prepend=0, append=rows.shape[1]).max())

@@ -11,36 +11,90 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from sensorml.errors import RecordingError
 from sensorml.recordings.npz import write_npz
-from sensorml.recordings.recording import Recording
+from sensorml.recordings.recording import Recording, numbered, sound
 from sensorml.recordings.segments import Segment
 
-__all__ = ["Recording", "Segment", "read", "write_npz"]
+__all__ = ["Recording", "Segment", "from_array", "read", "write_npz"]
 
 _READERS: Final = {".npz": "npz", ".csv": "csv", ".csv.gz": "csv", ".wav": "wav"}
 """By the ending of a file, the module here that reads it."""
 
 
+def from_array(
+    samples: ArrayLike,
+    *,
+    rate_hz: float,
+    channels: Sequence[str] | None = None,
+    unit: str = "",
+    start_ns: int = 0,
+) -> Recording:
+    """Return samples in memory as a recording.
+
+    Args:
+        samples: shape (n, channels).
+        rate_hz: the sample rate.
+        channels: one name a column; ch1, ch2, … when None.
+        unit: of all channels.
+        start_ns: when row 0 was taken, in UTC.
+
+    Raises:
+        RecordingError: a sample is not finite, the names do not fit the columns, or the
+            rate is impossible.
+
+    >>> recording = from_array([[0.1], [0.2], [0.1]], rate_hz=2.0, unit="g")
+    >>> recording.samples.shape, recording.channels
+    ((3, 1), ('ch1',))
+    """
+    rows = np.asarray(samples, np.float32)
+    path = Path("samples")
+    if rows.ndim != 2:
+        raise RecordingError(
+            f"{path}: have the shape {rows.shape}: give an array (n, channels)"
+        )
+    names = numbered(rows.shape[1]) if channels is None else channels
+    if len(names) != rows.shape[1]:
+        raise RecordingError(
+            f"{path}: have {rows.shape[1]} columns and {len(names)} names: give one "
+            "name for each column"
+        )
+    return sound(
+        path, rows, channels=names, unit=unit, rate_hz=rate_hz, start_ns=start_ns
+    )
+
+
 def read(
-    path: Path,
+    path: Path | str,
     *,
     channels: Sequence[str] | None = None,
     rate_hz: float | None = None,
     unit: str = "",
 ) -> Recording:
-    """Read a recording.
+    r"""Read a recording.
 
     Args:
-        path: Its ending tells the format.
-        channels: The columns to take, in this order; all when None (of a CSV,
-            all that are numbers and not times).
-        rate_hz: The sample rate, where the file does not say.
-        unit: The unit of the samples, where the file does not say.
+        path: its ending decides the format.
+        channels: the columns to take, in this order; all when None (of a CSV, all
+            that are numbers and not times).
+        rate_hz: the sample rate, where the file has none.
+        unit: of the samples, where the file has none.
 
     Raises:
         RecordingError: naming the file, what is wrong and what to do.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "motor.csv")
+    ...     _ = path.write_text("t,x,y\n0.0,1,5\n0.5,2,5\n1.0,3,5\n")
+    ...     recording = read(path)
+    >>> recording.channels, recording.rate_hz
+    (('x', 'y'), 2.0)
     """
+    path = Path(path)
     if not path.is_file():  # a pipe would wait for ever
         what = "is not a file" if path.exists() else "there is no such file"
         raise RecordingError(f"{path}: {what}: check the path")

@@ -93,7 +93,7 @@ def read(
 
 
 def write_npz(
-    path: Path,
+    path: Path | str,
     *,
     samples: Float32 | NDArray[np.int16],
     rate_hz: float,
@@ -102,7 +102,7 @@ def write_npz(
     start_ns: int,
     t_ns: Int64 | None = None,
 ) -> None:
-    """Write a recording; whoever opens `path` finds all of it or the one before.
+    """Write a recording; `path` is always whole, either the new one or the one before.
 
     Raises:
         OutputError: it cannot be written there.
@@ -116,7 +116,7 @@ def write_npz(
     }
     if t_ns is not None:
         arrays["t_ns"] = t_ns
-    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+    with replacing(Path(path)) as file, zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 npy.write_array(member, np.asarray(array), allow_pickle=False)

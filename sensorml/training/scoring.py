@@ -1,4 +1,4 @@
-"""Run a model over recordings, through the very pipeline of the service."""
+"""Scores of recordings, from the same pipeline as those of the service."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from sensorml import recordings
 from sensorml.alarms.logic import AlarmLogic, vote_of_window
 from sensorml.config.tables import Alarm
+from sensorml.delegates.choice import open_engine
 from sensorml.errors import NoChannelError, RecordingError
 from sensorml.interfaces import Engine
-from sensorml.pipeline.model_card import Card
+from sensorml.pipeline import model_files
+from sensorml.pipeline.model_card import Card, Input
 from sensorml.pipeline.pipeline import Pipeline
+from sensorml.recordings import Recording
 from sensorml.types import AlarmState, Prediction, State
 
 BLOCK_WINDOWS = 64
@@ -23,19 +28,19 @@ few enough that their spectra stay in the cache."""
 
 @dataclass(slots=True)
 class FileSummary:
-    """One recording, in short."""
+    """The result of one recording."""
 
     file: str
     windows: int = 0
     anomalies: int = 0
     state: str = State.UNKNOWN.value
     """anomaly where an alarm with the default rule (3 of 5) would have come on;
-    else what most of its windows are."""
+    else the state of most windows."""
 
 
 @dataclass(slots=True)
 class Summary:
-    """What `--json` prints."""
+    """The result of all recordings, as `sensorml score --json` prints it."""
 
     delegate: str
     windows: int = 0
@@ -53,16 +58,84 @@ class Summary:
         return self.samples / self.seconds if self.seconds else 0.0
 
 
-def read(
-    path: Path, card: Card, *, channels: Sequence[str] | None, rate_hz: float | None
-) -> recordings.Recording:
-    """Read a recording that the model can be run on.
+class LoadedModel:
+    """A model folder that is ready to score; to be closed, or used in a `with` block.
 
-    Without `channels`, those that the model was trained on are taken, where
-    the file has them; chosen channels count by their order, not by their names.
+    Attributes:
+        card: the model card.
+        delegate: the name of what runs the model, "cpu" or a file of delegates/.
+    """
+
+    def __init__(self, card: Card, engine: Engine) -> None:
+        self.card = card
+        self.delegate = engine.delegate
+        self._engine = engine
+
+    def score(self, recording: Recording) -> list[Prediction]:
+        """Return one prediction for each window, in order of time.
+
+        Raises:
+            RecordingError: the recording does not fit the model.
+            DelegateError: the model cannot be run.
+        """
+        check(recording, self.card.input)
+        summary = Summary(self.delegate)
+        return list(score(recording, self.card, self._engine, summary))
+
+    def close(self) -> None:
+        self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def load(folder: Path | str, *, delegate: str = "auto") -> LoadedModel:
+    """Load a model folder.
+
+    Args:
+        folder: holds `model.toml` and the files that it names.
+        delegate: "cpu" or a file of delegates/; "auto" is the CPU.
 
     Raises:
-        RecordingError: it cannot be read, or it does not fit, and why.
+        ModelError: the folder or its model file was refused.
+        DelegateError: the delegate cannot run the model.
+
+    >>> import numpy as np
+    >>> import sensorml
+    >>> from sensorml.resources import folders
+    >>> demo = next(each / "demo" for each in folders("models"))
+    >>> still = np.tile(np.float32([0, 0, 1]), (1024, 1))
+    >>> recording = sensorml.from_array(
+    ...     still, rate_hz=800, channels=["x", "y", "z"], unit="g"
+    ... )
+    >>> with sensorml.load(demo) as model:
+    ...     predictions = model.score(recording)
+    >>> [(each.window, each.state.value, each.reason) for each in predictions][:1]
+    [(0, 'unknown', 'frozen: the sensor repeats the same sample')]
+    """
+    folder = Path(folder)
+    card = model_files.load(folder)
+    return LoadedModel(card, open_engine(folder, card, delegate=delegate))
+
+
+def read(
+    path: Path, card: Card, *, channels: Sequence[str] | None, rate_hz: float | None
+) -> Recording:
+    """Read a recording that the model can score.
+
+    Without `channels`, those that the model was trained on are taken, where the file
+    has them; chosen channels count by their order, not by their names.
+
+    Raises:
+        RecordingError: it cannot be read, or does not fit the model.
     """
     wants = card.input
     unit = wants.unit
@@ -76,6 +149,16 @@ def read(
             )
         except NoChannelError:
             recording = recordings.read(path, rate_hz=rate_hz, unit=unit)
+    check(recording, wants)
+    return recording
+
+
+def check(recording: Recording, wants: Input) -> None:
+    """Raise an error where a recording does not fit a model.
+
+    Raises:
+        RecordingError: with the reason.
+    """
     reason = wants.why_not(
         channels=recording.channels,
         unit=recording.unit,
@@ -83,14 +166,13 @@ def read(
         rows=len(recording.samples),
     )
     if reason is not None:
-        raise RecordingError(f"{path}: {reason}")
-    return recording
+        raise RecordingError(f"{recording.path}: {reason}")
 
 
 def score(
-    recording: recordings.Recording, card: Card, engine: Engine, summary: Summary
+    recording: Recording, card: Card, engine: Engine, summary: Summary
 ) -> Iterator[Prediction]:
-    """Yield the predictions of one recording; add to the summary as they come."""
+    """Yield the predictions of one recording; add to the summary meanwhile."""
     pipeline = Pipeline(card, engine)
     file = FileSummary(str(recording.path))
     summary.files.append(file)
@@ -120,7 +202,13 @@ def score(
 
 
 def _add_stages(summary: Summary, predictions: Sequence[Prediction]) -> None:
-    """All windows of a block have the same share of it."""
+    """Add the durations of a block, which all of its windows share."""
     one = predictions[0]
-    for stage, spent in summary.stages_ns.items():
-        spent.extend([getattr(one, f"{stage}_ns")] * len(predictions))
+    stages_ns = {
+        "features": one.features_ns,
+        "quantise": one.quantise_ns,
+        "invoke": one.invoke_ns,
+        "decide": one.decide_ns,
+    }
+    for stage, spent_ns in stages_ns.items():
+        summary.stages_ns[stage].extend([spent_ns] * len(predictions))

@@ -1,9 +1,9 @@
-"""Normal recordings in, a model folder out.
+"""Training: normal recordings in, a model folder out.
 
-Of each recording the first two thirds are learnt, and the last third sets the
-threshold: time-ordered, since neighbours in time are too alike to judge each
-other. The threshold is set through the very pipeline that will run, int8 model
-included. The same recordings and seed give the same bytes.
+The first two thirds of each recording are learnt, and the last third sets the
+threshold: in order of time, because neighbours in time are too alike to test each
+other. The threshold is set through the pipeline that will run, int8 model included.
+The same recordings and seed give the same bytes.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from sensorml.pipeline import model_files
 from sensorml.pipeline.extractor import SPECTRA_HZ, FeatureSpec, significant
 from sensorml.pipeline.model_card import Card
 from sensorml.pipeline.pipeline import Pipeline
+from sensorml.pipeline.ring import longest_run
 from sensorml.recordings import Recording
 from sensorml.training import autoencoder
 from sensorml.training.card_writer import card_text
@@ -36,11 +37,11 @@ from sensorml.training.folder import model_folder
 from sensorml.training.statistics import centre, gravity, threshold
 from sensorml.training.windows import (
     Cut,
-    Stretch,
+    WindowFeatures,
+    adapted,
     choose,
     cut,
     joined,
-    longest_still,
     read_alike,
     signal_of,
 )
@@ -53,24 +54,24 @@ _FIT_STEPS: Final = 20
 
 
 class Trained(NamedTuple):
-    """What came of it."""
+    """The result of `train`."""
 
     folder: Path
     card: Card
     fitted: int
-    """Windows that were learnt."""
+    """Windows that the model was fitted to."""
     calibrated: int
     """Windows that set the threshold."""
 
 
 def steps(files: int) -> int:
-    """Return how often `train` calls `report` for so many files."""
+    """Return how often `train` calls `report` for that many files."""
     return 2 * files + _FIT_STEPS
 
 
 def train(
-    files: Sequence[Path],
-    out: Path,
+    files: Sequence[Path | str],
+    out: Path | str,
     *,
     window: int | None = None,
     hop: int | None = None,
@@ -86,37 +87,56 @@ def train(
     """Make a model folder of recordings of a healthy machine.
 
     Args:
-        files: Each an operating state, or a time; all belong to normal.
-        out: The folder; replaces a model that is there.
-        window: Samples a window, chosen by sample rate and length when None.
-        hop: Samples from window to window; half a window when None.
-        seed: Of the weights to begin with and of the noise.
-        arch: A name of `autoencoder.ARCHITECTURES`.
-        features: What the model sees of a window; when None, spectra at 20 Hz
-            and more, samples below.
-        bands: Of a spectrum; 32 where the window has enough bins.
-        channels: The columns to use, all when None.
-        rate_hz: Where the recordings do not say.
-        name: Of the model; the folder's when None.
-        report: Called at every step, `steps(len(files))` times, with its name.
+        files: recordings, one or more for each operating state.
+        out: the folder; a model that is there is replaced.
+        window: rows of a window; by sample rate and length when None.
+        hop: rows from window to window; half a window when None.
+        seed: of the first weights and of the noise.
+        arch: a name of `autoencoder.ARCHITECTURES`.
+        features: the kind of features; when None, `log_spectrum` from 20 Hz on and
+            `raw` below.
+        bands: of a spectrum; up to 32 when None.
+        channels: the columns to use, all when None.
+        rate_hz: the sample rate, where the recordings have none.
+        name: of the model; that of the folder when None.
+        report: called at every step, `steps(len(files))` times, with its name.
 
     Raises:
         RecordingError: a recording cannot be read.
         TrainingError: the recordings or the options do not make a model.
+        PluginError: there is no such kind of features.
         OutputError: the folder cannot be written.
+
+    >>> import numpy as np
+    >>> import sensorml
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> noise = np.random.default_rng(0).normal(size=(1200, 1)).astype(np.float32)
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "normal.npz")
+    ...     sensorml.write_npz(
+    ...         path, samples=noise, rate_hz=100, channels=["x"], unit="g", start_ns=0
+    ...     )
+    ...     trained = sensorml.train([path], Path(folder, "model"), arch="small")
+    >>> trained.card.features.__class__.__module__
+    'sensorml.pipeline.features.log_spectrum'
+    >>> trained.card.input.window, trained.fitted, trained.calibrated
+    (32, 49, 25)
     """
+    out = Path(out)
     if arch not in autoencoder.ARCHITECTURES:
-        known = ", ".join(autoencoder.ARCHITECTURES)
-        raise TrainingError(f"there is no architecture {arch!r}: use one of {known}")
+        names = ", ".join(autoencoder.ARCHITECTURES)
+        raise TrainingError(f"there is no architecture {arch!r}: use one of {names}")
     with model_folder(out) as folder:
-        recordings = read_alike(files, channels, rate_hz)
+        recordings = read_alike([Path(file) for file in files], channels, rate_hz)
         how = choose(recordings, window, hop)
-        spec = _spec(features, bands, how, recordings)
-        stretches: list[Stretch] = []
+        usual = "log_spectrum" if recordings[0].rate_hz >= SPECTRA_HZ else "raw"
+        spec = adapted(FeatureSpec.of_kind(features or usual), recordings, how, bands)
+        parts: list[WindowFeatures] = []
         for recording in recordings:
-            stretches.append(cut(recording, how, spec))
+            parts.append(_first(cut(recording, how, spec)))
             report(f"read {recording.path.name}")
-        early = joined([_first(stretch) for stretch in stretches])
+        early = joined(parts)
         model, spec = _model(
             early,
             spec,
@@ -132,14 +152,14 @@ def train(
             kind="anomaly",
             input=_input(recordings, how, early),
             features=spec,
-            threshold=cards.Threshold(value=0.0),  # until it is known
+            threshold=cards.Threshold(value=0.0),  # until it is set, below
             baseline=_baseline(early, recordings[0].unit),
             files={cards.CPU_FILE: hashlib.sha256(model).hexdigest()},
             provenance=cards.Provenance(
                 tool=f"sensorml {sensorml.__version__}",
                 arch=arch,
                 seed=seed,
-                recordings=tuple(path.name for path in files),
+                recordings=tuple(each.path.name for each in recordings),
             ),
         )
         scores = _scores(recordings, folder, card, report)
@@ -147,25 +167,13 @@ def train(
             card, threshold=threshold(scores, _date(recordings[0]))
         )
         (folder / cards.CARD).write_text(card_text(card), encoding="utf-8")
-        card = model_files.load(folder)  # as everybody will read it
+        card = model_files.load(folder)  # as a service will read it
     return Trained(out, card, len(early.features), len(scores))
 
 
-def _spec(
-    kind: str | None, bands: int | None, how: Cut, recordings: Sequence[Recording]
-) -> FeatureSpec:
-    """Choose the features and every number of them but the standardisation."""
-    signal = signal_of(recordings[0], how)
-    kind = kind or ("log_spectrum" if signal.rate_hz >= SPECTRA_HZ else "raw")
-    spec = FeatureSpec.of_kind(kind).for_training(signal, bands=bands)
-    return spec.adapted(
-        lambda spec: joined([cut(each, how, spec) for each in recordings]).features
-    )
-
-
-def _first(stretch: Stretch) -> Stretch:
-    """Return the windows that are learnt."""
-    return stretch.rows(slice(0, _learnt(len(stretch.features))))
+def _first(windows: WindowFeatures) -> WindowFeatures:
+    """Return the windows that the model is fitted to."""
+    return windows.rows(slice(0, _learnt(len(windows.features))))
 
 
 def _learnt(windows: int) -> int:
@@ -173,7 +181,7 @@ def _learnt(windows: int) -> int:
 
 
 def _model(
-    early: Stretch,
+    early: WindowFeatures,
     spec: FeatureSpec,
     *,
     period: int,
@@ -181,7 +189,7 @@ def _model(
     seed: int,
     report: Callable[[str], None],
 ) -> tuple[bytes, FeatureSpec]:
-    """Fit, quantise, and complete the features by their standardisation."""
+    """Fit and quantise the model; return it and the features with mean and std."""
     rows = early.features.astype(np.float64)
     mean, std = centre(rows, period)
     if not std.all():
@@ -196,7 +204,7 @@ def _model(
         seed=seed,
         report=lambda share: report(f"fit {share:.0%}"),
     )
-    # What is never rebuilt well must not drown what always is.
+    # Features that are never reconstructed well must not outweigh the others.
     residual = autoencoder.residual_std(layers, rows, period)
     layers = autoencoder.rescaled(layers, residual)
     spec = msgspec.structs.replace(
@@ -207,9 +215,11 @@ def _model(
     return autoencoder.quantised(layers, rows / np.tile(residual, repeat)), spec
 
 
-def _input(recordings: Sequence[Recording], how: Cut, early: Stretch) -> cards.Input:
+def _input(
+    recordings: Sequence[Recording], how: Cut, early: WindowFeatures
+) -> cards.Input:
     first = recordings[0]
-    still = max(_LEAST_STILL, 4 * max(longest_still(r.samples) for r in recordings))
+    still = max(_LEAST_STILL, 4 * max(longest_run(r.samples.T) for r in recordings))
     gaps = float(np.mean(early.quality < 1))
     return cards.Input(
         channels=first.channels,
@@ -222,7 +232,7 @@ def _input(recordings: Sequence[Recording], how: Cut, early: Stretch) -> cards.I
     )
 
 
-def _baseline(early: Stretch, unit: str) -> cards.Baseline:
+def _baseline(early: WindowFeatures, unit: str) -> cards.Baseline:
     level = np.sqrt(np.square(early.levels, dtype=np.float64).mean(axis=0))
     default = cards.Baseline()
     return cards.Baseline(
@@ -237,7 +247,7 @@ def _scores(
     card: Card,
     report: Callable[[str], None],
 ) -> NDArray[np.float64]:
-    """Return the scores of the windows that were not learnt."""
+    """Return the scores of the windows that the model was not fitted to."""
     engine = TfliteEngine.load(folder / cards.CPU_FILE, card)
     scores: list[float] = []
     with contextlib.closing(engine):
@@ -257,7 +267,7 @@ def _scores(
 
 
 def _date(recording: Recording) -> str:
-    """Return the day of the recording, else of the build, else today."""
+    """Return the date of the recording, else SOURCE_DATE_EPOCH, else today."""
     if recording.start_ns > _YEAR_2001_NS:
         at_s = recording.start_ns / 1e9
     elif stated := os.environ.get("SOURCE_DATE_EPOCH"):

@@ -1,24 +1,26 @@
-"""Recordings cut into windows, with what training wants to know of them."""
+"""Windows of recordings, with what training needs of them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from sensorml.errors import TrainingError
 from sensorml.pipeline.extractor import SPECTRA_HZ, FeatureSpec, Signal, extractor
-from sensorml.pipeline.ring import Ring
+from sensorml.pipeline.ring import Ring, Windows
 from sensorml.recordings import Recording, read
+from sensorml.schema import Decoder
 from sensorml.types import Float32
 
 ENOUGH: Final = 60
-"""Windows that a model should be made of."""
+"""Windows that a model should be trained with."""
 LEAST: Final = 30
 """With fewer there is no model."""
 _SHORTEST: Final = 16
@@ -33,8 +35,8 @@ class Cut(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stretch:
-    """The windows of one recording, in order of time."""
+class WindowFeatures:
+    """The windows of one recording, or of several, in order of time."""
 
     features: Float32
     """(n, size), not standardised."""
@@ -45,13 +47,101 @@ class Stretch:
     quality: NDArray[np.float64]
     """(n,), share of samples that are there."""
 
-    def rows(self, which: slice) -> Stretch:
-        return Stretch(
+    def rows(self, which: slice) -> WindowFeatures:
+        return WindowFeatures(
             self.features[which],
             self.means[which],
             self.levels[which],
             self.quality[which],
         )
+
+
+def windows(recording: Recording, *, window: int, hop: int | None = None) -> Windows:
+    """Cut a recording into windows as a model does: no sample is left out or doubled.
+
+    Args:
+        recording: at least `window` rows.
+        window: rows of a window.
+        hop: rows from window to window; half a window when None.
+
+    Returns:
+        All windows. `data` has the shape (n, channels, window), in the unit of the
+        recording; `start_ns` and `end_ns` are in UTC where the recording has times;
+        `quality` is below 1 where rows are missing.
+
+    Raises:
+        TrainingError: the recording is too short, or the hop longer than the window.
+
+    >>> import numpy as np
+    >>> import sensorml
+    >>> samples = np.arange(8, dtype=np.float32)[:, None]
+    >>> recording = sensorml.from_array(samples, rate_hz=2.0, channels=["x"])
+    >>> sensorml.windows(recording, window=4).data[:, 0].tolist()
+    [[0.0, 1.0, 2.0, 3.0], [2.0, 3.0, 4.0, 5.0], [4.0, 5.0, 6.0, 7.0]]
+    """
+    parts = [
+        part._replace(data=part.data.copy())
+        for part in _each(recording, _cut_of(window, hop))
+    ]
+    if not parts:
+        raise TrainingError(
+            f"{recording.path}: has {len(recording.samples)} rows and no window of "
+            f"{window}: choose a shorter window"
+        )
+    return Windows(
+        data=np.concatenate([part.data for part in parts]),
+        first=0,
+        start_ns=tuple(at_ns for part in parts for at_ns in part.start_ns),
+        end_ns=tuple(at_ns for part in parts for at_ns in part.end_ns),
+        quality=tuple(share for part in parts for share in part.quality),
+        clipped=tuple(share for part in parts for share in part.clipped),
+        frozen=tuple(frozen for part in parts for frozen in part.frozen),
+    )
+
+
+def features(
+    recording: Recording,
+    kind: str = "log_spectrum",
+    *,
+    window: int,
+    hop: int | None = None,
+    **keys: object,
+) -> Float32:
+    """Compute the features of a recording's windows, not standardised.
+
+    Args:
+        recording: at least `window` rows.
+        kind: a file of `pipeline/features/`, or that of another package.
+        window: rows of a window.
+        hop: rows from window to window; half a window when None.
+        keys: those of the table `[features]` of a model card that are to differ from
+            what `train` would choose, as `bands=16`.
+
+    Returns:
+        Shape (windows, features), channel by channel (raw: sample by sample).
+
+    Raises:
+        PluginError: there is no such kind.
+        ConfigError: with every key that is wrong.
+        ModelError: the keys do not fit the window.
+        TrainingError: the hop is longer than the window.
+
+    >>> import numpy as np
+    >>> import sensorml
+    >>> samples = np.tile(np.float32([1, -1]), 50)[:, None]
+    >>> recording = sensorml.from_array(samples, rate_hz=100.0, channels=["x"])
+    >>> sensorml.features(recording, "statistics", window=50, values=["rms", "peak"])
+    array([[1., 1.],
+           [1., 1.],
+           [1., 1.]], dtype=float32)
+    """
+    how = _cut_of(window, hop)
+    usual = adapted(FeatureSpec.of_kind(kind), [recording], how)
+    decoder = Decoder("features")
+    spec = decoder.table(msgspec.to_builtins(usual) | keys, type(usual), kind)
+    decoder.raise_if_any()
+    assert spec is not None  # noqa: S101 - None always comes with a problem
+    return cut(recording, how, spec).features
 
 
 def read_alike(
@@ -89,7 +179,7 @@ def choose(recordings: Sequence[Recording], window: int | None, hop: int | None)
     """Choose window and hop, where they are not given, by sample rate and length.
 
     512 rows, 1024 above 1600 Hz, 32 of a slow process; half and half again where
-    the recordings are too short for ENOUGH windows of it.
+    the recordings are too short for ENOUGH windows of that length.
 
     Raises:
         TrainingError: they are too short for any, or for the one that is given.
@@ -102,63 +192,57 @@ def choose(recordings: Sequence[Recording], window: int | None, hop: int | None)
         if _count(recordings, chosen, hop or chosen // 2) >= ENOUGH:
             break
         chosen //= 2
-    step = hop or max(1, chosen // 2)
-    if chosen < 2 or not 1 <= step <= chosen:
+    how = _cut_of(chosen, hop)
+    count = _count(recordings, *how)
+    if count < LEAST:
+        seconds = (chosen + (ENOUGH - 1) * how.hop) / rate_hz
         raise TrainingError(
-            f"window {chosen} and hop {step} are impossible: a window has at least 2 "
-            "samples, a hop is between 1 and the window"
-        )
-    found = _count(recordings, chosen, step)
-    if found < LEAST:
-        seconds = (chosen + (ENOUGH - 1) * step) / rate_hz
-        raise TrainingError(
-            f"the recordings hold {found} windows of {chosen} samples, at least "
+            f"the recordings hold {count} windows of {chosen} samples, at least "
             f"{LEAST} are needed: record {math.ceil(seconds)} s, or choose a shorter "
             "--window"
         )
-    return Cut(chosen, step)
+    return how
 
 
-def _count(recordings: Sequence[Recording], window: int, hop: int) -> int:
-    return sum(max(0, (len(r.samples) - window) // hop + 1) for r in recordings)
+def adapted(
+    kind: type[FeatureSpec],
+    recordings: Sequence[Recording],
+    how: Cut,
+    bands: int | None = None,
+) -> FeatureSpec:
+    """Choose all numbers of a kind of feature but the standardisation."""
+    spec = kind.for_training(signal_of(recordings[0], how), bands=bands)
+    return spec.adapted(
+        lambda spec: joined([cut(each, how, spec) for each in recordings]).features
+    )
 
 
 def signal_of(recording: Recording, how: Cut) -> Signal:
-    """Return the windows of a recording as features see them."""
+    """Return a recording's windows as features see them."""
     return Signal(
         len(recording.channels), how.window, recording.rate_hz, recording.unit
     )
 
 
-def cut(recording: Recording, how: Cut, spec: FeatureSpec) -> Stretch:
-    """Cut a recording as the pipeline will, and compute its features."""
-    channels = len(recording.channels)
-    ring = Ring(channels=channels, window=how.window, hop=how.hop)
+def cut(recording: Recording, how: Cut, spec: FeatureSpec) -> WindowFeatures:
+    """Cut a recording as the pipeline does, and compute its features."""
     compute = extractor(spec, signal_of(recording, how))
-    parts = [_empty(compute.size, channels)]
-    for block in recording.blocks():
-        windows = ring.push(block)
-        if windows is None:
-            continue
-        means = windows.data.mean(axis=2)
+    parts = [_empty(compute.size, len(recording.channels))]
+    for part in _each(recording, how):
+        means = part.data.mean(axis=2)
         parts.append(
-            Stretch(
-                compute(windows.data, means),
+            WindowFeatures(
+                compute(part.data, means),
                 means,
-                windows.data.std(axis=2),
-                np.array(windows.quality),
+                part.data.std(axis=2),
+                np.array(part.quality),
             )
         )
     return joined(parts)
 
 
-def _empty(size: int, channels: int) -> Stretch:
-    row = np.empty((0, channels), np.float32)
-    return Stretch(np.empty((0, size), np.float32), row, row, np.empty(0))
-
-
-def joined(parts: Sequence[Stretch]) -> Stretch:
-    return Stretch(
+def joined(parts: Sequence[WindowFeatures]) -> WindowFeatures:
+    return WindowFeatures(
         np.concatenate([part.features for part in parts]),
         np.concatenate([part.means for part in parts]),
         np.concatenate([part.levels for part in parts]),
@@ -166,11 +250,29 @@ def joined(parts: Sequence[Stretch]) -> Stretch:
     )
 
 
-def longest_still(samples: Float32) -> int:
-    """Return the length of the longest run of identical rows.
+def _cut_of(window: int, hop: int | None) -> Cut:
+    step = hop or max(1, window // 2)
+    if window < 2 or not 1 <= step <= window:
+        raise TrainingError(
+            f"window {window} and hop {step} are impossible: a window has at least 2 "
+            "samples, a hop is between 1 and the window"
+        )
+    return Cut(window, step)
 
-    >>> longest_still(np.array([[1.0], [2.0], [2.0], [2.0], [1.0]], np.float32))
-    3
-    """
-    changed = np.flatnonzero((samples[1:] != samples[:-1]).any(axis=1)) + 1
-    return int(np.diff(np.concatenate(([0], changed, [len(samples)]))).max())
+
+def _each(recording: Recording, how: Cut) -> Iterator[Windows]:
+    """Yield the windows block by block; `data` is good until the next block."""
+    ring = Ring(channels=len(recording.channels), window=how.window, hop=how.hop)
+    for block in recording.blocks():
+        part = ring.push(block)
+        if part is not None:
+            yield part
+
+
+def _count(recordings: Sequence[Recording], window: int, hop: int) -> int:
+    return sum(max(0, (len(r.samples) - window) // hop + 1) for r in recordings)
+
+
+def _empty(size: int, channels: int) -> WindowFeatures:
+    row = np.empty((0, channels), np.float32)
+    return WindowFeatures(np.empty((0, size), np.float32), row, row, np.empty(0))
