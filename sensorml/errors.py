@@ -68,15 +68,29 @@ class NoChannelError(RecordingError):
     """A recording lacks a channel that was asked for."""
 
 
-class ModelError(SensormlError, ValueError):
+class ReasonedError(SensormlError):
+    """An error that keeps its reason, for a table; the text is "what: cure"."""
+
+    def __init__(self, what: str, cure: str = "") -> None:
+        self.reason = Reason(what, cure)
+        super().__init__(str(self.reason))
+
+
+class ModelError(ReasonedError, ValueError):
     """A model folder or file was refused before it was run.
 
     `problems` are those of the folder's files, where the files are the reason.
     """
 
-    def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
-        super().__init__(message)
+    def __init__(
+        self, what: str, cure: str = "", *, problems: Sequence[Problem] = ()
+    ) -> None:
+        super().__init__(what, cure)
         self.problems = tuple(problems)
+
+
+class DelegateError(ReasonedError, RuntimeError):
+    """The delegate that was asked for cannot run the model."""
 
 
 class TrainingError(SensormlError, ValueError):
@@ -128,18 +142,6 @@ class SensorError(SensormlError, RuntimeError):
 
 class SourceEndedError(SensormlError, EOFError):
     """A source that ends (a recording) has given its last sample."""
-
-
-class DelegateError(SensormlError, RuntimeError):
-    """The delegate that was asked for cannot run the model.
-
-    `why` and `cure` apart, for a table; the text is both.
-    """
-
-    def __init__(self, why: str, cure: str = "") -> None:
-        super().__init__(f"{why}: {cure}" if cure else why)
-        self.why = why
-        self.cure = cure
 
 
 class StoreError(SensormlError, OSError):

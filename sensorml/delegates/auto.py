@@ -1,8 +1,8 @@
-"""`delegate = "auto"`: which of the CPU and the accelerators is the fastest.
+"""The selection of `delegate = "auto"`: the fastest of the CPU and the accelerators.
 
-An Edge TPU's smallest round trip is over a millisecond; many models of
-vibration take microseconds on the CPU. So it is measured, on windows that the
-CPU has scored, in the background.
+The smallest round trip of an Edge TPU takes over a millisecond, many vibration
+models take microseconds on the CPU. So each is measured, in the background, on
+windows that the CPU has scored.
 """
 
 from __future__ import annotations
@@ -11,22 +11,18 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import Final, Protocol
+from typing import Protocol
 
-import numpy as np
-
-from sensorml.delegates.decision_cache import Decision, Latency
+from sensorml.delegates.decision_cache import Decision
 from sensorml.delegates.failover import Opened
 from sensorml.delegates.tolerance import Tolerance, Windows
 from sensorml.errors import DelegateError
+from sensorml.inference.latency import Latency, measure
 from sensorml.interfaces import Engine
-
-RUNS: Final = 200
-LONGEST_S: Final = 1.0
 
 
 class Candidate(Protocol):
-    """An accelerator that may turn out faster than the CPU."""
+    """An accelerator that may be faster than the CPU."""
 
     @property
     def name(self) -> str: ...
@@ -38,11 +34,11 @@ class Candidate(Protocol):
         """
 
     def drop(self) -> None:
-        """Hear that it will not be opened again."""
+        """Release it; it is not opened again."""
 
 
-class Contest:
-    """Opens every candidate, checks it, measures it; then opens the winner only."""
+class AutoSelection:
+    """Opens, checks and measures every candidate; later opens the fastest only."""
 
     def __init__(
         self,
@@ -57,9 +53,9 @@ class Contest:
 
         Args:
             candidates: at least one.
-            open_cpu: makes a CPU engine to be measured; the one in use is not free.
-            tolerance: how far an output may be from the CPU's.
-            remember: called with a decision in which every candidate had its say.
+            open_cpu: returns a CPU engine to be measured; the one in use is busy.
+            tolerance: the allowed difference of an output from the CPU's.
+            remember: called with a decision for which every candidate was measured.
             clock: ns, monotonic.
         """
         self._candidates = list(candidates)
@@ -70,82 +66,57 @@ class Contest:
         self._decided = False
 
     def __call__(self, windows: Windows, cancel: threading.Event) -> Opened:
-        """Open the best; an `failover.Opening`.
+        """Open the fastest; a `failover.Opening`.
 
         Raises:
-            DelegateError: no candidate could be measured; the reasons of all.
+            DelegateError: no candidate could be measured; with the reason of each.
         """
         if self._decided:
-            [best] = self._candidates
-            return Opened(best.open(cancel))
+            [fastest] = self._candidates
+            return Opened(fastest.open(cancel))
         with closing(self._open_cpu()) as cpu:
-            least = latency(cpu, windows, cancel, self._clock)
+            least = measure(cpu, windows.features, cancel, self._clock)
         latencies = {"cpu": least}
         winner: Candidate | None = None
-        found: Engine | None = None
+        winning: Engine | None = None
         refused: list[str] = []
         for candidate in self._candidates:
             try:
-                engine, took = self._measured(candidate, windows, cancel)
+                engine, latency = self._measured(candidate, windows, cancel)
             except DelegateError as err:
                 refused.append(str(err))
                 continue
-            latencies[candidate.name] = took
+            latencies[candidate.name] = latency
             slower: Engine | None = engine
-            if took.p95 < least.p95:
-                slower, found, winner, least = found, engine, candidate, took
+            if latency.p95 < least.p95:
+                slower, winning, winner, least = winning, engine, candidate, latency
             if slower is not None:
                 slower.close()
         if len(latencies) == 1:
             raise DelegateError("; ".join(refused))
-        for candidate in self._candidates:
-            if candidate is not winner:
-                candidate.drop()
+        self._settle(winner)
         decision = Decision(
             winner="cpu" if winner is None else winner.name, us=latencies
         )
         if not refused:
             self._remember(decision)
+        return Opened(winning, "; ".join([str(decision), *refused]))
+
+    def _settle(self, winner: Candidate | None) -> None:
+        for candidate in self._candidates:
+            if candidate is not winner:
+                candidate.drop()
         self._candidates = [] if winner is None else [winner]
         self._decided = True
-        return Opened(found, "; ".join([decision.said(), *refused]))
 
     def _measured(
         self, candidate: Candidate, windows: Windows, cancel: threading.Event
     ) -> tuple[Engine, Latency]:
-        """Open it and hold it against the CPU: a wrong answer is no fast one."""
+        """Open a candidate, compare it with the CPU, and measure it."""
         engine = candidate.open(cancel)
         try:
             self._tolerance.check(engine, windows)
-            return engine, latency(engine, windows, cancel, self._clock)
+            return engine, measure(engine, windows.features, cancel, self._clock)
         except DelegateError:
             engine.close()
             raise
-
-
-def latency(
-    engine: Engine,
-    windows: Windows,
-    cancel: threading.Event,
-    clock: Callable[[], int] = time.perf_counter_ns,
-) -> Latency:
-    """Measure a window's whole way: 200 of them, fewer if that takes over 1 s.
-
-    Raises:
-        DelegateError: the engine failed, or it was given up.
-    """
-    rows = windows.features
-    took_ns: list[int] = []
-    engine.infer(rows)  # warms up
-    end_ns = clock() + round(LONGEST_S * 1e9)
-    while len(took_ns) < RUNS:
-        row = rows[[len(took_ns) % len(rows)]]
-        begun_ns = clock()
-        engine.infer(row)
-        took_ns.append((now_ns := clock()) - begun_ns)
-        if cancel.is_set():
-            raise DelegateError(f"{engine.delegate}: its measurement was given up")
-        if now_ns > end_ns:
-            break
-    p50_us, p95_us = (float(p) / 1e3 for p in np.percentile(took_ns, (50, 95)))
-    return Latency(p50=p50_us, p95=p95_us, runs=len(took_ns))

@@ -1,36 +1,35 @@
-"""Which delegates can be used here, and why not the others.
+"""The cheap checks of a delegate: device, system, access, owner, library.
 
-The cheap rungs of the ladder. Nothing is opened here: opening a USB Edge TPU
-resets it under the process that uses it, and libedgetpu's open without
-permission blocks for 25 s. What only an open device can tell comes after these.
+Nothing is opened here: opening a USB Edge TPU resets it under the process that
+uses it, and libedgetpu's opening without permission blocks for 25 s. The costly
+rungs, which open the device with a model, come after these.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import structs
 
-from sensorml.delegates import known_issues as traps
-from sensorml.delegates import libraries
-from sensorml.delegates import numbering as selection
+from sensorml.delegates import known_issues, libraries, numbering
 from sensorml.delegates.descriptor import Delegate
-from sensorml.delegates.isolated import Said
+from sensorml.delegates.libraries import LoadResult
+from sensorml.errors import Reason
 from sensorml.hardware.boards import Match
 from sensorml.hardware.devices import Apex, Node, UsbDevice
 from sensorml.hardware.facts import Facts
 
 DEAD_LINK_C: Final = -89.0
-"""All bits of the temperature register set read as -89.7 °C: nobody answers."""
+"""A dead PCIe link reads as all ones, which is -89.7 °C."""
 
 
 class Rung(StrEnum):
-    """How far up the ladder a delegate came: the first rung it failed.
+    """The first rung of the ladder of checks that a delegate failed.
 
-    From OPEN on a model is needed, and the device is opened.
+    From OPEN on the device is opened and a model is needed.
     """
 
     PASSED = "passed"
@@ -53,43 +52,39 @@ class RuntimeVerdict:
 
     name: str = ""
     version: str = ""
-    why_not: str | None = None
-    cure: str = ""
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is known about one delegate: before it is opened, or with a model."""
+    """The result of the checks of one delegate, with or without a model."""
 
     delegate: str
     title: str
     rung: Rung
-    why_not: str | None
-    """None: nothing that was looked at keeps it from being used."""
-    cure: str
+    reason: Reason | None
+    """Why it cannot be used; None if every check passed."""
     library: str | None
     tried: bool
-    """Whether its authors ran it on the real device."""
+    """Whether it has been run on the real device."""
     warnings: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    """What is good to know and no fault."""
+    """Useful information that is not a fault."""
     library_version: str = ""
-    """As libedgetpu says it; other libraries do not say."""
+    """As libedgetpu reports it; other libraries report none."""
     device: str | None = None
-    """Which of several it is about: the one asked for, or the first that is free."""
+    """The checked device of several: the named one, or the first that is free."""
 
     @property
     def usable(self) -> bool:
-        return self.why_not is None
+        return self.reason is None
 
 
-@dataclass(frozen=True, slots=True)
-class _Fall:
-    """The rung where the climb ended."""
+class _Failure(NamedTuple):
+    """The rung that failed, and why."""
 
     rung: Rung
-    why: str
-    cure: str
+    reason: Reason
 
 
 def judge(
@@ -99,163 +94,178 @@ def judge(
     *,
     device: str | None = None,
 ) -> Verdict:
-    """Climb the ladder for one delegate until a rung breaks.
+    """Check one delegate, rung by rung, until one fails.
 
-    With `device` ("usb:1") only that one counts.
+    With `device` ("usb:1") only that device is checked.
     """
-    library, said = _library(facts, delegate)
-    free = _first_free(facts, delegate)
-    chosen = device or free
-    if (why := selection.why_not(facts, delegate, device)) is not None:
-        fall: _Fall | None = _Fall(Rung.DEVICE, why, "name another, or leave it out")
-    else:
-        one = selection.only(facts, delegate, chosen)
-        fall = _climb(one, delegate, runtime) or _loads(delegate, library, said)
-        if fall and fall.rung is Rung.OWNER and free:
-            cure = f'{fall.cure}, or name a free one: device = "{free}"'
-            fall = replace(fall, cure=cure)
-        facts = selection.only(facts, delegate, device)
+    library, loaded = _library(facts, delegate)
+    chosen = device or _first_free(facts, delegate)
+    failure = (
+        _missing_device(facts, delegate, device)
+        or _hardware(numbering.restricted(facts, delegate, chosen), delegate)
+        or _runtime(runtime)
+        or _loads(delegate, library, loaded)
+    )
+    if failure and failure.rung is Rung.OWNER:
+        failure = _with_free_device(failure, _first_free(facts, delegate))
+    facts = numbering.restricted(facts, delegate, device)
     return Verdict(
         delegate=delegate.name,
         title=delegate.title,
-        rung=fall.rung if fall else Rung.PASSED,
-        why_not=fall.why if fall else None,
-        cure=fall.cure if fall else "",
+        rung=failure.rung if failure else Rung.PASSED,
+        reason=failure.reason if failure else None,
         library=str(library) if library else None,
         tried=delegate.tried,
         warnings=(
-            *traps.of_device(facts, delegate),
-            *traps.of_library(said.text, delegate),
+            *known_issues.device_warnings(facts, delegate),
+            *known_issues.library_warnings(loaded.version, delegate),
         ),
         notes=(
-            *selection.numbers(facts, delegate),
-            *traps.of_link(facts, delegate),
-            *traps.of_firmware(facts, delegate),
+            *numbering.number_notes(facts, delegate),
+            *known_issues.link_notes(facts, delegate),
+            *known_issues.firmware_notes(facts, delegate),
         ),
-        library_version=said.text,
+        library_version=loaded.version,
         device=chosen,
     )
 
 
 def _first_free(facts: Facts, delegate: Delegate) -> str | None:
-    """Return the first of its devices that nothing keeps this process from."""
-    for device in selection.listed(facts, delegate):
-        if _device(selection.only(facts, delegate, device), delegate) is None:
+    """Return the first of the delegate's devices that this process may open."""
+    for device in numbering.device_names(facts, delegate):
+        if _devices(numbering.restricted(facts, delegate, device), delegate) is None:
             return device
     return None
 
 
-def _climb(facts: Facts, delegate: Delegate, runtime: RuntimeVerdict) -> _Fall | None:
-    """Say where the climb to the library ended, if it did."""
+def _with_free_device(failure: _Failure, free: str | None) -> _Failure:
+    if free is None:
+        return failure
+    cure = f'{failure.reason.cure}, or name a free one: device = "{free}"'
+    return failure._replace(reason=failure.reason._replace(cure=cure))
+
+
+def _missing_device(
+    facts: Facts, delegate: Delegate, device: str | None
+) -> _Failure | None:
+    why = numbering.why_not(facts, delegate, device)
+    if why is None:
+        return None
+    return _Failure(Rung.DEVICE, Reason(why, "name another, or remove the key"))
+
+
+def _hardware(facts: Facts, delegate: Delegate) -> _Failure | None:
     why = delegate.match.why_not(facts)
     if why is not None:
-        return _Fall(Rung.DEVICE, why, _finding(facts, delegate.match))
-    if fall := _system(facts, delegate) or _device(facts, delegate):
-        return fall
-    if runtime.why_not is not None:
-        return _Fall(Rung.RUNTIME, runtime.why_not, runtime.cure)
-    return None
+        return _Failure(Rung.DEVICE, Reason(why, _absence_cure(facts, delegate.match)))
+    return _system(facts, delegate) or _devices(facts, delegate)
 
 
-def _finding(facts: Facts, match: Match) -> str:
-    """Say how a device that is not seen comes to be."""
+def _absence_cure(facts: Facts, match: Match) -> str:
+    """Return what to do about a device that is not found."""
     if match.usb or match.pci:
-        return "plug it in, or look at lsusb and lspci"
+        return "plug it in, or look for it with lsusb or lspci"
     if match.node and structs.replace(match, node=(), always=True).why_not(facts):
-        return "it is part of another board: choose another delegate"
+        return "it is part of another board, choose another delegate"
     if match.node:
         return "if the machine has one, load its kernel driver"
-    return "it is for another machine: choose another delegate"
+    return "it is for another machine, choose another delegate"
 
 
-def _system(facts: Facts, delegate: Delegate) -> _Fall | None:
+def _system(facts: Facts, delegate: Delegate) -> _Failure | None:
     needs = delegate.needs
     if needs is None or facts.page_size_bytes in {None, needs.page_size_bytes}:
         return None
-    have = facts.page_size_bytes or 0
-    why = (
-        f"the kernel has pages of {have // 1024} kB, "
-        f"its driver needs {needs.page_size_bytes // 1024} kB"
+    page_size_bytes = facts.page_size_bytes or 0
+    what = (
+        f"the kernel has pages of {page_size_bytes // 1024} kB, "
+        f"the device's driver needs {needs.page_size_bytes // 1024} kB"
     )
-    return _Fall(Rung.SYSTEM, why, needs.cure)
+    return _Failure(Rung.SYSTEM, Reason(what, needs.cure))
 
 
-def _device(facts: Facts, delegate: Delegate) -> _Fall | None:
-    """Say what keeps this process from every one of the delegate's devices."""
-    sticks, chips = selection.sticks(facts, delegate), selection.chips(facts, delegate)
+def _devices(facts: Facts, delegate: Delegate) -> _Failure | None:
+    """Return why this process may open none of the delegate's devices."""
+    sticks = numbering.sticks(facts, delegate)
+    chips = numbering.chips(facts, delegate)
     if delegate.match.pci and not chips:
-        return _Fall(
-            Rung.ACCESS,
-            "the card is there, its driver is not (no /sys/class/apex)",
-            "install gasket-dkms and start again",
-        )
-    falls = [_access(stick.node, delegate) or _claimed(stick) for stick in sticks]
-    falls += [_access(c.node, delegate) or _link(c) or _owner(c) for c in chips]
-    falls += [_access(n, delegate) for n in selection.nodes(facts, delegate)]
-    return None if None in falls else next(iter(falls), None)
+        what = "the card is present, its driver is not (no /sys/class/apex)"
+        cure = "install gasket-dkms and restart the machine"
+        return _Failure(Rung.ACCESS, Reason(what, cure))
+    failures = [_access(stick.node, delegate) or _claimed(stick) for stick in sticks]
+    failures += [_access(c.node, delegate) or _link(c) or _owner(c) for c in chips]
+    failures += [_access(node, delegate) for node in numbering.nodes(facts, delegate)]
+    return None if None in failures else next(iter(failures), None)
 
 
-def _access(node: Node, delegate: Delegate) -> _Fall | None:
+def _access(node: Node, delegate: Delegate) -> _Failure | None:
     if not node.exists:
         cure = "check that udev runs; in a container pass the device through"
-        return _Fall(Rung.ACCESS, f"{node.path} does not exist", cure)
+        return _Failure(Rung.ACCESS, Reason(f"{node.path} does not exist", cure))
     if node.readable and node.writable:
         return None
-    cure = "give it a group with a udev rule, and join that"
+    cure = "give it a group with a udev rule, and join that group"
     if delegate.access:
         group = delegate.access.group
         cure = f"join the group: sudo usermod -aG {group} $USER, then log in again"
-    return _Fall(Rung.ACCESS, f"{node.path} may not be written", cure)
+    return _Failure(Rung.ACCESS, Reason(f"access to {node.path} is denied", cure))
 
 
-def _claimed(stick: UsbDevice) -> _Fall | None:
+def _claimed(stick: UsbDevice) -> _Failure | None:
     if not stick.claimed:
         return None
-    why = f"the stick at port {stick.port} is in use by another process"
-    cure = f"sudo fuser {stick.node.path} names that process: stop it, or use it there"
-    return _Fall(Rung.OWNER, why, cure)
+    what = f"the stick at port {stick.port} is in use by another process"
+    cure = f"find that process with sudo fuser {stick.node.path} and stop it"
+    return _Failure(Rung.OWNER, Reason(what, cure))
 
 
-def _link(chip: Apex) -> _Fall | None:
+def _link(chip: Apex) -> _Failure | None:
     if chip.temp_c is None or chip.temp_c > DEAD_LINK_C:
         return None
-    why = f"{chip.name} reads {chip.temp_c} °C: its PCIe link is dead"
-    return _Fall(Rung.LINK, why, "power off, reseat the card, check its supply")
+    what = f"{chip.name} reads {chip.temp_c} °C, its PCIe link is dead"
+    cure = "power off, reseat the card, check its supply"
+    return _Failure(Rung.LINK, Reason(what, cure))
 
 
-def _owner(chip: Apex) -> _Fall | None:
+def _owner(chip: Apex) -> _Failure | None:
     if not chip.owned:
         return None
-    who = f"process {chip.owner}" if chip.owner else "another process"
-    why = f"{chip.name} is in use by {who}"
-    return _Fall(Rung.OWNER, why, "stop that process, or use it there")
+    owner = f"process {chip.owner}" if chip.owner else "another process"
+    return _Failure(
+        Rung.OWNER, Reason(f"{chip.name} is in use by {owner}", "stop that process")
+    )
 
 
-def _library(facts: Facts, delegate: Delegate) -> tuple[Path | None, Said]:
-    """Find the library and ask it, also when an earlier rung breaks.
+def _runtime(runtime: RuntimeVerdict) -> _Failure | None:
+    return _Failure(Rung.RUNTIME, runtime.reason) if runtime.reason else None
 
-    Its version is worth knowing before there is a stick. One of another machine
+
+def _library(facts: Facts, delegate: Delegate) -> tuple[Path | None, LoadResult]:
+    """Find and load the library, also when an earlier rung fails.
+
+    Its version is useful before there is a device. The library of a captured tree
     is not loaded.
     """
     if delegate.library is None:
-        return None, Said()
-    found = libraries.find(
+        return None, LoadResult()
+    path = libraries.find(
         delegate.library.names,
         Path(facts.root),
         machine=facts.machine,
         bits=facts.bits,
     )
-    return found, libraries.load(found) if found and facts.live else Said()
+    return path, libraries.load(path) if path and facts.live else LoadResult()
 
 
-def _loads(delegate: Delegate, found: Path | None, said: Said) -> _Fall | None:
+def _loads(
+    delegate: Delegate, path: Path | None, loaded: LoadResult
+) -> _Failure | None:
     if delegate.library is None:
         return None
-    cure = delegate.library.cure
-    if found is None:
-        why = f"the library {delegate.library.names[0]} is not installed"
-        return _Fall(Rung.LIBRARY, why, cure)
-    if said.why_not is not None:
-        why = f"{found} does not load: {said.why_not}"
-        return _Fall(Rung.LIBRARY, why, cure)
-    return None
+    if path is None:
+        what = f"the library {delegate.library.names[0]} is not installed"
+    elif loaded.why_not is not None:
+        what = f"{path} does not load ({loaded.why_not})"
+    else:
+        return None
+    return _Failure(Rung.LIBRARY, Reason(what, delegate.library.cure))

@@ -1,10 +1,10 @@
-"""Engines in a process of their own, for delegates that hang or crash.
+"""Engines in a child process, for delegates that hang or crash.
 
 libedgetpu aborts its process when the stick is unplugged, and an `invoke` may
-never return. Here that is a `DelegateError` with the reason in words, and the
-process is gone. Models on one device share a process, since a second one that
-opens the device would reset it under the first. Windows and outputs lie in
-memory that both sides share; a message of a byte says which model to run.
+never return. Here that becomes a `DelegateError`, and the child is ended. Models
+on one device share a child, because a second process that opens the device would
+reset it under the first. Windows and outputs are in shared memory; a message of
+one byte selects the model to run.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ import numpy as np
 
 from sensorml.delegates.child_main import NANOSECONDS, Area, Job
 from sensorml.delegates.child_process import END_S, Child
-from sensorml.errors import DelegateError
+from sensorml.errors import DelegateError, Reason
 from sensorml.inference.delegate_library import Accelerator
 from sensorml.inference.tflite_file import ModelFile
 from sensorml.interfaces import Inference
 from sensorml.types import Float32
 
 OPEN_S: Final = 20.0
-"""An Edge TPU opens in 2 to 3 s; the rest is a slow SD card."""
+"""An Edge TPU opens in 2 to 3 s; the rest allows for a slow SD card."""
 INVOKE_S: Final = 1.0
 
 
-class _Place(NamedTuple):
-    """One model: what is sent to run it, and its part of the shared memory."""
+class _SharedModel(NamedTuple):
+    """One model: the message that runs it, and its part of the shared memory."""
 
     message: bytes
-    given: Float32
-    made: Float32
+    input: Float32
+    output: Float32
     shape: tuple[int, ...]
-    """Of one output."""
+    """The shape of the output for one window."""
 
 
 class SharedChild:
-    """One process with models behind one accelerator; ends with the last user.
+    """One child process with the models of one accelerator; ends with its last engine.
 
-    Its engines may be used by several threads: windows take turns.
+    Its engines may be used by several threads; windows run one at a time.
     """
 
     def __init__(
@@ -60,8 +60,8 @@ class SharedChild:
         """Start the process; `open` waits for it.
 
         Args:
-            files: verified, by the number that `engine` knows them by; their
-                bytes are what the child runs.
+            files: verified, by their numbers for `engine`; the child runs their
+                bytes.
             accelerator: what the child loads.
             threads: for the operators that stay on the CPU.
             invoke_s: deadline for each window.
@@ -73,7 +73,7 @@ class SharedChild:
         self._invoke_s = invoke_s
         self._lock = threading.Lock()
         self._users = 0
-        self._refused: dict[int, tuple[str, str] | None] = {}
+        self._refused: dict[int, Reason | None] = {}
         try:
             with ExitStack() as stack:
                 memory = os.memfd_create("sensorml-windows")
@@ -99,37 +99,37 @@ class SharedChild:
 
     @property
     def hung(self) -> bool:
-        """Whether it was killed because it did not answer in time."""
+        """Return whether it was killed because it did not answer in time."""
         return self._child.hung
 
     def open(self, open_s: float, cancel: threading.Event | None = None) -> None:
-        """Wait until every model has run once, or is known not to.
+        """Wait until every model has run once or was refused.
 
         Args:
             open_s: deadline.
-            cancel: set it to give up early.
+            cancel: set it to stop waiting.
 
         Raises:
             DelegateError: the accelerator does not open, or not in time, or no
-                model runs on it. The process is gone.
+                model runs on it; the child is ended.
         """
         with ExitStack() as undo:
             undo.callback(self._child.end, patience_s=0)
             answer = self._child.answer(open_s, cancel)
             undo.pop_all()
-        reasons = msgspec.json.decode(answer[1:], type=list[tuple[str, str] | None])
-        self._refused = dict(zip(self._places, reasons, strict=True))
+        reasons = msgspec.json.decode(answer[1:], type=list[Reason | None])
+        self._refused = dict(zip(self._models, reasons, strict=True))
 
     def engine(self, number: int) -> ChildEngine | None:
-        """Return an engine for one of the models; None when the process has ended.
+        """Return an engine for one of the models; None when the child has ended.
 
         Raises:
             DelegateError: this model was refused; the others may run.
         """
-        if why := self._refused.get(number):
-            raise DelegateError(*why)
+        if reason := self._refused.get(number):
+            raise DelegateError(*reason)
         with self._lock:
-            if self._child.ended or number not in self._places:
+            if self._child.ended or number not in self._models:
                 return None
             self._users += 1
             return ChildEngine(self, number)
@@ -137,41 +137,40 @@ class SharedChild:
     def run(self, number: int, features: Float32) -> Inference:
         """Run a model on `features` (n, inputs) float32, one window at a time.
 
-        `invoke_ns` holds the way to the child and back.
+        `invoke_ns` includes the way to the child and back.
 
         Raises:
-            DelegateError: the child died, did not answer in time, or said why
-                it cannot go on.
+            DelegateError: the child died, did not answer in time, or failed.
         """
-        begun = time.perf_counter_ns()
-        message, given, made, shape = self._places[number]
-        outputs = np.empty((len(features), len(made)), np.float32)
+        start_ns = time.perf_counter_ns()
+        message, shared_input, shared_output, shape = self._models[number]
+        outputs = np.empty((len(features), len(shared_output)), np.float32)
         quantise_ns = 0
         for window, output in zip(features, outputs, strict=True):
             with self._lock:
-                given[:] = window
+                shared_input[:] = window
                 self._child.ask(message)
                 answer = self._child.answer(self._invoke_s)
-                output[:] = made
+                output[:] = shared_output
             quantise_ns += NANOSECONDS.unpack(answer)[1]
-        elapsed_ns = time.perf_counter_ns() - begun
+        elapsed_ns = time.perf_counter_ns() - start_ns
         outputs = outputs.reshape(len(features), *shape)
         return Inference(outputs, quantise_ns, elapsed_ns - quantise_ns)
 
     def leave(self) -> None:
-        """Have one user less; without any, end the process."""
+        """Remove one engine; after the last one end the child."""
         with self._lock:
             self._users -= 1
             if not self._users:
                 self._child.end(patience_s=END_S)
 
     def end(self) -> None:
-        """Let the child give the device back and end; after 2 s it is killed."""
+        """Let the child release the device and end; kill it after 2 s."""
         with self._lock:
             self._child.end(patience_s=END_S)
 
     def _lay_out(self, memory: int, files: Mapping[int, ModelFile]) -> tuple[Area, ...]:
-        """Put the files into shared memory, each with room for a window."""
+        """Write the files into shared memory, each with space for a window."""
         areas: list[Area] = []
         for file in files.values():
             area = Area(
@@ -183,21 +182,21 @@ class SharedChild:
             areas.append(area)
         os.truncate(memory, areas[-1].end)
         shared = mmap.mmap(memory, 0)
-        self._places: dict[int, _Place] = {}
+        self._models: dict[int, _SharedModel] = {}
         for i, (number, file) in enumerate(files.items()):
             area = areas[i]
             shared[area.file] = file.data
-            self._places[number] = _Place(
+            self._models[number] = _SharedModel(
                 bytes([i]),
                 np.frombuffer(shared, np.float32, area.inputs, area.start),
-                np.frombuffer(shared, np.float32, area.outputs, area.made),
+                np.frombuffer(shared, np.float32, area.outputs, area.output_start),
                 file.outputs[0].shape[1:],
             )
         return tuple(areas)
 
 
 class ChildEngine:
-    """One model in a child. After a DelegateError it is over: make another."""
+    """One model in a child. After a DelegateError another engine is needed."""
 
     degraded = False
     why = ""
@@ -219,7 +218,7 @@ class ChildEngine:
         return self._child.run(self._number, features)
 
     def close(self) -> None:
-        """Leave the process, which ends when it has no user any more."""
+        """Leave the child, which ends with its last engine."""
         if not self._closed:
             self._closed = True
             self._child.leave()
@@ -233,7 +232,7 @@ def open_child(
     invoke_s: float = INVOKE_S,
     cancel: threading.Event | None = None,
 ) -> ChildEngine:
-    """Open one model in a child of its own; arguments as for `SharedChild`.
+    """Open one model in a separate child; arguments as for `SharedChild`.
 
     Raises:
         DelegateError: the accelerator does not open, or not in time.

@@ -1,4 +1,4 @@
-"""A child process that answers messages: within a deadline, or it is ended."""
+"""A child process that answers messages within a deadline, or is ended."""
 
 from __future__ import annotations
 
@@ -16,45 +16,45 @@ from typing import Final
 
 import msgspec
 
-from sensorml.delegates.isolated import signal_name
-from sensorml.errors import DelegateError
+from sensorml.delegates.libraries import signal_name
+from sensorml.errors import DelegateError, Reason
 from sensorml.inference.delegate_library import TOO_OLD, Accelerator
 from sensorml.inference.stderr import Relay
 
 END_S: Final = 2.0
-"""How long a child may take to end by itself."""
+"""The time that a child has to end by itself."""
 
-_ASK_S: Final = 0.1  # how often a wait that may be given up looks whether it is
+_POLL_S: Final = 0.1  # how often a wait checks whether it was cancelled
 _AWAKE_S: Final = 300e-6
-"""A child that answers in this time is waited for awake: to be woken takes a
-sleeping computer as long again. An Edge TPU takes four times as long at least."""
+"""Answers that come in this time are waited for by polling, because waking up from
+a sleep takes as long again. An Edge TPU takes at least four times as long."""
 _MESSAGE_BYTES: Final = 65536
 _TAIL_BYTES: Final = 4096
 _LINE_CHARACTERS: Final = 200
 _LOST: Final = "the device may have been lost"
 _PLUG: Final = "check its plug and its power"
-_MEMORY: Final = "see dmesg: the kernel kills when memory is short; free some"
+_MEMORY: Final = "see dmesg, the kernel kills processes when memory runs out; free some"
 _CRASHES: Final = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL}
 
 
 class Child:
-    """Python running one of our modules, with a socket to talk to it.
+    """A Python process that runs one of our modules, and a socket to it.
 
-    An answer begins with b"+" when it is good; else the rest is JSON, why not
-    and what to do, and the child ends. What the child prints is passed on to
-    stderr, and its last line is part of the reason when it dies.
+    A good answer starts with b"+"; any other is followed by a `Reason` as JSON,
+    and the child ends. The child's output is passed on to stderr; when the child
+    dies, the last line of it is part of the reason.
     """
 
     def __init__(
         self, accelerator: Accelerator, module: str, argument: str, *, inherit: int
     ) -> None:
-        """Start it; `inherit` is a descriptor that it shall have, too.
+        """Start it; `inherit` is a descriptor that it inherits.
 
         Raises:
             OSError: no process could be started.
         """
-        self.ended: tuple[str, str] | None = None
-        """The reason and its cure, once there is one."""
+        self.ended: Reason | None = None
+        """Why it has ended; None while it runs."""
         self.hung = False
         """Whether it was killed because it did not answer in time."""
         self._accelerator = accelerator
@@ -68,33 +68,33 @@ class Child:
             )
             undo.callback(self._channel.close)
             theirs.callback(channel.close)
-            self._said, says = os.pipe()
-            undo.callback(os.close, self._said)
-            theirs.callback(os.close, says)
-            for end in (self._said, says):  # what nobody reads in time is lost
+            self._output, output = os.pipe()
+            undo.callback(os.close, self._output)
+            theirs.callback(os.close, output)
+            for end in (self._output, output):  # output that is not read is lost
                 os.set_blocking(end, False)
             self._process = subprocess.Popen(  # noqa: S603 - our own module
                 [sys.executable, "-m", module, str(channel.fileno()), argument],
-                stdin=subprocess.PIPE,  # only to be closed: then the child dies
-                stdout=says,
-                stderr=says,
+                stdin=subprocess.PIPE,  # the child dies when it is closed
+                stdout=output,
+                stderr=output,
                 pass_fds=(channel.fileno(), inherit),
-                process_group=0,  # a Ctrl-C is for the parent
+                process_group=0,  # a Ctrl-C must not reach it
             )
             undo.pop_all()
         self._poll = select.poll()
         self._poll.register(self._channel, select.POLLIN)
-        self._poll.register(self._said, select.POLLIN)
+        self._poll.register(self._output, select.POLLIN)
 
     def ask(self, message: bytes) -> None:
         """Send a message.
 
         Raises:
-            DelegateError: the child has ended; the reason is the first one.
+            DelegateError: the child has ended; with the first reason.
         """
         if self.ended:
             raise DelegateError(*self.ended)
-        with suppress(OSError):  # it has just died: `answer` says of what
+        with suppress(OSError):  # it has just died, `answer` raises the reason
             self._channel.send(message)
 
     def answer(self, deadline_s: float, cancel: threading.Event | None = None) -> bytes:
@@ -102,39 +102,39 @@ class Child:
 
         Args:
             deadline_s: how long it may take.
-            cancel: set it to give up waiting.
+            cancel: set it to stop waiting.
 
         Raises:
-            DelegateError: it died, was silent too long, or said why not.
+            DelegateError: it died, did not answer in time, or answered a reason.
         """
-        begun_s = time.monotonic()
-        until_s = begun_s + deadline_s
-        awake_s = begun_s + (_AWAKE_S if self._quick else 0)
+        start_s = time.monotonic()
+        until_s = start_s + deadline_s
+        awake_s = start_s + (_AWAKE_S if self._quick else 0)
         while time.monotonic() < awake_s and not self._poll.poll(0):
             os.sched_yield()
         while not (cancel and cancel.is_set()):
             left_s = until_s - time.monotonic()
             if left_s <= 0:
-                self._listen()
+                self._relay_output()
                 self.hung = True
                 raise self._failure(
-                    f"no answer {self._doing()} for {deadline_s:g} s"
-                    f"{self._last_words()}: it was killed",
+                    f"no answer within {deadline_s:g} s {self._phase()}"
+                    f"{self._last_line()}, it was killed",
                     self._accelerator.restart,
                 )
             if cancel:
-                left_s = min(left_s, _ASK_S)
-            ready = [at for at, _ in self._poll.poll(math.ceil(left_s * 1e3))]
-            if self._said in ready and not self._listen():
-                self._poll.unregister(self._said)
+                left_s = min(left_s, _POLL_S)
+            ready = [fd for fd, _ in self._poll.poll(math.ceil(left_s * 1e3))]
+            if self._output in ready and not self._relay_output():
+                self._poll.unregister(self._output)
             if self._channel.fileno() in ready:
-                self._quick = time.monotonic() - begun_s < _AWAKE_S
+                self._quick = time.monotonic() - start_s < _AWAKE_S
                 return self._received()
-        raise self._failure("its opening was given up")
+        raise self._failure("its opening was cancelled")
 
     def end(self, *, patience_s: float) -> None:
-        """Let it end by itself, kill it when that takes too long, free the rest."""
-        self.ended = self.ended or (f"{self._accelerator.name}: it is closed", "")
+        """Let it end by itself, kill it after `patience_s`, close everything."""
+        self.ended = self.ended or Reason(f"{self._accelerator.name}: it is closed")
         if self._channel.fileno() < 0:
             return
         if patience_s:
@@ -142,74 +142,74 @@ class Child:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(patience_s)
         self._process.kill()
-        # Only one that hangs in the kernel outlives this; nobody waits for it.
+        # Only a process that hangs in the kernel outlives this.
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(END_S)
         self._channel.close()
-        self._listen()
+        self._relay_output()
         self._relay.close()
-        os.close(self._said)
+        os.close(self._output)
         assert self._process.stdin is not None  # noqa: S101 - it is a pipe
         self._process.stdin.close()
 
     def _received(self) -> bytes:
         try:
             answer = self._channel.recv(_MESSAGE_BYTES)
-        except ConnectionResetError:  # it died before it read the question
+        except ConnectionResetError:  # it died before it read the message
             answer = b""
         if answer.startswith(b"+"):
             self._answered = True
             return answer
         self.end(patience_s=END_S)
         if answer:
-            raise self._failure(*msgspec.json.decode(answer[1:], type=tuple[str, str]))
+            raise self._failure(*msgspec.json.decode(answer[1:], type=Reason))
         raise self._failure(*self._death())
 
-    def _failure(self, why: str, cure: str = "") -> DelegateError:
-        """End the child, if it has not ended yet; return the reason to raise."""
+    def _failure(self, what: str, cure: str = "") -> DelegateError:
+        """End the child, if it has not ended yet; return the error to raise."""
         self.end(patience_s=0)
         name = f"{self._accelerator.name}: "
-        self.ended = name + why.removeprefix(name), cure
+        self.ended = Reason(name + what.removeprefix(name), cure)
         return DelegateError(*self.ended)
 
-    def _death(self) -> tuple[str, str]:
-        """Say in words of what it died, and what to do."""
+    def _death(self) -> Reason:
+        """Return why it died, from its exit code and its output."""
         code = self._process.returncode or 0
         how = (
             f"its process died of {signal_name(-code)}"
             if code < 0
             else f"its process ended with exit code {code}"
         )
-        words = self._last_words()
-        why = f"{how} {self._doing()}{words}"
+        line = self._last_line()
+        what = f"{how} {self._phase()}{line}"
         if -code == signal.SIGKILL:
-            return why, _MEMORY
+            return Reason(what, _MEMORY)
         if -code not in _CRASHES:
-            return why, self._accelerator.restart
-        # libedgetpu aborts when a transfer fails, which no update would help.
-        if self._answered or "transfer" in words:
-            return f"{why}: {_LOST}", _PLUG
-        return f"{why}: {TOO_OLD}", self._accelerator.cure
+            return Reason(what, self._accelerator.restart)
+        # libedgetpu aborts when a transfer fails; an update would not help.
+        if self._answered or "transfer" in line:
+            return Reason(f"{what}: {_LOST}", _PLUG)
+        return Reason(f"{what}: {TOO_OLD}", self._accelerator.cure)
 
-    def _doing(self) -> str:
-        return "on a window" if self._answered else "while it opened"
+    def _phase(self) -> str:
+        return "while it ran a window" if self._answered else "while it opened"
 
-    def _listen(self) -> bool:
-        """Pass on what it has printed; say whether more may come."""
+    def _relay_output(self) -> bool:
+        """Pass on the child's output; return whether more may come."""
         try:
-            said = os.read(self._said, _MESSAGE_BYTES)
+            output = os.read(self._output, _MESSAGE_BYTES)
         except BlockingIOError:
             return True
-        self._tail = (self._tail + said)[-_TAIL_BYTES:]
-        self._relay.write(said)
-        return bool(said)
+        self._tail = (self._tail + output)[-_TAIL_BYTES:]
+        self._relay.write(output)
+        return bool(output)
 
-    def _last_words(self) -> str:
-        """Return the last line it printed, in brackets, or nothing."""
+    def _last_line(self) -> str:
+        """Return the last line of its output in brackets, or nothing."""
         lines = self._tail.decode(errors="replace").splitlines()
-        # What TFLite tells of itself explains nothing.
-        told = [line for line in lines if line.strip() and not line.startswith("INFO:")]
-        if not told:
+        # TFLite's own INFO lines are never the cause.
+        lines = [line for line in lines if line.strip() and line[:5] != "INFO:"]
+        if not lines:
             return ""
-        line = "".join(filter(str.isprintable, told[-1].strip()))
-        return f' (it said "{line[:_LINE_CHARACTERS]}")'
+        line = "".join(filter(str.isprintable, lines[-1].strip()))
+        return f' (its last output was "{line[:_LINE_CHARACTERS]}")'

@@ -1,7 +1,7 @@
-"""Choose what a model runs on.
+"""The choice of an engine for a model, as the configuration's `delegate` asks.
 
-What accelerators need is imported only where one may be used: a start on the
-CPU costs what it needs.
+The modules for accelerators are imported only where one may be used, so that a
+start on the CPU stays fast.
 """
 
 from __future__ import annotations
@@ -13,42 +13,40 @@ from typing import TYPE_CHECKING, Literal
 
 from sensorml.inference.tflite import TfliteEngine
 from sensorml.interfaces import Engine
-from sensorml.pipeline import model_card as cards
-from sensorml.resources import folders
-from sensorml.schema import Json, read_toml
+from sensorml.pipeline.model_card import CPU_FILE, Card
 
 if TYPE_CHECKING:
     from sensorml.delegates.accelerators import Accelerators
-    from sensorml.delegates.qualification import Ladder, Wanted
+    from sensorml.delegates.qualification import ModelRequest, Qualification
 
-Report = Callable[[str, str, str, str], None]
-"""Called with a model's name, the state of its delegate, the one before, and why."""
+ReportDelegate = Callable[[str, str, str, str], None]
+"""Called with a model's name, its delegate's new state, the previous one, and why."""
 
 
-def open_engine(folder: Path, card: cards.Card, *, delegate: str = "auto") -> Engine:
-    """Load a model for recordings: on that delegate, or fail; "auto" is the CPU.
+def open_engine(folder: Path, card: Card, *, delegate: str = "auto") -> Engine:
+    """Load a model for recordings on this delegate; "auto" is the CPU.
 
     Raises:
         ModelError: the file was refused.
         DelegateError: the delegate cannot run it.
     """
     engines = Engines(lambda _model, _state, _previous, _why: None)
-    cpu = TfliteEngine.load(folder / cards.CPU_FILE, card)
+    cpu = TfliteEngine.load(folder / CPU_FILE, card)
     if delegate in {"auto", "cpu"}:
         return cpu
-    with_card = engines.wanted(folder, card, cpu, card.name)
-    return engines.accelerators.alone(with_card, delegate)
+    request = engines.request(folder, card, cpu, card.name)
+    return engines.accelerators.open_alone(request, delegate)
 
 
 class Engines:
-    """Opens the models of a service; those on one accelerator share its process."""
+    """The engines of a service; those on one accelerator share its process."""
 
-    def __init__(self, report: Report, root: Path = Path("/")) -> None:
-        """Prepare; nothing is looked at yet.
+    def __init__(self, report: ReportDelegate, root: Path = Path("/")) -> None:
+        """Prepare; nothing is read or opened yet.
 
         Args:
-            report: hears when a delegate is opened, lost, refused; on any thread.
-            root: where the facts of /proc, /sys and /dev are.
+            report: called when a delegate is opened, lost or refused; on any thread.
+            root: where /proc, /sys and /dev are read.
         """
         self._report = report
         self._root = root
@@ -56,88 +54,62 @@ class Engines:
     def open(
         self,
         folder: Path,
-        card: cards.Card,
+        card: Card,
         *,
         model: str,
         delegate: str = "auto",
         device: str | None = None,
         fallback: Literal["cpu"] | None = None,
     ) -> Engine:
-        """Load a model; it runs on the CPU until an accelerator has proved itself.
+        """Load a model; it runs on the CPU until an accelerator agrees with that.
 
         Args:
-            folder: of the model.
-            card: of the model.
+            folder: the model's.
+            card: the model's.
             model: its name in the configuration.
-            delegate: "cpu", a file of delegates/, or "auto" for the fastest.
-            device: which of several, "usb:1".
+            delegate: "cpu", the name of a file in delegates/, or "auto": the fastest.
+            device: one of several, "usb:1".
             fallback: "cpu" to run without a delegate that cannot be used.
 
         Raises:
             ModelError: the CPU file was refused.
             DelegateError: the delegate cannot be used; with a table of all.
+            ConfigError: a file of delegates/ is wrong.
         """
-        cpu = TfliteEngine.load(folder / cards.CPU_FILE, card)
-        if delegate == "cpu" or (delegate == "auto" and not self._others(card)):
+        cpu = TfliteEngine.load(folder / CPU_FILE, card)
+        if delegate == "cpu":
             return cpu
-        wanted = self.wanted(folder, card, cpu, model)
+        if delegate == "auto" and not any(self._qualification.candidates(card)):
+            return cpu
+        request = self.request(folder, card, cpu, model)
         if delegate == "auto":
-            usable = self._ladder.usable(wanted)
-            return self.accelerators.fastest(wanted, usable) if usable else cpu
-        return self.accelerators.named(wanted, delegate, device, fallback)
+            usable = self._qualification.usable(request)
+            return self.accelerators.open_fastest(request, usable) if usable else cpu
+        return self.accelerators.open_named(request, delegate, device, fallback)
 
     @cached_property
     def accelerators(self) -> Accelerators:
-        from sensorml.delegates import decision_cache as cache
+        """The accelerators of this machine, none open yet."""
+        from sensorml.delegates import decision_cache
         from sensorml.delegates.accelerators import Accelerators
 
-        return Accelerators(self._ladder, cache.Cache(cache.folder()))
+        cache = decision_cache.Cache(decision_cache.folder())
+        return Accelerators(self._qualification, cache)
 
     @cached_property
-    def _ladder(self) -> Ladder:
-        from sensorml.delegates.qualification import Ladder
+    def _qualification(self) -> Qualification:
+        from sensorml.delegates.qualification import Qualification
 
-        return Ladder(self._root)
+        return Qualification(self._root)
 
-    def _others(self, card: cards.Card) -> bool:
-        """Whether a delegate other than the CPU may run a file that the model has.
-
-        A first look, at what costs little: a start need not pay for all the facts
-        of the machine to hear a no.
-        """
-        files = (f for folder in folders("delegates") for f in folder.glob("*.toml"))
-        return any(_may_be_tried(read_toml(file), card, self._root) for file in files)
-
-    def wanted(
-        self, folder: Path, card: cards.Card, cpu: TfliteEngine, model: str
-    ) -> Wanted:
-        from sensorml.delegates.qualification import Wanted
+    def request(
+        self, folder: Path, card: Card, cpu: TfliteEngine, model: str
+    ) -> ModelRequest:
+        """Return a request for an accelerator for this model."""
+        from sensorml.delegates.qualification import ModelRequest
         from sensorml.inference.tflite_file import read
 
         def report(state: str, previous: str, why: str) -> None:
             self._report(model, state, previous, why)
 
-        return Wanted(folder, card, cpu, read(folder / cards.CPU_FILE), report)
-
-
-def _may_be_tried(delegate: Json, card: cards.Card, root: Path) -> bool:
-    """Look at a file of delegates/; what is wrong with it, the ladder says."""
-    match, model = delegate.get("match"), delegate.get("model")
-    if not isinstance(match, dict) or not isinstance(model, dict):
-        return True
-    if "library" not in delegate or not delegate.get("auto", True):
-        return False
-    nodes, boards = match.get("node"), match.get("dt_compatible")
-    if nodes and not any((root / str(node).lstrip("/")).exists() for node in nodes):
-        return False
-    if boards and not set(boards) & _compatible(root):
-        return False
-    return model.get("file") in card.files
-
-
-def _compatible(root: Path) -> set[str]:
-    try:
-        text = (root / "proc/device-tree/compatible").read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        return set()
-    return set(text.split("\0"))
+        return ModelRequest(folder, card, cpu, read(folder / CPU_FILE), report)

@@ -1,7 +1,7 @@
-"""What `delegate = "auto"` has decided before, so that a restart is quick.
+"""The decisions of `delegate = "auto"`, kept so that a restart need not measure.
 
-It only saves measuring: an accelerator that it names is checked all the same.
-A file that is damaged or cannot be written is no cache, and no error.
+An accelerator that a decision names is checked as any other. A file that is
+damaged or cannot be written counts as an empty cache and is no error.
 """
 
 from __future__ import annotations
@@ -15,31 +15,24 @@ import msgspec
 
 from sensorml.errors import OutputError
 from sensorml.files import replacing
+from sensorml.inference.latency import Latency
 
-KEPT: Final = 64
-"""Decisions, the newest; a model that is trained again makes a new one."""
-
-
-class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """A window's whole way through an engine, in µs."""
-
-    p50: float
-    p95: float
-    runs: int
+LIMIT: Final = 64
+"""The newest decisions are kept; a model that is trained again adds a new one."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """Which delegate was the fastest, and by how much."""
+    """The fastest delegate, and the latency of each."""
 
     winner: str
     us: dict[str, Latency]
 
-    def said(self) -> str:
-        """Say it in a sentence.
+    def __str__(self) -> str:
+        """Return the decision as a sentence.
 
         >>> us = {"cpu": 12.3, "edgetpu-usb": 1402.0}
-        >>> us = {name: Latency(p50=p95, p95=p95, runs=200) for name, p95 in us.items()}
-        >>> Decision(winner="cpu", us=us).said()
+        >>> us = {n: Latency(p50=t, p95=t, p99=t, runs=200) for n, t in us.items()}
+        >>> str(Decision(winner="cpu", us=us))
         'auto: cpu p95 12.3 µs, edgetpu-usb p95 1402.0 µs: cpu'
         """
         measured = [f"{name} p95 {us.p95:.1f} µs" for name, us in self.us.items()]
@@ -47,10 +40,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cache:
-    """Decisions by what they depend on, in one file."""
+    """Decisions in one file, by a digest of what they depend on."""
 
     def __init__(self, folder: Path | None) -> None:
-        """Use a folder, which need not be there yet; None: remember nothing."""
+        """Use a folder, which need not exist yet; None keeps nothing."""
         self._path = folder / "delegates.json" if folder else None
         self._lock = threading.Lock()
 
@@ -61,14 +54,14 @@ class Cache:
         if self._path is None:
             return
         with self._lock:
-            known = self._read()
-            known.pop(key, None)
-            newest = {**known, key: decision}
-            kept = dict(list(newest.items())[-KEPT:])
+            decisions = self._read()
+            decisions.pop(key, None)
+            decisions[key] = decision
+            newest = dict(list(decisions.items())[-LIMIT:])
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 with replacing(self._path) as file:
-                    file.write(msgspec.json.encode(kept))
+                    file.write(msgspec.json.encode(newest))
             except (OutputError, OSError):
                 return
 
@@ -84,12 +77,12 @@ class Cache:
 
 
 def folder() -> Path | None:
-    """Return systemd's cache or state folder, else the XDG specification's."""
-    for given in ("CACHE_DIRECTORY", "STATE_DIRECTORY"):
-        if given in os.environ:
-            return Path(os.environ[given])
+    """Return systemd's cache or state folder, or that of the XDG specification."""
+    for variable in ("CACHE_DIRECTORY", "STATE_DIRECTORY"):
+        if variable in os.environ:
+            return Path(os.environ[variable])
     try:
         home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    except RuntimeError:  # this user has none
+    except RuntimeError:  # this user has no home folder
         return None
     return Path(home) / "sensorml"

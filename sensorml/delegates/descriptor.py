@@ -1,4 +1,4 @@
-"""descriptor: say what this is."""
+"""The files of delegates/: an accelerator's machine, device, library and model."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from sensorml.schema import Table
 
 
 class Library(Table, frozen=True, kw_only=True):
-    """A shared object for `load_delegate`, by the names it may have."""
+    """A shared library for `load_delegate`, by the file names it may have."""
 
     names: Annotated[tuple[Text, ...], Meta(min_length=1)]
     options: dict[str, str] = field(default_factory=dict)
     cure: Text
-    """How a person gets it."""
+    """How to get the library."""
 
 
 class Access(Table, frozen=True, kw_only=True):
-    """Who may use the device's node."""
+    """The group that may use the device file."""
 
     group: Text
 
 
 class Needs(Table, frozen=True, kw_only=True):
-    """What the system must be like; the cure says how it becomes so."""
+    """Requirements on the system, and the cure where it does not meet them."""
 
     page_size_bytes: Annotated[int, Meta(ge=1)]
     cure: Text
 
 
 class ModelNeeds(Table, frozen=True, kw_only=True):
-    """Which file of a model folder it runs, and what that file may hold."""
+    """The file of a model folder that it runs, and the data types it can run."""
 
     file: Annotated[str, Meta(pattern=r"^[^/]+\.tflite$", examples=["model.tflite"])]
     dtypes: Annotated[
@@ -44,13 +44,13 @@ class ModelNeeds(Table, frozen=True, kw_only=True):
 
 
 class DelegateTable(Table, frozen=True, kw_only=True):
-    """What a file in delegates/ may hold."""
+    """The keys of a file in delegates/."""
 
     title: Text
     tried: bool
-    """Whether its authors ran it on the real device."""
+    """Whether it has been run on the real device."""
     auto: bool = True
-    """Whether `delegate = "auto"` tries it; else only who names it gets it."""
+    """Whether `delegate = "auto"` tries it; otherwise it must be named."""
     match: Match
     model: ModelNeeds
     library: Library | None = None

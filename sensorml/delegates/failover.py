@@ -1,8 +1,8 @@
-"""An accelerator that may fail, and the CPU that does the work meanwhile.
+"""Fail-over from an accelerator to the CPU and back.
 
-Every window is scored, at once: by the accelerator while it works, else by the
-CPU. A delegate that failed is opened again on a thread of its own, later and
-later, and takes over when it has computed what the CPU did on real windows.
+Every window is scored at once: by the accelerator while it works, otherwise by
+the CPU. A delegate that failed is opened again on a separate thread, at growing
+intervals, and is used again once it agrees with the CPU on real windows.
 """
 
 from __future__ import annotations
@@ -15,40 +15,40 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, NamedTuple
 
 from sensorml.backoff import RationedBackOff
-from sensorml.delegates.qualification import Report
-from sensorml.delegates.tolerance import CURE, Recent, Tolerance, Windows
+from sensorml.delegates.qualification import ReportState
+from sensorml.delegates.tolerance import RecentWindows, Tolerance, Windows
 from sensorml.errors import DelegateError, SensormlError
 from sensorml.interfaces import Engine, Inference
 from sensorml.types import Float32
 
 SPOT_CHECK: Final = 1000
-"""Of so many windows on the accelerator, one also runs on the CPU."""
+"""One of so many windows on the accelerator also runs on the CPU."""
 LATE_S: Final = 1.0
-"""An accelerator that has fallen so far behind the windows is given up."""
+"""An accelerator that has fallen this far behind the windows is closed."""
 
 log = logging.getLogger("sensorml")
 
 
 class Opened(NamedTuple):
-    """What came of an opening."""
+    """The result of an opening."""
 
     engine: Engine | None
-    """None: the CPU is the better one, for good."""
+    """None if the CPU is faster; the accelerator is then not opened again."""
     detail: str = ""
 
 
 Opening = Callable[[Windows, threading.Event], Opened]
-"""Makes the accelerated engine, given windows that the CPU has scored. It gives
-up soon when the event is set."""
+"""Opens the accelerated engine, given windows that the CPU has scored; stops soon
+when the event is set."""
 
 
 class FailoverEngine:
-    """Two engines for one model: an accelerator when it works, else the CPU.
+    """Two engines for one model: an accelerator while it works, otherwise the CPU.
 
-    `infer` waits for an accelerator no longer than that engine's own deadline,
-    and the window that it then held is scored on the CPU. States, as reported:
-    opening, refused (has not worked yet), accelerated, degraded (works no
-    more), cpu (is not wanted any more).
+    `infer` waits for an accelerator no longer than that engine's own deadline;
+    the window that it held then is scored on the CPU. Reported states: opening,
+    refused (has not worked yet), accelerated, degraded (worked and failed), cpu
+    (the CPU is faster).
     """
 
     def __init__(
@@ -58,46 +58,46 @@ class FailoverEngine:
         *,
         tolerance: Tolerance,
         hop_s: float,
-        report: Report = lambda _state, _previous, _detail: None,
+        report: ReportState = lambda _state, _previous, _detail: None,
         refused: str = "",
-        wanted: bool = True,
+        required: bool = True,
         spot_check: int = SPOT_CHECK,
         back_off: RationedBackOff | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin on the CPU.
+        """Start on the CPU.
 
         Args:
-            cpu: always there; closed with this engine.
-            open_accelerated: called on a thread of its own. Its engine is over
-                after a DelegateError, and is then closed.
-            tolerance: how far an output may be from the CPU's.
-            hop_s: from one window to the next; longer than that none may take for
-                long.
-            report: hears of every change, on the engine's thread.
-            refused: why it is known already that the accelerator will not open.
-            wanted: whether the CPU is second best from the start, or only once
-                an accelerator has been found better.
+            cpu: the CPU's engine; closed with this one.
+            open_accelerated: called on a separate thread. Its engine is closed
+                after a DelegateError.
+            tolerance: the allowed difference of an output from the CPU's.
+            hop_s: from one window to the next; the accelerator must not take
+                longer for a window for long.
+            report: called with every change of state, on the engine's thread.
+            refused: why the accelerator cannot be opened now, if a check failed.
+            required: whether running on the CPU counts as degraded from the start,
+                or only once an accelerator has been found faster.
             spot_check: windows on the accelerator from one check to the next.
             back_off: when to open again.
             clock: seconds, monotonic.
         """
         self.delegate = cpu.delegate
-        """What answered the last call."""
+        """What scored the last window."""
         self._cpu = cpu
         self._open_accelerated = open_accelerated
         self._tolerance = tolerance
         self._hop_s = hop_s
         self._report = report
-        self._wanted = wanted
+        self._required = required
         self._spot_check = spot_check
         self._back_off = back_off or RationedBackOff()
         self._clock = clock
         self._accelerated: Engine | None = None
         self._opening: Future[Opened] | None = None
-        self._given_up = threading.Event()
+        self._cancel = threading.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="accelerator")
-        self._recent = Recent()
+        self._recent = RecentWindows()
         self._unchecked = 0
         self._late_s = 0.0
         self._worked = self._settled = False
@@ -107,22 +107,22 @@ class FailoverEngine:
 
     @property
     def degraded(self) -> bool:
-        """Whether the CPU does the accelerator's work."""
-        return self._wanted and self._accelerated is None
+        """Return whether the CPU replaces the accelerator."""
+        return self._required and self._accelerated is None
 
     @property
     def why(self) -> str:
-        """Why the CPU does the work, or empty."""
+        """The reason why the CPU replaces the accelerator, or empty."""
         return self._why if self.degraded else ""
 
     def infer(self, features: Float32) -> Inference:
-        """Run the model on `features` (n, inputs), n >= 1, on what works."""
+        """Run the model on `features` (n, inputs), n >= 1."""
         self._promote()
         if self._accelerated is not None:
             try:
                 done = self._checked(self._accelerated, features)
             except DelegateError as err:
-                # A process that has to end may take its time.
+                # Its process may take seconds to end.
                 self._thread.submit(self._accelerated.close)
                 self._accelerated = None
                 self._failed(str(err))
@@ -137,8 +137,8 @@ class FailoverEngine:
         return done
 
     def close(self) -> None:
-        """Give up an opening, wait for its thread, close both engines."""
-        self._given_up.set()
+        """Cancel an opening, wait for its thread, close both engines."""
+        self._cancel.set()
         self._thread.shutdown()
         opening, self._opening = self._opening, None
         if opening is not None and opening.exception() is None:
@@ -148,33 +148,33 @@ class FailoverEngine:
         self._cpu.close()
 
     def _checked(self, engine: Engine, features: Float32) -> Inference:
-        """Run the accelerator, and now and then its last window on the CPU too."""
-        begun_s = self._clock()
+        """Run the accelerator, and its last window also on the CPU when it is due."""
+        start_s = self._clock()
         done = engine.infer(features)
-        took_s = self._clock() - begun_s
+        took_s = self._clock() - start_s
         self._late_s = max(0.0, self._late_s + took_s - len(features) * self._hop_s)
         if self._late_s > LATE_S:
             raise self._too_slow(engine, took_s / len(features))
         self._unchecked += len(features)
         if self._unchecked >= self._spot_check:
             self._unchecked = 0
-            wanted = self._cpu.infer(features[-1:]).outputs
-            if why := self._tolerance.why_not(done.outputs[-1:], wanted):
-                raise DelegateError(f"{engine.delegate}: {why}", CURE)
+            expected = self._cpu.infer(features[-1:]).outputs
+            if reason := self._tolerance.why_not(done.outputs[-1:], expected):
+                raise DelegateError(f"{engine.delegate}: {reason.what}", reason.cure)
         return done
 
     def _reopen(self) -> None:
-        """Begin an opening when it is due and there are windows to compare."""
+        """Start an opening when it is due and there are windows to compare."""
         now_s = self._clock()
         if self._opening or now_s < self._back_off.due_s or not self._recent.enough:
             return
         if not self._state:
             self._change("opening", "")
         self._back_off.opening(now_s)
-        self._opening = self._thread.submit(self._open_checked, self._recent.taken())
+        self._opening = self._thread.submit(self._open_checked, self._recent.joined())
 
     def _promote(self) -> None:
-        """Take what an opening has come to, if it is over."""
+        """Take the result of an opening, if it is done."""
         if self._opening is None or not self._opening.done():
             return
         opening, self._opening = self._opening, None
@@ -186,10 +186,10 @@ class FailoverEngine:
         self._accelerated = opened.engine
         self._unchecked, self._late_s = 0, 0.0
         if opened.engine is None:
-            self._settled, self._wanted = True, False
+            self._settled, self._required = True, False
             self._change("cpu", opened.detail)
         else:
-            self._wanted = self._worked = True
+            self._required = self._worked = True
             self._back_off.working(self._clock())
             detail = opened.detail or f"{opened.engine.delegate} agrees with the CPU"
             self._change("accelerated", detail)
@@ -199,18 +199,18 @@ class FailoverEngine:
         self._back_off.failed(now_s)
         self._change("degraded" if self._worked else "refused", why)
         wait_s = self._back_off.due_s - now_s
-        log.info("the CPU goes on; next try of the accelerator in %.0f s", wait_s)
+        log.info("running on the CPU, opening the accelerator in %.0f s", wait_s)
 
     def _change(self, state: str, why: str) -> None:
-        """Report what has changed, once; the first reason has nothing before it."""
+        """Report a change of state or reason; `previous` is empty for a new reason."""
         if (state, why) != (self._state, self._why):
             self._report(state, self._state if state != self._state else "", why)
         self._state = state
         self._why = why or self._why
 
     def _open_checked(self, windows: Windows) -> Opened:
-        """Open the accelerator and hold it against the CPU; on the thread."""
-        opened = self._open_accelerated(windows, self._given_up)
+        """Open the accelerator and compare it with the CPU; on the thread."""
+        opened = self._open_accelerated(windows, self._cancel)
         engine = opened.engine
         if engine is not None:
             try:
@@ -224,7 +224,7 @@ class FailoverEngine:
 
     def _too_slow(self, engine: Engine, took_s: float) -> DelegateError:
         return DelegateError(
-            f"{engine.delegate}: a window takes {took_s * 1e3:.1f} ms on it, and a new "
-            f"one comes every {self._hop_s * 1e3:g} ms",
+            f"{engine.delegate}: a window takes {took_s * 1e3:.1f} ms, and there is a "
+            f"new one every {self._hop_s * 1e3:g} ms",
             'train the model with a larger hop, or write delegate = "cpu"',
         )

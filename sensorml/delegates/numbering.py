@@ -1,8 +1,8 @@
-"""Which of several devices of one kind: "usb:1" is the second Edge TPU on USB.
+"""Selection of one device out of several: "usb:1" is the second Edge TPU on USB.
 
-Numbers count as `probe` lists the devices: by port, or by name on PCIe. They
-stay when a device is opened, which libedgetpu's own do not: see
-`engines/counting.py`.
+Devices count as `sensorml probe` lists them: by port on USB, by name on PCIe.
+These numbers stay when a device is opened; libedgetpu's own do not, and
+`child_main` translates them.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from sensorml.hardware.devices import Apex, Node, UsbDevice
 from sensorml.hardware.facts import Facts
 
 
-def spelled(delegate: Delegate, device: str | None) -> str:
-    """Return the device as the library's option, number and all, or "".
+def device_option(delegate: Delegate, device: str | None) -> str:
+    """Return the device as the library's option with its number ("usb:0"), or "".
 
-    None is the first. A library other than libedgetpu has its own words.
+    None is the first. Libraries other than libedgetpu get `device` unchanged.
     """
     usual = delegate.library.options.get("device", "") if delegate.library else ""
     device = device or usual
@@ -30,76 +30,81 @@ def spelled(delegate: Delegate, device: str | None) -> str:
 
 
 def _numbered(delegate: Delegate) -> bool:
-    """Whether its devices are on USB or PCIe and its library has libedgetpu's words."""
+    """Return whether its devices are on USB or PCIe and libedgetpu numbers them."""
     usual = delegate.library.options.get("device", "") if delegate.library else ""
     on_bus = delegate.match.usb or delegate.match.pci
     return bool(on_bus) and usual.partition(":")[0] in {"usb", "pci"}
 
 
 def why_not(facts: Facts, delegate: Delegate, device: str | None) -> str | None:
-    """Say why there is no such device of this delegate, or return None."""
-    match = delegate.match
+    """Return why the delegate has no such device, or None."""
     if device is None or not _numbered(delegate):
         return None
-    kind, _, number = spelled(delegate, device).partition(":")
-    own = "usb" if match.usb else "pci"
+    kind, _, number = device_option(delegate, device).partition(":")
+    own = "usb" if delegate.match.usb else "pci"
     if kind != own:
-        return f"device {device} is not one of its own, which are {own}, {own}:1, …"
-    found = len(sticks(facts, delegate)) or len(chips(facts, delegate))
-    if found and int(number) >= found:
-        return f"device {device} is not there: {found} found, counted from 0"
+        return f"device {device} is not one of {own}, {own}:1, …"
+    count = len(_devices(facts, delegate))
+    if count and int(number) >= count:
+        return f"device {device} is missing: {count} found, counted from 0"
     return None
 
 
-def only(facts: Facts, delegate: Delegate, device: str | None) -> Facts:
-    """Leave out the delegate's other devices; None leaves all in."""
+def restricted(facts: Facts, delegate: Delegate, device: str | None) -> Facts:
+    """Return facts without the delegate's other devices; None leaves all in."""
     if device is None or not _numbered(delegate):
         return facts
-    number = int(spelled(delegate, device).partition(":")[2])
-    wanted = (*sticks(facts, delegate), *chips(facts, delegate))[number : number + 1]
-    others = {*sticks(facts, delegate), *chips(facts, delegate)} - {*wanted}
+    number = int(device_option(delegate, device).partition(":")[2])
+    devices = _devices(facts, delegate)
+    others = {*devices} - {*devices[number : number + 1]}
     return replace(
         facts,
-        usb=tuple(each for each in facts.usb if each not in others),
-        apex=tuple(each for each in facts.apex if each not in others),
+        usb=tuple(stick for stick in facts.usb if stick not in others),
+        apex=tuple(chip for chip in facts.apex if chip not in others),
     )
 
 
-def listed(facts: Facts, delegate: Delegate) -> tuple[str, ...]:
+def device_names(facts: Facts, delegate: Delegate) -> tuple[str, ...]:
     """Return the delegate's devices on USB or PCIe, as `device =` names them."""
     if not _numbered(delegate):
         return ()
-    found = (*sticks(facts, delegate), *chips(facts, delegate))
-    return tuple(spelled(delegate, f":{n}") for n in range(len(found)))
+    count = len(_devices(facts, delegate))
+    return tuple(device_option(delegate, f":{n}") for n in range(count))
 
 
-def numbers(facts: Facts, delegate: Delegate) -> Iterator[str]:
-    """Yield, of several devices, which number each has."""
-    devices = listed(facts, delegate)
+def number_notes(facts: Facts, delegate: Delegate) -> Iterator[str]:
+    """Yield the number of each device, if there are several."""
+    devices = device_names(facts, delegate)
     if len(devices) > 1:
-        at = [f"{d} is {Path(path(facts, delegate, d)).name}" for d in devices]
-        yield ", ".join(at)
+        yield ", ".join(
+            f"{device} is {Path(path(facts, delegate, device)).name}"
+            for device in devices
+        )
 
 
 def path(facts: Facts, delegate: Delegate, device: str | None) -> str:
-    """Return where one of them is, as libedgetpu names it; "" without such."""
+    """Return a device's path in libedgetpu's list, or "" if it has none."""
     if device is None or not _numbered(delegate):
         return ""
-    facts = only(facts, delegate, device)
-    at = [f"/sys/bus/usb/devices/{each.port}" for each in sticks(facts, delegate)]
-    at += [chip.node.path for chip in chips(facts, delegate)]
-    return at[0] if len(at) == 1 else ""
+    facts = restricted(facts, delegate, device)
+    paths = [f"/sys/bus/usb/devices/{stick.port}" for stick in sticks(facts, delegate)]
+    paths += [chip.node.path for chip in chips(facts, delegate)]
+    return paths[0] if len(paths) == 1 else ""
 
 
 def sticks(facts: Facts, delegate: Delegate) -> tuple[UsbDevice, ...]:
-    return tuple(each for each in facts.usb if each.id in delegate.match.usb)
-
-
-def nodes(facts: Facts, delegate: Delegate) -> tuple[Node, ...]:
-    """Return the nodes that the delegate is recognised by."""
-    wanted = delegate.match.node
-    return tuple(each for each in facts.accelerators if each.path in wanted)
+    return tuple(device for device in facts.usb if device.id in delegate.match.usb)
 
 
 def chips(facts: Facts, delegate: Delegate) -> tuple[Apex, ...]:
     return facts.apex if delegate.match.pci else ()
+
+
+def nodes(facts: Facts, delegate: Delegate) -> tuple[Node, ...]:
+    """Return the device files that the delegate is recognised by."""
+    paths = delegate.match.node
+    return tuple(node for node in facts.accelerators if node.path in paths)
+
+
+def _devices(facts: Facts, delegate: Delegate) -> tuple[UsbDevice | Apex, ...]:
+    return (*sticks(facts, delegate), *chips(facts, delegate))

@@ -1,4 +1,4 @@
-"""Whether an accelerator computes what the CPU computes."""
+"""The comparison of an accelerator's outputs with the CPU's."""
 
 from __future__ import annotations
 
@@ -10,30 +10,28 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from sensorml.errors import DelegateError
+from sensorml.errors import DelegateError, Reason
 from sensorml.inference.tflite_file import Tensor
 from sensorml.interfaces import Engine
 from sensorml.types import Float32
 
 COMPARED: Final = 8
-"""Windows on which an accelerator has to agree with the CPU."""
+"""The number of windows on which an accelerator has to agree with the CPU."""
 STEPS: Final = 4
-"""Of an integer output: rounding differs by one from layer to layer."""
+"""Tolerance of an integer output: rounding may differ by one in each layer."""
 SHARE: Final = 0.01
-"""Of a float output: an accelerator may compute with 16 bits."""
-
-CURE: Final = "compile its model again from the CPU's"
+"""Tolerance of a float output: an accelerator may compute with 16 bits."""
 
 
 class Windows(NamedTuple):
-    """Windows (n, inputs) and what the CPU made of them (n, ...)."""
+    """Features of windows (n, inputs) and the CPU's outputs for them (n, ...)."""
 
     features: Float32
     outputs: Float32
 
 
-class Recent:
-    """The last windows on the CPU: what an accelerator is compared on."""
+class RecentWindows:
+    """The last windows on the CPU, for the comparison with an accelerator."""
 
     def __init__(self) -> None:
         self._windows: deque[Windows] = deque(maxlen=COMPARED)
@@ -43,18 +41,18 @@ class Recent:
         return len(self._windows) == COMPARED
 
     def add(self, features: Float32, outputs: Float32) -> None:
-        """Keep copies of the last rows: the caller goes on using its own."""
+        """Keep copies of the last rows, because the caller reuses its arrays."""
         for i in range(max(0, len(features) - COMPARED), len(features)):
             self._windows.append(Windows(features[[i]], outputs[[i]]))
 
-    def taken(self) -> Windows:
-        """Return them as one, oldest first."""
+    def joined(self) -> Windows:
+        """Return all windows in one, oldest first."""
         features, outputs = zip(*self._windows, strict=True)
         return Windows(np.concatenate(features), np.concatenate(outputs))
 
 
 class Tolerance(NamedTuple):
-    """How far an output may be from the CPU's."""
+    """The allowed difference of an output from the CPU's."""
 
     absolute: float
     """In the output's unit."""
@@ -63,7 +61,7 @@ class Tolerance(NamedTuple):
 
     @classmethod
     def of(cls, output: Tensor) -> Tolerance:
-        """Allow what rounding can do to this tensor."""
+        """Return the tolerance for the rounding of this output's data type."""
         if output.dtype == "float32":
             return cls(1e-5, SHARE)
         return cls(STEPS * output.scale[0])
@@ -74,31 +72,33 @@ class Tolerance(NamedTuple):
         windows: Windows,
         clock: Callable[[], float] = time.monotonic,
     ) -> float:
-        """Run windows through an engine; return the median time of one, in s.
+        """Run windows through an engine; return the median time of one in s.
 
         Raises:
-            DelegateError: it makes something else of them than the CPU, or fails.
+            DelegateError: its outputs differ from the CPU's, or it failed.
         """
-        made: list[Float32] = []
+        outputs: list[Float32] = []
         took_s: list[float] = []
         for window in windows.features[:, None]:
-            begun_s = clock()
-            made.append(engine.infer(window).outputs)
-            took_s.append(clock() - begun_s)
-        if why := self.why_not(np.concatenate(made), windows.outputs):
-            raise DelegateError(f"{engine.delegate}: {why}", CURE)
+            start_s = clock()
+            outputs.append(engine.infer(window).outputs)
+            took_s.append(clock() - start_s)
+        if reason := self.why_not(np.concatenate(outputs), windows.outputs):
+            raise DelegateError(f"{engine.delegate}: {reason.what}", reason.cure)
         return statistics.median(took_s)
 
-    def why_not(self, made: Float32, wanted: Float32) -> str | None:
-        """Say how an accelerator's outputs differ, or return None if they do not."""
-        if made.shape != wanted.shape:
-            ours, theirs = wanted.shape[1:], made.shape[1:]
-            return f"its outputs are {theirs}, the CPU's {ours}"
-        largest = float(np.abs(made - wanted).max())
-        allowed = self.absolute + self.relative * float(np.abs(wanted).max())
-        if largest <= allowed:  # not so when it is NaN
+    def why_not(self, outputs: Float32, expected: Float32) -> Reason | None:
+        """Return how outputs differ from the CPU's, or None if they agree."""
+        cure = "compile its model again from the CPU's"
+        if outputs.shape != expected.shape:
+            cpu, own = expected.shape[1:], outputs.shape[1:]
+            return Reason(f"its outputs have shape {own}, the CPU's {cpu}", cure)
+        largest = float(np.abs(outputs - expected).max())
+        allowed = self.absolute + self.relative * float(np.abs(expected).max())
+        if largest <= allowed:  # false for NaN
             return None
-        return (
-            f"it computes something else than the CPU, outputs are up to {largest:.3g} "
-            f"away where {allowed:.3g} is allowed"
+        return Reason(
+            f"its outputs differ from the CPU's by up to {largest:.3g}, "
+            f"{allowed:.3g} is allowed",
+            cure,
         )

@@ -1,10 +1,10 @@
-"""An external delegate, and who is to blame when a model does not run on it."""
+"""External delegates of the TFLite runtime: loading, and reasons for a refusal."""
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from sensorml.errors import DelegateError, ModelError
+from sensorml.errors import DelegateError, ModelError, ReasonedError
 from sensorml.inference.interpreter import Runtime, first_line
 
 TOO_OLD: Final = "its library may be too old for this TFLite runtime"
@@ -17,42 +17,47 @@ class Accelerator(NamedTuple):
     library: str
     options: dict[str, str]
     cure: str = "update its library"
-    """How a person gets a library that works."""
+    """How to get a library that works."""
     path: str = ""
-    """Of the device, as libedgetpu lists it; empty where the options say enough."""
+    """The device's path in libedgetpu's list; empty where the options suffice."""
 
     @property
     def restart(self) -> str:
-        """What helps a device that is there and does not work."""
-        return f"switch its power off and on; if that is no help, {self.cure}"
+        """The cure for a device that is present and does not work."""
+        return f"switch its power off and on; if that does not help, {self.cure}"
 
 
 def load(runtime: Runtime, accelerator: Accelerator) -> object:
-    """Load its library into this process, which may block, crash or hang.
+    """Load its library into this process; that may block, crash or hang.
 
     Raises:
-        DelegateError: it does not open.
+        DelegateError: the library or the device does not open.
     """
     try:
         return runtime.load_delegate(accelerator.library, dict(accelerator.options))
     except (OSError, ValueError, AttributeError) as err:
-        # With no device the runtime's reason is empty.
+        # Without a device the runtime gives no reason.
         raise DelegateError(
             f"{accelerator.name}: {accelerator.library} does not open: "
             f"{first_line(err)}",
-            "check that the device is there and not in use"
+            "check that the device is present and not in use"
             if isinstance(err, ValueError)
             else accelerator.cure,
         ) from err
 
 
-def refusal(said: str, accelerator: Accelerator | None) -> ModelError | DelegateError:
-    """Say who is to blame for a model that does not get ready to run."""
-    why = f"the runtime refuses it: {said}"
+def refusal(message: str, accelerator: Accelerator | None) -> ReasonedError:
+    """Return the error for a model that the runtime does not make ready to run.
+
+    Args:
+        message: the runtime's.
+        accelerator: what was to run the model; without one, the model is the cause.
+    """
+    what = f"the runtime refuses it: {message}"
     if accelerator is None:
-        return ModelError(why)
-    if "unresolved custom op" in said:
-        why += f": {TOO_OLD}"
-        return DelegateError(f"{accelerator.name}: {why}", accelerator.cure)
-    cure = f"compile the model again; if that is no help, {accelerator.cure}"
-    return DelegateError(f"{accelerator.name}: {why}", cure)
+        return ModelError(what)
+    what = f"{accelerator.name}: {what}"
+    if "unresolved custom op" in message:
+        return DelegateError(f"{what}: {TOO_OLD}", accelerator.cure)
+    cure = f"compile the model again; if that does not help, {accelerator.cure}"
+    return DelegateError(what, cure)

@@ -1,4 +1,4 @@
-"""FlatBuffers read with every offset and length checked.
+"""A reader of FlatBuffers that checks every offset and length.
 
 A table begins with the distance to its vtable, which lists where each numbered
 field (slot) lies within the table; everything larger than a number is behind
@@ -17,38 +17,38 @@ from typing import Final
 from sensorml.errors import ModelError
 
 MOST_BYTES: Final = 256 * 2**20
-"""What is read into memory: a larger one no small board would run."""
-_MAX_TABLES: Final = 1_000_000  # as the verifier that FlatBuffers brings
+"""The largest file that is read into memory; small boards run none larger."""
+_MAX_TABLES: Final = 1_000_000  # the limit of FlatBuffers' own verifier
 
 
 def read(path: Path, identifier: bytes) -> bytes:
-    """Read a file that begins as one of this kind, and does not wait for anybody.
+    """Read a regular file that begins with this identifier; never block on a pipe.
 
     Raises:
         OSError: it cannot be read.
-        ModelError: it is no such file, or too large.
+        ModelError: it is not such a file, or too large.
     """
     with open(path, "rb", opener=_open) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise ModelError("is no ordinary file: give one that holds a model")
+            raise ModelError("is not a regular file", "give a .tflite file")
         head = file.read(8)
         if head[4:] != identifier:
-            raise ModelError("is not a TFLite file: convert the model to .tflite")
+            raise ModelError("is not a TFLite file", "convert the model to .tflite")
         if status.st_size > MOST_BYTES:
             raise ModelError(
-                f"has {status.st_size >> 20} MB, more than the {MOST_BYTES >> 20} that "
-                "are read: take a smaller model"
+                f"has {status.st_size >> 20} MB, the limit is {MOST_BYTES >> 20} MB",
+                "use a smaller model",
             )
         return head + file.read()
 
 
 def _open(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # a pipe would wait for its writer
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe would block until a writer
 
 
 class Buffer:
-    """The bytes of a file, and how many tables were followed in them."""
+    """The bytes of a file, and the number of tables that were followed in them."""
 
     __slots__ = ("data", "tables")
 
@@ -60,15 +60,16 @@ class Buffer:
         return Table(self, self.offset(0))
 
     def check(self, at: int, length: int) -> None:
-        """Refuse a span that does not lie wholly in the file.
+        """Check that a span lies wholly in the file.
 
         Raises:
-            ModelError: as from everything here, for a damaged file.
+            ModelError: it does not; raised by all methods here for a damaged file.
         """
         if at < 0 or at + length > len(self.data):
             raise ModelError(
                 f"is cut off or damaged, it refers to byte {at + length} of "
-                f"{len(self.data)}: copy the file again"
+                f"{len(self.data)}",
+                "copy the file again",
             )
 
     def values(self, at: int, kind: str, count: int = 1) -> tuple[int, ...]:
@@ -82,18 +83,23 @@ class Buffer:
 
 
 class Table:
-    """One table. A field that is not there reads as its default, or empty."""
+    """One table; an absent field reads as its default, or empty."""
 
     __slots__ = ("_at", "_buffer", "_fields")
 
     def __init__(self, buffer: Buffer, at: int) -> None:
         buffer.tables += 1
         if buffer.tables > _MAX_TABLES:
-            raise ModelError(f"is damaged, it has more than {_MAX_TABLES} tables")
+            raise ModelError(
+                f"is damaged, it has more than {_MAX_TABLES} tables",
+                "copy the file again",
+            )
         vtable = at - buffer.values(at, "i")[0]
         size, extent = buffer.values(vtable, "H", 2)
         if size < 4 or size % 2:
-            raise ModelError(f"is damaged, byte {at} begins no table: copy it again")
+            raise ModelError(
+                f"is damaged, no table begins at byte {at}", "copy the file again"
+            )
         buffer.check(at, extent)
         self._buffer = buffer
         self._at = at
@@ -111,7 +117,7 @@ class Table:
         return self.vector(slot, "f")
 
     def length(self, slot: int) -> int:
-        """Return the length of a vector of bytes, which is left where it is."""
+        """Return the length of a vector of bytes without reading it."""
         return self._items(slot, 1)[1]
 
     def text(self, slot: int) -> str:
@@ -129,12 +135,12 @@ class Table:
             yield Table(self._buffer, self._buffer.offset(item))
 
     def _field(self, slot: int) -> int:
-        """Return where a field lies, or 0."""
+        """Return the position of a field, or 0 if it is absent."""
         field = self._fields[slot] if slot < len(self._fields) else 0
         return self._at + field if field else 0
 
     def _items(self, slot: int, item_bytes: int) -> tuple[int, int]:
-        """Return where the items of a vector begin, and how many they are."""
+        """Return the position of a vector's items and their number."""
         at = self._field(slot)
         if not at:
             return 0, 0

@@ -1,4 +1,4 @@
-"""What ai-edge-litert and tflite-runtime both offer, as far as it is used."""
+"""The interface of ai-edge-litert and tflite-runtime, as far as it is used."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from sensorml.inference.quantisation import Values
 
 
 class Details(TypedDict):
-    """What is used of a tensor's details."""
+    """The used part of a tensor's details."""
 
     index: int
     shape: Sequence[int]
 
 
 class Interpreter(Protocol):
-    """One model in memory. Not for two threads at once."""
+    """One model in memory; not to be used by two threads at once."""
 
     def allocate_tensors(self) -> None: ...
     def get_input_details(self) -> list[Details]: ...
@@ -41,6 +41,6 @@ class Runtime(Protocol):
 
 
 def first_line(err: BaseException) -> str:
-    """Return what a runtime's error says; its text may repeat itself."""
+    """Return the first line of a runtime's error; its text may repeat itself."""
     lines = str(err).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(err).__name__

@@ -1,7 +1,7 @@
 """Names of TFLite's operators, by number.
 
-Source: TensorFlow Lite `schema.fbs`, BuiltinOperator; the operators of StableHLO,
-from 162, are left out.
+Source: TensorFlow Lite `schema.fbs`, BuiltinOperator, without the operators of
+StableHLO (162 and above).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _BY_NUMBER: Final = _NAMES.split()
 
 
 def name(op: Op) -> str:
-    """Return what TFLite calls an operator; a custom one has a name of its own.
+    """Return TFLite's name of an operator; a custom one carries its own name.
 
     >>> name(Op(9, "", 4))
     'FULLY_CONNECTED'

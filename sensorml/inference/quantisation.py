@@ -1,7 +1,8 @@
-"""Real values to the integers of a tensor and back, in memory made beforehand.
+"""Conversion of real values to the integers of a tensor and back.
 
 Source: "LiteRT 8-bit quantization specification": real = scale × (q - zero
 point); q is rounded half to even, as numpy and the runtimes do, and saturates.
+Arrays are allocated once, because both directions run for every window.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ Values = NDArray[np.generic]
 
 
 def to_tensor(tensor: Tensor, batch: int) -> Callable[[Float32], Values]:
-    """Return what turns real rows (batch, size) into the tensor's values.
+    """Return a function that turns real rows (batch, size) into the tensor's values.
 
-    The result is used again by the next call. NaN becomes the lowest integer.
+    Its result is overwritten by the next call. NaN becomes the lowest integer.
     """
     shape = (batch, *tensor.shape[1:])
     if tensor.dtype == "float32":
@@ -45,7 +46,7 @@ def to_tensor(tensor: Tensor, batch: int) -> Callable[[Float32], Values]:
 
 
 def from_tensor(tensor: Tensor) -> Callable[[Values], Float32]:
-    """Return what turns a copy of the tensor's values into real ones."""
+    """Return a function that turns a copy of the tensor's values into real ones."""
     if tensor.dtype == "float32":
         return lambda values: values.astype(np.float32, copy=False)
     scale, zero_point = _constant(tensor.scale[0]), _constant(tensor.zero_point[0])
@@ -60,5 +61,5 @@ def from_tensor(tensor: Tensor) -> Callable[[Values], Float32]:
 
 
 def _constant(value: float) -> Float32:
-    """Return a 0-d array: numpy takes it in half the time that a scalar takes."""
+    """Return a 0-d array: numpy computes with it in half the time of a scalar."""
     return np.array(value, np.float32)

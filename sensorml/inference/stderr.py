@@ -1,4 +1,4 @@
-"""What a C library prints, which Python's sys.stderr does not see."""
+"""Output of C libraries on descriptor 2, which Python's sys.stderr does not see."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 BYTES_A_SECOND: Final = 4096
-"""Of what a library prints, what is passed on: some print on every window."""
+"""Limit of the output that is passed on: some libraries print on every window."""
 
 _stderr = threading.Lock()
 
 
 @contextmanager
 def without(prefix: bytes) -> Iterator[None]:
-    """Keep lines that begin so off stderr (descriptor 2).
+    """Drop lines with this prefix from descriptor 2.
 
-    Other lines, of any thread, are passed on afterwards.
+    Other lines, of any thread, are passed on at the end.
     """
     with _stderr:
         try:
@@ -41,7 +41,7 @@ def without(prefix: bytes) -> Iterator[None]:
 
 
 class Relay:
-    """What a child prints, on our stderr: legible, and only so much of it."""
+    """A child's output, passed on to stderr in printable form and limited."""
 
     def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         """`name` is the delegate's; `clock` is in s, monotonic."""
@@ -51,28 +51,28 @@ class Relay:
         self._left = 0
         self._dropped = 0
 
-    def write(self, said: bytes) -> None:
-        """Pass it on, or count what is too much; the first time say so."""
+    def write(self, output: bytes) -> None:
+        """Pass output on; count what exceeds the limit and report it the first time."""
         now_s = self._clock()
         if now_s - self._since_s >= 1:
             self._since_s, self._left = now_s, BYTES_A_SECOND
-        shown = said[: self._left]
+        shown = output[: self._left]
         self._left -= len(shown)
         _print(shown.decode(errors="replace"))
-        if len(shown) < len(said):
+        if len(shown) < len(output):
             if not self._dropped:
-                why = "the rest of what it prints in a second is dropped"
-                _print(f"\n{self._name}: {why}\n")
-            self._dropped += len(said) - len(shown)
+                limit = f"output above {BYTES_A_SECOND} bytes a second is dropped"
+                _print(f"\n{self._name}: {limit}\n")
+            self._dropped += len(output) - len(shown)
 
     def close(self) -> None:
-        """Say how much was not shown, if any."""
+        """Report how much was dropped, if any."""
         if self._dropped:
-            _print(f"{self._name}: {self._dropped} bytes of that were dropped\n")
+            _print(f"{self._name}: {self._dropped} bytes of its output were dropped\n")
 
 
 def _print(text: str) -> None:
-    """Write to descriptor 2 what does not steer a terminal."""
-    legible = "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
+    """Write to descriptor 2, without control characters."""
+    printable = "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
     with suppress(OSError):  # a service may have no stderr
-        os.write(2, legible.encode())
+        os.write(2, printable.encode())

@@ -1,10 +1,10 @@
-"""A .tflite file, read and verified without a runtime.
+"""A reader and verifier of .tflite files that needs no runtime.
 
-tflite-runtime 2.14 dies of a segmentation fault on a file that is cut off, so
-everything that a runtime would follow is followed here first. Slot numbers are
-those of TensorFlow Lite's `schema.fbs`, version 3. The options of operators are
-followed where the schema gives them vectors or text; those of StableHLO
-operators only as far as their own table.
+tflite-runtime 2.14 crashes (SIGSEGV) on a truncated file, so every offset that a
+runtime would follow is checked here first. Slot numbers are those of TensorFlow
+Lite's `schema.fbs`, version 3. Operator options are followed where the schema
+gives them vectors or text; those of StableHLO operators only as far as their
+table.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
-from sensorml.errors import ModelError
+from sensorml.errors import ModelError, Reason
 from sensorml.inference import flatbuffer
 from sensorml.inference.flatbuffer import Buffer, Table
 from sensorml.pipeline.extractor import extractor
@@ -23,9 +23,9 @@ from sensorml.pipeline.model_card import Card
 IDENTIFIER: Final = b"TFL3"
 EDGETPU_OP: Final = "edgetpu-custom-op"
 CUSTOM: Final = 32
-"""BuiltinOperator: the operator is known by its name."""
+"""BuiltinOperator: the operator is identified by its name."""
 DTYPES: Final = ("float32", "int8", "uint8")
-"""What an engine can feed and read."""
+"""Data types of inputs and outputs that an engine can run."""
 
 _TYPES: Final[Sequence[tuple[str, int]]] = (  # TensorType: name, bits; 0: no size
     *(("float32", 32), ("float16", 16), ("int32", 32), ("uint8", 8), ("int64", 64)),
@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 
 class Op(NamedTuple):
-    """One operator, as it is run."""
+    """One operator of a graph."""
 
     builtin: int
     """Number in BuiltinOperator."""
@@ -55,7 +55,7 @@ class Op(NamedTuple):
     """Name of the custom operator, or empty."""
     version: int
     dtypes: tuple[str, ...] = ()
-    """Data types of all that it takes and makes."""
+    """Data types of its inputs, outputs and intermediates."""
 
 
 class Tensor(NamedTuple):
@@ -67,7 +67,7 @@ class Tensor(NamedTuple):
     scale: tuple[float, ...]
     zero_point: tuple[int, ...]
     dynamic: bool = False
-    """Whether a dimension is known only when it runs."""
+    """Whether a dimension is only determined at run time."""
 
     @property
     def size(self) -> int:
@@ -76,10 +76,10 @@ class Tensor(NamedTuple):
 
 
 class ModelFile(NamedTuple):
-    """What a file holds; tensors are those of the main graph."""
+    """Contents of a file; tensors are those of the main graph."""
 
     data: bytes
-    """The bytes that were verified: give these to the runtime."""
+    """The verified bytes, to be given to the runtime."""
     ops: tuple[Op, ...]
     """Of all graphs, in the order they are run."""
     tensors: tuple[Tensor, ...]
@@ -90,7 +90,7 @@ class ModelFile(NamedTuple):
 
     @property
     def edgetpu(self) -> bool:
-        """Whether a part of it was compiled for the Edge TPU."""
+        """Return whether a part of it was compiled for the Edge TPU."""
         return any(op.custom == EDGETPU_OP for op in self.ops)
 
 
@@ -98,28 +98,28 @@ def read(path: Path) -> ModelFile:
     """Read and verify a .tflite file.
 
     Raises:
-        ModelError: it cannot be read, is no TFLite file, or is damaged.
+        ModelError: it cannot be read, is not a TFLite file, or is damaged.
     """
     try:
         return parse(flatbuffer.read(path, IDENTIFIER))
     except OSError as err:
-        raise ModelError(f"{path}: {err.strerror}: check the path") from err
+        raise ModelError(f"{path}: {err.strerror}", "check the path") from err
     except ModelError as err:
-        raise ModelError(f"{path}: {err}") from err
+        raise ModelError(f"{path}: {err.reason.what}", err.reason.cure) from err
 
 
 def parse(data: bytes) -> ModelFile:
-    """Verify the bytes of a .tflite file; raises ModelError as `read` does."""
+    """Verify the bytes of a .tflite file; raise ModelError as `read` does."""
     if data[4:8] != IDENTIFIER:
-        raise ModelError("is not a TFLite file: convert the model to .tflite")
+        raise ModelError("is not a TFLite file", "convert the model to .tflite")
     model = Buffer(data).root()
     if (version := model.number(0, "I")) != 3:
-        raise ModelError(f"has schema version {version}: only 3 is known")
+        raise ModelError(f"has schema version {version}", "convert it to version 3")
     codes = [_code(table) for table in model.tables(1)]
     buffers = [_buffer(table, len(data)) for table in model.tables(4)]
     graphs = [_graph(table, codes, buffers) for table in model.tables(2)]
     if not graphs:
-        raise ModelError("holds no graph: convert the model again")
+        raise ModelError("holds no graph", "convert the model again")
     _extras(model, graphs, buffers)
     main = graphs[0]
     return ModelFile(
@@ -142,13 +142,14 @@ class _Graph(NamedTuple):
 def _pick(items: Sequence[T], index: int, what: str) -> T:
     if not 0 <= index < len(items):
         raise ModelError(
-            f"is damaged, it names {what} {index} of {len(items)}: copy the file again"
+            f"is damaged, it names {what} {index} of {len(items)}",
+            "copy the file again",
         )
     return items[index]
 
 
 def _code(table: Table) -> Op:
-    # Numbers over 127 are in a field of their own since version 3a.
+    # Numbers over 127 have a separate field since version 3a.
     builtin = max(table.number(0, "b"), table.number(3, "i"))
     return Op(builtin, table.text(1), table.number(2, "i", default=1))
 
@@ -156,7 +157,7 @@ def _code(table: Table) -> Op:
 def _buffer(table: Table, file_bytes: int) -> int:
     start, length = table.number(1, "Q"), table.number(2, "Q")
     if start > 1 and start + length > file_bytes:  # data behind the FlatBuffer
-        raise ModelError(f"is cut off at byte {file_bytes}: copy the file again")
+        raise ModelError(f"is cut off at byte {file_bytes}", "copy the file again")
     return length if start > 1 else table.length(0)
 
 
@@ -181,7 +182,7 @@ def _graph(table: Table, codes: Sequence[Op], buffers: Sequence[int]) -> _Graph:
 
 
 def _options(op: Table) -> None:
-    """Follow an operator's options, builtin and custom."""
+    """Check an operator's options, builtin and custom."""
     options, kind = op.table(4), op.number(3, "B")
     for slot, element in _OPTION_VECTORS.get(kind, ()):
         if options:
@@ -204,9 +205,13 @@ def _tensor(table: Table, buffers: Sequence[int]) -> Tensor:
         variant.vector(0, "i")
     held = _pick(buffers, table.number(2, "I"), "buffer")
     if min(shape, default=0) < 0:
-        raise ModelError(f"is damaged, tensor {name!r} has shape {shape}")
+        raise ModelError(
+            f"is damaged, tensor {name!r} has shape {shape}", "copy the file again"
+        )
     if held and bits and not sparsity and held * 8 < math.prod(shape) * bits:
-        raise ModelError(f"is damaged, tensor {name!r} lacks data: copy the file again")
+        raise ModelError(
+            f"is damaged, tensor {name!r} lacks data", "copy the file again"
+        )
     return Tensor(name, shape, dtype, scale, zero_point, dynamic)
 
 
@@ -233,7 +238,7 @@ def _sparsity(table: Table) -> None:
 
 
 def _extras(model: Table, graphs: Sequence[_Graph], buffers: Sequence[int]) -> None:
-    """Follow what a model need not have: description, metadata, signatures."""
+    """Check the optional parts: description, metadata, signatures."""
     model.text(3)
     model.vector(5, "i")
     for metadata in model.tables(6):
@@ -248,34 +253,46 @@ def _extras(model: Table, graphs: Sequence[_Graph], buffers: Sequence[int]) -> N
                 _pick(graph.tensors, tensor.number(1, "I"), "tensor")
 
 
-def why_not(file: ModelFile, card: Card) -> str | None:
-    """Say why the tensors do not fit the card, or return None when they do."""
+def why_not(file: ModelFile, card: Card) -> Reason | None:
+    """Return the reason why the tensors do not fit the card, or None if they do."""
     if len(file.inputs) != 1 or not file.outputs:
-        return (
-            f"it has {len(file.inputs)} inputs and {len(file.outputs)} outputs: "
-            "a model takes one tensor and yields one"
+        return Reason(
+            f"it has {len(file.inputs)} inputs and {len(file.outputs)} outputs",
+            "convert a model that takes one tensor and returns one",
         )
-    given, made = file.inputs[0], file.outputs[0]
-    if why := _why_not_tensor(given, "input") or _why_not_tensor(made, "output"):
+    input_, output = file.inputs[0], file.outputs[0]
+    if why := _why_not_tensor(input_, "input") or _why_not_tensor(output, "output"):
         return why
-    wanted = extractor(card.features, card.signal).size
-    if given.size != wanted:
-        return f"its input takes {given.size} values, the card's features are {wanted}"
+    features = extractor(card.features, card.signal).size
+    if input_.size != features:
+        return Reason(
+            f"its input takes {input_.size} values, the card's features are {features}"
+        )
     labels = len(card.output.labels)
-    if labels and made.size != labels:
-        return f"its output has {made.size} values, the card names {labels} labels"
-    if card.score == "reconstruction" and made.size != given.size:
-        return f"its output has {made.size} values, a reconstruction {given.size}"
+    if labels and output.size != labels:
+        return Reason(
+            f"its output has {output.size} values, the card names {labels} labels"
+        )
+    if card.score == "reconstruction" and output.size != input_.size:
+        return Reason(
+            f"its output has {output.size} values, a reconstruction {input_.size}"
+        )
     return None
 
 
-def _why_not_tensor(tensor: Tensor, role: str) -> str | None:
+def _why_not_tensor(tensor: Tensor, role: str) -> Reason | None:
     if tensor.dtype not in DTYPES:
-        return f"its {role} is {tensor.dtype}: use {', '.join(DTYPES)}"
+        return Reason(f"its {role} is {tensor.dtype}", f"use {', '.join(DTYPES)}")
     if not tensor.shape or tensor.shape[0] != 1:
-        return f"its {role} has shape {tensor.shape}: the first must be 1, the batch"
+        return Reason(
+            f"its {role} has shape {tensor.shape}",
+            "convert it with a first dimension (batch) of 1",
+        )
     if tensor.dtype == "float32":
         return None
     if len(tensor.scale) != 1 or len(tensor.zero_point) != 1 or tensor.scale[0] <= 0:
-        return f"its {role} is {tensor.dtype} without one scale and one zero point"
+        return Reason(
+            f"its {role} is {tensor.dtype} without one scale and one zero point",
+            "quantise it per tensor",
+        )
     return None

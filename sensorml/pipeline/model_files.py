@@ -31,7 +31,7 @@ def read(folder: Path) -> Card:
     try:
         return decode_file(folder / CARD, Card)
     except ConfigError as err:
-        raise ModelError(str(err), err.problems) from err
+        raise ModelError(str(err), problems=err.problems) from err
 
 
 def verify(folder: Path, files: Mapping[str, str]) -> None:

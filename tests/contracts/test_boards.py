@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorml.commands.probe.report import Report, probe
-from sensorml.commands.probe.software import Software
+from sensorml.commands.probe.report import MachineReport, Software, probe
 from sensorml.delegates.checks import Rung, RuntimeVerdict
 from sensorml.delegates.descriptor import delegates
 from sensorml.hardware.boards import NO_MATCH, Board, boards, identify
@@ -23,7 +22,7 @@ def expected(name: str) -> dict[str, object]:
     return tomllib.loads((ROOTS / name / "expected.toml").read_text(encoding="utf-8"))
 
 
-def report_on(name: str) -> Report:
+def report_on(name: str) -> MachineReport:
     return probe(
         Facts.gather(ROOTS / name),
         software=Software("3.11.2", {}),
@@ -70,7 +69,8 @@ def test_the_verdicts_on_a_root_are_the_expected_ones(name: str):
     wanted = expected(name)["delegates"]
 
     assert isinstance(wanted, dict)
-    assert {each: verdicts[each].why_not or "" for each in wanted} == wanted
+    reasons = {name: verdicts[name].reason for name in wanted}
+    assert {n: r.what if r else "" for n, r in reasons.items()} == wanted
     # What is not listed has no device here.
     others = {v.rung for each, v in verdicts.items() if each not in wanted}
     assert others == {Rung.DEVICE}

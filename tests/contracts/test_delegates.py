@@ -1,4 +1,4 @@
-"""Every file in delegates/ says all that the ladder needs."""
+"""Every file in delegates/ has what the checks need."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def test_all_but_the_cpu_name_their_library(delegate: Delegate):
 
 
 @pytest.mark.parametrize("delegate", DELEGATES.values(), ids=DELEGATES)
-def test_only_edge_tpus_can_be_one_of_several(delegate: Delegate):
+def test_only_edge_tpus_are_numbered(delegate: Delegate):
     options = delegate.library.options if delegate.library else {}
     numbered = bool(delegate.match.usb or delegate.match.pci)
 
@@ -33,7 +33,7 @@ def test_only_edge_tpus_can_be_one_of_several(delegate: Delegate):
 
 
 @pytest.mark.parametrize("delegate", DELEGATES.values(), ids=DELEGATES)
-def test_auto_tries_only_what_has_a_device_of_its_own(delegate: Delegate):
+def test_auto_tries_only_delegates_with_a_device(delegate: Delegate):
     match = delegate.match
     device = match.usb or match.pci or match.node
 
@@ -41,17 +41,17 @@ def test_auto_tries_only_what_has_a_device_of_its_own(delegate: Delegate):
 
 
 @pytest.mark.parametrize("delegate", DELEGATES.values(), ids=DELEGATES)
-def test_a_delegate_that_was_not_tried_says_where_it_is_from(delegate: Delegate):
+def test_a_delegate_that_was_not_tried_names_its_sources(delegate: Delegate):
     text = delegate.path.read_text(encoding="utf-8")
 
     assert delegate.tried or "written from" in text
 
 
-def test_the_cpu_is_always_there():
+def test_the_cpu_always_matches():
     assert DELEGATES["cpu"].match.always
 
 
-def test_only_what_ran_on_its_device_is_called_tried():
+def test_only_the_cpu_has_been_tried():
     tried = {name for name, delegate in DELEGATES.items() if delegate.tried}
 
     assert tried == {"cpu"}

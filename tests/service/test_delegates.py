@@ -1,7 +1,7 @@
-"""The whole service with an accelerator: a library that does what it is told.
+"""The whole service with an accelerator whose library behaves as its options say.
 
-The library is built from tests/delegate; a file of delegates/ in a site's own
-folder names it, as a plant would name a device that sensorml does not know.
+The library is built from tests/delegate; a file of delegates/ in the site's own
+folder describes it, as a plant would describe a device of its own.
 """
 
 from __future__ import annotations
@@ -123,11 +123,11 @@ class Plant:
         return [json.loads(line) for line in got.stdout.splitlines()]
 
     def runs(self, model: str = "m") -> list[tuple[object, object]]:
-        """Return what the model ran on, one after the other, and if degraded."""
+        """Return the delegates that the model ran on in turn, and if degraded."""
         windows = [r for r in self.rows("predictions") if r["model"] == model]
         period_ns = WINDOW / RATE_HZ * 1e9
         steps = [b["start_ns"] - a["start_ns"] for a, b in itertools.pairwise(windows)]
-        # A step of the wall clock by a microsecond is no window.
+        # The wall clock may step by a microsecond.
         assert {round(step / period_ns, 2) for step in steps} == {1.0}
         used = [(row["delegate"], row["degraded"]) for row in windows]
         return [each for each, _ in itertools.groupby(used)]
@@ -158,15 +158,15 @@ def wait_for_rows(plant: Plant, delegate: str, models: int = 1) -> None:
     """Wait until every model has been run on a delegate, and that is committed."""
     query = "SELECT count(DISTINCT model) FROM prediction WHERE delegate = ?"
     while True:
-        with suppress(sqlite3.OperationalError):  # it is just being made
+        with suppress(sqlite3.OperationalError):  # it is being created
             address = f"file:{plant.folder}/journal.db?mode=ro"
             with closing(sqlite3.connect(address, uri=True)) as journal:
-                [(found,)] = journal.execute(query, (delegate,))
-                if found == models:
+                [(count,)] = journal.execute(query, (delegate,))
+                if count == models:
                     return
 
 
-def test_a_child_that_is_killed_costs_no_window_and_comes_back(plant):
+def test_a_killed_child_costs_no_window_and_is_started_again(plant):
     plant.delegate()
     process = start("run", plant.config(plant.model()), **plant.environ)
     wait_for_line(process, "opening → accelerated: stick agrees with the CPU")
@@ -183,7 +183,7 @@ def test_a_child_that_is_killed_costs_no_window_and_comes_back(plant):
     assert plant.states() == expected
 
 
-def test_a_library_that_hangs_when_it_opens_delays_nothing(plant):
+def test_a_library_that_hangs_while_it_opens_delays_nothing(plant):
     plant.delegate(create="hang")
     process = start("run", plant.config(plant.model()), **plant.environ)
     wait_for_line(process, "delegate m: opening")
@@ -200,34 +200,34 @@ def test_a_window_that_hangs_is_scored_on_the_cpu(plant):
     plant.delegate(invoke="hang", after="30")
     process = start("run", plant.config(plant.model()), **plant.environ)
     lost = wait_for_line(process, "accelerated → degraded")[-1]
-    assert "no answer on a window for 1 s" in lost
-    assert "switch its power off and on; if that is no help, build it" in lost
+    assert "no answer within 1 s while it ran a window" in lost
+    assert "switch its power off and on; if that does not help, build it" in lost
     code, log = stop(process)
     assert code == 0, log
     assert plant.runs() == [("cpu", 1), ("stick", 0), ("cpu", 1)]
 
 
-def test_a_library_that_computes_something_else_never_takes_over(plant):
+def test_a_library_with_other_outputs_never_takes_over(plant):
     plant.delegate(invoke="wrong")
     process = start("run", plant.config(plant.model()), **plant.environ)
     refused = wait_for_line(process, "opening → refused")[-1]
-    assert "something else than the CPU" in refused
+    assert "its outputs differ from the CPU's" in refused
     assert stop(process)[0] == 0
     assert plant.runs() == [("cpu", 1)]
 
 
-def test_one_that_becomes_too_slow_for_the_windows_is_given_up(plant):
+def test_a_library_that_becomes_too_slow_is_closed(plant):
     plant.delegate(invoke="slow", after="100")  # 20 ms
     process = start("run", plant.config(plant.model(hop=2)), **plant.environ)
     lost = wait_for_line(process, "accelerated → degraded")[-1]
-    assert "a new one comes every 2.5 ms: train the model with a larger hop" in lost
+    assert "a new one every 2.5 ms: train the model with a larger hop" in lost
     assert stop(process)[0] == 0
     delays_s = [row["delay_ns"] / 1e9 for row in plant.rows("predictions")]
-    assert max(delays_s) < 10  # and not ever more
+    assert max(delays_s) < 10  # they do not grow
 
 
 @pytest.mark.parametrize("fallback", [False, True])
-def test_a_delegate_that_cannot_be_used_stops_the_start_unless_told_otherwise(
+def test_a_delegate_that_cannot_be_used_stops_the_start_without_a_fallback(
     plant, fallback
 ):
     plant.delegate('usb = ["ffff:0001"]')
@@ -238,8 +238,8 @@ def test_a_delegate_that_cannot_be_used_stops_the_start_unless_told_otherwise(
         assert ran.returncode == 0, ran.stderr
         assert plant.runs() == [("cpu", 1)]
         assert plant.states() == ["refused"]
-        [said] = [r for r in plant.rows("events") if r["state"] == "refused"]
-        assert "stick: no USB device ffff:0001" in said["detail"]
+        [event] = [r for r in plant.rows("events") if r["state"] == "refused"]
+        assert "stick: no USB device ffff:0001" in event["detail"]
         return
     assert ran.returncode == 1
     assert "Traceback" not in ran.stderr
@@ -265,7 +265,7 @@ def test_a_compiled_file_of_another_model_is_refused_before_it_is_opened(plant):
     assert "model    " in ran.stderr
 
 
-def test_two_models_on_one_device_share_a_process_and_its_fate(plant):
+def test_two_models_on_one_device_share_a_process(plant):
     plant.delegate()
     config = plant.config(plant.model("m"), plant.model("n"))
     process = start("run", config, **plant.environ)
@@ -285,7 +285,7 @@ def test_two_models_on_one_device_share_a_process_and_its_fate(plant):
         assert plant.runs(name) == [("cpu", 1), ("stick", 0)] * 2
 
 
-def test_two_models_on_two_devices_have_a_process_each(plant):
+def test_two_models_on_two_devices_have_separate_processes(plant):
     plant.delegate(device="usb:0")
     models = [
         plant.model("m"),
@@ -307,16 +307,16 @@ def test_two_models_on_two_devices_have_a_process_each(plant):
 @pytest.mark.parametrize(
     ("options", "why", "cure"),
     [
-        ({"create": "null"}, "does not open", "check that the device is there"),
+        ({"create": "null"}, "does not open", "check that the device is present"),
         ({"create": "segv"}, "SIGSEGV while it opened", "build it"),
         ({"prepare": "fail"}, "failed to prepare", "compile the model again"),
         ({"prepare": "corrupt"}, "SIGABRT while it opened", "build it"),
-        ({"invoke": "slow"}, "a new one comes every 20 ms", "a larger hop"),
+        ({"invoke": "slow"}, "a new one every 20 ms", "a larger hop"),
         ({"invoke": "exit"}, "exit code 3 while it opened", "switch its power off"),
         ({"invoke": "fail"}, "Failed to execute request", "switch its power off"),
     ],
 )
-def test_an_event_says_why_and_what_to_do(plant, options, why, cure):
+def test_an_event_has_a_reason_and_a_cure(plant, options, why, cure):
     plant.delegate(**options)
     process = start("run", plant.config(plant.model()), **plant.environ)
     wait_for_line(process, "opening → refused")
@@ -326,7 +326,7 @@ def test_an_event_says_why_and_what_to_do(plant, options, why, cure):
     assert cure in end
 
 
-def test_auto_measures_once_and_remembers(plant):
+def test_auto_measures_once_and_keeps_the_decision(plant):
     plant.delegate(invoke="slow")  # 20 ms a window: the CPU is faster
     config = plant.config(plant.model(more='delegate = "auto"'))
     process = start("run", config, **plant.environ)
@@ -344,7 +344,7 @@ def test_auto_measures_once_and_remembers(plant):
     assert stop(process)[0] == 0
 
 
-def test_a_service_that_is_killed_takes_its_children_along(plant):
+def test_the_children_of_a_killed_service_die_with_it(plant):
     plant.delegate()
     process = start("run", plant.config(plant.model()), **plant.environ)
     wait_for_line(process, "opening → accelerated")
@@ -366,7 +366,7 @@ print(*(n for n in unwanted if f"sensorml.delegates.{n}" in sys.modules))
 
 
 @pytest.mark.parametrize("more", ['delegate = "auto"', 'delegate = "cpu"'])
-def test_a_start_on_the_cpu_does_not_pay_for_accelerators(plant, more):
+def test_a_start_on_the_cpu_imports_nothing_for_accelerators(plant, more):
     plant.delegate('usb = ["ffff:0001"]')
     config = plant.config(plant.model(more=more), pace="fast")
     ran = subprocess.run(
@@ -381,7 +381,7 @@ def test_a_start_on_the_cpu_does_not_pay_for_accelerators(plant, more):
     assert plant.runs() == [("cpu", 0)]
 
 
-def test_recordings_are_scored_on_the_delegate_that_was_named(plant):
+def test_recordings_are_scored_on_the_named_delegate(plant):
     plant.delegate()
     plant.model()
     score = ("score", "--model", plant.folder / "m", plant.folder / "healthy.npz")

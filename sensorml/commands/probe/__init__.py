@@ -1,4 +1,4 @@
-"""Report what this machine has: board, buses, accelerators, delegates."""
+"""Report the board, buses, sensors, accelerators and delegates of this machine."""
 
 from __future__ import annotations
 

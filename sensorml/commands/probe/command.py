@@ -1,4 +1,4 @@
-"""`sensorml probe`: what this machine is and which delegates can be used on it."""
+"""`sensorml probe`: the machine, its sensors, and the delegates that it can use."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensorml.commands.probe.i2c_scan import Sensors, scan
-from sensorml.commands.probe.report import Report, probe
-from sensorml.commands.probe.software import Software
+from sensorml.commands.probe.report import MachineReport, Software, probe
 from sensorml.commands.probe.text import HEADINGS, machine, printable, row, table
-from sensorml.delegates.checks import RuntimeVerdict
+from sensorml.delegates.checks import RuntimeVerdict, Verdict
 from sensorml.delegates.descriptor import Delegate, delegates
-from sensorml.errors import BusError, ConfigError, DelegateError, ModelError
+from sensorml.errors import BusError, ConfigError, DelegateError, ModelError, Reason
 from sensorml.hardware.boards import Board, boards
 from sensorml.hardware.facts import Facts
 from sensorml.resources import folders
 
 if TYPE_CHECKING:
-    from sensorml.commands.probe.latency import Choice, Latency
+    from sensorml.commands.probe.latency import Choice
     from sensorml.commands.probe.self_test import Tested
+    from sensorml.inference.latency import Latency
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """What came of a model, if one was given."""
+class ModelResults:
+    """The results for the given model; empty without one."""
 
-    latencies: tuple[Latency, ...] = ()
+    latencies: tuple[tuple[str, int, Latency], ...] = ()
+    """Delegate, number of threads, latency."""
     auto: Choice | None = None
     why_not: str = ""
-    """Why nothing can run it here."""
+    """Why no delegate can run it here."""
     notes: tuple[str, ...] = ()
-    """What was run, and on what."""
+    """The file and the windows that were run."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,67 +54,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         type=Path,
         metavar="DIR_OR_FILE",
-        help="run this model folder or .tflite file on every delegate that can be "
-        "used, compare and time it; an accelerator is opened, one in use is not",
+        help="run this model folder or .tflite file on every usable delegate, compare "
+        "its outputs with the CPU's and measure its latency; this opens accelerators "
+        "that are not in use",
     )
     parser.add_argument(
         "--self-test",
         action="store_true",
-        help="have every accelerometer found move its own proof mass and compare; it "
-        "takes a second each and rewrites the chip's settings: stop the service and "
-        "the machine first",
+        help="run the built-in self-test of every accelerometer that answers; it takes "
+        "a second each and changes the chip's settings: stop the service and the "
+        "machine first",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the report.
 
-    1 when the root or the model cannot be used, or a sensor fails its self-test.
+    Returns 1 if the root or the model cannot be used, or a self-test fails.
     """
     root: Path = args.root
-    if (why := _closed(root)) is not None:
-        cure = "give a folder with proc and sys that may be entered"
+    if (why := _inaccessible(root)) is not None:
+        cure = "give a folder with proc and sys"
         print(f"{printable(str(root))}: {why}: {cure}", file=sys.stderr)
         return 1
     try:
-        known = delegates(folders("delegates"))
-        known_boards = boards(folders("boards"))
+        all_delegates = delegates(folders("delegates"))
+        all_boards = boards(folders("boards"))
         report = probe(
             Facts.gather(root),
             software=Software.gather(),
             runtime=_runtime(),
-            delegates=known,
-            boards=known_boards,
+            delegates=all_delegates,
+            boards=all_boards,
         )
     except ConfigError as err:
         print(err, file=sys.stderr)
         return 2
     sensors = tuple(_sensors(report.facts))
-    tried = Tried()
+    results = ModelResults()
     if args.model:
+        threads = _threads(report, all_boards[report.board])
         try:
-            board = known_boards[report.board]
-            report, tried = _try(args.model, report, known, _threads(report, board))
+            report, results = _try(args.model, report, all_delegates, threads)
         except (ModelError, DelegateError) as err:
             print(err, file=sys.stderr)
             return 1
     tests, failed = _self_tests(sensors) if args.self_test else ((), False)
     if args.json:
-        document = _document(report, sensors, tried, tests)
+        document = _document(report, sensors, results, tests)
         print(json.dumps(document, allow_nan=False))
     else:
-        _show(report, sensors, tried)
+        _show(report, sensors, results)
         if args.self_test:
             _show_tests(tests)
-    if tried.why_not:
-        print(tried.why_not, file=sys.stderr)
-    return 1 if tried.why_not or failed else 0
+    if results.why_not:
+        print(results.why_not, file=sys.stderr)
+    return 1 if results.why_not or failed else 0
 
 
-def _closed(root: Path) -> str | None:
-    """Say why the folder cannot be entered, or return None."""
+def _inaccessible(root: Path) -> str | None:
+    """Return why the folder cannot be entered, or None."""
     try:
-        os.stat(f"{root}/.")  # noqa: PTH116 - a Path would drop the point
+        os.stat(f"{root}/.")  # noqa: PTH116 - a Path would drop the dot
     except OSError as err:
         return err.strerror
     return None
@@ -130,20 +132,20 @@ def _runtime() -> RuntimeVerdict:
     from sensorml.inference import tflite
 
     try:
-        found = tflite.runtime()
+        runtime = tflite.runtime()
     except DelegateError as err:
-        return RuntimeVerdict(why_not=err.why, cure=err.cure)
-    return RuntimeVerdict(found.name, found.version)
+        return RuntimeVerdict(reason=err.reason)
+    return RuntimeVerdict(runtime.name, runtime.version)
 
 
 def _sensors(facts: Facts) -> Iterator[Sensors]:
-    """Ask the sensors, on the running machine only."""
+    """Scan the buses for sensors, on the running machine only."""
     from sensorml.buses import fault_codes as faults
     from sensorml.buses.i2c_dev import KernelBus
 
     for adapter in facts.i2c if facts.live else ():
         if not adapter.node.exists:
-            yield Sensors(adapter.bus, why_not="no /dev node: run modprobe i2c-dev")
+            yield Sensors(adapter.bus, why_not="no device file: run modprobe i2c-dev")
             continue
         try:
             yield Sensors(adapter.bus, scan(adapter.bus, KernelBus))
@@ -155,100 +157,123 @@ def _sensors(facts: Facts) -> Iterator[Sensors]:
             yield Sensors(adapter.bus, why_not=str(error).removeprefix(f"{where}: "))
 
 
-def _threads(report: Report, board: Board) -> list[int]:
-    """Return 1, what suits the board, and one for each core."""
-    # A captured tree's processor is not the one that runs the model here.
+def _threads(report: MachineReport, board: Board) -> list[int]:
+    """Return the numbers of threads to measure: 1, the board's, all cores."""
+    # The model runs on this machine's processor, also for a captured tree.
     cores = (report.facts.cpu.cores if report.facts.live else os.cpu_count()) or 1
     usual = board.cpu.threads if board.cpu else 1
     return sorted({1, min(usual, cores), cores})
 
 
 def _try(
-    model: Path, report: Report, known: Mapping[str, Delegate], threads: Sequence[int]
-) -> tuple[Report, Tried]:
-    """Run a model on every delegate that can be used; return the report with that.
+    path: Path,
+    report: MachineReport,
+    delegates: Mapping[str, Delegate],
+    threads: Sequence[int],
+) -> tuple[MachineReport, ModelResults]:
+    """Run a model on every usable delegate; return the report with the verdicts.
 
-    Of a captured tree only the CPU is tried, which is this machine's.
+    For a captured tree only this machine's CPU is tried.
 
     Raises:
         ModelError: the folder or file cannot be used.
         DelegateError: there is no TFLite runtime.
     """
-    from sensorml.commands.probe import latency as trial
-    from sensorml.commands.probe import model as subject
+    from sensorml.commands.probe.latency import choice, trials
+    from sensorml.commands.probe.model import load
 
-    given = subject.load(model)
-    here = [
+    model = load(path)
+    verdicts = [
         verdict
         for verdict in report.delegates
-        if report.facts.live or known[verdict.delegate].library is None
+        if report.facts.live or delegates[verdict.delegate].library is None
     ]
-    trials = list(trial.trials(given, here, known, report.facts, threads))
-    verdicts = {each.verdict.delegate: each.verdict for each in trials}
-    latencies = tuple(us for each in trials for us in each.latencies)
+    tried = list(trials(model, verdicts, delegates, report.facts, threads))
+    latencies = tuple(
+        (trial.verdict.delegate, n, latency)
+        for trial in tried
+        for n, latency in trial.latencies.items()
+    )
     why_not = ""
     if not latencies:
-        why_not = f"{model}: no delegate can run it here: see the reason of each"
-        if given.cpu is None:
+        why_not = f"{path}: no delegate can run it here: see the reason of each"
+        if model.cpu is None:
             why_not = (
-                f"{model}: it is compiled for the Edge TPU, and none can be used here: "
+                f"{path}: it is compiled for the Edge TPU, and none can be used here: "
                 "see the reason of each, or give the file it was compiled from"
             )
-    judged = tuple(verdicts.get(each.delegate, each) for each in report.delegates)
-    auto = trial.choice(trials, known)
-    on = "compared and timed on windows of random numbers, not on recordings"
-    notes = tuple(filter(None, (given.note, on if latencies else "")))
-    return replace(report, delegates=judged), Tried(latencies, auto, why_not, notes)
+    on = "compared and measured on windows of random numbers, not on recordings"
+    notes = tuple(filter(None, (model.note, on if latencies else "")))
+    results = ModelResults(latencies, choice(tried, delegates), why_not, notes)
+    new = {trial.verdict.delegate: trial.verdict for trial in tried}
+    merged = tuple(new.get(verdict.delegate, verdict) for verdict in report.delegates)
+    return replace(report, delegates=merged), results
 
 
 def _document(
-    report: Report,
+    report: MachineReport,
     sensors: Sequence[Sensors],
-    tried: Tried,
+    results: ModelResults,
     tests: Sequence[Tested],
 ) -> dict[str, object]:
-    verdicts = [
-        {"usable": verdict.usable, **asdict(verdict)} for verdict in report.delegates
+    """Return the document that --json prints."""
+    latencies = [
+        {
+            "delegate": delegate,
+            "threads": threads,
+            "runs": latency.runs,
+            "p50_us": latency.p50,
+            "p95_us": latency.p95,
+            "p99_us": latency.p99,
+        }
+        for delegate, threads, latency in results.latencies
     ]
     return {
         **asdict(report),
-        "delegates": verdicts,
-        "sensors": [asdict(each) for each in sensors],
-        "latency_us": [asdict(each) for each in tried.latencies],
-        "auto": asdict(tried.auto) if tried.auto else None,
-        "notes": tried.notes,
-        "self_tests": [asdict(each) for each in tests],
+        "runtime": _flat(report.runtime),
+        "delegates": [{"usable": v.usable, **_flat(v)} for v in report.delegates],
+        "sensors": [asdict(bus) for bus in sensors],
+        "latency_us": latencies,
+        "auto": asdict(results.auto) if results.auto else None,
+        "notes": results.notes,
+        "self_tests": [asdict(test) for test in tests],
     }
 
 
-def _show(report: Report, sensors: Sequence[Sensors], tried: Tried) -> None:
-    """Print for people."""
-    # In a file or a pipe no line is folded: it may be searched.
+def _flat(verdict: RuntimeVerdict | Verdict) -> dict[str, object]:
+    """Return a verdict with its reason as the keys why_not and cure."""
+    fields = asdict(verdict)
+    del fields["reason"]
+    what, cure = verdict.reason or Reason("")
+    return {**fields, "why_not": what or None, "cure": cure}
+
+
+def _show(
+    report: MachineReport, sensors: Sequence[Sensors], results: ModelResults
+) -> None:
+    """Print the report as text."""
+    # Lines are folded on a terminal only, because output to a file may be searched.
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for name, value in machine(report, sensors):
         print(f"{name:<13}{printable(value)}".rstrip())
     print()
     for line in table(HEADINGS, [row(v) for v in report.delegates], width):
         print(line)
-    if tried.latencies:
+    if results.latencies:
         print()
-        times = [
-            (
-                each.delegate,
-                str(each.threads),
-                *(f"{us:.1f}" for us in (each.p50_us, each.p95_us, each.p99_us)),
-            )
-            for each in tried.latencies
+        rows = [
+            (delegate, str(threads), *(f"{p:.1f}" for p in (us.p50, us.p95, us.p99)))
+            for delegate, threads, us in results.latencies
         ]
-        heads = ("delegate", "threads", "p50 µs", "p95 µs", "p99 µs")
-        for line in table(heads, times, width):
+        headings = ("delegate", "threads", "p50 µs", "p95 µs", "p99 µs")
+        for line in table(headings, rows, width):
             print(line)
-    for note in tried.notes:
+    for note in results.notes:
         print(printable(note))
-    if tried.auto:
-        print(printable(tried.auto.said))
-    said = [*report.warnings, *(w for v in report.delegates for w in v.warnings)]
-    for warning in dict.fromkeys(said):  # two delegates may share a library
+    if results.auto:
+        print(printable(results.auto.said))
+    warnings = [*report.warnings, *(w for v in report.delegates for w in v.warnings)]
+    for warning in dict.fromkeys(warnings):  # two delegates may share a library
         print(f"warning: {printable(warning)}")
 
 
@@ -257,4 +282,4 @@ def _show_tests(tests: Sequence[Tested]) -> None:
     for test in tests:
         print(printable(str(test)))
     if not tests:
-        print("self-test: no accelerometer answers that has one")
+        print("self-test: no accelerometer with a self-test answers")

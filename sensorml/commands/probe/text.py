@@ -1,21 +1,23 @@
-"""The report in words, as people read it."""
+"""The report of `sensorml probe` as text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from sensorml.commands.probe.i2c_scan import Sensors
-from sensorml.commands.probe.report import Report
+from sensorml.commands.probe.report import MachineReport
 from sensorml.delegates.checks import Verdict
 
-HEADINGS = ("delegate", "state", "tried on its device", "why not, and what to do")
+HEADINGS = ("delegate", "state", "tried on device", "reason and cure")
 
 LONGEST = 1000
-"""Characters of one line or cell; more is not read but garbage."""
+"""Limit in characters of one line or cell; more is garbage."""
 
 
-def machine(report: Report, sensors: Sequence[Sensors]) -> Iterator[tuple[str, str]]:
-    """Yield the lines above the tables: what it is, what it runs, what it has."""
+def machine(
+    report: MachineReport, sensors: Sequence[Sensors]
+) -> Iterator[tuple[str, str]]:
+    """Yield the lines above the table: board, software, buses, devices."""
     facts, software, runtime = report.facts, report.software, report.runtime
     yield from ((name, value) for name, value in _machine(report) if value)
     if facts.live:
@@ -27,37 +29,33 @@ def machine(report: Report, sensors: Sequence[Sensors]) -> Iterator[tuple[str, s
         )
     yield (
         "runtime" if facts.live else "runtime here",
-        f"{runtime.name} {runtime.version}"
-        if runtime.why_not is None
-        else f"{runtime.why_not}: {runtime.cure}",
+        str(runtime.reason or f"{runtime.name} {runtime.version}"),
     )
     for version in dict.fromkeys(v.library_version for v in report.delegates):
         if version:
             yield "libedgetpu", version
     for temperature in facts.temperatures:
         yield "temperature", f"{temperature.zone} {temperature.temp_c:.1f} °C"
-    answered = {each.bus: each for each in sensors}
+    buses = {bus.bus: bus for bus in sensors}
     for adapter in facts.i2c:
-        header = "the header" if adapter.bus == report.i2c_bus else ""
-        said = _answers(answered.get(adapter.bus))
-        yield f"i2c-{adapter.bus}", _list(adapter.name, header, said)
+        header = "on the header" if adapter.bus == report.i2c_bus else ""
+        answers = _answers(buses.get(adapter.bus))
+        yield f"i2c-{adapter.bus}", _list(adapter.name, header, answers)
     for chip in facts.gpio:
-        header = "the header" if chip.name == report.gpio_chip else ""
+        header = "on the header" if chip.name == report.gpio_chip else ""
         lines = f"{chip.lines} lines" if chip.lines else ""
         usable = "" if chip.usable else "access denied: join the group gpio"
         yield chip.name, _list(chip.label, lines, header, usable)
     for node in (*facts.spi, *facts.accelerators):
         name = node.path.removeprefix("/dev/")
         yield name, "" if node.writable else "access denied: join its group"
-    for seen in software.pycoral_sees if facts.live else ():
-        yield "pycoral sees", seen
     for apex in facts.apex:
         temp = "" if apex.temp_c is None else f"{apex.temp_c} °C"
         yield apex.name, _list("Edge TPU", temp, apex.status)
 
 
-def _machine(report: Report) -> Iterator[tuple[str, str]]:
-    """Yield what every machine has; "" where nothing is known."""
+def _machine(report: MachineReport) -> Iterator[tuple[str, str]]:
+    """Yield what every machine has; "" where it is unknown."""
     facts = report.facts
     cores, memory, page = facts.cpu.cores, facts.memory_bytes, facts.page_size_bytes
     yield "board", f"{report.title} ({report.board})"
@@ -88,18 +86,18 @@ def _answers(sensors: Sensors | None) -> str:
         return ""
     if sensors.why_not is not None:
         return sensors.why_not
-    found = [f"{each.chip} at {each.address:#04x}" for each in sensors.answers]
-    return ", ".join(found) or "no known sensor answers"
+    chips = [f"{answer.chip} at {answer.address:#04x}" for answer in sensors.answers]
+    return ", ".join(chips) or "no supported sensor answers"
 
 
 def row(verdict: Verdict) -> tuple[str, str, str, str]:
-    """Return a delegate's line of the table under `HEADINGS`."""
-    why = () if verdict.usable else (f"{verdict.why_not}: {verdict.cure}",)
+    """Return a delegate's row of the table under `HEADINGS`."""
+    reason = (str(verdict.reason),) if verdict.reason else ()
     return (
         verdict.delegate,
         "usable" if verdict.usable else "-",
         "yes" if verdict.tried else "no",
-        "; ".join((*why, *verdict.notes)),
+        "; ".join((*reason, *verdict.notes)),
     )
 
 
@@ -108,7 +106,10 @@ def _list(*parts: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Keep a damaged or hostile file from steering or flooding the terminal."""
+    """Return text without control characters, cut off after 1000 characters.
+
+    It may come from a damaged or hostile file.
+    """
     if len(text) > LONGEST:
         text = text[:LONGEST] + "…"
     return "".join(c if c.isprintable() else " " for c in text)
@@ -117,7 +118,7 @@ def printable(text: str) -> str:
 def table(
     headings: Sequence[str], rows: Sequence[Sequence[str]], width: int | None
 ) -> Iterator[str]:
-    """Yield the lines of a table; its last column is folded to fit into `width`.
+    """Yield the lines of a table, with the last column folded to fit into `width`.
 
     >>> list(table(("a", "b"), [("one", "two three")], 10))
     ['a    b', 'one  two', '     three']

@@ -1,6 +1,6 @@
-"""A model on every delegate: opened, held against the CPU, timed.
+"""A model on every delegate: opened, compared with the CPU, measured.
 
-The library is that of tests/delegate, which does what its options tell it to.
+The library is that of tests/delegate, which behaves as its options say.
 """
 
 import argparse
@@ -13,10 +13,10 @@ from delegate import pair
 from support import CARD_TEXT
 
 from sensorml.commands.probe import command as probe
-from sensorml.commands.probe import latency as trial
-from sensorml.commands.probe.latency import Latency, Trial
+from sensorml.commands.probe.latency import Trial, choice
 from sensorml.delegates.checks import Rung, Verdict
 from sensorml.delegates.descriptor import delegates
+from sensorml.inference.latency import Latency
 from sensorml.pipeline.model_card import CPU_FILE, EDGETPU_FILE
 from sensorml.pipeline.model_files import sha256
 from sensorml.resources import folders
@@ -46,7 +46,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def site(tmp_path: Path, library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A site with that library as a delegate."""
+    """A configuration folder with that library as a delegate."""
     monkeypatch.setenv("CONFIGURATION_DIRECTORY", str(tmp_path / "etc"))
     monkeypatch.setenv("LD_LIBRARY_PATH", str(library.parent))
     stick(tmp_path)
@@ -91,7 +91,7 @@ def timed(report: dict) -> set[tuple[str, int]]:
     return {(each["delegate"], each["threads"]) for each in report["latency_us"]}
 
 
-def test_every_delegate_is_timed_beside_what_auto_would_choose(
+def test_every_delegate_is_measured_and_the_choice_of_auto_named(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):
     report = probed(capfd, folder(tmp_path))
@@ -126,7 +126,7 @@ def test_every_delegate_is_timed_beside_what_auto_would_choose(
             "compile the model again",
         ),
         ({"invoke": "fail"}, Rung.OPEN, "Failed to execute", "power off and on"),
-        ({"invoke": "wrong"}, Rung.OUTPUT, "something else than the CPU", "compile"),
+        ({"invoke": "wrong"}, Rung.OUTPUT, "its outputs differ from", "compile"),
         (
             {"invoke": "hang", "after": "2"},
             Rung.OUTPUT,
@@ -136,7 +136,7 @@ def test_every_delegate_is_timed_beside_what_auto_would_choose(
         ({"invoke": "abort", "after": "40"}, Rung.LATENCY, "SIGABRT", "its plug"),
     ],
 )
-def test_each_rung_has_its_reason_and_its_cure(
+def test_each_rung_has_a_reason_and_a_cure(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], options, rung, why, cure
 ):
     stick(tmp_path, **options)
@@ -149,7 +149,7 @@ def test_each_rung_has_its_reason_and_its_cure(
     assert report["auto"]["delegate"] == "cpu"
 
 
-def test_a_file_that_is_no_pair_is_refused_before_the_device_is_opened(
+def test_a_file_that_is_not_a_pair_is_refused_before_the_device_is_opened(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):
     stick(tmp_path, create="hang")
@@ -159,7 +159,7 @@ def test_a_file_that_is_no_pair_is_refused_before_the_device_is_opened(
     assert "takes 5 values" in found["why_not"]
 
 
-def test_people_read_the_times_and_the_choice(
+def test_the_text_has_the_latencies_and_the_choice(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):
     assert run("--model", str(folder(tmp_path))) == 0
@@ -169,7 +169,7 @@ def test_people_read_the_times_and_the_choice(
     assert "auto would choose" in out
 
 
-def test_a_compiled_file_alone_is_timed_where_it_runs(
+def test_a_compiled_file_alone_is_measured_where_it_runs(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):
     (tmp_path / "net.tflite").write_bytes(pair.compiled_model(F))
@@ -212,7 +212,7 @@ def test_two_files_that_are_not_of_one_model_are_refused(
     assert "other inputs or outputs" in capfd.readouterr().err
 
 
-def test_of_a_captured_tree_nothing_but_the_cpu_is_run(
+def test_for_a_captured_tree_only_the_cpu_is_run(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):
     root = tmp_path / "root/usr/lib"
@@ -228,23 +228,23 @@ def test_of_a_captured_tree_nothing_but_the_cpu_is_run(
 
 
 def chosen(**p95_us: float) -> str:
-    """Say what auto makes of delegates with these times; None: not there."""
-    known = delegates(folders("delegates", site=Path("/nonexistent")))
-    seen = [
+    """Return the choice among delegates with these latencies, or empty."""
+    shipped = delegates(folders("delegates", site=Path("/nonexistent")))
+    trials = [
         Trial(
-            Verdict(name, "", Rung.PASSED, None, "", None, True, ()),
-            (Latency(name, 1, 500, us, us, us),),
+            Verdict(name, "", Rung.PASSED, None, None, True, ()),
+            {1: Latency(p50=us, p95=us, p99=us, runs=500)},
         )
         for name, us in ((each.replace("_", "-"), us) for each, us in p95_us.items())
     ]
-    found = trial.choice(seen, known)
-    return found.said if found else ""
+    chosen = choice(trials, shipped)
+    return chosen.said if chosen else ""
 
 
 def test_auto_chooses_the_least_p95_and_says_why():
     assert chosen(cpu=12.34) == (
-        "auto would choose cpu (cpu p95 12.3 µs): nothing else that it tries can run "
-        "this model here"
+        "auto would choose cpu (cpu p95 12.3 µs): no other delegate that it tries can "
+        "run this model here"
     )
     assert (
         "choose cpu (cpu p95 12.0 µs, edgetpu-usb p95 1400.0 µs): this model takes"
@@ -253,9 +253,9 @@ def test_auto_chooses_the_least_p95_and_says_why():
     assert "would choose edgetpu-usb" in chosen(cpu=9000, edgetpu_usb=1400)
 
 
-def test_auto_leaves_out_what_has_to_be_named():
+def test_auto_leaves_out_delegates_that_must_be_named():
     assert "would choose cpu (cpu p95 12.0 µs)" in chosen(cpu=12, armnn=3)
 
 
-def test_auto_chooses_nothing_without_the_cpu():
+def test_without_the_cpu_auto_chooses_nothing():
     assert chosen(edgetpu_usb=1400) == ""

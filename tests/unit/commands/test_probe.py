@@ -1,4 +1,4 @@
-"""`sensorml probe`: one JSON document, words for people, an exit code."""
+"""`sensorml probe`: its JSON document, its text, its exit code."""
 
 import argparse
 import json
@@ -34,7 +34,7 @@ def test_json_is_one_document_and_nothing_else(capfd: pytest.CaptureFixture[str]
     assert report["auto"] is None
 
 
-def test_people_read_the_board_the_reasons_and_the_warnings(
+def test_the_text_has_the_board_the_reasons_and_the_warnings(
     capsys: pytest.CaptureFixture[str],
 ):
     assert run("--root", str(ROOTS / "raspberry-pi-cm5")) == 0
@@ -42,7 +42,7 @@ def test_people_read_the_board_the_reasons_and_the_warnings(
     out = capsys.readouterr().out
     assert "Raspberry Pi Compute Module 5 Rev 1.0 (raspberry-pi-cm5)" in out
     assert "4 cores" in out
-    assert "pinctrl-rp1, 54 lines, the header" in out
+    assert "pinctrl-rp1, 54 lines, on the header" in out
     assert "no USB device 1a6e:089a or 18d1:9302" in out
     assert "warning: apex_0 is at 91.25 °C" in out
     assert "\x1b" not in out
@@ -54,7 +54,7 @@ def test_the_running_machine_has_a_report(capsys: pytest.CaptureFixture[str]):
     assert "cpu" in capsys.readouterr().out
 
 
-def test_an_empty_root_is_some_linux_machine(
+def test_an_empty_root_is_a_generic_linux_machine(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     assert run("--json", "--root", str(tmp_path)) == 0
@@ -73,7 +73,7 @@ def test_a_root_that_is_no_folder_is_one_sentence(
     assert str(tmp_path / "nowhere") in err
 
 
-def test_a_root_that_may_not_be_entered_is_one_sentence(
+def test_a_root_that_cannot_be_entered_is_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     file = tmp_path / "file"
@@ -88,7 +88,7 @@ def test_a_root_that_may_not_be_entered_is_one_sentence(
         assert "give a folder" in err
 
 
-def test_a_root_whose_name_is_not_utf_8_makes_json_all_the_same(
+def test_a_root_whose_name_is_not_utf_8_is_printed_as_json(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):
     root = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
@@ -118,7 +118,7 @@ NINES = "9" * 400
         ("proc/device-tree/model", 60_000 * "x"),
     ],
 )
-def test_what_no_kernel_writes_is_left_out(
+def test_impossible_values_are_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str, content: str
 ):
     usual = {
@@ -142,7 +142,7 @@ def test_what_no_kernel_writes_is_left_out(
     assert facts["pci"][0]["link_gtps"] is None
 
 
-def test_what_is_not_known_is_not_printed(
+def test_unknown_facts_are_not_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     assert run("--root", str(tmp_path)) == 0
@@ -151,7 +151,7 @@ def test_what_is_not_known_is_not_printed(
     assert [line.split()[0] for line in first.splitlines()] == ["board", "runtime"]
 
 
-def test_a_delegate_that_cannot_be_used_says_too_whether_it_was_tried(
+def test_every_row_shows_whether_the_delegate_was_tried(
     capsys: pytest.CaptureFixture[str],
 ):
     run("--root", str(ROOTS / "pc"))
@@ -164,7 +164,7 @@ def test_a_delegate_that_cannot_be_used_says_too_whether_it_was_tried(
     assert rows == {"cpu": ["usable", "yes"], "vx": ["-", "no"]}
 
 
-def test_text_from_a_root_cannot_steer_the_terminal(
+def test_control_characters_from_a_root_are_replaced(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     (tmp_path / "proc/device-tree").mkdir(parents=True)
@@ -177,7 +177,7 @@ def test_text_from_a_root_cannot_steer_the_terminal(
     assert "Pi [2J[bold]" in out
 
 
-def test_a_file_that_is_no_model_is_refused_with_its_path(
+def test_a_file_that_is_not_a_model_is_refused_with_its_path(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     (tmp_path / "model.tflite").write_bytes(b"nothing")
@@ -218,7 +218,7 @@ def test_a_bare_model_is_measured_on_every_number_of_threads(
 
 
 @pytest.mark.data
-def test_a_model_for_the_edge_tpu_is_told_whatever_its_name(
+def test_a_model_for_the_edge_tpu_is_recognised_by_its_content(
     recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     compiled = recordings / "edgetpu/mobilenet_v1_0.25_128_quant_edgetpu.tflite"
@@ -231,7 +231,7 @@ def test_a_model_for_the_edge_tpu_is_told_whatever_its_name(
 
 
 @pytest.mark.data
-def test_a_compiled_file_beside_its_twin_says_which_of_them_the_cpu_ran(
+def test_the_note_names_the_file_of_a_pair_that_the_cpu_ran(
     recordings: Path, capfd: pytest.CaptureFixture[str]
 ):
     twin = recordings / "edgetpu/mobilenet_v1_0.25_128_quant.tflite"
@@ -240,7 +240,7 @@ def test_a_compiled_file_beside_its_twin_says_which_of_them_the_cpu_ran(
     assert run("--model", str(compiled)) == 0
 
     out = capfd.readouterr().out
-    assert f"{compiled} is compiled for the Edge TPU: the CPU runs {twin}" in out
+    assert f"{compiled} is compiled for the Edge TPU, the CPU runs {twin}" in out
     assert "windows of random numbers" in out
 
 

@@ -1,4 +1,4 @@
-"""Each rung of the ladder says its own sentence and its cure."""
+"""Each check of a delegate has its own reason and cure."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from sensorml.commands.probe import report
 from sensorml.commands.probe.i2c_scan import KNOWN, scan
-from sensorml.commands.probe.software import Software
-from sensorml.delegates import known_issues as traps
+from sensorml.commands.probe.report import Software, system_warnings
 from sensorml.delegates import libraries
 from sensorml.delegates.checks import Rung, RuntimeVerdict, Verdict, judge
 from sensorml.delegates.descriptor import Delegate, delegates
-from sensorml.delegates.isolated import Said
+from sensorml.delegates.known_issues import library_warnings
+from sensorml.delegates.libraries import LoadResult
+from sensorml.errors import Reason
 from sensorml.hardware.devices import Apex, Node, PciDevice, UsbDevice
 from sensorml.hardware.facts import Facts
 from sensorml.resources import folders
@@ -60,8 +60,8 @@ def fails(
     facts: Facts, delegate: Delegate, runtime: RuntimeVerdict = RUNTIME
 ) -> Verdict:
     verdict = judge(facts, delegate, runtime)
-    assert verdict.why_not is not None
-    assert verdict.cure
+    assert verdict.reason is not None
+    assert verdict.reason.cure
     return verdict
 
 
@@ -70,14 +70,14 @@ def test_the_cpu_is_usable_wherever_there_is_a_runtime(machine: Facts):
 
 
 def test_without_a_runtime_nothing_is_usable(machine: Facts):
-    none = RuntimeVerdict(why_not="no TFLite runtime is installed", cure="install one")
+    none = RuntimeVerdict(reason=Reason("no TFLite runtime", "install one"))
 
     assert fails(machine, CPU, none).rung is Rung.RUNTIME
     assert fails(with_stick(machine), USB, none).rung is Rung.RUNTIME
 
 
-def test_a_device_that_is_not_there_comes_before_all_else(machine: Facts):
-    none = RuntimeVerdict(why_not="no runtime", cure="install one")
+def test_a_missing_device_is_the_first_reason(machine: Facts):
+    none = RuntimeVerdict(reason=Reason("no TFLite runtime", "install one"))
 
     assert fails(machine, USB, none).rung is Rung.DEVICE
 
@@ -91,21 +91,21 @@ def test_a_stick_is_usable_before_and_after_its_firmware(machine: Facts, identit
     assert not verdict.warnings
 
 
-def test_a_node_that_may_not_be_written_names_the_group(machine: Facts):
+def test_a_device_file_without_write_access_names_the_group(machine: Facts):
     stick = replace(STICK, node=replace(OPEN, writable=False))
     chip = replace(CHIP, node=replace(OPEN, writable=False))
 
-    assert "plugdev" in fails(with_stick(machine, stick), USB).cure
-    assert "apex" in fails(with_chip(machine, chip), PCI).cure
+    assert "plugdev" in fails(with_stick(machine, stick), USB).reason.cure
+    assert "apex" in fails(with_chip(machine, chip), PCI).reason.cure
 
 
-def test_a_node_that_is_missing_is_told_from_one_that_is_closed(machine: Facts):
+def test_a_missing_device_file_has_its_own_reason(machine: Facts):
     stick = replace(STICK, node=Node("/dev/x", False, False, False))
 
     verdict = fails(with_stick(machine, stick), USB)
 
     assert verdict.rung is Rung.ACCESS
-    assert verdict.why_not == "/dev/x does not exist"
+    assert verdict.reason.what == "/dev/x does not exist"
 
 
 def test_one_usable_device_is_enough(machine: Facts):
@@ -121,18 +121,18 @@ def test_a_stick_in_use_is_never_opened_by_another(machine: Facts):
     verdict = fails(with_stick(machine, claimed), USB)
 
     assert verdict.rung is Rung.OWNER
-    assert "fuser /dev/x" in verdict.cure
+    assert "fuser /dev/x" in verdict.reason.cure
 
 
-def test_of_several_sticks_the_free_one_is_told(machine: Facts):
+def test_of_several_sticks_the_free_one_is_named(machine: Facts):
     facts = replace(machine, usb=(replace(STICK, claimed=True), STICK))
 
     assert judge(facts, USB, RUNTIME).device == "usb:1"
     named = judge(facts, USB, RUNTIME, device="usb:0")
-    assert named.cure.endswith('or name a free one: device = "usb:1"')
+    assert named.reason.cure.endswith('or name a free one: device = "usb:1"')
 
 
-def test_a_stick_without_firmware_is_said_to_be_normal(machine: Facts):
+def test_a_stick_without_firmware_is_reported_as_normal(machine: Facts):
     (note,) = judge(
         with_stick(machine, replace(STICK, id="1a6e:089a")), USB, RUNTIME
     ).notes
@@ -148,54 +148,55 @@ def on_imx(facts: Facts, *nodes: Node) -> Facts:
     return replace(facts, dt_compatible=("fsl,imx8mp",), accelerators=nodes)
 
 
-def test_a_node_is_looked_for_on_its_board_only(machine: Facts):
-    assert "driver" in fails(on_imx(machine), VX).cure
+def test_a_device_file_is_expected_on_its_board_only(machine: Facts):
+    assert "driver" in fails(on_imx(machine), VX).reason.cure
     elsewhere = replace(machine, accelerators=(NODE,))
-    assert fails(elsewhere, VX).why_not == "device tree is not fsl,imx8mp"
-    assert "another board" in fails(elsewhere, VX).cure
+    assert fails(elsewhere, VX).reason.what == "device tree is not fsl,imx8mp"
+    assert "another board" in fails(elsewhere, VX).reason.cure
 
 
-def test_an_accelerator_of_the_soc_is_refused_for_its_node_then_its_library(
+def test_an_accelerator_of_the_soc_needs_access_and_then_its_library(
     machine: Facts,
 ):
     closed = replace(NODE, writable=False)
 
     verdict = fails(on_imx(machine, closed), VX)
 
-    assert (verdict.rung, verdict.why_not) == (
+    assert (verdict.rung, verdict.reason.what) == (
         Rung.ACCESS,
-        "/dev/galcore may not be written",
+        "access to /dev/galcore is denied",
     )
-    assert "video" in verdict.cure
+    assert "video" in verdict.reason.cure
     assert fails(on_imx(machine, NODE), VX).rung is Rung.LIBRARY
 
 
-def test_a_node_that_no_group_has_by_itself_gets_a_cure_all_the_same(machine: Facts):
+def test_a_device_file_without_a_usual_group_has_a_cure_too(machine: Facts):
     closed = Node("/dev/ethosu0", exists=True, readable=False, writable=False)
 
     facts = replace(machine, dt_compatible=("fsl,imx93",), accelerators=(closed,))
-    assert "udev" in fails(facts, ETHOSU).cure
+    assert "udev" in fails(facts, ETHOSU).reason.cure
 
 
-def test_nobody_is_told_to_load_the_driver_of_another_board(machine: Facts):
-    assert "another board" in fails(machine, ETHOSU).cure
+def test_the_driver_of_another_board_is_not_recommended(machine: Facts):
+    assert "another board" in fails(machine, ETHOSU).reason.cure
     assert (
-        "driver" in fails(replace(machine, dt_compatible=("fsl,imx93",)), ETHOSU).cure
+        "driver"
+        in fails(replace(machine, dt_compatible=("fsl,imx93",)), ETHOSU).reason.cure
     )
 
 
-def test_a_processor_that_is_not_known_is_not_said_to_be_another(machine: Facts):
+def test_an_unknown_processor_is_not_reported_as_another(machine: Facts):
     unknown, pc = (replace(machine, machine=name) for name in ("", "x86_64"))
 
-    assert fails(unknown, ARMNN).why_not == "processor is not known to be aarch64"
-    assert fails(pc, ARMNN).why_not == "processor is not aarch64"
+    assert fails(unknown, ARMNN).reason.what == "processor is not known to be aarch64"
+    assert fails(pc, ARMNN).reason.what == "processor is not aarch64"
 
 
 def test_a_library_that_google_built_for_an_old_tensorflow_is_a_warning(
     machine: Facts, monkeypatch: pytest.MonkeyPatch
 ):
     label = "BuildLabel(COMPILER=6.3.0 20170516,DATE=redacted), RuntimeVersion(14)"
-    monkeypatch.setattr(libraries, "load", lambda _path: Said(label))
+    monkeypatch.setattr(libraries, "load", lambda _path: LoadResult(label))
 
     verdict = judge(with_stick(replace(machine, live=True)), USB, RUNTIME)
 
@@ -213,11 +214,11 @@ def test_a_library_that_google_built_for_an_old_tensorflow_is_a_warning(
         {"usb": (replace(STICK, claimed=True),)},
     ],
 )
-def test_a_library_that_is_too_old_is_said_before_a_stick_can_be_used(
+def test_a_library_that_is_too_old_is_reported_before_a_stick_is_usable(
     machine: Facts, monkeypatch: pytest.MonkeyPatch, change: dict[str, object]
 ):
     label = "BuildLabel(COMPILER=5.4.0 20160609,DATE=redacted), RuntimeVersion(13)"
-    monkeypatch.setattr(libraries, "load", lambda _path: Said(label))
+    monkeypatch.setattr(libraries, "load", lambda _path: LoadResult(label))
 
     verdict = fails(replace(machine, live=True, **change), USB)
 
@@ -237,10 +238,10 @@ def test_a_library_that_is_too_old_is_said_before_a_stick_can_be_used(
     ],
 )
 def test_the_version_of_libedgetpu_is_read(version: str, phrase: str):
-    said = list(traps.of_library(version, USB))
+    warnings = list(library_warnings(version, USB))
 
-    assert len(said) == bool(phrase)
-    assert phrase in "".join(said)
+    assert len(warnings) == bool(phrase)
+    assert phrase in "".join(warnings)
 
 
 def test_a_chip_that_is_in_use_names_the_process(machine: Facts):
@@ -249,27 +250,27 @@ def test_a_chip_that_is_in_use_names_the_process(machine: Facts):
     verdict = fails(with_chip(machine, owned), PCI)
 
     assert verdict.rung is Rung.OWNER
-    assert "4711" in str(verdict.why_not)
+    assert "4711" in verdict.reason.what
 
 
-def test_a_dead_link_is_told_by_its_temperature(machine: Facts):
+def test_a_dead_link_is_recognised_by_its_temperature(machine: Facts):
     assert fails(with_chip(machine, replace(CHIP, temp_c=-89.7)), PCI).rung is Rung.LINK
     assert judge(with_chip(machine, replace(CHIP, temp_c=-10.0)), PCI, RUNTIME).usable
 
 
-def test_a_card_without_its_driver_says_which_to_install(machine: Facts):
+def test_a_card_without_its_driver_names_the_package(machine: Facts):
     facts = replace(with_chip(machine), apex=())
 
-    assert "gasket" in fails(facts, PCI).cure
+    assert "gasket" in fails(facts, PCI).reason.cure
 
 
-def test_big_pages_are_refused_for_the_card_and_not_for_the_stick(machine: Facts):
+def test_large_pages_are_refused_for_the_card_only(machine: Facts):
     facts = replace(with_chip(with_stick(machine)), page_size_bytes=16384)
 
     verdict = fails(facts, PCI)
 
     assert verdict.rung is Rung.SYSTEM
-    assert "kernel8.img" in verdict.cure
+    assert "kernel8.img" in verdict.reason.cure
     assert judge(facts, USB, RUNTIME).usable
 
 
@@ -277,13 +278,13 @@ def test_an_unknown_page_size_is_no_reason(machine: Facts):
     assert judge(replace(with_chip(machine), page_size_bytes=None), PCI, RUNTIME).usable
 
 
-def test_a_library_that_is_missing_says_which_build_to_install(tmp_path: Path):
+def test_a_missing_library_has_the_build_to_install_as_its_cure(tmp_path: Path):
     facts = with_stick(Facts.gather(tmp_path))
 
     verdict = fails(facts, USB)
 
     assert verdict.rung is Rung.LIBRARY
-    assert "libedgetpu1-std" in verdict.cure
+    assert "libedgetpu1-std" in verdict.reason.cure
 
 
 def test_a_library_for_another_processor_is_not_found(machine: Facts):
@@ -303,11 +304,13 @@ def test_a_library_in_a_folder_of_ld_so_conf_is_found(tmp_path: Path):
     assert verdict.library == str(tmp_path / "opt/tpu/lib/libedgetpu.so.1")
 
 
-def test_on_the_running_machine_a_library_that_does_not_load_is_said(machine: Facts):
+def test_on_the_running_machine_a_library_that_does_not_load_is_a_reason(
+    machine: Facts,
+):
     verdict = fails(with_stick(replace(machine, live=True)), USB)
 
     assert verdict.rung is Rung.LIBRARY
-    assert "does not load" in str(verdict.why_not)
+    assert "does not load" in verdict.reason.what
 
 
 def test_a_stick_in_a_usb_2_port_is_usable_with_a_warning(machine: Facts):
@@ -326,7 +329,7 @@ def test_a_blue_port_is_recommended_where_there_is_one(machine: Facts):
     assert "use a blue USB 3 port" in verdict.warnings[0]
 
 
-def test_a_card_says_how_fast_its_link_is(machine: Facts):
+def test_the_link_speed_of_a_card_is_a_note(machine: Facts):
     card = PciDevice("1ac1:089a", "0000:01:00.0", link_gtps=5.0, link_lanes=1)
     facts = replace(with_chip(machine), pci=(card,))
 
@@ -335,21 +338,21 @@ def test_a_card_says_how_fast_its_link_is(machine: Facts):
     assert judge(with_chip(machine), PCI, RUNTIME).notes == ()
 
 
-def test_what_the_firmware_of_a_pi_says_is_one_warning(machine: Facts):
-    held_back = replace(machine, throttled=("under-voltage now", "throttled now"))
+def test_throttling_of_a_raspberry_pi_is_one_warning(machine: Facts):
+    throttled = replace(machine, throttled=("under-voltage now", "throttled now"))
 
-    (warning,) = report.of_machine(held_back, Software("3.11.2", {}))
+    (warning,) = system_warnings(throttled, Software("3.11.2", {}))
 
     assert "under-voltage now, throttled now: check the supply" in warning
 
 
 @pytest.mark.parametrize(("temp_c", "factor"), [(85.0, 2), (93.0, 4), (96.0, 8)])
-def test_a_hot_chip_warns_with_what_its_clock_became(
+def test_a_hot_chip_is_a_warning_with_its_clock_divider(
     machine: Facts, temp_c: float, factor: int
 ):
     verdict = judge(with_chip(machine, replace(CHIP, temp_c=temp_c)), PCI, RUNTIME)
 
-    assert f"divided by {factor};" in verdict.warnings[0]
+    assert f"divided by {factor}:" in verdict.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -360,11 +363,11 @@ def test_a_hot_chip_warns_with_what_its_clock_became(
             "",
             "numpy<2",
         ),
-        (Software("3.11.2", {"pycoral": "0.5"}), "", "not Google's"),
+        (Software("3.11.2", {}, wrong_pycoral=True), "", "not Google's"),
         (Software("3.13.1", {}), "armv7l", "32-bit Arm"),
     ],
 )
-def test_packages_that_do_not_go_together_are_said(
+def test_packages_that_do_not_work_together_are_a_warning(
     software: Software, machine_name: str, phrase: str
 ):
     (warning,) = software.warnings(machine_name)
@@ -377,12 +380,11 @@ def test_packages_that_do_not_go_together_are_said(
     [
         Software("3.11.2", {"tflite-runtime": "2.14.0", "numpy": "1.26.4"}),
         Software("3.13.1", {"ai-edge-litert": "2.3.0", "numpy": "2.1"}),
-        Software("3.9.2", {"pycoral": "2.0.0"}, pycoral_is_google=True),
         Software("3.14.0rc1", {}),
     ],
 )
-def test_packages_that_go_together_say_nothing(software: Software):
-    assert software.warnings("aarch64") == []
+def test_packages_that_work_together_are_no_warning(software: Software):
+    assert list(software.warnings("aarch64")) == []
 
 
 class FakeBus:

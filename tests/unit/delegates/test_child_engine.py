@@ -1,4 +1,4 @@
-"""A delegate that crashes, hangs or lies costs a child process, nothing else."""
+"""A delegate that crashes or hangs costs its child process and nothing else."""
 
 import gc
 import itertools
@@ -19,7 +19,7 @@ from delegate import pair
 
 from sensorml.backoff import RationedBackOff
 from sensorml.delegates.child_engine import SharedChild, open_child
-from sensorml.delegates.edgetpu_numbers import renumbered
+from sensorml.delegates.child_main import renumbered
 from sensorml.delegates.failover import FailoverEngine, Opened
 from sensorml.delegates.tolerance import Tolerance
 from sensorml.errors import DelegateError
@@ -28,8 +28,8 @@ from sensorml.inference.tflite import TfliteEngine
 from sensorml.inference.tflite_file import parse
 
 F = 4
-PATIENCE_S = 60.0  # where nothing is to be late
-IMPATIENCE_S = 0.05
+LONG_S = 60.0  # a deadline that no test reaches
+SHORT_S = 0.05
 
 
 @pytest.fixture(scope="session")
@@ -41,10 +41,10 @@ def library(tmp_path_factory):
 
 @pytest.fixture
 def opened_child(library):
-    """Return what opens a child whose delegate misbehaves as the options say."""
+    """Return a function that opens a child with these options of its delegate."""
     engines = []
 
-    def opened(*, model=None, open_s=PATIENCE_S, invoke_s=PATIENCE_S, **options):
+    def open_engine(*, model=None, open_s=LONG_S, invoke_s=LONG_S, **options):
         accelerator = Accelerator("edgetpu", str(library), options, "build it")
         engine = open_child(
             parse(model or pair.compiled_model(F)),
@@ -56,13 +56,13 @@ def opened_child(library):
         return engine
 
     before = open_descriptors(), children()
-    yield opened
+    yield open_engine
     engine = None
     for engine in engines:
         engine.close()
     engines.clear()
     del engine
-    gc.collect()  # a reason that was raised holds the engine, and that its memory
+    gc.collect()  # a raised error holds the engine, and that its memory
     assert (open_descriptors(), children()) == before
 
 
@@ -72,7 +72,7 @@ def open_descriptors():
 
 
 def children():
-    """Return our processes, zombies too."""
+    """Return our child processes, zombies included."""
     return {
         pid
         for task in Path("/proc/self/task").glob("*")
@@ -96,7 +96,7 @@ def test_a_child_computes_what_the_cpu_computes(opened_child):
         assert done.invoke_ns > 0
 
 
-def test_results_stay_when_the_next_come(opened_child):
+def test_results_are_not_overwritten_by_the_next_call(opened_child):
     child = opened_child()
     first = child.infer(rows(2)[:1]).outputs
     kept = first.copy()
@@ -105,7 +105,7 @@ def test_results_stay_when_the_next_come(opened_child):
 
 
 OLD = ": its library may be too old for this TFLite runtime$"
-RESTART = "switch its power off and on; if that is no help, build it"
+RESTART = "switch its power off and on; if that does not help, build it"
 OPENING_FAILS = {
     "segv": ("SIGSEGV while it opened" + OLD, "build it"),
     "corrupt": (r"SIGABRT while it opened .*free\(\).*" + OLD, "build it"),
@@ -116,18 +116,18 @@ OPENING_FAILS = {
 
 @pytest.mark.parametrize("when", ["create", "prepare", "invoke"])
 @pytest.mark.parametrize("how", OPENING_FAILS)
-def test_an_opening_that_fails_says_of_what_and_what_to_do(opened_child, when, how):
+def test_a_failed_opening_has_a_reason_and_a_cure(opened_child, when, how):
     reason, cure = OPENING_FAILS[how]
     with pytest.raises(DelegateError) as caught:
         opened_child(**{when: how})
-    assert re.search(f"^edgetpu: .*{reason}", caught.value.why)
-    assert caught.value.cure == cure
+    assert re.search(f"^edgetpu: .*{reason}", caught.value.reason.what)
+    assert caught.value.reason.cure == cure
 
 
 @pytest.mark.parametrize(
     ("options", "reason", "cure"),
     [
-        ({"create": "null"}, "does not open", "check that the device is there"),
+        ({"create": "null"}, "does not open", "check that the device is present"),
         (
             {"prepare": "fail"},
             "failed to prepare$",
@@ -136,15 +136,15 @@ def test_an_opening_that_fails_says_of_what_and_what_to_do(opened_child, when, h
         ({"invoke": "fail"}, "Failed to execute request", RESTART),
     ],
 )
-def test_a_library_that_refuses_is_a_reason(opened_child, options, reason, cure):
+def test_a_refusal_by_the_library_is_a_reason(opened_child, options, reason, cure):
     with pytest.raises(DelegateError) as caught:
         opened_child(**options)
-    assert re.search(f"^edgetpu: .*{reason}", caught.value.why)
-    assert re.search(cure, caught.value.cure)
+    assert re.search(f"^edgetpu: .*{reason}", caught.value.reason.what)
+    assert re.search(cure, caught.value.reason.cure)
 
 
 @pytest.mark.parametrize("when", ["create", "prepare", "invoke"])
-def test_an_opening_may_take_its_time_and_print(opened_child, when):
+def test_an_opening_may_be_slow_and_print(opened_child, when):
     child = opened_child(**{when: "slow"})
     assert len(child.infer(rows(1)).outputs) == 1
     child = opened_child(**{when: "print"})
@@ -152,32 +152,34 @@ def test_an_opening_may_take_its_time_and_print(opened_child, when):
 
 
 @pytest.mark.parametrize("when", ["create", "prepare", "invoke"])
-def test_an_opening_that_hangs_can_be_given_up(library, when, capfd):
+def test_an_opening_that_hangs_can_be_cancelled(library, when, capfd):
     class OnceItHangs(threading.Event):
-        """Set when the library has said that it waits."""
+        """Set once the library has printed that it waits."""
 
-        said = ""
+        output = ""
 
         def is_set(self):
-            self.said += capfd.readouterr().err
-            return "waits for a device" in self.said
+            self.output += capfd.readouterr().err
+            return "waits for a device" in self.output
 
     accelerator = Accelerator("edgetpu", str(library), {when: "hang"})
-    with pytest.raises(DelegateError, match="its opening was given up"):
+    with pytest.raises(DelegateError, match="its opening was cancelled"):
         open_child(
             parse(pair.compiled_model(F)),
             accelerator,
-            open_s=PATIENCE_S,
+            open_s=LONG_S,
             cancel=OnceItHangs(),
         )
 
 
 def test_an_opening_that_hangs_ends_at_its_deadline(opened_child):
-    with pytest.raises(DelegateError, match=r"no answer while it opened for 0\.05 s"):
-        opened_child(open_s=IMPATIENCE_S, create="hang")
+    with pytest.raises(
+        DelegateError, match=r"no answer within 0\.05 s while it opened"
+    ):
+        opened_child(open_s=SHORT_S, create="hang")
 
 
-def test_a_library_that_does_not_know_the_operator_is_a_reason(opened_child):
+def test_an_operator_that_the_library_lacks_is_a_reason(opened_child):
     other = pair.compiled_model(F, custom_op="other-op")
     with pytest.raises(DelegateError, match=r"custom op: other-op.*: its library may"):
         opened_child(model=other)
@@ -186,13 +188,17 @@ def test_a_library_that_does_not_know_the_operator_is_a_reason(opened_child):
 @pytest.mark.parametrize(
     ("how", "reason", "cure"),
     [
-        ("abort", r"SIGABRT on a window .*: the device may have been lost", "its plug"),
-        ("segv", "SIGSEGV on a window", "its plug"),
-        ("exit", "exit code 3 on a window", RESTART),
+        (
+            "abort",
+            r"SIGABRT while it ran a window .*: the device may have been lost",
+            "its plug",
+        ),
+        ("segv", "SIGSEGV while it ran a window", "its plug"),
+        ("exit", "exit code 3 while it ran a window", RESTART),
         ("fail", "Failed to execute request", RESTART),
     ],
 )
-def test_a_window_that_fails_says_of_what_and_the_engine_is_over(
+def test_after_a_failed_window_the_engine_keeps_its_reason(
     opened_child, how, reason, cure
 ):
     child = opened_child(invoke=how, after="3")  # the opening is the first
@@ -200,37 +206,45 @@ def test_a_window_that_fails_says_of_what_and_the_engine_is_over(
     for _ in range(2):
         with pytest.raises(DelegateError, match=f"^edgetpu: .*{reason}.*: ") as caught:
             child.infer(rows(1))
-        assert cure in caught.value.cure
+        assert cure in caught.value.reason.cure
 
 
-def test_the_last_words_of_the_library_are_in_the_reason_and_on_stderr(
+def test_the_last_output_of_the_library_is_in_the_reason_and_on_stderr(
     opened_child, capfd
 ):
     child = opened_child(invoke="abort", after="1")
-    with pytest.raises(DelegateError, match=r'it said "F driver\.cc:857\] transfer'):
+    with pytest.raises(
+        DelegateError, match=r'last output was "F driver\.cc:857\] transfer'
+    ):
         child.infer(rows(1))
     assert "transfer on tag 1 failed" in capfd.readouterr().err
 
 
 def test_a_window_that_hangs_ends_at_its_deadline(opened_child):
-    child = opened_child(invoke="hang", after="1", invoke_s=IMPATIENCE_S)
-    with pytest.raises(DelegateError, match="no answer on a window") as caught:
+    child = opened_child(invoke="hang", after="1", invoke_s=SHORT_S)
+    with pytest.raises(
+        DelegateError, match=r"no answer within 0\.05 s while it ran"
+    ) as caught:
         child.infer(rows(1))
-    assert caught.value.cure == RESTART
+    assert caught.value.reason.cure == RESTART
 
 
 def test_a_child_that_is_stopped_is_killed_at_the_deadline(opened_child):
-    child = opened_child(invoke_s=IMPATIENCE_S)
+    child = opened_child(invoke_s=SHORT_S)
     os.kill(pid_of(child), signal.SIGSTOP)
-    with pytest.raises(DelegateError, match="no answer on a window"):
+    with pytest.raises(DelegateError, match=r"no answer within 0\.05 s while it ran"):
         child.infer(rows(1))
 
 
 @pytest.mark.parametrize(
     ("number", "reason", "cure"),
     [
-        (signal.SIGKILL, "SIGKILL on a window", "short"),
-        (40, "signal 40 on a window", RESTART),  # a real-time signal has no name
+        (signal.SIGKILL, "SIGKILL while it ran a window", "memory runs out"),
+        (
+            40,
+            "signal 40 while it ran a window",
+            RESTART,
+        ),  # a real-time signal has no name
     ],
 )
 def test_a_child_that_is_killed_between_two_windows_is_noticed(
@@ -240,51 +254,55 @@ def test_a_child_that_is_killed_between_two_windows_is_noticed(
     os.kill(pid_of(child), number)
     with pytest.raises(DelegateError, match=reason) as caught:
         child.infer(rows(1))
-    assert cure in caught.value.cure
+    assert cure in caught.value.reason.cure
 
 
 STICKS = [f"/sys/bus/usb/devices/2-{port}" for port in (1, 2)]
 
 
 @pytest.mark.parametrize("order", [STICKS, STICKS[::-1]])
-def test_the_stick_that_is_wanted_is_opened_whatever_the_library_counts(
+def test_the_stick_is_opened_by_its_path_whatever_number_it_has(
     library, monkeypatch, capfd, order
 ):
     monkeypatch.setenv("DELEGATE_DEVICES", " ".join(order))
-    wanted = Accelerator("edgetpu", str(library), {"device": "usb:1"}, "", STICKS[1])
-    open_child(parse(pair.compiled_model(F)), wanted).close()
+    accelerator = Accelerator(
+        "edgetpu", str(library), {"device": "usb:1"}, "", STICKS[1]
+    )
+    open_child(parse(pair.compiled_model(F)), accelerator).close()
     assert f"opens {STICKS[1]}\n" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["libc.so.6", "/nonexistent/libnone.so"])
-def test_a_library_that_cannot_list_its_devices_gets_our_number(name):
-    wanted = Accelerator("edgetpu", name, {"device": "usb:1"}, "", STICKS[1])
-    assert renumbered(wanted) == wanted
+def test_a_library_that_cannot_list_its_devices_gets_the_number_unchanged(name):
+    accelerator = Accelerator("edgetpu", name, {"device": "usb:1"}, "", STICKS[1])
+    assert renumbered(accelerator) == accelerator
 
 
 def test_a_stick_that_the_library_does_not_see_is_a_reason(library, monkeypatch):
     monkeypatch.setenv("DELEGATE_DEVICES", STICKS[0])
-    wanted = Accelerator("edgetpu", str(library), {"device": "usb:1"}, "", STICKS[1])
+    accelerator = Accelerator(
+        "edgetpu", str(library), {"device": "usb:1"}, "", STICKS[1]
+    )
     with pytest.raises(DelegateError, match=rf"^edgetpu: .* does not see {STICKS[1]}"):
-        open_child(parse(pair.compiled_model(F)), wanted)
+        open_child(parse(pair.compiled_model(F)), accelerator)
 
 
 @pytest.mark.parametrize("how", ["print", "slow"])
-def test_a_library_may_print_and_take_its_time(opened_child, how, capfd):
+def test_a_library_may_be_slow_and_print(opened_child, how, capfd):
     child = opened_child(invoke=how, after="1")
     x = rows(3)
     assert (child.infer(x).outputs == opened_child().infer(x).outputs).all()
     assert ("garbage" in capfd.readouterr().err) == (how == "print")
 
 
-def test_signals_of_the_terminal_and_of_systemd_are_for_the_parent(opened_child):
+def test_signals_of_the_terminal_and_of_systemd_do_not_end_the_child(opened_child):
     child = opened_child()
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(pid_of(child), number)
     assert len(child.infer(rows(1)).outputs) == 1
 
 
-def test_a_closed_engine_says_so_and_closes_again(opened_child):
+def test_an_engine_may_be_closed_twice_and_then_raises(opened_child):
     child = opened_child()
     child.close()
     child.close()
@@ -299,15 +317,15 @@ def test_closing_lets_the_child_end_by_itself(opened_child):
 
 
 def test_a_thread_that_opened_a_child_may_end_before_it(opened_child):
-    made = []
-    thread = threading.Thread(target=lambda: made.append(opened_child()))
+    engines = []
+    thread = threading.Thread(target=lambda: engines.append(opened_child()))
     thread.start()
     thread.join()
-    assert len(made[0].infer(rows(1)).outputs) == 1
+    assert len(engines[0].infer(rows(1)).outputs) == 1
 
 
 def test_windows_are_scored_through_the_death_and_return_of_a_delegate(library):
-    """The whole: a library that aborts after 20 windows, again and again."""
+    """The library aborts after 20 windows each time it is opened."""
     model = parse(pair.compiled_model(F))
     accelerator = Accelerator(
         "edgetpu", str(library), {"invoke": "abort", "after": "20"}
@@ -316,13 +334,15 @@ def test_windows_are_scored_through_the_death_and_return_of_a_delegate(library):
         TfliteEngine(parse(pair.cpu_model(F)), 1, None),
         lambda _, cancel: Opened(open_child(model, accelerator, cancel=cancel)),
         tolerance=Tolerance(pair.SCALE.scale),
-        hop_s=PATIENCE_S,
+        hop_s=LONG_S,
         back_off=RationedBackOff(first_s=0.0, budget=1000),
     )
     expected = TfliteEngine(parse(pair.cpu_model(F)), 1, None)
     used = []
     with closing(engine):
-        while used.count("edgetpu") < 24:  # 11 in a life: 9 go into its opening
+        while (
+            used.count("edgetpu") < 24
+        ):  # 11 in each life, because 9 belong to its opening
             x = rows(1)
             assert (engine.infer(x).outputs == expected.infer(x).outputs).all()
             used.append(engine.delegate)
@@ -359,7 +379,7 @@ def test_a_child_dies_with_a_parent_that_is_killed(library, tmp_path, create):
         child = wait_for_child_of(parent.pid, library)
         parent.kill()
     with os.fdopen(child):
-        assert select.select([child], [], [], PATIENCE_S)[0], "it still runs"
+        assert select.select([child], [], [], LONG_S)[0], "it still runs"
 
 
 def wait_for_child_of(pid, library):
@@ -376,11 +396,11 @@ def shared(library):
     """Return a process with two models, of F and of 2 F values."""
     files = {n: parse(pair.compiled_model(n * F)) for n in (1, 2)}
     child = SharedChild(files, Accelerator("edgetpu", str(library), {}))
-    child.open(PATIENCE_S)
+    child.open(LONG_S)
     return child
 
 
-def test_two_models_share_one_process_and_do_not_mix(shared):
+def test_two_models_share_one_process_without_mixing_windows(shared):
     small, large = shared.engine(1), shared.engine(2)
     with closing(small), closing(large):
         for _ in range(3):
@@ -389,7 +409,7 @@ def test_two_models_share_one_process_and_do_not_mix(shared):
                 assert (engine.infer(x).outputs == cpu.infer(x).outputs).all()
 
 
-def test_a_process_ends_with_its_last_user(shared):
+def test_a_process_ends_with_its_last_engine(shared):
     small, large = shared.engine(1), shared.engine(2)
     small.close()
     small.close()
@@ -401,39 +421,39 @@ def test_a_process_ends_with_its_last_user(shared):
     assert shared.engine(1) is None
 
 
-def test_a_process_that_dies_is_lost_to_all_its_users(shared):
+def test_a_process_that_dies_is_lost_for_all_its_engines(shared):
     small, large = shared.engine(1), shared.engine(2)
     os.kill(shared._child._process.pid, signal.SIGKILL)
     for engine in (small, large):
-        with pytest.raises(DelegateError, match="SIGKILL on a window"):
+        with pytest.raises(DelegateError, match="SIGKILL while it ran a window"):
             engine.infer(rows(engine._number).reshape(1, -1))
     assert not shared.hung
     small.close()
     large.close()
 
 
-def test_a_model_that_is_refused_does_not_keep_the_others_from_running(library):
+def test_a_refused_model_does_not_stop_the_others(library):
     files = {
         7: parse(pair.compiled_model(F, custom_op="other-op")),
         8: parse(pair.compiled_model(F)),
     }
     child = SharedChild(files, Accelerator("edgetpu", str(library), {}))
-    child.open(PATIENCE_S)
+    child.open(LONG_S)
     with closing(child.engine(8)) as engine:
         assert len(engine.infer(rows(1)).outputs) == 1
         with pytest.raises(DelegateError, match="other-op"):
             child.engine(7)
 
 
-def test_threads_take_turns_in_a_process(shared):
+def test_threads_may_use_one_process(shared):
     """Each thread gets the outputs of its own windows."""
     small, large = shared.engine(1), shared.engine(2)
     wrong = []
 
     def use(engine, size):
         x = np.full((200, size), np.float32(size), np.float32) / 4
-        made = engine.infer(x).outputs
-        wrong.extend(made[np.abs(made - x) > pair.SCALE.scale])
+        outputs = engine.infer(x).outputs
+        wrong.extend(outputs[np.abs(outputs - x) > pair.SCALE.scale])
 
     threads = [
         threading.Thread(target=use, args=(engine, n * F))
@@ -448,12 +468,12 @@ def test_threads_take_turns_in_a_process(shared):
     large.close()
 
 
-def test_a_process_that_was_killed_for_its_silence_is_known(library):
+def test_a_process_that_was_killed_at_its_deadline_has_hung(library):
     options = {"invoke": "hang", "after": "1"}
     accelerator = Accelerator("edgetpu", str(library), options)
     files = {0: parse(pair.compiled_model(F))}
-    child = SharedChild(files, accelerator, invoke_s=IMPATIENCE_S)
-    child.open(PATIENCE_S)
+    child = SharedChild(files, accelerator, invoke_s=SHORT_S)
+    child.open(LONG_S)
     with closing(child.engine(0)) as engine:
         assert not child.hung
         with pytest.raises(DelegateError, match="no answer"):

@@ -1,4 +1,4 @@
-"""What was measured once; damaged or unwritable, it is no cache and no error."""
+"""Decisions are kept; a damaged or unwritable file is an empty cache, no error."""
 
 from pathlib import Path
 
@@ -6,30 +6,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorml.delegates.decision_cache import KEPT, Cache, Decision, Latency, folder
+from sensorml.delegates.decision_cache import LIMIT, Cache, Decision, folder
+from sensorml.inference.latency import Latency
 
-LATENCY = Latency(p50=1.0, p95=2.0, runs=200)
+LATENCY = Latency(p50=1.0, p95=2.0, p99=3.0, runs=200)
 CPU = Decision(winner="cpu", us={"cpu": LATENCY})
 
 
-def test_a_decision_outlives_the_process(tmp_path):
+def test_a_decision_is_kept_for_the_next_process(tmp_path):
     Cache(tmp_path / "new").put("key", CPU)
     assert Cache(tmp_path / "new").get("key") == CPU
     assert Cache(tmp_path / "new").get("other") is None
 
 
-def test_the_newest_are_kept(tmp_path):
+def test_the_newest_decisions_are_kept(tmp_path):
     cache = Cache(tmp_path)
-    for n in range(KEPT + 2):
+    for n in range(LIMIT + 2):
         cache.put(str(n), CPU)
         cache.put("1", CPU)
     assert cache.get("0") is None
     assert cache.get("1") == CPU
-    assert cache.get(str(KEPT + 1)) == CPU
+    assert cache.get(str(LIMIT + 1)) == CPU
 
 
 @given(damage=st.binary(max_size=60))
-def test_a_damaged_file_is_no_cache(tmp_path_factory, damage):
+def test_a_damaged_file_is_an_empty_cache(tmp_path_factory, damage):
     tmp_path = tmp_path_factory.mktemp("cache")
     Cache(tmp_path).put("key", CPU)
     [path] = tmp_path.iterdir()
@@ -40,14 +41,14 @@ def test_a_damaged_file_is_no_cache(tmp_path_factory, damage):
     assert cache.get("key") == CPU
 
 
-def test_a_place_that_cannot_be_written_is_no_cache(tmp_path):
-    (tmp_path / "file").write_text("in the way")
+def test_a_folder_that_cannot_be_written_is_an_empty_cache(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
     cache = Cache(tmp_path / "file" / "folder")
     cache.put("key", CPU)
     assert cache.get("key") is None
 
 
-def test_no_place_at_all_is_no_cache():
+def test_without_a_folder_the_cache_stays_empty():
     cache = Cache(None)
     cache.put("key", CPU)
     assert cache.get("key") is None
@@ -62,7 +63,7 @@ def test_no_place_at_all_is_no_cache():
         ({"HOME": "/h"}, "/h/.cache/sensorml"),
     ],
 )
-def test_it_lies_where_systemd_or_the_user_keeps_such_things(
+def test_the_file_is_in_systemds_or_the_users_cache_folder(
     monkeypatch, environ, expected
 ):
     for name in ("CACHE_DIRECTORY", "STATE_DIRECTORY", "XDG_CACHE_HOME"):

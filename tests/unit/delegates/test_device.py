@@ -1,4 +1,4 @@
-"""Models on one device: opened together, and only when nothing speaks against it."""
+"""Models on one device are opened together, after the cheap checks."""
 
 import shutil
 import threading
@@ -10,9 +10,9 @@ import pytest
 from delegate import pair
 
 from sensorml.delegates.checks import Rung, Verdict
-from sensorml.delegates.device import Device
-from sensorml.delegates.qualification import Sight
-from sensorml.errors import DelegateError
+from sensorml.delegates.device import AcceleratorDevice
+from sensorml.delegates.qualification import DeviceState
+from sensorml.errors import DelegateError, Reason
 from sensorml.inference.tflite_file import parse
 
 F = 4
@@ -27,28 +27,27 @@ def library(tmp_path_factory):
 
 
 class Bench:
-    """A device that looks as it is told, and whose resets are written down."""
+    """A device with a given verdict; examinations and resets are counted."""
 
     def __init__(self, library, **options):
-        self.looks = 0
+        self.examinations = 0
         self.resets = []
         self.verdict = Verdict(
             delegate="stick",
             title="",
             rung=Rung.PASSED,
-            why_not=None,
-            cure="",
+            reason=None,
             library=str(library),
             tried=False,
             warnings=(),
         )
-        self.device = Device(
-            "stick", options, self.look, cure="build it", reset=self.reset
+        self.device = AcceleratorDevice(
+            "stick", options, self.examine, cure="build it", reset=self.reset
         )
 
-    def look(self):
-        self.looks += 1
-        return Sight(self.verdict, stick="/dev/bus/usb/002/003")
+    def examine(self):
+        self.examinations += 1
+        return DeviceState(self.verdict, usb_node="/dev/bus/usb/002/003")
 
     def reset(self, node):
         self.resets.append(node)
@@ -62,37 +61,36 @@ def window(n=1):
     return np.zeros((1, n * F), np.float32)
 
 
-def test_models_on_a_device_are_opened_at_once(library):
+def test_models_on_a_device_are_opened_together(library):
     bench = Bench(library)
     small, large = bench.add(1), bench.add(2)
     with closing(small.open(GO)) as one, closing(large.open(GO)) as two:
-        assert bench.looks == 1
+        assert bench.examinations == 1
         assert one._child is two._child
         assert one.infer(window(1)).outputs.shape == (1, F)
         assert two.infer(window(2)).outputs.shape == (1, 2 * F)
 
 
-def test_a_device_that_nobody_uses_any_more_is_opened_anew(library):
+def test_a_device_without_users_is_opened_again(library):
     bench = Bench(library)
-    place = bench.add()
-    first = place.open(GO)
+    slot = bench.add()
+    first = slot.open(GO)
     first.close()
-    with closing(place.open(GO)) as second:
+    with closing(slot.open(GO)) as second:
         assert second._child is not first._child
     assert bench.resets == []
 
 
-def test_nothing_is_opened_that_cannot_be_written(library):
+def test_a_device_without_write_access_is_not_opened(library):
     bench = Bench(library, create="hang")
-    place = bench.add()
+    slot = bench.add()
     bench.verdict = replace(
         bench.verdict,
         rung=Rung.ACCESS,
-        why_not="/dev/bus/usb/002/003 may not be written",
-        cure="join the group",
+        reason=Reason("access to /dev/bus/usb/002/003 is denied", "join the group"),
     )
-    with pytest.raises(DelegateError, match=r"^stick: .*may not be written: join"):
-        place.open(GO)
+    with pytest.raises(DelegateError, match=r"^stick: access .* is denied: join"):
+        slot.open(GO)
 
 
 def test_a_model_that_was_dropped_is_not_opened(library):
@@ -106,81 +104,81 @@ def test_a_model_that_was_dropped_is_not_opened(library):
 
 def test_a_stick_that_hung_is_reset_before_it_is_opened_again(library):
     bench = Bench(library, invoke="hang", after="1")
-    place = bench.add()
-    with closing(place.open(GO)) as engine:
+    slot = bench.add()
+    with closing(slot.open(GO)) as engine:
         engine._child._invoke_s = 0.05
         with pytest.raises(DelegateError, match="no answer"):
             engine.infer(window())
         assert bench.resets == []
-    place.open(GO).close()
+    slot.open(GO).close()
     assert bench.resets == ["/dev/bus/usb/002/003"]
-    place.open(GO).close()
+    slot.open(GO).close()
     assert len(bench.resets) == 1
 
 
-def test_a_stick_that_another_process_has_by_now_is_not_reset(library):
+def test_a_stick_that_another_process_uses_by_now_is_not_reset(library):
     bench = Bench(library, invoke="hang", after="1")
-    place = bench.add()
-    with closing(place.open(GO)) as engine:
+    slot = bench.add()
+    with closing(slot.open(GO)) as engine:
         engine._child._invoke_s = 0.05
         with pytest.raises(DelegateError, match="no answer"):
             engine.infer(window())
-    bench.verdict = replace(bench.verdict, rung=Rung.OWNER, why_not="in use")
+    bench.verdict = replace(bench.verdict, rung=Rung.OWNER, reason=Reason("in use"))
     with pytest.raises(DelegateError, match="in use"):
-        place.open(GO)
+        slot.open(GO)
     assert bench.resets == []
 
 
 def test_models_that_wait_for_one_opening_share_its_failure(library):
-    """A second try at once would only reset the stick once more."""
+    """A second opening would only reset the stick again."""
     bench = Bench(library, create="null")
-    places = [bench.add(), bench.add()]
-    first_looks = threading.Event()
+    slots = [bench.add(), bench.add()]
+    first_examines = threading.Event()
     second_waits = threading.Event()
-    usual = bench.look
+    usual = bench.examine
 
-    def look():
-        first_looks.set()
+    def examine():
+        first_examines.set()
         second_waits.wait()
         return usual()
 
-    bench.device._look = look
+    bench.device._examine = examine
     reasons = []
 
-    def use(place):
+    def use(slot):
         with pytest.raises(DelegateError, match="does not open") as caught:
-            place.open(GO)
+            slot.open(GO)
         reasons.append(str(caught.value))
 
     class Waiting(threading.Event):
-        """Set never; asked when its owner waits for the other's opening."""
+        """Never set; checked while its owner waits for the other opening."""
 
         def is_set(self):
             second_waits.set()
             return False
 
     def wait():
-        first_looks.wait()
+        first_examines.wait()
         with pytest.raises(DelegateError, match="does not open") as caught:
-            places[1].open(Waiting())
+            slots[1].open(Waiting())
         reasons.append(str(caught.value))
 
     threads = [
-        threading.Thread(target=use, args=(places[0],)),
+        threading.Thread(target=use, args=(slots[0],)),
         threading.Thread(target=wait),
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert bench.looks == 1
+    assert bench.examinations == 1
     assert reasons[0] == reasons[1]
 
 
-def test_waiting_for_anothers_opening_can_be_given_up(library):
+def test_waiting_for_another_opening_can_be_cancelled(library):
     bench = Bench(library)
-    place = bench.add()
-    given_up = threading.Event()
-    given_up.set()
-    with bench.device._lock, pytest.raises(DelegateError, match="given up"):
-        place.open(given_up)
+    slot = bench.add()
+    cancel = threading.Event()
+    cancel.set()
+    with bench.device._lock, pytest.raises(DelegateError, match="cancelled"):
+        slot.open(cancel)

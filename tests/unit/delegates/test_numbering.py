@@ -1,4 +1,4 @@
-"""Which of several sticks or chips a model has, and that it is there."""
+"""The selection of one of several sticks or chips."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from sensorml.delegates import numbering as selection
-from sensorml.delegates import usb_reset as usbreset
+from sensorml.delegates import numbering
 from sensorml.delegates.checks import Rung, RuntimeVerdict, judge
 from sensorml.delegates.descriptor import delegates
+from sensorml.delegates.device import reset_usb
 from sensorml.hardware.devices import Apex, Node, PciDevice, UsbDevice
 from sensorml.hardware.facts import Facts
 from sensorml.resources import folders
@@ -50,7 +50,7 @@ def machine(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("delegate", "device", "spelled"),
+    ("delegate", "device", "option"),
     [
         (USB, None, "usb:0"),
         (USB, "usb", "usb:0"),
@@ -62,28 +62,28 @@ def machine(tmp_path):
         (CPU, ":1", ":1"),
     ],
 )
-def test_one_device_has_one_spelling(delegate, device, spelled):
-    assert selection.spelled(delegate, device) == spelled
+def test_one_device_has_one_spelling(delegate, device, option):
+    assert numbering.device_option(delegate, device) == option
 
 
-def test_a_library_without_such_an_option_gets_none(machine):
+def test_a_library_without_a_device_option_gets_none(machine):
     library = structs.replace(USB.library, options={})
     other = structs.replace(USB, library=library)
     assert judge(machine, other, RUNTIME).device is None
     assert judge(machine, other, RUNTIME).usable
-    assert selection.spelled(other, None) == ""
-    assert selection.path(machine, other, "second") == ""
+    assert numbering.device_option(other, None) == ""
+    assert numbering.path(machine, other, "second") == ""
 
 
 def test_only_the_chosen_stick_counts(machine):
     first = judge(machine, USB, RUNTIME, device="usb:0")
     assert first.rung is Rung.ACCESS
-    assert "/dev/bus/usb/002/001" in first.why_not
+    assert "/dev/bus/usb/002/001" in first.reason.what
     assert judge(machine, USB, RUNTIME, device="usb:1").usable
     assert judge(machine, USB, RUNTIME).usable
 
 
-def test_one_that_names_none_gets_the_first_that_is_free(machine):
+def test_without_a_name_the_first_free_device_is_chosen(machine):
     assert judge(machine, USB, RUNTIME).device == "usb:1"
     busy = replace(machine, usb=(replace(stick(1), claimed=True), stick(2)))
     assert judge(busy, USB, RUNTIME).device == "usb:1"
@@ -91,35 +91,35 @@ def test_one_that_names_none_gets_the_first_that_is_free(machine):
     assert judge(machine, CPU, RUNTIME).device is None
 
 
-def test_of_several_each_is_told_by_its_number(machine):
+def test_several_devices_are_listed_by_number(machine):
     assert "usb:0 is 2-1, usb:1 is 2-2" in judge(machine, USB, RUNTIME).notes
     chips = replace(machine, apex=(chip(0), chip(1)))
-    assert [*selection.numbers(chips, PCI)] == ["pci:0 is apex_0, pci:1 is apex_1"]
-    assert [*selection.numbers(replace(machine, usb=(stick(1),)), USB)] == []
+    assert [*numbering.number_notes(chips, PCI)] == ["pci:0 is apex_0, pci:1 is apex_1"]
+    assert [*numbering.number_notes(replace(machine, usb=(stick(1),)), USB)] == []
 
 
-def test_libedgetpu_knows_a_device_by_its_path(machine):
-    assert selection.path(machine, USB, "usb:1") == "/sys/bus/usb/devices/2-2"
-    assert selection.path(machine, USB, "usb:2") == ""
+def test_a_device_has_the_path_that_libedgetpu_lists(machine):
+    assert numbering.path(machine, USB, "usb:1") == "/sys/bus/usb/devices/2-2"
+    assert numbering.path(machine, USB, "usb:2") == ""
     chips = replace(machine, apex=(chip(0), chip(1)))
-    assert selection.path(chips, PCI, "pci:1") == "/dev/apex_1"
-    assert selection.path(machine, CPU, None) == ""
+    assert numbering.path(chips, PCI, "pci:1") == "/dev/apex_1"
+    assert numbering.path(machine, CPU, None) == ""
 
 
-def test_a_stick_that_is_not_there_is_a_reason(machine):
+def test_a_missing_stick_is_a_reason(machine):
     verdict = judge(machine, USB, RUNTIME, device="usb:2")
     assert verdict.rung is Rung.DEVICE
-    assert verdict.why_not == "device usb:2 is not there: 2 found, counted from 0"
+    assert verdict.reason.what == "device usb:2 is missing: 2 found, counted from 0"
 
 
 def test_a_device_of_another_kind_is_a_reason(machine):
     verdict = judge(machine, USB, RUNTIME, device="pci:0")
-    assert "device pci:0 is not one of its own" in verdict.why_not
+    assert "device pci:0 is not one of usb, usb:1" in verdict.reason.what
 
 
-def test_without_any_device_that_is_the_reason(machine):
+def test_without_any_device_the_absence_is_the_reason(machine):
     none = replace(machine, usb=())
-    assert "no USB device" in judge(none, USB, RUNTIME, device="usb:1").why_not
+    assert "no USB device" in judge(none, USB, RUNTIME, device="usb:1").reason.what
 
 
 def test_only_the_chosen_chip_counts(machine):
@@ -134,24 +134,24 @@ def test_only_the_chosen_chip_counts(machine):
     assert judge(facts, PCI, RUNTIME, device=":1").usable
 
 
-def test_other_devices_stay(machine):
-    left = selection.only(machine, USB, "usb:1")
-    assert [device.port for device in left.usb] == ["1-1", "2-2"]
+def test_devices_of_other_kinds_stay_in_the_facts(machine):
+    facts = numbering.restricted(machine, USB, "usb:1")
+    assert [device.port for device in facts.usb] == ["1-1", "2-2"]
 
 
-def test_a_reset_is_asked_of_the_node(tmp_path):
+def test_a_reset_is_one_ioctl_on_the_device_file(tmp_path):
     path = tmp_path / "002"
     path.write_bytes(b"")
-    asked = []
-    why = usbreset.reset(
-        str(path), lambda fd, number: asked.append((Path(f"/dev/fd/{fd}"), number))
+    calls = []
+    error = reset_usb(
+        str(path), lambda fd, number: calls.append((Path(f"/dev/fd/{fd}"), number))
     )
-    assert why is None
-    assert [number for _, number in asked] == [0x5514]
+    assert error is None
+    assert [number for _, number in calls] == [0x5514]
 
 
-def test_what_cannot_be_reset_is_a_reason(tmp_path):
+def test_a_reset_that_fails_returns_the_error(tmp_path):
     path = tmp_path / "002"
-    assert "No such file" in usbreset.reset(str(path))
+    assert "No such file" in reset_usb(str(path))
     path.write_bytes(b"")
-    assert "Inappropriate ioctl" in usbreset.reset(str(path))
+    assert "Inappropriate ioctl" in reset_usb(str(path))

@@ -1,4 +1,4 @@
-"""A compiled model is held against its card and its CPU file before it is opened."""
+"""A compiled model is compared with its card and CPU file before it is opened."""
 
 import shutil
 from contextlib import closing
@@ -12,11 +12,11 @@ from support import CARD_TEXT, card
 from sensorml.delegates.checks import Rung
 from sensorml.delegates.choice import Engines, open_engine
 from sensorml.delegates.descriptor import delegates
-from sensorml.delegates.qualification import Ladder, Wanted, paired
+from sensorml.delegates.qualification import ModelRequest, Qualification, paired
 from sensorml.errors import DelegateError, ModelError
 from sensorml.inference.tflite import TfliteEngine
 from sensorml.inference.tflite_file import parse, read
-from sensorml.pipeline import model_files as cards
+from sensorml.pipeline import model_files
 from sensorml.pipeline.model_card import CPU_FILE, EDGETPU_FILE
 from sensorml.pipeline.model_files import sha256
 from sensorml.resources import folders
@@ -39,8 +39,8 @@ dtypes = ["int8"]
 
 
 @pytest.fixture(autouse=True)
-def places(tmp_path, monkeypatch):
-    """A site of its own, without a cache."""
+def site(tmp_path, monkeypatch):
+    """A configuration folder and an empty cache for this test."""
     monkeypatch.setenv("CONFIGURATION_DIRECTORY", str(tmp_path / "etc"))
     monkeypatch.setenv("CACHE_DIRECTORY", str(tmp_path / "cache"))
 
@@ -51,74 +51,78 @@ def stick(tmp_path, text=STICK):
     path.write_text(text)
 
 
-def wanted(tmp_path, compiled, cpu=None, *, listed=True):
-    """Write both files into a folder and say what is wanted of them."""
+def request(tmp_path, compiled, cpu=None, *, listed=True):
+    """Write both files into a folder and return a request for an accelerator."""
     reports = []
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / CPU_FILE).write_bytes(cpu or pair.cpu_model(F))
     (folder / EDGETPU_FILE).write_bytes(compiled)
     names = [CPU_FILE, EDGETPU_FILE] if listed else [CPU_FILE]
-    # A window in 2 s: on a busy machine a child takes its time.
-    whole = card(rate_hz=1.0, files={name: sha256(folder / name) for name in names})
-    engine = TfliteEngine.load(folder / CPU_FILE, whole)
+    # A window every 2 s, because a child is slow on a busy machine.
+    model_card = card(
+        rate_hz=1.0, files={name: sha256(folder / name) for name in names}
+    )
+    engine = TfliteEngine.load(folder / CPU_FILE, model_card)
     file = read(folder / CPU_FILE)
-    return Wanted(folder, whole, engine, file, lambda *change: reports.append(change))
+    return ModelRequest(
+        folder, model_card, engine, file, lambda *change: reports.append(change)
+    )
 
 
 def eye(n):
     return Dense(np.eye(n, dtype=np.float32), np.zeros(n, np.float32), relu=False)
 
 
-def test_a_pair_is_taken(tmp_path):
+def test_a_pair_is_accepted(tmp_path):
     compiled = pair.compiled_model(F)
-    assert paired(wanted(tmp_path, compiled), USB) == parse(compiled)
+    assert paired(request(tmp_path, compiled), USB) == parse(compiled)
 
 
 @pytest.mark.parametrize(
     ("compiled", "why"),
     [
         (pair.compiled_model(F)[:100], "damaged|cut off"),
-        (pair.compiled_model(F, custom_op="other-op"), "nothing for the Edge TPU"),
-        (pair.cpu_model(F), "nothing for the Edge TPU"),
+        (pair.compiled_model(F, custom_op="other-op"), "no part for the Edge TPU"),
+        (pair.cpu_model(F), "no part for the Edge TPU"),
         (pair.compiled_model(F + 1), "takes 5 values"),
     ],
 )
-def test_another_file_is_refused(tmp_path, compiled, why):
+def test_a_damaged_or_foreign_file_is_refused(tmp_path, compiled, why):
     with pytest.raises(ModelError, match=why):
-        paired(wanted(tmp_path, compiled), USB)
+        paired(request(tmp_path, compiled), USB)
 
 
-def test_a_file_with_other_numbers_than_the_cpus_is_refused(tmp_path):
+def test_a_file_with_another_quantisation_is_refused(tmp_path):
     cpu = int8_model([eye(F)], [Scale.covering(-1, 1), Scale.covering(-1, 1)])
     with pytest.raises(ModelError, match=r"another input than model\.tflite"):
-        paired(wanted(tmp_path, pair.compiled_model(F), cpu), USB)
+        paired(request(tmp_path, pair.compiled_model(F), cpu), USB)
 
 
-def test_a_float_cpu_file_makes_no_pair(tmp_path):
+def test_a_float_cpu_file_is_not_a_pair(tmp_path):
     cpu = float_model([eye(F)])
     with pytest.raises(ModelError, match=r"another input than model\.tflite"):
-        paired(wanted(tmp_path, pair.compiled_model(F), cpu), USB)
+        paired(request(tmp_path, pair.compiled_model(F), cpu), USB)
 
 
-def test_a_file_that_the_card_does_not_list_is_none(tmp_path):
+def test_a_file_that_the_card_does_not_list_is_missing(tmp_path):
     with pytest.raises(ModelError, match=r"has no model_edgetpu\.tflite"):
-        paired(wanted(tmp_path, pair.compiled_model(F), listed=False), USB)
+        paired(request(tmp_path, pair.compiled_model(F), listed=False), USB)
 
 
-def test_a_model_is_the_last_rung_and_a_device_comes_first(tmp_path):
+def test_the_device_is_checked_before_the_model(tmp_path):
     stick(tmp_path)
-    model = wanted(tmp_path, pair.cpu_model(F))
-    assert Ladder(Path("/")).judge(model, "stick").verdict.rung is Rung.DEVICE
+    model = request(tmp_path, pair.cpu_model(F))
+    assert Qualification(Path("/")).judge(model, "stick").verdict.rung is Rung.DEVICE
     stick_toml = tmp_path / "etc/delegates/stick.toml"
     always = 'names = ["libc.so.6"]'
     text = STICK.replace('usb = ["ffff:0001"]', "always = true")
     stick_toml.write_text(text.replace('names = ["libdelegate.so"]', always))
-    verdict, file = Ladder(Path("/")).judge(model, "stick")
+    verdict, file = Qualification(Path("/")).judge(model, "stick")
     assert file is None
     assert verdict.rung is Rung.MODEL
-    assert "nothing for the Edge TPU" in verdict.why_not
-    assert verdict.cure == "compile it with edgetpu_compiler"
+    assert "no part for the Edge TPU" in verdict.reason.what
+    assert verdict.reason.cure == "compile it with edgetpu_compiler"
 
 
 def opened(tmp_path, **how):
@@ -132,11 +136,11 @@ def opened(tmp_path, **how):
     (folder / "model.toml").write_text(text)
     reports = []
     engines = Engines(lambda *change: reports.append(change))
-    return engines.open(folder, cards.load(folder), model="m", **how), reports
+    return engines.open(folder, model_files.load(folder), model="m", **how), reports
 
 
 @pytest.mark.parametrize("delegate", ["auto", "cpu"])
-def test_without_a_device_it_is_the_cpu_and_nothing_to_tell(tmp_path, delegate):
+def test_without_a_device_the_cpu_is_used_and_nothing_reported(tmp_path, delegate):
     stick(tmp_path)
     engine, reports = opened(tmp_path, delegate=delegate)
     assert type(engine) is TfliteEngine
@@ -144,34 +148,26 @@ def test_without_a_device_it_is_the_cpu_and_nothing_to_tell(tmp_path, delegate):
     assert reports == []
 
 
-def test_a_start_looks_closer_only_where_a_board_and_its_device_may_be(
-    tmp_path, monkeypatch
-):
-    def looked(_root):
-        raise DelegateError("looked")
-
-    monkeypatch.setattr("sensorml.delegates.qualification.Ladder", looked)
+def test_only_a_board_with_its_device_is_a_candidate(tmp_path):
     (folder,) = (path / "demo" for path in folders("models"))
+    demo = model_files.load(folder)
 
-    def start():
-        engines = Engines(lambda *_: None, root=tmp_path)
-        engines.open(folder, cards.load(folder), model="m").close()
+    def candidates():
+        return [each.name for each in Qualification(tmp_path).candidates(demo)]
 
-    start()
-    (tmp_path / "dev/dri").mkdir(parents=True)
-    (tmp_path / "dev/dri/renderD128").touch()
+    assert candidates() == []
+    (tmp_path / "dev").mkdir()
     (tmp_path / "dev/galcore").touch()
-    start()
+    assert candidates() == []
     (tmp_path / "proc/device-tree").mkdir(parents=True)
     compatible = tmp_path / "proc/device-tree/compatible"
     compatible.write_bytes(b"raspberrypi,4-model-b\0brcm,bcm2711\0")
-    start()
+    assert candidates() == []
     compatible.write_bytes(b"fsl,imx8mp-evk\0fsl,imx8mp\0")
-    with pytest.raises(DelegateError, match="looked"):
-        start()
+    assert candidates() == ["vx"]
 
 
-def test_a_device_that_auto_cannot_use_is_told_of(tmp_path):
+def test_a_device_that_auto_cannot_use_is_reported(tmp_path):
     stick(tmp_path, STICK.replace('usb = ["ffff:0001"]', "always = true"))
     engine, reports = opened(tmp_path)
     assert (engine.delegate, engine.degraded) == ("cpu", False)
@@ -191,7 +187,7 @@ def test_a_named_delegate_without_a_device_is_an_error_with_every_reason(tmp_pat
     assert "no USB device ffff:0001" in lines[-1]
 
 
-def test_a_model_that_can_never_run_there_stays_degraded_on_its_fallback(tmp_path):
+def test_a_model_without_a_usable_file_stays_degraded_on_its_fallback(tmp_path):
     stick(tmp_path, STICK.replace('usb = ["ffff:0001"]', "always = true"))
     bad = pair.compiled_model(F, custom_op="other-op")
     engine, reports = opened(tmp_path, delegate="stick", fallback="cpu", compiled=bad)
@@ -200,29 +196,29 @@ def test_a_model_that_can_never_run_there_stays_degraded_on_its_fallback(tmp_pat
     assert engine.why.startswith("stick: ")
 
 
-def test_recordings_run_on_what_was_named_or_not_at_all(tmp_path):
+def test_recordings_run_on_the_named_delegate_or_not_at_all(tmp_path):
     stick(tmp_path)
     opened(tmp_path)
     folder = tmp_path / "model"
-    whole = cards.load(folder)
-    assert open_engine(folder, whole).delegate == "cpu"
+    loaded = model_files.load(folder)
+    assert open_engine(folder, loaded).delegate == "cpu"
     with pytest.raises(DelegateError, match="cannot run on stick"):
-        open_engine(folder, whole, delegate="stick")
+        open_engine(folder, loaded, delegate="stick")
     with pytest.raises(DelegateError, match="did you mean stick"):
-        open_engine(folder, whole, delegate="stik")
+        open_engine(folder, loaded, delegate="stik")
 
 
 def plug_in(root, port, device, *, claimed=False):
-    """Put a stick into a machine; return the link that says that it is in use."""
-    at = root / "sys/bus/usb/devices" / port
+    """Add a stick to a machine; return the link that marks it as in use."""
+    folder = root / "sys/bus/usb/devices" / port
     files = {"idVendor": "18d1", "idProduct": "9302", "busnum": "2", "speed": "5000"}
     for name, text in (files | {"devnum": str(device)}).items():
-        at.mkdir(parents=True, exist_ok=True)
-        (at / name).write_text(f"{text}\n")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"{text}\n")
     node = root / f"dev/bus/usb/002/{device:03d}"
     node.parent.mkdir(parents=True, exist_ok=True)
     node.touch()
-    link = at.with_name(f"{port}:1.0") / "driver"
+    link = folder.with_name(f"{port}:1.0") / "driver"
     link.parent.mkdir()
     if claimed:
         link.symlink_to("../usbfs")
@@ -230,7 +226,7 @@ def plug_in(root, port, device, *, claimed=False):
 
 
 def machine(tmp_path):
-    """Make one with the library, the real one of the tests under Google's name."""
+    """Return a root with the test library under the name of libedgetpu."""
     root = tmp_path / "root"
     (root / "usr/lib").mkdir(parents=True)
     shutil.copy(pair.build(tmp_path), root / "usr/lib/libedgetpu.so.1")
@@ -238,7 +234,7 @@ def machine(tmp_path):
 
 
 def until(engine, state, reports):
-    """Score windows until the delegate has come to this state."""
+    """Score windows until the delegate is in this state."""
     x = np.zeros((1, F), np.float32)
     while not reports or reports[-1][0] != state:
         engine.infer(x)
@@ -246,25 +242,23 @@ def until(engine, state, reports):
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
-def test_two_sticks_two_models_and_neither_is_in_the_others_way(
-    tmp_path, monkeypatch, capfd
-):
-    """The one that names none keeps the first, when the second is in use by then."""
+def test_two_models_use_two_sticks(tmp_path, monkeypatch, capfd):
+    """The model that names no stick keeps the first one."""
     root = machine(tmp_path)
     plug_in(root, "2-1", 3)
     second = plug_in(root, "2-2", 4)
     sticks = [f"/sys/bus/usb/devices/2-{port}" for port in (2, 1)]  # the newest first
     monkeypatch.setenv("DELEGATE_DEVICES", " ".join(sticks))
-    model = wanted(tmp_path, pair.compiled_model(F))
+    model = request(tmp_path, pair.compiled_model(F))
     reports = {"any": [], "usb:1": []}
     accelerators = Engines(lambda *_: None, root).accelerators
 
-    def named(device):
+    def opened_on(device):
         report = reports[device or "any"]
-        wants = model._replace(report=lambda *change: report.append(change))
-        return accelerators.named(wants, "edgetpu-usb", device, None)
+        own = model._replace(report=lambda *change: report.append(change))
+        return accelerators.open_named(own, "edgetpu-usb", device, None)
 
-    with closing(named(None)) as first, closing(named("usb:1")) as other:
+    with closing(opened_on(None)) as first, closing(opened_on("usb:1")) as other:
         until(other, "accelerated", reports["usb:1"])
         assert f"opens {sticks[0]}\n" in capfd.readouterr().err
         second.symlink_to("../usbfs")  # as the kernel says of our own child
@@ -275,33 +269,34 @@ def test_two_sticks_two_models_and_neither_is_in_the_others_way(
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
-def test_a_stick_in_use_is_left_alone_and_a_free_one_is_named(tmp_path):
+def test_a_stick_in_use_is_skipped_and_a_free_one_named(tmp_path):
     root = machine(tmp_path)
     plug_in(root, "2-1", 3, claimed=True)
     plug_in(root, "2-2", 4)
-    ladder = Ladder(root)
-    sight = ladder.look("edgetpu-usb", None)
-    assert (sight.verdict.usable, sight.verdict.device) == (True, "usb:1")
-    assert sight.path == "/sys/bus/usb/devices/2-2"
-    assert sight.stick == "/dev/bus/usb/002/004"
-    verdict = ladder.look("edgetpu-usb", "usb:0").verdict
+    qualification = Qualification(root)
+    state = qualification.examine("edgetpu-usb", None)
+    assert (state.verdict.usable, state.verdict.device) == (True, "usb:1")
+    assert state.path == "/sys/bus/usb/devices/2-2"
+    assert state.usb_node == "/dev/bus/usb/002/004"
+    verdict = qualification.examine("edgetpu-usb", "usb:0").verdict
     assert verdict.rung is Rung.OWNER
-    assert verdict.cure.endswith('or name a free one: device = "usb:1"')
+    assert verdict.reason.cure.endswith('or name a free one: device = "usb:1"')
     plug_in(root, "2-3", 5)
     shutil.rmtree(root / "sys/bus/usb/devices/2-2")
-    assert ladder.look("edgetpu-usb", None).path == "/sys/bus/usb/devices/2-3"
+    assert qualification.examine("edgetpu-usb", None).path == "/sys/bus/usb/devices/2-3"
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 def test_two_models_on_one_device_and_a_third_on_another(tmp_path, monkeypatch):
-    """One place for each model, one device for each spelling of it."""
+    """Each device name is one device, the first one also without a name."""
     monkeypatch.setenv("LD_LIBRARY_PATH", str(pair.build(tmp_path).parent))
     text = STICK.replace('usb = ["ffff:0001"]', "always = true")
     stick(tmp_path, text.replace("cure", 'options = { device = "a" }\ncure'))
-    model = wanted(tmp_path, pair.compiled_model(F))
+    model = request(tmp_path, pair.compiled_model(F))
     accelerators = Engines(lambda *_: None).accelerators
     engines = [
-        accelerators.named(model, "stick", device, None) for device in (None, "a", "b")
+        accelerators.open_named(model, "stick", device, None)
+        for device in (None, "a", "b")
     ]
     devices = list(accelerators._devices)
     for engine in engines:

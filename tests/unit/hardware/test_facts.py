@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorml.commands.probe.report import probe
-from sensorml.commands.probe.software import Software
+from sensorml.commands.probe.report import Software, probe
 from sensorml.commands.probe.text import HEADINGS, machine, printable, row, table
 from sensorml.delegates.checks import RuntimeVerdict
 from sensorml.delegates.descriptor import delegates

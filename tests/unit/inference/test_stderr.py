@@ -1,11 +1,11 @@
-"""What a library prints is passed on: legible, and not without end."""
+"""Output of a library is passed on in printable form, up to a limit."""
 
 from support import Clock
 
 from sensorml.inference.stderr import BYTES_A_SECOND, Relay
 
 
-def test_what_a_library_prints_is_passed_on(capfd):
+def test_output_of_a_library_is_passed_on(capfd):
     relay = Relay("edgetpu")
     relay.write(b"F driver.cc:857] failed\n")
     relay.write("\ttransfer µ\n".encode())
@@ -13,12 +13,12 @@ def test_what_a_library_prints_is_passed_on(capfd):
     assert capfd.readouterr().err == "F driver.cc:857] failed\n\ttransfer µ\n"
 
 
-def test_nothing_steers_the_terminal(capfd):
+def test_control_characters_are_replaced(capfd):
     Relay("edgetpu").write(b"\x1b]0;title\x07 \x1b[2J\r\xff\n")
     assert capfd.readouterr().err == " ]0;title   [2J \ufffd\n"
 
 
-def test_of_too_much_the_rest_is_counted_and_that_is_said(capfd):
+def test_output_above_the_limit_is_dropped_counted_and_reported(capfd):
     clock = Clock()
     relay = Relay("edgetpu", lambda: clock() / 1e9)
     for _ in range(3):
@@ -28,5 +28,7 @@ def test_of_too_much_the_rest_is_counted_and_that_is_said(capfd):
     relay.close()
     err = capfd.readouterr().err
     assert (err.count("x"), err.count("z")) == (BYTES_A_SECOND, BYTES_A_SECOND)
-    assert err.count("edgetpu: the rest of what it prints in a second is dropped") == 1
-    assert err.endswith(f"edgetpu: {3 * BYTES_A_SECOND} bytes of that were dropped\n")
+    assert err.count("edgetpu: output above 4096 bytes a second is dropped") == 1
+    assert err.endswith(
+        f"edgetpu: {3 * BYTES_A_SECOND} bytes of its output were dropped\n"
+    )

@@ -1,4 +1,4 @@
-"""The engine: the same numbers as the runtime, one at a time or many at once."""
+"""The TFLite engine: results, batches, failures, messages on stderr."""
 
 import itertools
 import os
@@ -66,7 +66,7 @@ def loaded(folder, data, card=CARD, **options):
     return TfliteEngine.load(path, card, **options)
 
 
-def test_the_runtime_that_is_found_has_built_an_interpreter():
+def test_the_reported_runtime_has_built_an_interpreter():
     assert tflite.runtime().name in {"ai-edge-litert", "tflite-runtime"}
 
 
@@ -89,7 +89,7 @@ def test_an_int8_model_is_within_a_few_steps_of_the_float_one(tmp_path):
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 8, 63, 64, 65, 200])
-def test_many_at_once_are_what_they_are_one_at_a_time(engine, n):
+def test_a_batch_has_the_results_of_single_windows(engine, n):
     x = rows(n)
     singly = np.concatenate([engine.infer(x[i : i + 1]).outputs for i in range(n)])
     together = engine.infer(x).outputs
@@ -101,7 +101,7 @@ def test_many_at_once_are_what_they_are_one_at_a_time(engine, n):
         np.testing.assert_allclose(together, singly, rtol=1e-5, atol=1e-6)
 
 
-def test_results_stay_when_the_next_come(engine):
+def test_results_are_not_overwritten_by_the_next_call(engine):
     x = rows(2)
     first = engine.infer(x[:1]).outputs
     kept = first.copy()
@@ -116,7 +116,7 @@ def test_features_are_not_changed(engine):
     assert (x == kept).all()
 
 
-def test_a_model_that_takes_no_other_batch_runs_one_at_a_time(engine, monkeypatch):
+def test_a_model_that_cannot_be_batched_runs_one_window_at_a_time(engine, monkeypatch):
     opened = []
 
     def only_one(content, *, batch=1, **options):
@@ -147,7 +147,7 @@ class Failing:
         raise RuntimeError("first line\nsecond line\nsecond line")
 
 
-def test_after_a_failure_the_interpreter_is_made_afresh(engine):
+def test_after_a_failure_the_interpreter_is_built_again(engine):
     good = engine.infer(rows(BATCH)).outputs
     engine._one._interpreter = Failing(engine._one._interpreter)
     with pytest.raises(DelegateError, match=r"^cpu: first line$"):
@@ -180,7 +180,7 @@ def versions(data):
 
 
 @pytest.mark.data
-def test_a_model_for_the_edge_tpu_is_refused_with_the_way_out():
+def test_a_model_for_the_edge_tpu_is_refused_with_a_cure():
     if "SENSORML_DATA" not in os.environ:
         pytest.skip("SENSORML_DATA does not name the folder of real recordings")
     folder = Path(os.environ["SENSORML_DATA"]) / "edgetpu"
@@ -208,7 +208,7 @@ def test_a_model_for_the_edge_tpu_is_refused_with_the_way_out():
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_delegate_whose_library_is_not_there_is_named(tmp_path):
+def test_a_delegate_whose_library_is_missing_is_named(tmp_path):
     nowhere = Accelerator("edgetpu-usb", str(tmp_path / "libnone.so"), {})
     with pytest.raises(DelegateError, match=r"edgetpu-usb: .*libnone\.so"):
         loaded(tmp_path, float_model(layers(F, F)), accelerator=nowhere)
@@ -219,8 +219,8 @@ def test_nothing_is_printed_from_c(tmp_path, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_what_others_print_meanwhile_is_passed_on(capfd):
-    with tflite.chatter.without(b"INFO: noise"):
+def test_other_output_on_stderr_is_passed_on(capfd):
+    with tflite.stderr.without(b"INFO: noise"):
         os.write(2, b"INFO: noise\nERROR: signal\n")
     assert capfd.readouterr().err == "ERROR: signal\n"
 
@@ -244,7 +244,7 @@ def test_quantising_rounds_and_saturates_as_the_specification_says(
     assert (np.abs(back - values)[inside] <= scale * 0.5001 + 1e-6).all()
 
 
-def test_nan_is_the_lowest_integer_and_no_warning():
+def test_nan_becomes_the_lowest_integer_without_a_warning():
     tensor = Tensor("t", (1, 2), "int8", (0.1,), (0,))
     made = to_tensor(tensor, 1)(np.array([[np.nan, 0.1]], np.float32))
     assert made.tolist() == [[-128, 1]]

@@ -110,7 +110,7 @@ def test_of_a_real_pair_the_cpu_file_is_mapped_and_the_other_its_twin():
     image = card(kind="classifier", input=wants, output=Output(labels=labels))
     needs = ModelNeeds(file=EDGETPU_FILE, dtypes=DTYPES)
     assert twin(compiled, needs, image, cpu).edgetpu
-    with pytest.raises(ModelError, match="holds nothing for the Edge TPU"):
+    with pytest.raises(ModelError, match="has no part for the Edge TPU"):
         twin(
             compiled.with_name("mobilenet_v1_0.25_128_quant.tflite"), needs, image, cpu
         )

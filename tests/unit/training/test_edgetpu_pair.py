@@ -61,7 +61,7 @@ def test_a_file_that_is_compiled_again_replaces_the_earlier_one(
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (made.cpu_model(F), "holds nothing for the Edge TPU"),
+        (made.cpu_model(F), "has no part for the Edge TPU"),
         (made.compiled_model(F + 1), "takes 5 values"),
         (made.compiled_model(F)[:100], "cut off or damaged"),
     ],
