@@ -42,7 +42,7 @@ def verify(folder: Path, files: Mapping[str, str]) -> None:
     """
     for name, expected in files.items():
         if problem := _problem(folder, name, expected):
-            raise ModelError(str(problem), (problem,))
+            raise ModelError(str(problem), problems=(problem,))
 
 
 def sha256(path: Path) -> str:
