@@ -17,7 +17,7 @@ from sensorml.sim.registers import RegisterChip
 class SimulatedBus:
     """A bus whose time passes in `wait`, and by 5 µs at each look at the clock."""
 
-    bus = "sim"
+    name = "sim"
     """The value of a driver's option `bus`."""
 
     def __init__(self) -> None:

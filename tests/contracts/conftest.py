@@ -1,4 +1,4 @@
-"""Where the contracts find their chips."""
+"""Fixtures of the contracts: the bus, and the sensors and wires to be tested."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _WIRING = pytest.StashKey[wired.Wiring]()
 
 
 @pytest.fixture
-def place() -> SimulatedBus:
-    """A simulated bus; the lab has the same contracts on a kernel's."""
+def bus() -> SimulatedBus:
+    """A simulated bus; the lab replaces it by a bus of the kernel."""
     return SimulatedBus()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Find out what is wired up; without --hardware every chip, simulated."""
+    """Read the wiring of --hardware; without it take every chip, simulated."""
     file = config.getoption("hardware")
     try:
         config.stash[_WIRING] = wired.read(Path(file)) if file else _simulated()
@@ -34,14 +34,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run tests of a `sensor` or a `loop` on all there are."""
-    there = metafunc.config.stash[_WIRING]
+    """Run tests with a `sensor` or a `loop` on all of the wiring."""
+    wiring = metafunc.config.stash[_WIRING]
     if "sensor" in metafunc.fixturenames:
         only = metafunc.definition.get_closest_marker("only")
-        chosen = [s for s in there.sensors if only is None or only.kwargs["when"](s)]
-        metafunc.parametrize("sensor", chosen, ids=lambda each: each.name)
+        chosen = [s for s in wiring.sensors if only is None or only.kwargs["when"](s)]
+        metafunc.parametrize("sensor", chosen, ids=lambda sensor: sensor.name)
     if "loop" in metafunc.fixturenames:
-        metafunc.parametrize("loop", there.loops)
+        metafunc.parametrize("loop", wiring.loops)
 
 
 def _simulated() -> wired.Wiring:

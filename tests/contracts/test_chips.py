@@ -1,7 +1,7 @@
-"""Every simulated chip that has a FIFO, with the driver of its name.
+"""The contract of chips with a FIFO: each simulated chip with the driver of its name.
 
-A new chip in sensorml/sim/chips/ is tested by being there; one without a FIFO,
-whose Options are `PolledOptions`, in test_polled_chips.py.
+The tests find new chips in sensorml/sim/chips/; chips without a FIFO, whose Options are
+`PolledOptions`, are tested in test_polled_chips.py.
 """
 
 import importlib
@@ -26,7 +26,7 @@ FOLDER = Path(sensorml.sim.chips.__path__[0])
 
 
 SETTING_UP = 20
-"""Rows that may be taken while a chip is being set up."""
+"""The most rows that a chip takes during its setup."""
 
 
 def module(name):
@@ -41,7 +41,7 @@ CHIPS = sorted(
 
 
 def choices(name, key):
-    """Return what stands in the type of a key: its values, or its alternatives."""
+    """Return the values, or the alternatives, in the type of a key."""
     fields = msgspec.structs.fields(module(name).Options)
     return next(get_args(field.type) for field in fields if field.name == key)
 
@@ -56,50 +56,50 @@ def most_fifo_rows(name):
 
 
 class Bench:
-    """A driver, its simulated chip, and what has come out so far."""
+    """A driver, its simulated chip, and the blocks read so far."""
 
-    def __init__(self, place, name, machine=None, options=None, **chip):
-        self.place = place
+    def __init__(self, bus, name, machine=None, options=None, **chip):
+        self.bus = bus
         self.name = name
-        self.options = module(name).Options(bus=place.bus, **(options or {}))
+        self.options = module(name).Options(bus=bus.name, **(options or {}))
         self.machine = Machine(machine or MachineOptions())
         simulated = importlib.import_module(f"sensorml.sim.chips.{name}")
-        self.chip = simulated.Chip(self.machine, place.clock, **chip)
+        self.chip = simulated.Chip(self.machine, bus.clock, **chip)
         self.born_ns = self.chip.converter.born_ns
-        place.put({self.options.address: self.chip})
-        self.driver = module(name).Driver(self.options, self.connect, place.clock)
+        bus.put({self.options.address: self.chip})
+        self.driver = module(name).Driver(self.options, self.connect, bus.clock)
         self.blocks = []
 
     def connect(self, options, chip):
         assert chip == self.name
-        return self.place.connect(options, chip)
+        return self.bus.connect(options, chip)
 
     def run(self, seconds):
-        """Read at the driver's own pace; returns the new blocks."""
-        end_ns = self.place.now_ns + seconds * 1e9
+        """Read at the driver's own pace; return the new blocks."""
+        end_ns = self.bus.now_ns + seconds * 1e9
         new = []
-        while self.place.now_ns < end_ns:
-            self.place.wait(self.driver.period_s)
+        while self.bus.now_ns < end_ns:
+            self.bus.wait(self.driver.period_s)
             if (block := self.driver.read()) is not None:
                 new.append(block)
                 self.blocks.append(block)
         return new
 
-    def taken(self, times_ns, got):
-        """Return what it was at these times, as many rows as `got` and from its first.
+    def true_rows(self, times_ns, rows):
+        """Return the true rows from the first of `rows` on, as many as these.
 
-        A chip may have taken some before its FIFO is switched on.
+        A chip may take samples before its FIFO is switched on.
         """
         truth = self.machine.acceleration((times_ns - self.born_ns) / 1e9)
-        off = np.abs(truth[:SETTING_UP] - got[0]).max(axis=1)
-        return truth[off.argmin() :][: len(got)]
+        error = np.abs(truth[:SETTING_UP] - rows[0]).max(axis=1)
+        return truth[error.argmin() :][: len(rows)]
 
-    def off_by(self, block, first):
-        """Return how far the block's times are from the truth, in periods."""
+    def time_error(self, block, first):
+        """Return the largest error of a block's times, in periods."""
         rows = len(block.samples)
         truth = self.chip.converter.times_ns(first, first + rows)
-        told = block.start_ns + np.arange(rows) * 1e9 / block.rate_hz
-        return np.abs(told - truth).max() * block.rate_hz / 1e9
+        times_ns = block.start_ns + np.arange(rows) * 1e9 / block.rate_hz
+        return np.abs(times_ns - truth).max() * block.rate_hz / 1e9
 
 
 @pytest.fixture(params=CHIPS)
@@ -107,49 +107,50 @@ def name(request):
     return request.param
 
 
-def test_every_sample_arrives_once_and_in_order(place, name):
-    bench = Bench(place, name, rate_error=0.01)
+def test_every_sample_arrives_once_and_in_order(bus, name):
+    bench = Bench(bus, name, rate_error=0.01)
     bench.driver.start()
     bench.run(3)
-    got = np.concatenate([block.samples for block in bench.blocks])
-    assert len(got) > 2.9 * bench.options.rate_hz
-    truth = bench.taken(bench.chip.converter.times_ns(0, len(got) + SETTING_UP), got)
-    assert got.dtype == np.float32
-    # Noise tells neighbours apart: a row too many or too few would not fit.
-    np.testing.assert_allclose(got, truth, atol=0.005)
+    rows = np.concatenate([block.samples for block in bench.blocks])
+    assert len(rows) > 2.9 * bench.options.rate_hz
+    times_ns = bench.chip.converter.times_ns(0, len(rows) + SETTING_UP)
+    truth = bench.true_rows(times_ns, rows)
+    assert rows.dtype == np.float32
+    # Rows differ by noise, so a row too many or too few does not fit.
+    np.testing.assert_allclose(rows, truth, atol=0.005)
     assert all(block.missed == 0 for block in bench.blocks)
 
 
 @pytest.mark.parametrize("rate_error", [-0.04, 0.0, 0.013])
-def test_times_and_rate_are_those_of_the_sensors_clock(place, name, rate_error):
-    bench = Bench(place, name, rate_error=rate_error)
+def test_times_and_rate_follow_the_sensors_clock(bus, name, rate_error):
+    bench = Bench(bus, name, rate_error=rate_error)
     bench.driver.start()
     first = 0
     for block in bench.run(61):
         if first > 2 * bench.options.rate_hz:
-            assert bench.off_by(block, first) < 0.6
+            assert bench.time_error(block, first) < 0.6
         first += len(block.samples)
     true_hz = bench.options.rate_hz * (1 + rate_error)
     assert bench.blocks[-1].rate_hz == pytest.approx(true_hz, rel=50e-6)
 
 
-def test_the_age_is_that_of_the_newest_row(place, name):
-    bench = Bench(place, name)
+def test_the_age_is_that_of_the_newest_row(bus, name):
+    bench = Bench(bus, name)
     bench.driver.start()
     period_ns = 1e9 / bench.options.rate_hz
     for _ in range(100):
-        place.wait(bench.driver.period_s)
-        began_ns = place.now_ns
+        bus.wait(bench.driver.period_s)
+        began_ns = bus.now_ns
         if (block := bench.driver.read()) is None:
             continue
-        took_ns = place.now_ns - began_ns
+        took_ns = bus.now_ns - began_ns
         last_ns = block.start_ns + (len(block.samples) - 1) * 1e9 / block.rate_hz
         assert 0 <= block.age_ns < 3 * period_ns + took_ns
-        assert last_ns <= place.now_ns
+        assert last_ns <= bus.now_ns
 
 
-def test_blocks_follow_each_other_without_a_jump(place, name):
-    bench = Bench(place, name, rate_error=-0.03)
+def test_blocks_follow_each_other_without_a_jump(bus, name):
+    bench = Bench(bus, name, rate_error=-0.03)
     bench.driver.start()
     bench.run(5)
     for before, after in pairwise(bench.blocks):
@@ -158,29 +159,29 @@ def test_blocks_follow_each_other_without_a_jump(place, name):
 
 
 @pytest.mark.parametrize("stall_s", [0.3, 2.0])
-def test_what_an_overrun_lost_is_counted(place, name, stall_s):
-    bench = Bench(place, name, rate_error=0.02)
+def test_the_rows_that_an_overrun_lost_are_counted(bus, name, stall_s):
+    bench = Bench(bus, name, rate_error=0.02)
     bench.driver.start()
     bench.run(20)
-    bench.place.wait(stall_s)
+    bench.bus.wait(stall_s)
     after = bench.run(1)
     assert sum(block.missed for block in after) > 0
-    got = sum(len(block.samples) + block.missed for block in bench.blocks)
-    assert got == pytest.approx(bench.chip.converter.taken, abs=3)
+    rows = sum(len(block.samples) + block.missed for block in bench.blocks)
+    assert rows == pytest.approx(bench.chip.converter.taken, abs=3)
     last = after[-1]
     first = bench.chip.converter.taken - len(last.samples)
-    assert bench.off_by(last, first) < 1.5
+    assert bench.time_error(last, first) < 1.5
 
 
-def test_nothing_new_is_none_and_not_an_empty_block(place, name):
-    bench = Bench(place, name)
+def test_a_read_without_new_rows_returns_none(bus, name):
+    bench = Bench(bus, name)
     bench.driver.start()
     assert bench.driver.read() is None
 
 
-def test_every_rate_and_range_is_what_the_chip_then_does(place, name):
+def test_the_chip_takes_every_rate_and_range_of_the_options(bus, name):
     for rate_hz in choices(name, "rate_hz"):
-        bench = Bench(place, name, options={"rate_hz": rate_hz})
+        bench = Bench(bus, name, options={"rate_hz": rate_hz})
         assert 0 < bench.driver.period_s <= 0.05
         bench.driver.start()
         bench.run(1)
@@ -190,7 +191,7 @@ def test_every_rate_and_range_is_what_the_chip_then_does(place, name):
         machine = MachineOptions(
             harmonics=(), noise_g=0.0, gravity=(0.5 * range_g, -0.25, 1.1 * range_g)
         )
-        bench = Bench(place, name, machine, options={"range_g": range_g})
+        bench = Bench(bus, name, machine, options={"range_g": range_g})
         bench.driver.start()
         block = bench.run(0.2)[-1]
         x, y, z = block.samples[0]
@@ -199,27 +200,25 @@ def test_every_rate_and_range_is_what_the_chip_then_does(place, name):
 
 
 @pytest.mark.parametrize("rate_error", [-0.04, 0.04])
-def test_at_any_rate_it_is_read_at_fifo_rows_and_every_sample_arrives_once(
-    place, name, rate_error
+def test_fifo_rows_holds_at_any_rate_and_every_sample_arrives_once(
+    bus, name, rate_error
 ):
-    some = (1, 16, most_fifo_rows(name))
-    for rate_hz, rows in product(choices(name, "rate_hz"), some):
-        options = {"rate_hz": rate_hz, "fifo_rows": rows}
-        bench = Bench(place, name, options=options, rate_error=rate_error)
+    counts = (1, 16, most_fifo_rows(name))
+    for rate_hz, fifo_rows in product(choices(name, "rate_hz"), counts):
+        options = {"rate_hz": rate_hz, "fifo_rows": fifo_rows}
+        bench = Bench(bus, name, options=options, rate_error=rate_error)
         bench.driver.start()
-        bench.run(12 * rows / rate_hz)
+        bench.run(12 * fifo_rows / rate_hz)
         mean = np.mean([len(block.samples) for block in bench.blocks])
-        assert mean == pytest.approx((rows - GOLDEN) * (1 + rate_error), abs=1)
-        got = np.concatenate([block.samples for block in bench.blocks])
-        times_ns = bench.chip.converter.times_ns(0, len(got) + SETTING_UP)
-        np.testing.assert_allclose(got, bench.taken(times_ns, got), atol=0.008)
+        assert mean == pytest.approx((fifo_rows - GOLDEN) * (1 + rate_error), abs=1)
+        rows = np.concatenate([block.samples for block in bench.blocks])
+        times_ns = bench.chip.converter.times_ns(0, len(rows) + SETTING_UP)
+        np.testing.assert_allclose(rows, bench.true_rows(times_ns, rows), atol=0.008)
         assert all(block.missed == 0 for block in bench.blocks)
 
 
-def test_a_frozen_chip_repeats_a_row_bit_by_bit_for_as_long_as_only_it_does(
-    place, name
-):
-    bench = Bench(place, name)
+def test_a_frozen_chip_repeats_one_row_for_longer_than_frozen_rows(bus, name):
+    bench = Bench(bus, name)
     bench.driver.start()
     bench.run(0.2)
     bench.chip.frozen = True
@@ -229,12 +228,12 @@ def test_a_frozen_chip_repeats_a_row_bit_by_bit_for_as_long_as_only_it_does(
     assert (rows == rows[0]).all()
 
 
-def test_rows_at_full_scale_are_named(place, name):
+def test_rows_at_full_scale_are_marked_as_clipped(bus, name):
     range_g = smallest_range_g(name)
     machine = MachineOptions(
         harmonics=(0.25 * range_g,), gravity=(0.0, 0.0, 0.9 * range_g)
     )
-    bench = Bench(place, name, machine, options={"range_g": range_g})
+    bench = Bench(bus, name, machine, options={"range_g": range_g})
     bench.driver.start()
     bench.run(1)
     marked = sum(len(block.clipped) for block in bench.blocks)
@@ -245,22 +244,22 @@ def test_rows_at_full_scale_are_named(place, name):
         np.testing.assert_array_equal(block.clipped, full)
 
 
-def test_a_clone_with_another_identity_is_remarked_and_used(place, name):
-    bench = Bench(place, name, identity=0x42)
+def test_a_clone_with_another_identity_causes_a_warning_and_is_used(bus, name):
+    bench = Bench(bus, name, identity=0x42)
     assert "0x42" in bench.driver.start()
     assert bench.run(0.5)
 
 
-def test_a_known_identity_says_nothing(place, name):
-    assert Bench(place, name).driver.start() is None
+def test_a_registered_identity_causes_no_warning(bus, name):
+    assert Bench(bus, name).driver.start() is None
 
 
 @pytest.mark.parametrize("pause_s", [0.01, 0.1, 0.5])
 @pytest.mark.parametrize("after", range(4))
-def test_a_reader_held_up_amid_a_read_glues_nothing_together(
-    place, name, after, pause_s
+def test_a_reader_delayed_within_a_read_joins_no_separate_samples(
+    bus, name, after, pause_s
 ):
-    bench = Bench(place, name, rate_error=-0.02)
+    bench = Bench(bus, name, rate_error=-0.02)
     bench.driver.start()
     bench.run(2)
     read, reads = bench.chip.read, []
@@ -268,7 +267,7 @@ def test_a_reader_held_up_amid_a_read_glues_nothing_together(
     def late(length):
         reads.append(length)
         if len(reads) == after + 1:
-            bench.place.wait(pause_s)
+            bench.bus.wait(pause_s)
         return read(length)
 
     bench.chip.read = late
@@ -277,20 +276,20 @@ def test_a_reader_held_up_amid_a_read_glues_nothing_together(
     truth = bench.machine.acceleration((times - bench.born_ns) / 1e9)
     expected = 0
     for block in bench.blocks:
-        runs = sliding_window_view(truth[expected:], len(block.samples), axis=0)
-        off = np.abs(runs - block.samples.T).max(axis=(1, 2))
-        first = expected + int(off.argmin())
-        assert off.min() < 0.005, "not what it sampled, in a row"
+        stretches = sliding_window_view(truth[expected:], len(block.samples), axis=0)
+        error = np.abs(stretches - block.samples.T).max(axis=(1, 2))
+        first = expected + int(error.argmin())
+        assert error.min() < 0.005, "the rows are not consecutive samples"
         assert block.missed == pytest.approx(first - expected, abs=1)
         assert bool(block.missed) >= (first != expected)
-        assert bench.off_by(block, first) < 1.5
+        assert bench.time_error(block, first) < 1.5
         expected = first + len(block.samples)
 
 
 @pytest.mark.parametrize("rest", [0x00, 0xFF])
 @pytest.mark.parametrize("after", range(4))
-def test_a_chip_whose_power_dips_amid_a_read_makes_nothing_up(place, name, after, rest):
-    bench = Bench(place, name)
+def test_a_power_dip_within_a_read_gives_no_invented_rows(bus, name, after, rest):
+    bench = Bench(bus, name)
     bench.driver.start()
     times_ns = bench.chip.converter.times_ns(0, bench.options.rate_hz)
     bench.run(0.5)
@@ -308,13 +307,13 @@ def test_a_chip_whose_power_dips_amid_a_read_makes_nothing_up(place, name, after
     bench.chip.read = dips
     with pytest.raises(SensorError):
         bench.run(2)
-    got = np.concatenate([block.samples for block in bench.blocks])
-    truth = bench.taken(times_ns, got)
-    np.testing.assert_allclose(got, truth, atol=0.005)
+    rows = np.concatenate([block.samples for block in bench.blocks])
+    truth = bench.true_rows(times_ns, rows)
+    np.testing.assert_allclose(rows, truth, atol=0.005)
 
 
-def test_an_absent_chip_is_a_bus_error_and_works_once_it_is_there(place, name):
-    bench = Bench(place, name)
+def test_an_absent_chip_is_a_bus_error_until_it_returns(bus, name):
+    bench = Bench(bus, name)
     bench.chip.absent = True
     with pytest.raises(BusError, match="check the wiring") as failure:
         bench.driver.start()
@@ -325,8 +324,8 @@ def test_an_absent_chip_is_a_bus_error_and_works_once_it_is_there(place, name):
     assert bench.run(0.5)
 
 
-def test_a_chip_that_is_unplugged_while_it_runs_is_a_bus_error(place, name):
-    bench = Bench(place, name)
+def test_a_running_chip_that_is_unplugged_is_a_bus_error(bus, name):
+    bench = Bench(bus, name)
     bench.driver.start()
     bench.run(0.5)
     bench.chip.absent = True
@@ -338,8 +337,8 @@ def test_a_chip_that_is_unplugged_while_it_runs_is_a_bus_error(place, name):
     assert bench.run(0.5)
 
 
-def test_a_chip_that_refuses_its_configuration_is_a_bus_error(place, name):
-    bench = Bench(place, name)
+def test_a_chip_that_refuses_its_configuration_is_a_bus_error(bus, name):
+    bench = Bench(bus, name)
     bench.chip.nack_at = 1
     with pytest.raises(BusError):
         bench.driver.start()
@@ -347,10 +346,8 @@ def test_a_chip_that_refuses_its_configuration_is_a_bus_error(place, name):
 
 
 @pytest.mark.parametrize("reads", [0, 1, 6])
-def test_a_chip_that_refuses_a_read_is_a_bus_error_until_it_no_longer_does(
-    place, name, reads
-):
-    bench = Bench(place, name)
+def test_a_refused_read_is_a_bus_error_until_the_next_start(bus, name, reads):
+    bench = Bench(bus, name)
     bench.driver.start()
     bench.run(0.2)
     bench.chip.reads_until_nack = reads
@@ -363,23 +360,23 @@ def test_a_chip_that_refuses_a_read_is_a_bus_error_until_it_no_longer_does(
     assert bench.run(0.2)
 
 
-def test_a_configuration_that_does_not_stick_is_an_error(place, name):
-    bench = Bench(place, name)
+def test_a_register_that_does_not_keep_its_value_is_an_error(bus, name):
+    bench = Bench(bus, name)
     bench.chip.stuck = 0x55
     with pytest.raises(SensorError, match="was set to"):
         bench.driver.start()
 
 
-def test_samples_of_nothing_but_zeros_are_an_error(place, name):
+def test_rows_of_zeros_only_are_an_error(bus, name):
     weightless = MachineOptions(harmonics=(), noise_g=0.0, gravity=(0.0, 0.0, 0.0))
-    bench = Bench(place, name, weightless)
+    bench = Bench(bus, name, weightless)
     bench.driver.start()
     with pytest.raises(SensorError, match=r"nothing but 0x00.*check its power"):
         bench.run(0.5)
 
 
-def test_a_brown_out_is_noticed_and_a_new_start_cures_it(place, name):
-    bench = Bench(place, name)
+def test_a_brown_out_is_an_error_until_the_next_start(bus, name):
+    bench = Bench(bus, name)
     bench.driver.start()
     bench.run(0.5)
     bench.chip.brown_out()
@@ -390,8 +387,8 @@ def test_a_brown_out_is_noticed_and_a_new_start_cures_it(place, name):
     assert bench.run(0.5)
 
 
-def test_stop_puts_the_chip_to_sleep(place, name):
-    bench = Bench(place, name)
+def test_stop_puts_the_chip_to_sleep(bus, name):
+    bench = Bench(bus, name)
     bench.driver.start()
     assert not bench.chip.asleep
     bench.driver.stop()
@@ -400,8 +397,8 @@ def test_stop_puts_the_chip_to_sleep(place, name):
         bench.driver.read()
 
 
-def test_stop_before_start_and_twice_is_nothing(place, name):
-    bench = Bench(place, name)
+def test_stop_may_come_before_start_and_twice(bus, name):
+    bench = Bench(bus, name)
     bench.driver.stop()
     bench.driver.start()
     bench.driver.stop()
@@ -409,15 +406,15 @@ def test_stop_before_start_and_twice_is_nothing(place, name):
     assert bench.chip.asleep
 
 
-def test_a_new_start_forgets_the_samples_from_before(place, name):
-    bench = Bench(place, name)
+def test_a_new_start_discards_earlier_samples(bus, name):
+    bench = Bench(bus, name)
     bench.driver.start()
-    bench.place.wait(0.02)
+    bench.bus.wait(0.02)
     bench.driver.start()
     assert bench.driver.read() is None
 
 
-def test_its_options_come_from_a_table_and_lie_on_a_bus(name):
+def test_options_are_decoded_from_a_table_of_an_i2c_sensor(name):
     options = module(name).Options
     assert issubclass(options, I2cOptions)
     decoded = msgspec.convert({"bus": 1, "range_g": smallest_range_g(name)}, options)
@@ -426,26 +423,24 @@ def test_its_options_come_from_a_table_and_lie_on_a_bus(name):
         msgspec.convert({"rate_hz": 801}, options)
 
 
-def test_its_channels_are_known_without_hardware(name):
-    found = module(name).channels(module(name).Options())
-    assert [*found] == [Channel(axis, "g") for axis in "xyz"]
+def test_channels_need_no_hardware(name):
+    channels = module(name).channels(module(name).Options())
+    assert [*channels] == [Channel(axis, "g") for axis in "xyz"]
 
 
 SELF_TESTING = [name for name in CHIPS if hasattr(module(name), "self_test")]
-STILL = MachineOptions(harmonics=())
+AT_REST = MachineOptions(harmonics=())
 
 
 def self_test(bench):
     bus = bench.connect(bench.options, bench.name)
-    return module(bench.name).self_test(bus, bench.place.wait)
+    return module(bench.name).self_test(bus, bench.bus.wait)
 
 
 @pytest.mark.parametrize("name", SELF_TESTING)
 @pytest.mark.parametrize("gravity", [(0.0, 0.0, 1.0), (0.0, -1.0, 0.0)])
-def test_a_healthy_chip_passes_its_self_test_however_it_is_mounted(
-    place, name, gravity
-):
-    bench = Bench(place, name, MachineOptions(harmonics=(), gravity=gravity))
+def test_a_healthy_chip_passes_its_self_test_in_any_orientation(bus, name, gravity):
+    bench = Bench(bus, name, MachineOptions(harmonics=(), gravity=gravity))
     result = self_test(bench)
     assert result.verdict == "passed", result
     assert [each.axis for each in result.axes] == ["x", "y", "z"]
@@ -454,8 +449,8 @@ def test_a_healthy_chip_passes_its_self_test_however_it_is_mounted(
 
 
 @pytest.mark.parametrize("name", SELF_TESTING)
-def test_a_chip_whose_proof_mass_is_stuck_fails_its_self_test(place, name):
-    bench = Bench(place, name, STILL)
+def test_a_chip_whose_proof_mass_is_stuck_fails_its_self_test(bus, name):
+    bench = Bench(bus, name, AT_REST)
     bench.chip.self_test_fails = True
     result = self_test(bench)
     assert result.verdict == "failed"
@@ -464,15 +459,15 @@ def test_a_chip_whose_proof_mass_is_stuck_fails_its_self_test(place, name):
 
 
 @pytest.mark.parametrize("name", SELF_TESTING)
-def test_a_chip_that_repeats_its_last_sample_fails_its_self_test(place, name):
-    bench = Bench(place, name, STILL)
+def test_a_frozen_chip_fails_its_self_test(bus, name):
+    bench = Bench(bus, name, AT_REST)
     bench.chip.frozen = True
     assert self_test(bench).verdict == "failed"
 
 
 @pytest.mark.parametrize("name", SELF_TESTING)
-def test_on_a_running_machine_a_self_test_is_undecided(place, name):
-    bench = Bench(place, name)
+def test_a_self_test_on_a_running_machine_is_undecided(bus, name):
+    bench = Bench(bus, name)
     bench.chip.self_test_fails = True
     result = self_test(bench)
     assert result.verdict == "undecided"
@@ -480,8 +475,8 @@ def test_on_a_running_machine_a_self_test_is_undecided(place, name):
 
 
 @pytest.mark.parametrize("name", SELF_TESTING)
-def test_a_self_test_leaves_nothing_behind_for_the_next_start(place, name):
-    bench = Bench(place, name, STILL)
+def test_a_self_test_does_not_affect_the_next_start(bus, name):
+    bench = Bench(bus, name, AT_REST)
     bench.driver.start()
     bench.driver.stop()
     self_test(bench)
@@ -491,12 +486,12 @@ def test_a_self_test_leaves_nothing_behind_for_the_next_start(place, name):
 
 
 @pytest.mark.parametrize("name", SELF_TESTING)
-def test_a_self_test_that_was_cut_off_is_ended_by_the_next_start(place, name):
-    bench = Bench(place, name, STILL)
+def test_the_next_start_ends_an_interrupted_self_test(bus, name):
+    bench = Bench(bus, name, AT_REST)
     waits = iter(range(40))
 
     def unplug(seconds):
-        bench.place.wait(seconds)
+        bench.bus.wait(seconds)
         bench.chip.absent = next(waits, None) is None  # in the second half
 
     with pytest.raises(BusError):

@@ -1,7 +1,7 @@
-"""What every file in sensorml/drivers/ keeps.
+"""The contract of every file in sensorml/drivers/.
 
-A new driver is tested by being there; one with a simulated chip, in test_chips.py
-too.
+The tests find new drivers by themselves; test_chips.py and test_polled_chips.py test
+those with a simulated chip.
 """
 
 import importlib
@@ -30,8 +30,8 @@ def fields(name):
     return {field.name: field.type for field in msgspec.structs.fields(options)}
 
 
-DRAINED = [name for name in DRIVERS if "fifo_rows" in fields(name)]
-"""Those that read a FIFO."""
+FIFO_DRIVERS = [name for name in DRIVERS if "fifo_rows" in fields(name)]
+"""The drivers that read a FIFO."""
 
 
 @pytest.fixture(params=DRIVERS)
@@ -39,33 +39,33 @@ def driver(request):
     return importlib.import_module(f"sensorml.drivers.{request.param}")
 
 
-def test_its_options_are_a_strict_table_that_names_its_thread(driver):
+def test_options_are_a_strict_table_with_a_thread(driver):
     assert issubclass(driver.Options, Table)
     assert driver.Options.__struct_config__.frozen
     assert driver.Options.__struct_config__.forbid_unknown_fields
     assert isinstance(driver.Options.thread, property)
 
 
-def test_it_offers_what_the_interface_lists(driver):
+def test_a_driver_has_the_functions_of_the_interface(driver):
     for method in ("start", "read", "stop"):
         assert callable(getattr(driver.Driver, method))
     assert len(inspect.signature(driver.channels).parameters) == 1
 
 
-def test_it_is_made_from_its_options_alone(driver):
+def test_a_driver_needs_only_its_options(driver):
     options, *rest = inspect.signature(driver.Driver).parameters.values()
     assert options.default is inspect.Parameter.empty
-    assert all(each.default is not inspect.Parameter.empty for each in rest)
+    assert all(p.default is not inspect.Parameter.empty for p in rest)
 
 
-def test_its_first_line_says_what_it_is(driver):
+def test_the_docstring_has_a_title(driver):
     first = driver.__doc__.splitlines()[0]
     assert 10 < len(first) <= 88
     assert first.endswith((".", ":"))
 
 
-@pytest.mark.parametrize("name", DRAINED)
-def test_fifo_rows_beyond_its_fifo_are_refused_with_what_it_has(name):
+@pytest.mark.parametrize("name", FIFO_DRIVERS)
+def test_the_error_for_too_many_fifo_rows_names_the_most(name):
     kind = fields(name)["fifo_rows"]
     most = get_args(kind)[0].__metadata__[0].le
     for good in (1, most):

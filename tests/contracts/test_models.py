@@ -1,4 +1,4 @@
-"""What holds for every model folder that is shipped."""
+"""The contract of every model folder that is shipped."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sensorml.inference import tflite_file as modelfile
+from sensorml.inference import tflite_file
 from sensorml.inference.tflite import TfliteEngine
 from sensorml.pipeline import model_card as cards
 from sensorml.pipeline import model_files
@@ -23,11 +23,11 @@ def folder(request):
     return request.param
 
 
-def test_there_is_the_model_of_the_demo():
+def test_the_demos_model_is_shipped():
     assert MODELS / "demo" in FOLDERS
 
 
-def test_the_card_and_its_files_are_whole(folder):
+def test_the_card_lists_every_file(folder):
     card = model_files.load(folder)
     assert card.name == folder.name
     assert set(card.files) == {path.name for path in folder.glob("*.tflite")}
@@ -36,8 +36,8 @@ def test_the_card_and_its_files_are_whole(folder):
 def test_the_tensors_fit_the_card(folder):
     card = model_files.load(folder)
     for name in card.files:
-        file = modelfile.read(folder / name)
-        assert modelfile.why_not(file, card) is None
+        file = tflite_file.read(folder / name)
+        assert tflite_file.why_not(file, card) is None
         assert file.edgetpu == (name == cards.EDGETPU_FILE)
 
 
@@ -51,11 +51,11 @@ def test_a_window_of_noise_gets_a_score(folder):
     assert np.isfinite(prediction.score)
 
 
-def test_whoever_made_it_can_make_it_again(folder, tmp_path):
+def test_the_maker_of_a_model_makes_it_again(folder, tmp_path):
     if not (folder / "make.py").exists():
         pytest.skip("this model has no make.py: it was not built here")
     subprocess.run([sys.executable, folder / "make.py", tmp_path], check=True)
     card, again = model_files.load(folder), model_files.load(tmp_path)
     assert again.input == card.input
-    # Another numpy or processor may round a weight the other way.
+    # Another version of numpy or another processor may round a weight differently.
     assert again.threshold.value == pytest.approx(card.threshold.value, rel=0.1)

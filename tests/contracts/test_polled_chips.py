@@ -1,6 +1,6 @@
-"""Every simulated chip that is polled, with the driver of its name.
+"""The contract of polled chips: each simulated chip with the driver of its name.
 
-A new one is tested by being there: its Options are `PolledOptions`.
+The tests find new chips by themselves: their Options are `PolledOptions`.
 """
 
 import importlib
@@ -31,22 +31,22 @@ POLLED = sorted(
 class Bench:
     """A driver and its simulated chip."""
 
-    def __init__(self, place, name, **options):
-        self.place = place
-        self.options = module(name).Options(bus=place.bus, **options)
+    def __init__(self, bus, name, **options):
+        self.bus = bus
+        self.options = module(name).Options(bus=bus.name, **options)
         self.channels = module(name).channels(self.options)
         simulated = importlib.import_module(f"sensorml.sim.chips.{name}")
-        self.chip = simulated.Chip(Machine(MachineOptions()), place.clock)
-        place.put({self.options.address: self.chip})
-        self.driver = module(name).Driver(self.options, place.connect, place.clock)
+        self.chip = simulated.Chip(Machine(MachineOptions()), bus.clock)
+        bus.put({self.options.address: self.chip})
+        self.driver = module(name).Driver(self.options, bus.connect, bus.clock)
 
     def row(self):
-        """Visit the driver when it wants to be visited, until it has a row."""
+        """Read the driver once a period until it has a row."""
         for _ in range(16):
-            self.place.wait(self.driver.period_s)
+            self.bus.wait(self.driver.period_s)
             if (block := self.driver.read()) is not None:
                 return block
-        raise AssertionError("16 visits and no row")
+        raise AssertionError("no row in 16 reads")
 
 
 def highest_rate_hz(name):
@@ -61,42 +61,40 @@ def name(request):
     return request.param
 
 
-def test_a_row_comes_once_a_period_with_the_time_of_the_read(place, name):
-    bench = Bench(place, name, rate_hz=0.5)
+def test_a_row_comes_once_a_period_with_the_time_of_the_read(bus, name):
+    bench = Bench(bus, name, rate_hz=0.5)
     bench.driver.start()
-    begun = bench.place.now_ns
+    begun = bench.bus.now_ns
     for i in range(1, 5):
         block = bench.row()
         assert block.samples.shape == (1, len(bench.channels))
         assert block.samples.dtype == np.float32
         assert np.isfinite(block.samples).all()
         due_ns = begun + i * 2_000_000_000
-        assert due_ns <= block.start_ns <= bench.place.now_ns < due_ns + 0.02e9
+        assert due_ns <= block.start_ns <= bench.bus.now_ns < due_ns + 0.02e9
         assert (block.rate_hz, block.missed, block.age_ns) == (0.5, 0, 0)
 
 
-def test_rows_that_nobody_asked_for_are_missed(place, name):
-    bench = Bench(place, name)
+def test_rows_that_were_not_read_count_as_missed(bus, name):
+    bench = Bench(bus, name)
     bench.driver.start()
     bench.row()
-    bench.place.wait(5 / bench.options.rate_hz)
+    bench.bus.wait(5 / bench.options.rate_hz)
     assert 4 <= bench.row().missed <= 5
 
 
-def test_late_visits_make_no_driver_fail_and_cost_a_row_only_where_two_come_close(
-    place, name
-):
+def test_late_reads_cost_a_row_only_when_two_are_close_together(bus, name):
     most = highest_rate_hz(name)
-    bench = Bench(place, name, rate_hz=most)
+    bench = Bench(bus, name, rate_hz=most)
     bench.driver.start()
     period_ns = bench.driver.period_s * 1e9
-    last_ns = begun_ns = bench.place.now_ns
+    last_ns = begun_ns = bench.bus.now_ns
     rows = empty = missed = 0
-    # Later than that, and it might be the next visit, early.
+    # A later read could count as an early one of the next period.
     for i, late in enumerate(np.random.default_rng(1).uniform(0, 0.8, 30), 1):
         due_ns = begun_ns + (i + late) * period_ns
-        bench.place.wait(max(0, due_ns - bench.place.now_ns) / 1e9)
-        apart = (bench.place.now_ns - last_ns) / period_ns
+        bench.bus.wait(max(0, due_ns - bench.bus.now_ns) / 1e9)
+        apart = (bench.bus.now_ns - last_ns) / period_ns
         if (block := bench.driver.read()) is not None:
             rows, missed, last_ns = rows + 1, missed + block.missed, block.start_ns
         else:
@@ -106,27 +104,27 @@ def test_late_visits_make_no_driver_fail_and_cost_a_row_only_where_two_come_clos
     assert missed <= empty
 
 
-def test_how_late_a_row_is_is_its_jitter(place, name):
-    bench = Bench(place, name, rate_hz=1.0)
+def test_the_jitter_is_the_delay_of_a_row(bus, name):
+    bench = Bench(bus, name, rate_hz=1.0)
     bench.driver.start()
     assert bench.row().jitter_ns == 0
-    bench.place.wait(1.3)
+    bench.bus.wait(1.3)
     assert bench.driver.read().jitter_ns == pytest.approx(0.3e9, abs=0.02e9)
-    bench.place.wait(0.7)
+    bench.bus.wait(0.7)
     assert bench.driver.read().jitter_ns == pytest.approx(-0.3e9, abs=0.02e9)
 
 
-def test_the_highest_rate_is_one_that_the_chip_can_do(place, name):
+def test_the_chip_keeps_up_with_the_highest_rate(bus, name):
     most = highest_rate_hz(name)
-    bench = Bench(place, name, rate_hz=most)
+    bench = Bench(bus, name, rate_hz=most)
     bench.driver.start()
     assert [bench.row().missed for _ in range(3)] == [0, 0, 0]
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"rate_hz": most * 1.01}, module(name).Options)
 
 
-def test_an_absent_chip_is_a_bus_error_and_works_once_it_is_there(place, name):
-    bench = Bench(place, name)
+def test_an_absent_chip_is_a_bus_error_until_it_returns(bus, name):
+    bench = Bench(bus, name)
     bench.chip.absent = True
     with pytest.raises(BusError, match="check the wiring"):
         bench.driver.start()
@@ -136,8 +134,8 @@ def test_an_absent_chip_is_a_bus_error_and_works_once_it_is_there(place, name):
     bench.row()
 
 
-def test_a_chip_that_is_unplugged_while_it_runs_is_a_bus_error(place, name):
-    bench = Bench(place, name)
+def test_a_running_chip_that_is_unplugged_is_a_bus_error(bus, name):
+    bench = Bench(bus, name)
     bench.driver.start()
     bench.row()
     bench.chip.absent = True
@@ -147,8 +145,8 @@ def test_a_chip_that_is_unplugged_while_it_runs_is_a_bus_error(place, name):
 
 
 @pytest.mark.parametrize("stuck", [0x00, 0x55, 0xFF])
-def test_a_stuck_data_line_is_an_error_and_never_a_number(place, name, stuck):
-    bench = Bench(place, name)
+def test_a_stuck_data_line_is_an_error_and_never_a_number(bus, name, stuck):
+    bench = Bench(bus, name)
     bench.chip.stuck = stuck
     with pytest.raises(SensorError):
         bench.driver.start()
@@ -161,8 +159,8 @@ def test_a_stuck_data_line_is_an_error_and_never_a_number(place, name, stuck):
         bench.row()
 
 
-def test_a_brown_out_is_noticed_and_a_new_start_cures_it(place, name):
-    bench = Bench(place, name)
+def test_a_brown_out_is_an_error_until_the_next_start(bus, name):
+    bench = Bench(bus, name)
     bench.driver.start()
     bench.row()
     bench.chip.brown_out()
@@ -173,36 +171,36 @@ def test_a_brown_out_is_noticed_and_a_new_start_cures_it(place, name):
     bench.row()
 
 
-def test_stop_puts_the_chip_to_sleep_and_may_come_at_any_time(place, name):
-    bench = Bench(place, name)
+def test_stop_puts_the_chip_to_sleep_and_may_come_at_any_time(bus, name):
+    bench = Bench(bus, name)
     bench.driver.stop()
     bench.driver.start()
     assert not bench.chip.asleep
     bench.row()
     bench.driver.stop()
     bench.driver.stop()
-    bench.place.wait(1)
+    bench.bus.wait(1)
     assert bench.chip.asleep
     with pytest.raises(BusError, match="not started"):
         bench.driver.read()
 
 
-def test_a_new_start_knows_nothing_of_the_time_before(place, name):
-    bench = Bench(place, name)
+def test_a_new_start_counts_no_earlier_rows_as_missed(bus, name):
+    bench = Bench(bus, name)
     bench.driver.start()
     bench.row()
-    bench.place.wait(100)
+    bench.bus.wait(100)
     bench.driver.start()
     assert bench.row().missed == 0
 
 
-def test_on_a_simulated_bus_the_chip_comes_with_it(name):
+def test_a_simulated_bus_has_the_chip(name):
     driver = module(name).Driver(module(name).Options(bus="sim", rate_hz=0.5))
     driver.start()
     driver.stop()
 
 
-def test_its_channels_are_known_without_hardware(name):
-    found = module(name).channels(module(name).Options())
-    assert found
-    assert len({channel.name for channel in found}) == len(found)
+def test_channels_need_no_hardware(name):
+    channels = module(name).channels(module(name).Options())
+    assert channels
+    assert len({channel.name for channel in channels}) == len(channels)

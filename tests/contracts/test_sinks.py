@@ -1,4 +1,4 @@
-"""What every file in sensorml/sinks/ must offer; a new file is found by itself."""
+"""The contract of every file in sensorml/sinks/; the tests find new files."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def module(request):
 
 
 def example(module):
-    """Return the `[[sink]]` table that the module's docstring shows."""
+    """Return the `[[sink]]` table in the module's docstring."""
     _, mark, text = inspect.getdoc(module).partition("    [[sink]]\n")
-    assert mark, "the docstring shows no [[sink]] table"
+    assert mark, "the docstring has no [[sink]] table"
     [table] = tomllib.loads("[[sink]]\n" + textwrap.dedent(text))["sink"]
     return table
 
@@ -42,16 +42,16 @@ def options(module):
     return decoded
 
 
-def test_there_are_sinks():
+def test_influxdb_is_a_sink():
     assert "influxdb" in NAMES
 
 
-def test_its_documented_example_is_a_valid_configuration(module):
+def test_the_example_of_the_docstring_is_valid(module):
     assert example(module)["driver"] == module.__name__.rpartition(".")[2]
     assert isinstance(options(module), module.Options)
 
 
-def test_an_unknown_key_of_its_table_is_an_error(module):
+def test_an_unknown_key_is_an_error(module):
     assert issubclass(module.Options, Table)
     with pytest.raises(msgspec.ValidationError, match="unknown field"):
         msgspec.convert(
@@ -59,26 +59,26 @@ def test_an_unknown_key_of_its_table_is_an_error(module):
         )
 
 
-def test_it_holds_no_secret_in_its_configuration(module):
+def test_the_configuration_holds_no_secret(module):
     named = [field.name for field in msgspec.structs.fields(module.Options)]
     assert {"token", "password", "secret"}.isdisjoint(named)
 
 
-def test_it_is_made_and_closed_without_touching_anything(module):
+def test_a_sink_is_made_and_closed_without_a_connection(module):
     sink = module.Sink(options(module), {"device": "pi"})
     assert list(inspect.signature(sink.send).parameters) == ["kind", "rows"]
     sink.close()
     sink.close()
 
 
-def test_importing_it_imports_no_library_that_takes_long(module):
+def test_a_sink_imports_no_slow_library(module):
     code = (
         "import sys, msgspec, numpy; before = set(sys.modules); "
         f"import {module.__name__}; "
         "new = {name.partition('.')[0] for name in set(sys.modules) - before}; "
         "print(*sorted(new - sys.stdlib_module_names - {'sensorml', 'numpy'}))"
     )
-    ran = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert ran.stdout.strip() == ""
+    assert completed.stdout.strip() == ""

@@ -1,6 +1,6 @@
-"""What a chip or a line must do that is really there, wired up by somebody.
+"""The contract of real chips and lines that are wired to this computer.
 
-They run on simulated ones, unless `--hardware FILE` says what there is.
+The tests run on simulated chips and lines unless `--hardware FILE` describes real ones.
 """
 
 import importlib
@@ -26,11 +26,11 @@ from sensorml.gpio import lines as gpio
 from sensorml.sim.machine import Machine, MachineOptions
 
 RATE_TOLERANCE = 0.05
-"""The accelerometers' oscillators are within 1 to 4 %."""
+"""The tolerance of an accelerometer's rate, whose oscillator is within 1 to 4 %."""
 LEVEL_TOLERANCE_G = 0.25
-"""What the worst of them, the ADXL345, may be off on z (Table 1, 0 g Output)."""
+"""The largest offset, that of the ADXL345 on z (Table 1, 0 g Output)."""
 ROWS = 5
-"""Of a chip that is polled; an accelerometer gives those of SECONDS."""
+"""The rows read from a polled chip; an accelerometer is read for SECONDS."""
 SECONDS = 5.0
 
 
@@ -38,30 +38,30 @@ def has_fifo(sensor):
     return not isinstance(sensor.options, PolledOptions)
 
 
-def can_test_itself(sensor):
+def has_self_test(sensor):
     return hasattr(plugins.driver(sensor.driver), "self_test")
 
 
 class Bench:
-    """A chip's driver, and all that goes over the wires."""
+    """A chip's driver, and a record of its transfers."""
 
-    def __init__(self, sensor, place):
-        self.place = place
+    def __init__(self, sensor, bus):
+        self.bus = bus
         self.sensor = sensor
         self.module = plugins.driver(sensor.driver)
-        self.driver = self.module.Driver(sensor.options, self.connect, place.clock)
+        self.driver = self.module.Driver(sensor.options, self.connect, bus.clock)
 
     def connect(self, options=None, chip=None):
         options, chip = options or self.sensor.options, chip or self.sensor.driver
-        self.ear = wired.Ear(self.place.connect(options, chip))
+        self.ear = wired.Ear(self.bus.connect(options, chip))
         return self.ear
 
     def run(self, seconds=SECONDS):
-        """Read at the driver's own pace; returns what comes."""
-        end_ns = self.place.now_ns + seconds * 1e9
+        """Read at the driver's own pace; return the blocks."""
+        end_ns = self.bus.now_ns + seconds * 1e9
         blocks = []
-        while self.place.now_ns < end_ns:
-            self.place.wait(self.driver.period_s)
+        while self.bus.now_ns < end_ns:
+            self.bus.wait(self.driver.period_s)
             if (block := self.driver.read()) is not None:
                 blocks.append(block)
         return blocks
@@ -70,13 +70,13 @@ class Bench:
 @pytest.fixture
 def bench(sensor, request):
     if request.config.getoption("hardware"):
-        place = wired.Here(sensor.driver)
+        bus = wired.Here(sensor.driver)
     else:
-        place = SimulatedBus()
-        still = Machine(MachineOptions(harmonics=()))
+        bus = SimulatedBus()
+        at_rest = Machine(MachineOptions(harmonics=()))
         chips = importlib.import_module(f"sensorml.sim.chips.{sensor.driver}")
-        place.put({sensor.options.address: chips.Chip(still, place.clock)})
-    bench = Bench(sensor, place)
+        bus.put({sensor.options.address: chips.Chip(at_rest, bus.clock)})
+    bench = Bench(sensor, bus)
     yield bench
     bench.driver.stop()
 
@@ -85,11 +85,11 @@ def rows(blocks):
     return np.concatenate([block.samples for block in blocks])
 
 
-def test_it_is_the_chip_that_it_should_be(bench):
+def test_the_identity_is_that_of_the_chip(bench):
     assert bench.driver.start() is None
 
 
-def test_it_holds_what_is_written_to_it(bench):
+def test_registers_keep_what_is_written_to_them(bench):
     bench.driver.start()
     assert bench.run(max(0.5, 3 * bench.driver.period_s))
     assert bench.ear.held
@@ -106,24 +106,24 @@ def test_rows_come_at_the_nominal_rate(bench):
 
 
 @pytest.mark.only(when=has_fifo)
-def test_at_rest_it_feels_gravity_and_is_not_frozen(bench):
+def test_a_chip_at_rest_measures_gravity_and_is_not_frozen(bench):
     bench.driver.start()
-    got = rows(bench.run())
-    assert got.std(axis=0).max() < 0.05, "it is shaken: stop the machine"
-    assert math.dist(got.mean(axis=0), (0, 0, 0)) == pytest.approx(
+    samples = rows(bench.run())
+    assert samples.std(axis=0).max() < 0.05, "the sensor vibrates: stop the machine"
+    assert math.dist(samples.mean(axis=0), (0, 0, 0)) == pytest.approx(
         1, abs=LEVEL_TOLERANCE_G
     )
-    assert got.std(axis=0).min() > 0
+    assert samples.std(axis=0).min() > 0
 
 
 @pytest.mark.only(when=has_fifo)
-def test_a_reader_that_was_away_knows_how_many_rows_it_lost(bench):
+def test_rows_lost_in_a_pause_are_counted(bench):
     bench.driver.start()
     bench.run(2)
-    away_ns = bench.place.now_ns
-    bench.place.wait(2)
+    paused_ns = bench.bus.now_ns
+    bench.bus.wait(2)
     blocks = bench.run(1)
-    expected = (bench.place.now_ns - away_ns) / 1e9 * bench.sensor.options.rate_hz
+    expected = (bench.bus.now_ns - paused_ns) / 1e9 * bench.sensor.options.rate_hz
     lost = sum(block.missed for block in blocks)
     assert lost > 0
     assert lost + len(rows(blocks)) == pytest.approx(expected, rel=2 * RATE_TOLERANCE)
@@ -132,13 +132,13 @@ def test_a_reader_that_was_away_knows_how_many_rows_it_lost(bench):
 @pytest.mark.only(when=lambda sensor: not has_fifo(sensor))
 def test_a_row_comes_once_a_period(bench):
     bench.driver.start()
-    got = rows(blocks := bench.run(ROWS / bench.sensor.options.rate_hz))
-    assert len(got) == pytest.approx(ROWS, abs=1)
-    assert np.isfinite(got).all()
+    samples = rows(blocks := bench.run(ROWS / bench.sensor.options.rate_hz))
+    assert len(samples) == pytest.approx(ROWS, abs=1)
+    assert np.isfinite(samples).all()
     assert [block.missed for block in blocks] == [0] * len(blocks)
 
 
-def test_stopped_it_keeps_what_puts_it_to_sleep_and_starts_again(bench):
+def test_a_stopped_chip_sleeps_and_starts_again(bench):
     bench.driver.start()
     ear = bench.ear
     ear.written.clear()
@@ -154,17 +154,17 @@ def test_stopped_it_keeps_what_puts_it_to_sleep_and_starts_again(bench):
     assert bench.run(max(0.5, 3 * bench.driver.period_s))
 
 
-@pytest.mark.only(when=can_test_itself)
-def test_it_passes_its_self_test(bench):
+@pytest.mark.only(when=has_self_test)
+def test_the_chip_passes_its_self_test(bench):
     bus = bench.connect()
-    result = bench.module.self_test(bus, bench.place.wait)
+    result = bench.module.self_test(bus, bench.bus.wait)
     bus.close()
     assert result.verdict == "passed", result
 
 
 @pytest.fixture(scope="module")
 def header(request):
-    """The board's lines, or simulated ones; lgpio's thread stays for ever."""
+    """The board's lines, or simulated ones; for the module, as lgpio's thread stays."""
     if request.config.getoption("hardware"):
         wiring.use_header()
         if gpio.simulated():
@@ -187,30 +187,30 @@ def header(request):
 
 @pytest.mark.parametrize("active", ["high", "low"])
 @pytest.mark.parametrize("fail_safe", ["on", "off"])
-def test_an_alarm_is_seen_at_the_other_end_of_the_wire(header, loop, active, fail_safe):
+def test_an_alarm_arrives_at_the_other_end_of_the_wire(header, loop, active, fail_safe):
     alarm = Alarm(
         name="wire", model="none", gpio=loop.output, active=active, fail_safe=fail_safe
     )
-    safe, heard = fail_safe == "on", []
+    safe, changes = fail_safe == "on", []
     with ExitStack() as stack:
         line = wiring.alarm_line(alarm, stack, LineTimer())
         end = gpio.open_input(
             loop.input,
-            on_change=lambda on, _at_ns: heard.append(on),
+            on_change=lambda on, _at_ns: changes.append(on),
             pull="none",
             active=active,
         )
         stack.callback(end.close)
-        assert comes_true(lambda: end.value is safe)
+        assert becomes_true(lambda: end.value is safe)
         signals = [(Signal.OFF, False), (Signal.ALARM, True)]
         for signal, on in signals if safe else reversed(signals):
             line.set(signal)
-            assert comes_true(lambda on=on: end.value is on and heard[-1:] == [on])
+            assert becomes_true(lambda on=on: end.value is on and changes[-1:] == [on])
 
 
-def comes_true(condition):
+def becomes_true(condition):
     for _ in range(200):
         if condition():
             return True
-        time.sleep(0.01)  # of a wire; simulated lines need none
+        time.sleep(0.01)  # for a real wire; simulated lines change at once
     return False

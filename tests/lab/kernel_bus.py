@@ -22,7 +22,7 @@ _SET_TIMER_SLACK = 29  # linux/prctl.h, in ns
 class KernelBus:
     """A bus like `simulated_bus.SimulatedBus`, through smbus2 and /dev/i2c-1."""
 
-    bus = 1
+    name = 1
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter

@@ -6,11 +6,11 @@ from kernel_bus import KernelBus, fast_bus
 
 # These need many seconds of samples; test_figures.py and test_faults.py do that here.
 del (
-    test_times_and_rate_are_those_of_the_sensors_clock,  # noqa: F821
+    test_times_and_rate_follow_the_sensors_clock,  # noqa: F821
     test_blocks_follow_each_other_without_a_jump,  # noqa: F821
-    test_what_an_overrun_lost_is_counted,  # noqa: F821
-    test_a_reader_held_up_amid_a_read_glues_nothing_together,  # noqa: F821
-    test_at_any_rate_it_is_read_at_fifo_rows_and_every_sample_arrives_once,  # noqa: F821
+    test_the_rows_that_an_overrun_lost_are_counted,  # noqa: F821
+    test_a_reader_delayed_within_a_read_joins_no_separate_samples,  # noqa: F821
+    test_fifo_rows_holds_at_any_rate_and_every_sample_arrives_once,  # noqa: F821
 )
 
 
@@ -21,7 +21,7 @@ def adapter():
 
 
 @pytest.fixture
-def place(adapter):
-    place = KernelBus(adapter)
-    yield place
-    place.close()
+def bus(adapter):
+    bus = KernelBus(adapter)
+    yield bus
+    bus.close()

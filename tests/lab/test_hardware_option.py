@@ -115,13 +115,13 @@ def test_faults_of_the_hardware_are_found(header, chips, tmp_path):
     chips[0x68] = mpu6050.Chip(at_rest(gravity=(0, 0.5, 0.5)))
     chips[0x76].absent = True
     status, output = hardware(
-        tmp_path, "-k", "self_test or gravity or should_be or alarm"
+        tmp_path, "-k", "self_test or gravity or identity or alarm"
     )
     assert status == 1, output
     on_first = {test for test, where in failures(output) if where == "sensor 0]"}
-    assert on_first == {"it_passes_its_self_test"}
+    assert on_first == {"the_chip_passes_its_self_test"}
     on_lid = {test for test, where in failures(output) if where == "lid]"}
-    assert on_lid == {"at_rest_it_feels_gravity_and_is_not_frozen"}
+    assert on_lid == {"a_chip_at_rest_measures_gravity_and_is_not_frozen"}
     assert "bme280 at 0x76 on i2c-1: nobody answers there" in output
     wires = [test for test, where in failures(output) if where.startswith("loop0")]
     assert len(wires) == 4

@@ -12,7 +12,7 @@ def adapter():
 
 
 @pytest.fixture
-def place(adapter):
-    place = KernelBus(adapter)
-    yield place
-    place.close()
+def bus(adapter):
+    bus = KernelBus(adapter)
+    yield bus
+    bus.close()
