@@ -1,8 +1,8 @@
-"""Cut the one window that begins at a trigger. Pure, like `ring`.
+"""Windows that begin at a trigger. Pure, like `ring`.
 
-A trigger and the block with its moment come in either order: some history is
-kept, and a trigger may lie ahead. The window is the rows from the first on that
-was taken at the trigger or after it.
+A trigger and the block with its moment arrive in either order: some history is kept,
+and a trigger may be ahead of the samples. The first row of the window is the first
+that was taken at the trigger or after it.
 """
 
 from __future__ import annotations
@@ -15,18 +15,17 @@ from sensorml.pipeline.ring import Ring, Windows
 from sensorml.types import Block
 
 HISTORY_S: Final = 1.0
-"""So late may a trigger come, at least, after the block with its moment."""
-
+"""How late a trigger may arrive after the block with its moment."""
 
 MAX_PENDING: Final = 64
-"""Triggers that may wait for their samples."""
+"""How many triggers may wait for their samples."""
 
 
 class Capture(Ring):
-    """A ring that gives out windows only where it is told to.
+    """A ring that returns only the windows that begin at a trigger.
 
-    A trigger within the window of the one before it is ignored and counted: it
-    may be a bounce, and the windows would overlap.
+    A trigger within the window of the one before is ignored and counted: it may be a
+    bounce, and the windows would overlap.
     """
 
     def __init__(
@@ -36,25 +35,25 @@ class Capture(Ring):
             channels=channels, window=window, hop=window, frozen_rows=frozen_rows
         )
         self.ignored = 0
-        """Triggers that were within another's window, or one too many."""
+        """Triggers within the window of another, or more than `MAX_PENDING`."""
         self._history = max(window, math.ceil(rate_hz * HISTORY_S))
         self._pending: deque[int] = deque()
-        self._over_ns: float = -math.inf  # when the last window's last row was taken
+        self._over_ns: float = -math.inf  # end of the last window
 
     def trigger(self, at_ns: int) -> None:
-        """Capture from `at_ns` on; to be told in the order of the times."""
+        """Add a trigger; triggers come in the order of their times."""
         if len(self._pending) < MAX_PENDING:
             self._pending.append(at_ns)
         else:
             self.ignored += 1
 
     def push(self, block: Block) -> Windows | None:
-        """Take a block in; return the first window that is complete with it."""
+        """Add a block; return the first window that it completes, or None."""
         self._append(block)
         return self.take()
 
     def take(self) -> Windows | None:
-        """Return the next window of which all rows are there."""
+        """Return the next window of which all rows are there, or None."""
         while self._pending and self._pending[0] <= self._over_ns:
             self._pending.popleft()
             self.ignored += 1
@@ -86,7 +85,7 @@ class Capture(Ring):
         return None
 
     def _with_late_rows(self, cut: Windows, at_ns: int) -> Windows:
-        """Let the quality tell when rows at the trigger itself are not there."""
+        """Lower the quality where the rows right after the trigger are missing."""
         period_ns = self._spans[-1][2]
         late = max(0, round((cut.start_ns[0] - at_ns) / period_ns) - 1)
         missed = self.window / cut.quality[0] - self.window

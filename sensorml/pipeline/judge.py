@@ -1,4 +1,4 @@
-"""judge: say what this is."""
+"""The state of a window: its score, clipping and gravity against the card."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sensorml.types import State
 
 
 class Judge:
-    """Says the state of one window, by what its model's card holds."""
+    """Judges windows by the threshold and the baseline of one card."""
 
     def __init__(self, card: Card) -> None:
         self._threshold = card.threshold.value
@@ -25,25 +25,25 @@ class Judge:
     def state(
         self, score: float, means: Sequence[float], clipped: float
     ) -> tuple[State, str]:
-        """Judge one window that was scored; return its state and why.
+        """Return the state of one window that was scored, and the reason.
 
         Args:
-            score: larger is stranger.
+            score: larger is less normal.
             means: the mean of every channel over the window.
             clipped: share of the window's rows at full scale.
         """
         if self._gravity and self._is_tilted(means):
             degrees = tilt_deg(self._gravity, means)
             return State.BASELINE_MISMATCH, (
-                f"the sensor is turned by {degrees:.0f}° against its baseline: "
-                "mount it as it was, or commission it again"
+                f"the sensor is tilted by {degrees:.0f}° from its baseline: "
+                "mount it as it was, or train the model again"
             )
         if score > self._threshold:
             return State.ANOMALY, ""
         if math.isnan(score):
             return State.UNKNOWN, "the model's score is not a number"
         if clipped > self._max_clipped:
-            # Clipping hides energy, so a low score proves nothing.
+            # Clipping removes energy, so a low score is no evidence of health.
             return State.UNKNOWN, f"{clipped:.0%} of the samples are at full scale"
         return State.NORMAL, ""
 

@@ -1,7 +1,7 @@
-"""The model card, `model.toml`: what a model wants, yields and was made of.
+"""The model card, `model.toml`: input, features, output, threshold and provenance.
 
-A card and every file of its folder are verified here before anything is
-loaded; what only a runtime can tell is refused by `engines`.
+`model_files` reads it and verifies the files of its folder before any of them is
+loaded; `inference/tflite_file` compares it with the tensors of the model.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ from sensorml.schema import Count, Floats, Positive, Table
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 
-
 CARD = "model.toml"
 CPU_FILE = "model.tflite"
 EDGETPU_FILE = "model_edgetpu.tflite"
 
 
 class Input(Table, frozen=True, kw_only=True):
-    """What the model was trained on; a sensor must deliver the same."""
+    """The samples that the model was trained on; a sensor must deliver the same."""
 
     channels: tuple[str, ...]
     unit: str
@@ -34,11 +33,11 @@ class Input(Table, frozen=True, kw_only=True):
     window: Annotated[int, Meta(ge=2, le=1_000_000)]
     hop: Count
     min_quality: Share = 1.0
-    """A window with a smaller share of real samples is withheld."""
+    """A window with a smaller share of real samples is not shown to the model."""
     max_clipped: Share = 0.01
     """A window with a larger share of rows at full scale is never normal."""
     frozen_rows: Annotated[int, Meta(ge=0)] = 0
-    """So many identical rows in a row mean a frozen sensor; 0: never."""
+    """This many consecutive identical rows mean a frozen sensor; 0: never."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.hop <= self.window:
@@ -51,7 +50,7 @@ class Input(Table, frozen=True, kw_only=True):
         if self.frozen_rows and not 2 <= self.frozen_rows <= self.window:
             raise ValueError(
                 f"frozen_rows {self.frozen_rows} is not between 2 and window "
-                f"{self.window}: give that many identical rows, or 0 for never"
+                f"{self.window}: give a number of rows, or 0 for never"
             )
 
     def why_not(
@@ -107,12 +106,12 @@ class Output(Table, frozen=True, kw_only=True):
 
     score: Literal["reconstruction", "value", "probability"] | None = None
     """reconstruction: mean squared difference of input and output, in standard
-    deviations; value: the first output; probability: 1 - p(normal label), or of
-    the likeliest label where none is normal. None: what the card's kind is scored
-    by, in this order anomaly, regression, classifier."""
+    deviations; value: the first output; probability: 1 - p(normal label), or 1 - p of
+    the likeliest label where none is normal. None: reconstruction for an anomaly,
+    value for a regression, probability for a classifier."""
     labels: tuple[str, ...] = ()
     normal: str = ""
-    """Which of the labels is the healthy one, if any is."""
+    """The label of the healthy state, if there is one."""
 
     def __post_init__(self) -> None:
         if self.normal and self.normal not in self.labels:
@@ -124,35 +123,33 @@ class Output(Table, frozen=True, kw_only=True):
 
 
 class Threshold(Table, frozen=True, kw_only=True):
-    """Over this a window is an anomaly, and how the number was found."""
+    """The score above which a window is an anomaly, and its calibration."""
 
     value: float
     quantile: Share | None = None
     windows: int | None = None
-    """Calibration windows the quantile was taken of."""
+    """How many windows the quantile was computed from."""
     false_alarm_rate: Share | None = None
-    """Of normal windows no larger share is over it, at 95 % confidence."""
+    """At most this share of normal windows is above it, at 95 % confidence."""
     date: str = ""
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
-            raise ValueError(
-                f"value is {self.value}: give a number, or nothing is ever an anomaly"
-            )
+            raise ValueError(f"value is {self.value}: give a finite number")
 
 
 class Baseline(Table, frozen=True, kw_only=True):
-    """What normal looked like when the model was commissioned."""
+    """The normal state when the model was trained."""
 
     level: Floats = ()
-    """RMS without DC per channel, in the input's unit."""
+    """RMS without DC per channel, in the unit of the input."""
     gravity: Floats = ()
-    """Mean acceleration per channel, in the input's unit; empty: not checked."""
+    """Mean acceleration per channel, in the unit of the input; empty: not checked."""
     max_tilt_deg: Annotated[float, Meta(gt=0, le=180)] = 5.0
 
 
 class Provenance(Table, frozen=True, kw_only=True):
-    """Where the model came from."""
+    """The origin of the model."""
 
     tool: str = ""
     arch: str = ""
@@ -190,7 +187,7 @@ class Card(Table, frozen=True, kw_only=True):
             raise ValueError("output.labels is missing: a classifier has labels")
         if len(self.baseline.gravity) not in {0, len(self.input.channels)}:
             raise ValueError(
-                "baseline.gravity has not one number per channel: commission again"
+                "baseline.gravity needs one number per channel: train the model again"
             )
 
     @property
@@ -201,7 +198,7 @@ class Card(Table, frozen=True, kw_only=True):
 
     @property
     def score(self) -> Literal["reconstruction", "value", "probability"]:
-        """How a window's score comes from the model's output."""
+        """How the score of a window follows from the output of the model."""
         if self.output.score is not None:
             return self.output.score
         return _USUAL_SCORE[self.kind]

@@ -1,8 +1,7 @@
-"""One model on one sensor: block → windows → features → engine → judgement.
+"""One model on one sensor: block → windows → features → engine → predictions.
 
-`step` is the whole of it. The service calls it for every block of a live
-sensor, `sensorml score` for every block of a recording: what was measured
-off line is what runs on the machine.
+The service calls `step` for every block of a sensor, and `sensorml score` for every
+block of a recording, so that results off line are those on the machine.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ FROZEN: Final = "frozen: the sensor repeats the same sample"
 _NAN: Final = float("nan")
 
 
-class _Shown(NamedTuple):
-    """One window that went through the model."""
+class _Result(NamedTuple):
+    """The result of the model for one window."""
 
     score: float
     means: list[float]
@@ -41,25 +40,24 @@ class _Shown(NamedTuple):
 
 
 class _Run(NamedTuple):
-    """The windows that went through the model, in order, and what it took."""
+    """The results of the windows in the model, and the time of each stage."""
 
-    shown: list[_Shown]
+    results: list[_Result]
     features_ns: int
     quantise_ns: int
     invoke_ns: int
 
 
-_NONE_SHOWN: Final = _Run([], 0, 0, 0)
-_WITHHELD: Final = _Shown(_NAN, [], "", _NAN)
+_NO_RUN: Final = _Run([], 0, 0, 0)
+_WITHHELD: Final = _Result(_NAN, [], "", _NAN)
 
 
 class Pipeline:
     """Runs one model over the blocks of one sensor.
 
-    It keeps the rows that coming windows need, and nothing else; it opens
-    nothing and knows no wall clock. `clock` (ns, monotonic) only measures how
-    long the stages take. A pipeline that is triggered judges the windows that
-    begin with a `trigger`, and no others.
+    It keeps the rows that coming windows need, and nothing else; it opens no file and
+    reads no wall clock. `clock` (ns, monotonic) only measures how long the stages take.
+    A triggered pipeline judges the windows that begin at a `trigger`, and no others.
     """
 
     def __init__(
@@ -104,15 +102,15 @@ class Pipeline:
         self._threshold = card.threshold.value
 
     def step(self, block: Block, *, waited_ns: int = 0) -> Sequence[Prediction]:
-        """Take a block in; judge every window that is complete with it.
+        """Add a block; judge every window that it completes.
 
         Args:
             block: samples in the card's unit, shape (n, channels).
-            waited_ns: how long the block lay between its read and this call.
+            waited_ns: how long the block waited between its read and this call.
 
         Returns:
-            One prediction a window, oldest first. A window with too many
-            missing rows, or from a frozen sensor, is never shown to the model.
+            One prediction a window, oldest first. The model is never run on a window
+            with too many missing rows or from a frozen sensor.
 
         Raises:
             DelegateError: the engine failed.
@@ -122,7 +120,7 @@ class Pipeline:
         if windows is None and capture is None:
             return ()
         begun_ns = self._clock()
-        # The clock's time of now minus this is the source's time of now.
+        # Now on the clock, minus this, is now on the clock of the source.
         self._ahead_ns = begun_ns - waited_ns - block.age_ns - _last_row_ns(block)
         self._rate_hz = block.rate_hz
         self._frozen = block.frozen
@@ -132,18 +130,18 @@ class Pipeline:
 
     @property
     def triggered(self) -> bool:
-        """Whether windows begin with a trigger only."""
+        """Return whether windows begin at a trigger only."""
         return self._capture is not None
 
     @property
     def ignored(self) -> int:
-        """Triggers that came within another's window."""
+        """The number of triggers that were within the window of another."""
         return self._capture.ignored if self._capture is not None else 0
 
     def trigger(self, at_ns: int) -> Sequence[Prediction]:
-        """Judge the window that begins at `at_ns`, on the source's clock.
+        """Judge the window that begins at `at_ns`, on the clock of the source.
 
-        It comes from here if all its rows are there already, else from `step`.
+        It is returned here if all its rows are there already, else by `step`.
         """
         if self._capture is None:
             return ()
@@ -151,11 +149,11 @@ class Pipeline:
         return self._captured(self._capture, self._capture.take())
 
     def _captured(self, capture: Capture, windows: Windows | None) -> list[Prediction]:
-        found: list[Prediction] = []
+        predictions: list[Prediction] = []
         while windows is not None:
-            found += self._judged(windows, self._clock())
+            predictions += self._judged(windows, self._clock())
             windows = capture.take()
-        return found
+        return predictions
 
     def _judged(self, windows: Windows, begun_ns: int) -> list[Prediction]:
         off_rate = self._why_off_rate(self._rate_hz)
@@ -165,7 +163,7 @@ class Pipeline:
         data = windows.data
         if any(withheld):
             data = data[[not why for why in withheld]]
-        run = self._run(data) if len(data) else _NONE_SHOWN
+        run = self._run(data) if len(data) else _NO_RUN
         return self._predictions(windows, withheld, run, begun_ns)
 
     def _why_off_rate(self, rate_hz: float) -> str:
@@ -173,7 +171,7 @@ class Pipeline:
             return ""
         wants = self.card.input
         return (
-            f"the sensor runs at {rate_hz:.4g} Hz, the model wants {wants.rate_hz:.4g} "
+            f"the sensor runs at {rate_hz:.4g} Hz, the model takes {wants.rate_hz:.4g} "
             f"± {wants.rate_tolerance:.0%}"
         )
 
@@ -185,7 +183,7 @@ class Pipeline:
         return ""
 
     def _run(self, data: Float32) -> _Run:
-        """Take windows (n, channels, window) through features and the model."""
+        """Run the model on the features of windows (n, channels, window)."""
         begun_ns = self._clock()
         means: Float32 = np.add.reduce(data, axis=2)
         means *= np.float32(1 / data.shape[2])
@@ -193,13 +191,13 @@ class Pipeline:
         features_ns = self._clock() - begun_ns
         outputs, quantise_ns, invoke_ns = self.engine.infer(features)
         rows = outputs.reshape(len(data), -1)
-        shown = map(
-            _Shown, self._scores(features, rows), means.tolist(), *self._labels(rows)
+        results = map(
+            _Result, self._scores(features, rows), means.tolist(), *self._labels(rows)
         )
-        return _Run(list(shown), features_ns, quantise_ns, invoke_ns)
+        return _Run(list(results), features_ns, quantise_ns, invoke_ns)
 
     def _scores(self, features: Float32, rows: Float32) -> list[float]:
-        """Return the score of every window; `features` are used up."""
+        """Return the score of every window; `features` are overwritten."""
         output = self.card.output
         if self.card.score == "reconstruction":
             features -= rows
@@ -232,12 +230,12 @@ class Pipeline:
         run: _Run,
         begun_ns: int,
     ) -> list[Prediction]:
-        """Judge every window and put everything known of it together."""
-        shown = iter(run.shown)
+        """Judge every window and return its prediction."""
+        results = iter(run.results)
         judged = [
             (_WITHHELD, State.UNKNOWN, why)
             if why
-            else self._verdict(next(shown), windows.clipped[i])
+            else self._verdict(next(results), windows.clipped[i])
             for i, why in enumerate(withheld)
         ]
         n = len(withheld)
@@ -251,7 +249,7 @@ class Pipeline:
                 windows.first + i,
                 windows.start_ns[i],
                 windows.end_ns[i],
-                seen.score,
+                result.score,
                 self._threshold,
                 state,
                 windows.quality[i],
@@ -260,15 +258,15 @@ class Pipeline:
                 quantise_ns,
                 invoke_ns,
                 decide_ns,
-                seen.label,
-                seen.probability,
+                result.label,
+                result.probability,
                 reason,
             )
-            for i, (seen, state, reason) in enumerate(judged)
+            for i, (result, state, reason) in enumerate(judged)
         ]
 
-    def _verdict(self, seen: _Shown, clipped: float) -> tuple[_Shown, State, str]:
-        return (seen, *self._judge.state(seen.score, seen.means, clipped))
+    def _verdict(self, result: _Result, clipped: float) -> tuple[_Result, State, str]:
+        return (result, *self._judge.state(result.score, result.means, clipped))
 
 
 def _last_row_ns(block: Block) -> int:

@@ -1,11 +1,11 @@
-"""An auto-encoder of dense layers, fitted with numpy and made int8.
+"""An auto-encoder of dense layers, fitted with numpy and quantised to int8.
 
 Adam: Kingma and Ba 2015, with its defaults. Noise on the input (a denoising
-auto-encoder, Vincent et al. 2008) keeps the net from learning to pass through
-whatever it is given. Why this one: docs/decisions/0003-default-model.md.
+auto-encoder, Vincent et al. 2008) prevents the network from learning the identity.
+The choice of this model: docs/decisions/0003-default-model.md.
 
-Everything is float64: rounding to int8 then hides what differs between one
-processor's sums and another's.
+All computations are in float64: the sums of different processors differ by less than
+the rounding to int8, so the model is the same.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ def fit(
 ) -> tuple[Dense, ...]:
     """Train on rows (n, size) of mean 0 and standard deviation 1.
 
-    `report` is told the share of the work that is done, 0 to 1, 20 times.
+    `report` is called 20 times with the share of the work that is done, 0 to 1.
     """
     random = np.random.default_rng(seed)
     size = rows.shape[1]
     weights, biases = _start(random, [size, *hidden, size])
-    adam = [_Adam(each) for each in (*weights, *biases)]
+    optimisers = [_Adam(parameter) for parameter in (*weights, *biases)]
     for step in range(1, STEPS + 1):
         batch = rows[random.integers(0, len(rows), _BATCH)]
         noisy = batch + _NOISE * random.standard_normal(batch.shape)
         rate = _RATE * (0.5 + 0.5 * np.cos(np.pi * step / STEPS))
         slopes = _slopes(weights, biases, noisy, batch)
-        for parameter, slope in zip(adam, slopes, strict=True):
-            parameter.descend(slope, rate, step)
+        for optimiser, slope in zip(optimisers, slopes, strict=True):
+            optimiser.descend(slope, rate, step)
         if step % (STEPS // 20) == 0:
             report(step / STEPS)
     last = len(weights) - 1
@@ -64,7 +64,7 @@ def fit(
 def _start(
     random: np.random.Generator, sizes: Sequence[int]
 ) -> tuple[list[Float64], list[Float64]]:
-    """Draw weights as He et al. 2015 do for ReLU; the last ones smaller."""
+    """Draw weights as He et al. 2015 for ReLU; those of the last layer are smaller."""
     pairs = list(zip(sizes[1:], sizes[:-1], strict=True))
     weights = [random.standard_normal(pair) * np.sqrt(2 / pair[1]) for pair in pairs]
     weights[-1] *= 0.3
@@ -74,15 +74,15 @@ def _start(
 def _slopes(
     weights: Sequence[Float64],
     biases: Sequence[Float64],
-    given: Float64,
-    wanted: Float64,
+    inputs: Float64,
+    targets: Float64,
 ) -> list[Float64]:
-    """Return the gradients of the mean squared error by weights, then by biases."""
-    values = [given]
+    """Return the gradients of the mean squared error: of weights, then of biases."""
+    values = [inputs]
     for i, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
         out = values[-1] @ weight.T + bias
         values.append(np.maximum(out, 0) if i < len(weights) - 1 else out)
-    error = (values[-1] - wanted) * (2 / wanted.size)
+    error = (values[-1] - targets) * (2 / targets.size)
     by_weight: list[Float64] = []
     by_bias: list[Float64] = []
     for i in reversed(range(len(weights))):
@@ -93,7 +93,7 @@ def _slopes(
 
 
 class _Adam:
-    """One array of parameters, changed in place."""
+    """The optimiser of one array of parameters, which it changes in place."""
 
     def __init__(self, values: Float64) -> None:
         self._values = values
@@ -120,18 +120,18 @@ def activations(layers: Sequence[Dense], rows: Float64) -> Iterator[Float64]:
 
 
 def residual_std(layers: Sequence[Dense], rows: Float64, period: int) -> Float64:
-    """Return how far off the reconstruction of each feature normally is.
+    """Return the standard deviation of each feature's reconstruction error.
 
     Args:
         layers: the auto-encoder.
         rows: shape (n, size).
-        period: features that far apart are one (channels, for raw samples).
+        period: features that far apart share a value (channels, for raw samples).
 
     Returns:
-        Shape (period,), none of them much below the others.
+        Shape (period,), at least 0.3 times the median.
     """
-    *_, rebuilt = activations(layers, rows)
-    squares = np.square(rows - rebuilt).reshape(-1, period)
+    *_, output = activations(layers, rows)
+    squares = np.square(rows - output).reshape(-1, period)
     residual: Float64 = np.sqrt(squares.mean(axis=0))
     return np.maximum(residual, _LEAST_RESIDUAL * np.median(residual))
 
@@ -149,10 +149,10 @@ def rescaled(layers: Sequence[Dense], unit: Float64) -> tuple[Dense, ...]:
 
 
 def quantised(layers: Sequence[Dense], rows: Float64) -> bytes:
-    """Write the layers as full int8, scaled for what `rows` excite in them.
+    """Return the layers as an int8 model, scaled to the activations of `rows`.
 
-    Normal rows fill the range. Stranger ones saturate, inside too, so that the
-    net cannot follow them out of what it has learnt.
+    Normal rows fill the range. Anomalous ones saturate, in hidden layers too, so that
+    the network does not reconstruct values outside the range that it has learnt.
     """
     scales = [
         Scale.covering(float(values.min()), float(values.max()))

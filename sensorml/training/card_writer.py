@@ -1,4 +1,4 @@
-"""A model card as TOML text that a person can read."""
+"""Model cards as readable TOML text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sensorml.schema import Floats
 
 
 def card_text(card: Card) -> str:
-    """Write a card. Defaults are written too, but what is empty is left out."""
+    """Return a card as text. Defaults are written, too; empty values are left out."""
     return "\n".join((*_lines(_fields(card), ""), ""))
 
 
@@ -23,7 +23,8 @@ def _fields(table: msgspec.Struct) -> dict[str, object]:
     values = [
         (field, getattr(table, field.name)) for field in msgspec.structs.fields(table)
     ]
-    values.sort(key=lambda pair: pair[0].type == Floats)  # long: after what is short
+    if tag:  # mean and std are long, so they come last
+        values.sort(key=lambda pair: pair[0].type == Floats)
     return tag | {
         field.encode_name: value
         for field, value in values
@@ -55,7 +56,7 @@ def _value(value: object) -> str:
         return _array([_value(item) for item in value])
     if isinstance(value, float):
         return repr(value)
-    # JSON's text, whole numbers, true and false are TOML's too.
+    # Text, whole numbers, true and false are written in TOML as in JSON.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -63,7 +64,7 @@ def _array(items: list[str]) -> str:
     short = f"[{', '.join(items)}]"
     if len(short) <= 72:
         return short
-    if any(" " in item for item in items):  # text is not broken within
+    if any(" " in item for item in items):  # one text a line
         body = "\n".join(f"  {item}," for item in items)
     else:
         body = textwrap.fill(

@@ -1,11 +1,10 @@
-"""Whether edgetpu_compiler will map a model to the Edge TPU, all of it.
+"""A forecast of what edgetpu_compiler maps to the Edge TPU.
 
-The compiler runs on x86-64 only, is not part of this program and tells only
-afterwards; it has the last word, since some operators have limits of their own.
-Sources: Coral, "TensorFlow models on the Edge TPU", model requirements and
-supported operations; versions: TensorFlow, `lite/tools/versioning/op_version.cc`,
-that of the plain 8-bit form. Of FULLY_CONNECTED version 4 is known to be mapped
-and version 9 not to be.
+The compiler runs on x86-64 only and is not part of this program. Its own result
+decides, since some operators have further limits.
+Sources: Coral, "TensorFlow models on the Edge TPU", model requirements and supported
+operations; versions: TensorFlow, `lite/tools/versioning/op_version.cc`, those of the
+plain 8-bit form. Version 4 of FULLY_CONNECTED was mapped in a test, version 9 was not.
 """
 
 from __future__ import annotations
@@ -15,13 +14,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
+from sensorml.errors import Reason
 from sensorml.inference.operators import name
 from sensorml.inference.tflite_file import ModelFile, Op
 from sensorml.pipeline.model_card import CPU_FILE
 
 DTYPES: Final = ("int8", "uint8")
 ON_CHIP_BYTES: Final = 8_000_000
-"""What the chip keeps of a model; the rest travels with every window."""
+"""Parameters that the chip holds; the rest is transferred for every window."""
 
 _INSIDE: Final = {*DTYPES, "int32"}  # biases, shapes, axes
 _NEWEST: Final = {
@@ -37,57 +37,59 @@ _NEWEST: Final = {
     **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D"), 3),
     "FULLY_CONNECTED": 4,
 }
-"""The newest version of each operator that is known to be mapped."""
+"""The newest version of each operator that the sources list as mapped."""
 
 
-def why_not(file: ModelFile) -> str | None:
-    """Say what keeps some of a model on the CPU, or return None.
+def why_not(file: ModelFile) -> Reason | None:
+    """Return why a part of a model stays on the CPU, or None.
 
-    The first operator that is not mapped ends the part for the Edge TPU.
+    The part for the Edge TPU ends before the first operator that is not mapped.
     """
     for role, tensors in (("input", file.inputs), ("output", file.outputs)):
         for tensor in tensors:
             if tensor.dtype not in DTYPES:
-                return f"its {role} is {tensor.dtype}: quantise it fully to int8"
+                what = f"its {role} is {tensor.dtype}"
+                return Reason(what, "quantise it fully to int8")
     for tensor in file.tensors:
         if tensor.dynamic:
-            return f"tensor {tensor.name} has no fixed shape: give it a batch of 1"
+            what = f"tensor {tensor.name} has no fixed shape"
+            return Reason(what, "give it a batch of 1")
     for number, op in enumerate(file.ops, 1):
         if why := _why_not(op):
-            which = f"operator {number} of {len(file.ops)}, {name(op)}"
-            return f"{which}, {why}: it and all after it stay on the CPU"
+            what = f"operator {number} of {len(file.ops)}, {name(op)}, {why}"
+            return Reason(what, "it and all after it stay on the CPU")
     return None
 
 
 def report(file: ModelFile) -> str:
-    """Say in a line what the compiler will make of a model."""
+    """Return in one line what the compiler is expected to map."""
     if why := why_not(file):
-        return f"not all of it: {why}"
+        return f"in part: {why}"
     counted = Counter(f"{name(op)} v{op.version}" for op in file.ops)
     ops = ", ".join(f"{op} × {count}" for op, count in counted.items())
     size = sum(file.buffers)
     held = f"{size / 1e3:.0f} kB of {ON_CHIP_BYTES / 1e6:.0f} MB of parameters"
-    slow = "" if size <= ON_CHIP_BYTES else ", the rest travels with every window"
+    slow = "" if size <= ON_CHIP_BYTES else ", the rest is sent with every window"
     many = "operator" if len(file.ops) == 1 else "operators"
     return f"{len(file.ops)} {many}, all supported: {ops}; {held}{slow}"
 
 
 def commands(folder: Path) -> tuple[str, str]:
-    """Return what compiles a folder's model, on x86-64, and what adds the result."""
-    path, place = shlex.quote(str(folder / CPU_FILE)), shlex.quote(str(folder))
-    made = f"{Path(CPU_FILE).stem}_edgetpu.tflite"  # where the compiler is started
+    """Return the commands that compile a folder's model and add the result to it."""
+    path, out = shlex.quote(str(folder / CPU_FILE)), shlex.quote(str(folder))
+    compiled = f"{Path(CPU_FILE).stem}_edgetpu.tflite"  # in the current directory
     return (
         f"edgetpu_compiler {path}",
-        f"sensorml train --pair {made} --out {place}",
+        f"sensorml train --pair {compiled} --out {out}",
     )
 
 
 def _why_not(op: Op) -> str | None:
     newest = _NEWEST.get(name(op))
     if newest is None:
-        return "is not known to be supported"
+        return "is not listed as supported"
     if op.version > newest:
-        return f"is v{op.version} where only up to v{newest} is known to be supported"
+        return f"is v{op.version} and listed as supported up to v{newest}"
     for dtype in op.dtypes:
         if dtype not in _INSIDE:
             return f"works on {dtype}"

@@ -1,4 +1,4 @@
-"""A model folder gets its file for the Edge TPU."""
+"""The file for the Edge TPU, added to a model folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sensorml.delegates.qualification import twin
 from sensorml.errors import ModelError
 from sensorml.files import replacing, replacing_text
 from sensorml.inference.tflite_file import read
-from sensorml.pipeline import model_files as cards
+from sensorml.pipeline import model_files
 from sensorml.pipeline.model_card import CARD, CPU_FILE, EDGETPU_FILE
 from sensorml.training.edgetpu import DTYPES
 
@@ -28,37 +28,37 @@ _EARLIER: Final = re.compile(
 def pair(compiled: Path, folder: Path) -> None:
     """Add a compiled file to the folder that it was compiled from.
 
-    It is copied, replaces an earlier one, and is listed in the card, the rest
-    of which stays as it was written.
+    The file is copied, replaces an earlier one, and is listed in the card; the rest
+    of the card is not changed.
 
     Raises:
-        ModelError: the file, the folder, or that one belongs to the other.
+        ModelError: the file or the folder is refused, or they do not belong together.
         OutputError: the folder cannot be written.
     """
-    card = cards.read(folder)
-    cards.verify(folder, {CPU_FILE: card.files[CPU_FILE]})
+    card = model_files.read(folder)
+    model_files.verify(folder, {CPU_FILE: card.files[CPU_FILE]})
     data = twin(compiled, _NEEDS, card, read(folder / CPU_FILE)).data
     text = _listing(folder / CARD, hashlib.sha256(data).hexdigest())
     with replacing(folder / EDGETPU_FILE) as file:
         file.write(data)
-    # Last: until now a card that lists an earlier file is refused, and this
-    # command can be given again.
+    # Last: until then a card that lists an earlier file is refused, and the command
+    # can be repeated.
     with replacing_text(folder / CARD) as file:
         file.write(text)
 
 
 def _listing(path: Path, digest: str) -> str:
-    """Return the card's text with the file in its table `files`.
+    """Return the text of the card with the file in its table `files`.
 
     Raises:
-        ModelError: the card is written in another way than usual.
+        ModelError: the table is not written under a heading `[files]`.
     """
     text = path.read_text("utf-8")
-    wanted = tomllib.loads(text)
-    wanted["files"][EDGETPU_FILE] = digest
+    expected = tomllib.loads(text)
+    expected["files"][EDGETPU_FILE] = digest
     line = f'"{EDGETPU_FILE}" = "{digest}"'
     text = _EARLIER.sub("", text)
     text = _TABLE.sub(rf"\g<0>\n{line}", text, count=1)
-    if tomllib.loads(text) != wanted:
+    if tomllib.loads(text) != expected:
         raise ModelError(f"{path}: files is not a table of its own: write {line} there")
     return text

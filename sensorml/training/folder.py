@@ -1,4 +1,4 @@
-"""A model folder that appears whole, and replaces nothing but a model."""
+"""The folder of a new model: it appears whole, and replaces nothing but a model."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from sensorml.pipeline.model_card import CARD
 
 @contextmanager
 def model_folder(out: Path) -> Iterator[Path]:
-    """Give a new folder beside `out`, and put it in its place at the end.
+    """Yield a new folder beside `out`, and move it there at the end.
 
-    Nothing is left behind, and `out` is as it was, when the body fails.
+    When the body fails, the new folder is removed and `out` is not changed.
 
     Raises:
-        OutputError: `out` is something else than a model folder or an empty
-            one, or cannot be written.
+        OutputError: `out` is neither a model folder nor empty, or cannot be written.
     """
     if why := _why_not(out):
         raise OutputError(f"{out}: {why}: name a new folder with --out")
@@ -28,14 +27,14 @@ def model_folder(out: Path) -> Iterator[Path]:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(
             prefix=f".{out.name}.", dir=out.parent
-        ) as place:
-            made = Path(place) / "new"
-            made.mkdir()
-            yield made
-            _sync(made)
+        ) as parent:
+            new = Path(parent) / "new"
+            new.mkdir()
+            yield new
+            _sync(new)
             if out.exists():
-                out.replace(Path(place) / "old")
-            made.replace(out)
+                out.replace(Path(parent) / "old")
+            new.replace(out)
     except OSError as err:
         if isinstance(err, OutputError):
             raise
@@ -51,12 +50,12 @@ def _why_not(out: Path) -> str | None:
     if not out.is_dir():
         return "is a file"
     if any(out.iterdir()) and not (out / CARD).is_file():
-        return f"holds something else than a model (it has no {CARD})"
+        return f"holds other files and no model (there is no {CARD})"
     return None
 
 
 def _sync(folder: Path) -> None:
-    """Have the files on the disk before the folder gets its name."""
+    """Flush the files to the disk, before the folder gets its name."""
     for path in (*folder.iterdir(), folder):
         descriptor = os.open(path, os.O_RDONLY)
         try:

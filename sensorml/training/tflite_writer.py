@@ -1,10 +1,10 @@
 """Chains of dense layers as .tflite bytes, float32 or full int8, from numpy.
 
-Only FULLY_CONNECTED is used, in the lowest version that does the job (1 for
-float32, 4 for int8): every TFLite runtime and edgetpu_compiler take that.
+Only FULLY_CONNECTED is used, in the lowest version that suffices (1 for float32, 4
+for int8), which every TFLite runtime and edgetpu_compiler support.
 Slot and operator numbers: TensorFlow Lite `schema.fbs`, version 3; rules of
-int8: "LiteRT 8-bit quantization specification" (weights symmetric, per tensor
-since per channel would need version 12; int32 biases; activations asymmetric).
+int8: "LiteRT 8-bit quantization specification" (weights symmetric, per tensor because
+per channel needs version 12; int32 biases; activations asymmetric).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FULLY_CONNECTED: Final = 9  # BuiltinOperator
 _FULLY_CONNECTED_OPTIONS: Final = 8  # BuiltinOptions
 _RELU: Final = 1  # ActivationFunctionType
 _TENSOR_TYPES: Final = {"float32": 0, "int32": 2, "int8": 9}
-_ALIGN: Final = 16  # of constant data, as the schema demands
+_ALIGN: Final = 16  # of constant data, required by the schema
 _SCALARS: Final[dict[str, Callable[[flatbuffers.Builder, int, int, None], None]]] = {
     "|i1": flatbuffers.Builder.PrependInt8Slot,
     "|u1": flatbuffers.Builder.PrependUint8Slot,
@@ -34,7 +34,7 @@ _SCALARS: Final[dict[str, Callable[[flatbuffers.Builder, int, int, None], None]]
 Array: TypeAlias = NDArray[np.generic]
 Value: TypeAlias = "np.generic | Array | str | Node | list[Node]"
 Node: TypeAlias = dict[int, Value]
-"""A FlatBuffers table: value by number of slot; written in this order."""
+"""A FlatBuffers table: values by slot number, written in this order."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,14 +50,14 @@ class Dense:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How int8 stands for real numbers: real = scale × (int8 - zero_point)."""
+    """The real numbers of int8 values: real = scale × (int8 - zero_point)."""
 
     scale: float
     zero_point: int
 
     @classmethod
     def covering(cls, low: float, high: float) -> Scale:
-        """Spread the 256 steps over a range; 0 is always exactly in it.
+        """Spread the 256 steps over a range and 0, which is represented exactly.
 
         >>> Scale.covering(-1.0, 4.1)
         Scale(scale=0.02, zero_point=-78)
@@ -78,7 +78,7 @@ class _Tensor:
 
 
 def float_model(layers: Sequence[Dense]) -> bytes:
-    """Write the layers as they are."""
+    """Return the layers as a float32 model."""
     tensors = [_Tensor("input", (1, layers[0].weight.shape[1]), "float32")]
     for i, layer in enumerate(layers):
         weight = np.ascontiguousarray(layer.weight, np.float32)
@@ -92,35 +92,37 @@ def float_model(layers: Sequence[Dense]) -> bytes:
 
 
 def int8_model(layers: Sequence[Dense], activations: Sequence[Scale]) -> bytes:
-    """Write the layers quantised, int8 in and out.
+    """Return the layers as an int8 model, with int8 input and output.
 
     Args:
         layers: at least one.
         activations: the scale of the input and of every layer's output.
     """
-    given = activations[0]
-    tensors = [_Tensor("input", (1, layers[0].weight.shape[1]), "int8", given)]
-    for i, (layer, made) in enumerate(zip(layers, activations[1:], strict=True)):
+    input_scale = activations[0]
+    tensors = [_Tensor("input", (1, layers[0].weight.shape[1]), "int8", input_scale)]
+    for i, (layer, output_scale) in enumerate(
+        zip(layers, activations[1:], strict=True)
+    ):
         largest = float(np.abs(layer.weight).max())
         scale = Scale(float(np.float32(max(largest, 1e-9) / 127)), 0)
         weight = np.rint(layer.weight / scale.scale).clip(-127, 127).astype(np.int8)
-        # The runtime adds biases to products, so they have the products' scale.
-        sums = Scale(given.scale * scale.scale, 0)
+        # Biases are added to products, so they have the scale of the products.
+        sums = Scale(input_scale.scale * scale.scale, 0)
         limit = 2.0**31 - 1
         bias = np.rint(layer.bias.astype(np.float64) / sums.scale).clip(-limit, limit)
         tensors += [
             _Tensor(f"weight{i}", weight.shape, "int8", scale, weight),
             _Tensor(f"bias{i}", bias.shape, "int32", sums, bias.astype(np.int32)),
-            _Tensor(f"dense{i}", (1, len(bias)), "int8", made),
+            _Tensor(f"dense{i}", (1, len(bias)), "int8", output_scale),
         ]
-        given = made
+        input_scale = output_scale
     return _write(tensors, [layer.relu for layer in layers], version=4)
 
 
 def _write(tensors: Sequence[_Tensor], relus: Sequence[bool], *, version: int) -> bytes:
-    """Write a chain; tensors are input, then weight, bias, output of every layer."""
-    # Number 0 is the empty buffer, that of all tensors without data. It is also
-    # what the file ends with: padding at the end could be cut off unnoticed.
+    """Write a chain; tensors: input, then weight, bias and output of every layer."""
+    # Number 0 is the empty buffer, that of all tensors without data. The file ends
+    # with it: if padding were the end, a truncated file could pass unnoticed.
     buffers: list[Node] = [{}]
     nodes: list[Node] = []
     for tensor in tensors:
@@ -182,10 +184,10 @@ def _ints(*values: int) -> NDArray[np.int32]:
 
 
 def _table(builder: flatbuffers.Builder, node: Node) -> int:
-    """Write a table after its children; return where it is.
+    """Write a table after its children; return its offset.
 
-    Fields are told apart by type: numpy scalars lie in the table, arrays and
-    text are vectors, dictionaries are tables.
+    The type of a value decides how it is written: numpy scalars in the table, arrays
+    and text as vectors, dictionaries as tables.
     """
     children = {
         slot: _child(builder, value)

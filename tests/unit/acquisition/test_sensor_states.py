@@ -170,7 +170,7 @@ def test_a_model_that_wants_another_rate_is_told_of_once() -> None:
     told = rig.events("kind", "subject", "state", "previous", "detail")
     [event] = [each for each in told if each[0] == "model"]
     assert event[1:4] == ("wear", "unknown", "ok")
-    assert "the sensor runs at 400 Hz, the model wants 800" in event[4]
+    assert "the sensor runs at 400 Hz, the model takes 800" in event[4]
 
 
 def test_more_than_the_range_makes_it_clipped() -> None:

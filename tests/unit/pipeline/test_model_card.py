@@ -106,7 +106,7 @@ def test_only_model_files_of_the_folder_can_be_listed(tmp_path: Path, name) -> N
             "[files]",
             "[baseline]\ngravity = [0.0, 1.0]\n[files]",
             "",
-            "gravity has not one number per channel",
+            "gravity needs one number per channel",
         ),
         ('kind = "anomaly"', 'kind = "classifier"', "", "output.labels is missing"),
     ],

@@ -121,7 +121,7 @@ class TestWithheld:
         found = self.only(Pipeline(card(), engine), block([0] * 4, rate_hz=rate_hz))
         assert found.state is State.UNKNOWN
         assert found.reason == (
-            f"the sensor runs at {rate_hz:g} Hz, the model wants 1000 ± 5%"
+            f"the sensor runs at {rate_hz:g} Hz, the model takes 1000 ± 5%"
         )
         assert engine.windows == 0
 
@@ -177,7 +177,7 @@ class TestJudgement:
             State.BASELINE_MISMATCH,
             State.BASELINE_MISMATCH,
         ]
-        assert "turned by 90°" in found[-1].reason
+        assert "tilted by 90°" in found[-1].reason
         assert found[-1].score == 0
 
     def test_a_model_that_answers_with_nonsense_is_not_believed(self) -> None:
