@@ -19,8 +19,9 @@ import numpy as np
 
 from bench.figures import Figure, Pair, paired
 from sensorml import plugins
+from sensorml.buses import i2c_traffic
 from sensorml.buses.i2c import I2cConnection, I2cOptions
-from sensorml.config import bus_load
+from sensorml.buses.i2c_traffic import ManualClock
 from sensorml.drivers import adxl345
 from sensorml.interfaces import Registers
 from sensorml.sim.bus import SimBus
@@ -75,20 +76,20 @@ def wire(driver: str, **keys: int) -> Pair:
     """Count the bytes on the wire for each row with these options."""
     options = plugins.driver(driver).Options(**keys)
     assert isinstance(options, I2cOptions)
-    traffic = bus_load.measure(driver, options, visits=200)
+    traffic = i2c_traffic.measure(plugins.driver(driver), options, reads=200)
     assert traffic is not None
     ours, least = traffic.bytes / traffic.rows, ROW_BYTES[driver]
     return Pair(ours, least, ours / least)
 
 
-def _bus(clock: bus_load.Clock) -> SimBus:
+def _bus(clock: ManualClock) -> SimBus:
     chip = simulated.Chip(Machine(MachineOptions()), clock)
     return SimBus({adxl345.Options().address: chip})
 
 
 def _ours() -> float:
     """Return the CPU time of the driver in ms."""
-    clock = bus_load.Clock()
+    clock = ManualClock()
     bus = _bus(clock)
 
     def connect(options: adxl345.Options, chip: str) -> Registers:
@@ -109,7 +110,7 @@ def _ours() -> float:
 
 def _bare() -> float:
     """Return the CPU time of the bare loop in ms."""
-    clock = bus_load.Clock()
+    clock = ManualClock()
     bus, address = _bus(clock), adxl345.Options().address
     for setting in (b"\x2c\x0d", b"\x31\x0b", b"\x38\x80", b"\x2d\x08"):
         bus.transfer(address, (setting,))

@@ -40,6 +40,14 @@ class Problem(NamedTuple):
         )
 
 
+class OptionError(SensormlError, ValueError):
+    """The values of a table contradict each other, or name what does not exist."""
+
+    def __init__(self, what: str, cure: str) -> None:
+        self.reason = Reason(what, cure)
+        super().__init__(str(self.reason))
+
+
 class ConfigError(SensormlError, ValueError):
     """A file the user wrote cannot be used; `problems` holds every reason."""
 

@@ -1,19 +1,22 @@
 """The plug points: what a driver, a bus device, an engine and a sink offer.
 
-There is nothing to inherit from. A driver is a file in `drivers/`, a sink a
-file in `sinks/`; the file's name is the `driver = "..."` of the configuration,
-and the module offers the names that `DriverModule` and `SinkModule` list.
+A driver is a file in `drivers/`, a sink a file in `sinks/`; the file's name is the
+`driver = "..."` of the configuration, and the module offers the names that
+`DriverModule` and `SinkModule` list. Only `Options` has a base class: it answers for
+what a driver leaves out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
-
-import msgspec
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sensorml.errors import Reason
+from sensorml.schema import Table
 from sensorml.types import Block, Channel, Float32
+
+if TYPE_CHECKING:
+    from sensorml.hardware.facts import Facts
 
 
 class Registers(Protocol):
@@ -70,20 +73,94 @@ class Driver(Protocol):
         """Put the device to sleep. Also called after a `start` that failed."""
 
 
+class LineClaim(NamedTuple):
+    """A GPIO line that a table of the configuration uses."""
+
+    key: str
+    """The key that names the line."""
+    line: int | str
+    """The line as written; `gpio.names.line_of` makes names comparable."""
+    purpose: str = ""
+    """Tables that use a line for the same purpose may share it; "": nobody may."""
+
+
+class Claim(NamedTuple):
+    """An address, a chip select or a device that a sensor uses."""
+
+    key: str
+    """The key that chooses it."""
+    what: str
+    """Its name in messages, "address 0x53 on i2c-1"; equal names are one thing."""
+    part: str = ""
+    """The part of it that is used; different parts exclude each other only from the
+    whole, which is ""."""
+    purpose: str = ""
+    """As in `LineClaim`."""
+    certain: bool = True
+    """False: two sensors that claim it are a warning and no error."""
+
+
+class SensorOptions(Table, frozen=True, kw_only=True):
+    """The keys of a `[[sensor]]` table, and what they require of the machine.
+
+    A driver's `Options` inherit from it, add their keys, and replace what differs. A
+    key may have the name of a property here (`rate_hz`); then its value is the answer.
+    """
+
+    @property
+    def thread(self) -> str:
+        """The thread that reads the sensor; sensors on one bus share it.
+
+        "" is a thread of its own.
+        """
+        return ""
+
+    @property
+    def rate_hz(self) -> float | None:
+        """Rows per second; None: rows come when something happens."""
+        return None
+
+    @property
+    def fifo_rows(self) -> int | None:
+        """Rows per read, where the configuration sets them."""
+        return None
+
+    @property
+    def pi_lines(self) -> Sequence[int]:
+        """Lines of a Raspberry Pi's header that its bus is wired to by default.
+
+        Source: the firmware's overlays/README (i2c_arm, spi, w1-gpio).
+        """
+        return ()
+
+    def lines(self) -> Iterable[LineClaim]:
+        """Return the GPIO lines that the sensor uses."""
+        return ()
+
+    def claims(self) -> Iterable[Claim]:
+        """Return what the sensor uses alone, besides GPIO lines."""
+        return ()
+
+    def missing(self, _facts: Facts) -> Iterable[tuple[str, Reason]]:
+        """Return what the machine lacks for it: the key that requires it, and why."""
+        return ()
+
+    def bits_per_s(self, _module: DriverModule) -> float | None:
+        """Return the load on the I2C bus named `thread`; None: none, or unknown."""
+        return None
+
+
 class DriverModule(Protocol):
     """What a file in `drivers/` holds."""
 
-    Options: type[msgspec.Struct]
-    """The keys of its `[[sensor]]` table. `thread` (a property) names the
-    thread it must run on; sensors on one bus return the same name. It may have a
-    property `kernel_device`: the key that says which device of the kernel's the
-    sensor is, and which that is, since two sensors on one disturb each other."""
+    Options: type[SensorOptions]
+    """The keys of its `[[sensor]]` table."""
 
-    def channels(self, options: msgspec.Struct) -> Sequence[Channel]:
-        """Say what the columns of its samples are, without touching hardware."""
+    def channels(self, options: SensorOptions) -> Sequence[Channel]:
+        """Return the columns of its samples, without access to hardware."""
 
-    def Driver(self, options: msgspec.Struct) -> Driver:  # noqa: N802
-        """Make the driver; hardware is touched by its `start`, not here."""
+    def Driver(self, options: SensorOptions) -> Driver:  # noqa: N802
+        """Return a driver; only its `start` accesses hardware."""
 
 
 class Inference(NamedTuple):
@@ -162,7 +239,7 @@ class Sink(Protocol):
 class SinkModule(Protocol):
     """What a file in `sinks/` holds."""
 
-    Options: type[msgspec.Struct]
+    Options: type[Table]
 
-    def Sink(self, options: msgspec.Struct, tags: Mapping[str, str]) -> Sink:  # noqa: N802
+    def Sink(self, options: Table, tags: Mapping[str, str]) -> Sink:  # noqa: N802
         """Make the sink; `tags` are those of the box (`device`)."""

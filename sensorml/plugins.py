@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, cast
 
 from sensorml.errors import PluginError, Reason
-from sensorml.interfaces import DriverModule, SinkModule
+from sensorml.interfaces import DriverModule, SensorOptions, SinkModule
 from sensorml.schema import nearest
 
 if TYPE_CHECKING:
@@ -59,9 +59,14 @@ def driver(name: object) -> DriverModule:
     """Import a driver.
 
     Raises:
-        PluginError: there is none of that name, or it cannot be imported.
+        PluginError: there is none of that name, it cannot be imported, or its Options
+            do not inherit from SensorOptions.
     """
-    return cast("DriverModule", load("drivers", name))
+    module = load("drivers", name)
+    if not issubclass(module.Options, SensorOptions):
+        what = f"the Options of the driver {name!r} are no SensorOptions"
+        raise PluginError(Reason(what, "correct that package: see docs/own-driver.md"))
+    return cast("DriverModule", module)
 
 
 def sink(name: object) -> SinkModule:

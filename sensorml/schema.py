@@ -12,12 +12,12 @@ import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Self, TypeVar
 
 import msgspec
 from msgspec import Meta
 
-from sensorml.errors import ConfigError, PluginError, Problem
+from sensorml.errors import ConfigError, OptionError, PluginError, Problem
 from sensorml.schema_hints import is_struct, item_struct, members, wanted
 
 Positive = Annotated[float, Meta(gt=0)]
@@ -33,11 +33,20 @@ Json = dict[str, object]
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A TOML table: a key that is not a field is an error, not a surprise.
+    """A TOML table as a frozen value; a key that is not a field is an error.
 
-    A rule between fields goes into `__post_init__` and raises ValueError
-    ("what: what to do").
+    A rule between fields is checked in `__post_init__`, which raises OptionError.
     """
+
+    def relative_to(self, folder: Path) -> Self:
+        """Return the table with its paths (`path`, `…_file`) relative to a folder."""
+        paths = {
+            field: str(folder / value)
+            for field, value in msgspec.structs.asdict(self).items()
+            if field == "path" or field.endswith("_file")
+            if isinstance(value, str)
+        }
+        return msgspec.structs.replace(self, **paths)
 
 
 class Tagged(Table, frozen=True, kw_only=True, tag_field="kind"):
@@ -122,10 +131,11 @@ class Decoder:
             return None
         try:
             return kind(**decoded)
-        except ValueError as err:  # a rule between fields, from __post_init__
-            what, _, cure = str(err).partition(": ")
-            self.problem(key, what, cure)
-            return None
+        except OptionError as err:
+            self.problem(key, *err.reason)
+        except ValueError as err:  # from the __post_init__ of another package
+            self.problem(key, str(err))
+        return None
 
     def _tagged(self, value: Json, kind: type[Tagged], key: str) -> Tagged | None:
         try:

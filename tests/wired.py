@@ -12,8 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from sensorml import plugins
-from sensorml.config.tables import Gpio
-from sensorml.gpio.names import line_of
+from sensorml.gpio.names import LineName, line_of
 from sensorml.interfaces import Registers
 from sensorml.schema import Decoder, Table, nearest, read_toml
 
@@ -21,8 +20,8 @@ from sensorml.schema import Decoder, Table, nearest, read_toml
 class Loop(Table, frozen=True, kw_only=True):
     """A wire from one line of the header to another."""
 
-    output: Gpio
-    input: Gpio
+    output: LineName
+    input: LineName
 
 
 class Sensor(NamedTuple):

@@ -17,7 +17,8 @@ import numpy as np
 from msgspec import Meta
 
 from sensorml.acquisition.polled import Rate
-from sensorml.schema import Table
+from sensorml.errors import OptionError
+from sensorml.interfaces import SensorOptions
 from sensorml.types import Channel
 
 MAX_BYTES: Final = 65_536
@@ -33,7 +34,7 @@ _SHOWN: Final = 60
 Name = Annotated[str, Meta(min_length=1)]
 
 
-class TextOptions(Table, frozen=True, kw_only=True):
+class TextOptions(SensorOptions, frozen=True, kw_only=True):
     """The keys that say what is in a line or a message; a driver adds its own."""
 
     fields: Annotated[tuple[Name, ...], Meta(min_length=1)] | None = None
@@ -47,12 +48,12 @@ class TextOptions(Table, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.fields is not None and self.channels is not None:
-            raise ValueError(
-                "has both fields and channels: fields for JSON objects, channels for "
-                "plain numbers"
+            raise OptionError(
+                "has both fields and channels",
+                "fields for JSON objects, channels for plain numbers",
             )
         if len(set(self.names)) < len(self.names):
-            raise ValueError("names a channel twice: rename or remove one")
+            raise OptionError("names a channel twice", "rename or remove one")
 
     @property
     def names(self) -> tuple[str, ...]:

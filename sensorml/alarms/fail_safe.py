@@ -17,10 +17,11 @@ from typing import Final, Literal
 
 import msgspec
 
-from sensorml.config.tables import Alarm, Gpio
+from sensorml.config.tables import Alarm
 from sensorml.errors import OutputError
 from sensorml.files import replacing
 from sensorml.gpio.lines import open_output
+from sensorml.gpio.names import LineName
 from sensorml.schema import Decoder, Table, read_toml
 
 LINES_FILE: Final = "lines.json"
@@ -30,7 +31,7 @@ LINES_FILE: Final = "lines.json"
 class SafeLine(Table, frozen=True, kw_only=True):
     """The keys of an `[[alarm]]` that give the safe level of its line."""
 
-    gpio: Gpio
+    gpio: LineName
     active: Literal["high", "low"] = "high"
     fail_safe: Literal["on", "off"] = "on"
 

@@ -7,30 +7,34 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from posixpath import normpath
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Self
 from weakref import WeakSet
 
+import msgspec
 from msgspec import Meta
 
 from sensorml.buses import fault_codes as faults
 from sensorml.buses import i2c_adapters as adapters
 from sensorml.buses import i2c_mux as mux
 from sensorml.buses.i2c_dev import MAX_MESSAGES, Adapter, KernelBus
-from sensorml.errors import BusError, BusReason
-from sensorml.schema import Table
+from sensorml.errors import BusError, BusReason, OptionError, Reason
+from sensorml.interfaces import Claim, LineClaim, SensorOptions
 from sensorml.sim.bus import SimBus
 from sensorml.sim.machine import Machine, MachineOptions
 from sensorml.sim.mux import MuxedSimBus, SimMux
 from sensorml.sim.registers import RegisterChip
 
+if TYPE_CHECKING:
+    from sensorml.hardware.facts import Facts
+    from sensorml.interfaces import DriverModule
+
 BUS_NAMES: Final = r"sim|usb:\d+-\d+(\.\d+)*|/dev/.+"
 """What `bus` may be when it is not a number, as a regular expression."""
 
 
-class I2cOptions(Table, frozen=True, kw_only=True):
+class I2cOptions(SensorOptions, frozen=True, kw_only=True):
     """The keys that every sensor on I2C has; a driver adds its own."""
 
     bus: (
@@ -55,17 +59,43 @@ class I2cOptions(Table, frozen=True, kw_only=True):
 
     @property
     def thread(self) -> str:
-        return bus_name(self.bus)
+        return adapters.bus_name(self.bus)
 
+    @property
+    def pi_lines(self) -> Sequence[int]:
+        return {"i2c-0": (0, 1), "i2c-1": (2, 3)}.get(self.thread, ())
 
-def bus_name(bus: int | str) -> str:
-    """Return the one name of a bus, however it is spelled; no hardware.
+    def claims(self) -> Iterator[Claim]:
+        """Return the addresses that the chip and its multiplexer answer to.
 
-    >>> bus_name(1), bus_name("/dev//i2c-1"), bus_name("usb:1-1.2")
-    ('i2c-1', 'i2c-1', 'i2c-usb:1-1.2')
-    """
-    name = normpath(str(bus)).removeprefix("/dev/")
-    return name if name.startswith("i2c-") else f"i2c-{name}"
+        Behind a multiplexer an address is free again, unless a chip in front of it
+        has it: both would answer.
+        """
+        if self.bus == "sim":
+            return
+        chip = Claim("address", f"address {self.address:#04x} on {self.thread}")
+        if self.mux is None:
+            yield chip
+            return
+        yield chip._replace(part=f"behind {self.mux}")
+        shared = f"address {self.mux.address:#04x} on {self.thread}"
+        yield Claim("mux.address", shared, purpose="multiplexer")
+
+    def missing(self, facts: Facts) -> Iterator[tuple[str, Reason]]:
+        if self.bus != "sim" and (reason := adapters.why_missing(self.bus, facts)):
+            yield "bus", reason
+
+    def bits_per_s(self, module: DriverModule) -> float | None:
+        if self.bus == "sim":
+            return None
+        from sensorml.buses.i2c_traffic import measure
+
+        traffic = measure(module, self)
+        return None if traffic is None else traffic.bits_per_s
+
+    def simulated(self) -> Self:
+        """Return the same sensor on a simulated bus, without multiplexer and wires."""
+        return msgspec.structs.replace(self, bus="sim", mux=None)
 
 
 def connect(
@@ -241,9 +271,16 @@ class InterruptOptions(I2cOptions, frozen=True, kw_only=True):
     """The line that its INT (INT1) pin is wired to: BCM number, header pin
     ("BOARD22") or name ("GPIO25"). Without it the sensor is read on schedule."""
 
+    def lines(self) -> Iterator[LineClaim]:
+        if self.interrupt_gpio is not None:
+            yield LineClaim("interrupt_gpio", self.interrupt_gpio)
+
+    def simulated(self) -> Self:
+        return msgspec.structs.replace(self, bus="sim", mux=None, interrupt_gpio=None)
+
     def __post_init__(self) -> None:
         if self.interrupt_gpio is not None and self.bus == "sim":
-            raise ValueError(
-                'interrupt_gpio with bus = "sim": '
-                "a simulated chip has no pin, leave interrupt_gpio out"
+            raise OptionError(
+                'interrupt_gpio with bus = "sim"',
+                "a simulated chip has no pin, leave interrupt_gpio out",
             )

@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import errno
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from posixpath import normpath
+from typing import TYPE_CHECKING, Final
 
-from sensorml.errors import BusError, BusReason
+from sensorml.errors import BusError, BusReason, Reason
+
+if TYPE_CHECKING:
+    from sensorml.hardware.facts import Facts
 
 ADAPTERS: Final = Path("/sys/bus/i2c/devices")
 
@@ -47,6 +52,42 @@ def node(bus: int | str, adapters: Path = ADAPTERS) -> str:
         f"{bus}: there is no I2C adapter on that port, {others}: plug it in there, or "
         "correct bus",
         reason=BusReason.NO_ADAPTER,
+    )
+
+
+def bus_name(bus: int | str) -> str:
+    """Return the one name of a bus, however it is spelled; no hardware.
+
+    >>> bus_name(1), bus_name("/dev//i2c-1"), bus_name("usb:1-1.2")
+    ('i2c-1', 'i2c-1', 'i2c-usb:1-1.2')
+    """
+    name = normpath(str(bus)).removeprefix("/dev/")
+    return name if name.startswith("i2c-") else f"i2c-{name}"
+
+
+def why_missing(bus: int | str, facts: Facts) -> Reason | None:
+    """Return why a machine does not have an I2C bus, or None when it has."""
+    try:
+        path = node(bus, Path(facts.root, "sys/bus/i2c/devices"))
+    except BusError as err:
+        return Reason(str(err))
+    real = Path(facts.root, path.removeprefix("/")).resolve()  # it may be a link
+    present = {f"i2c-{adapter.bus}": adapter for adapter in facts.i2c}
+    if real.name not in present:
+        name = f"i2c-{bus}" if isinstance(bus, int) else bus
+        return absent(name, present, "enable I2C (raspi-config), plug its adapter in")
+    if not present[real.name].node.exists:
+        cure = "load the module i2c-dev (sudo modprobe i2c-dev, and in /etc/modules)"
+        return Reason(f"{real.name} is there, but not /dev/{real.name}", cure)
+    return None
+
+
+def absent(bus: str, present: Iterable[str], cure: str) -> Reason:
+    """Return the reason for a bus that a machine does not have."""
+    others = ", ".join(present)
+    only = f"only {others}" if others else "nor any other"
+    return Reason(
+        f"there is no {bus} on this machine, {only}", f"{cure}, or correct bus"
     )
 
 

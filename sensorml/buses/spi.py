@@ -15,17 +15,22 @@ import errno
 import fcntl
 import os
 import struct
-from collections.abc import Sequence
-from typing import Annotated, Final, NamedTuple, Protocol
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Meta
 
 from sensorml.buses import fault_codes as faults
 from sensorml.buses import i2c
+from sensorml.buses import i2c_adapters as adapters
 from sensorml.buses.i2c import InterruptOptions
-from sensorml.errors import BusError, BusReason
-from sensorml.interfaces import Registers
+from sensorml.errors import BusError, BusReason, OptionError, Reason
+from sensorml.interfaces import Claim, Registers
+
+if TYPE_CHECKING:
+    from sensorml.hardware.facts import Facts
+    from sensorml.interfaces import DriverModule
 
 SPEED_HZ: Final = 2_000_000
 """The clock: slow enough for wires on a bench, and 32 rows of 9 bytes take 1.2 ms."""
@@ -88,15 +93,13 @@ class SpiOptions(InterruptOptions, frozen=True, kw_only=True):
         InterruptOptions.__post_init__(self)
         if self.spi is None:
             return
-        given = {
-            field.name
-            for field in msgspec.structs.fields(type(self))
-            if field.name in {"address", "mux"}
-            if getattr(self, field.name) != field.default
-        }
-        if given:
-            names = " and ".join(sorted(given))
-            raise ValueError(f"{names} with SPI: the bus names the chip, leave it out")
+        usual = {f.name: f.default for f in msgspec.structs.fields(type(self))}
+        i2c_only = {"address": self.address, "mux": self.mux}
+        if names := [key for key in i2c_only if i2c_only[key] != usual[key]]:
+            raise OptionError(
+                f"{' and '.join(names)} with SPI",
+                "the bus names the chip, leave it out",
+            )
 
     @property
     def spi(self) -> str | None:
@@ -108,6 +111,29 @@ class SpiOptions(InterruptOptions, frozen=True, kw_only=True):
     def thread(self) -> str:
         # Both chip selects are on the wires of one controller.
         return f"spi-{self.spi.split('.')[0]}" if self.spi else super().thread
+
+    @property
+    def pi_lines(self) -> Sequence[int]:
+        return (7, 8, 9, 10, 11) if self.thread == "spi-0" else super().pi_lines
+
+    def claims(self) -> Iterator[Claim]:
+        if self.spi is None:
+            yield from super().claims()
+            return
+        bus, select = map(int, self.spi.split("."))
+        yield Claim("bus", f"chip select spi{bus}.{select}")
+
+    def missing(self, facts: Facts) -> Iterator[tuple[str, Reason]]:
+        if self.spi is None:
+            yield from super().missing(facts)
+            return
+        present = [node.path.replace("/dev/spidev", "spi") for node in facts.spi]
+        if self.bus not in present:
+            cure = "enable SPI (raspi-config, or dtparam=spi=on in config.txt)"
+            yield "bus", adapters.absent(str(self.bus), present, cure)
+
+    def bits_per_s(self, module: DriverModule) -> float | None:
+        return None if self.spi else super().bits_per_s(module)
 
 
 class Framing(NamedTuple):

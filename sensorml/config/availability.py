@@ -7,15 +7,13 @@ which line; nothing is claimed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from sensorml.buses import i2c_adapters as adapters
-from sensorml.buses.i2c import I2cOptions
-from sensorml.config import conflicts as uses
+from sensorml.config import conflicts
 from sensorml.config.tables import Config
-from sensorml.errors import BusError, Problem, Reason
+from sensorml.errors import Problem, Reason
 from sensorml.gpio.names import LABEL, line_of
 from sensorml.hardware.boards import boards, identify
 from sensorml.hardware.facts import Facts
@@ -51,47 +49,18 @@ def warnings(
         facts: of the machine.
         held: the lines of each GPIO chip; none of those that cannot be asked.
     """
-    found = [*_buses(config, facts), *_lines(config, facts, held)]
-    return [Problem(str(config.path), key, *reason) for key, reason in found]
+    reasons = [*_missing(config, facts), *_lines(config, facts, held)]
+    return [Problem(str(config.path), key, *reason) for key, reason in reasons]
 
 
-def _buses(config: Config, facts: Facts) -> Iterator[tuple[str, Reason]]:
-    told: set[int | str] = {"sim"}
-    for place, sensor in uses.placed("sensor", config.sensors).items():
-        options = sensor.options
-        if isinstance(options, I2cOptions) and options.bus not in told:
-            told.add(options.bus)
-            if (reason := _why_no_bus(options.bus, facts)) is not None:
-                yield f"{place}.bus", reason
-
-
-def _why_no_bus(bus: int | str, facts: Facts) -> Reason | None:
-    """Say why a machine does not have a bus, or return None."""
-    if str(bus).startswith("spi"):
-        there = [node.path.replace("/dev/spidev", "spi") for node in facts.spi]
-        cure = "enable SPI (raspi-config, or dtparam=spi=on in config.txt)"
-        return None if bus in there else _absent(str(bus), there, cure)
-    try:
-        node = adapters.node(bus, Path(facts.root, "sys/bus/i2c/devices"))
-    except BusError as err:
-        return Reason(str(err))
-    real = Path(facts.root, node.removeprefix("/")).resolve()  # it may be a link
-    known = {f"i2c-{adapter.bus}": adapter for adapter in facts.i2c}
-    if real.name not in known:
-        cure = "enable I2C (raspi-config), plug its adapter in"
-        return _absent(f"i2c-{bus}" if isinstance(bus, int) else bus, known, cure)
-    if not known[real.name].node.exists:
-        cure = "load the module i2c-dev (sudo modprobe i2c-dev, and in /etc/modules)"
-        return Reason(f"{real.name} is there, but not /dev/{real.name}", cure)
-    return None
-
-
-def _absent(bus: str, there: Iterable[str], cure: str) -> Reason:
-    only = ", ".join(there)
-    what = f"there is no {bus} on this machine, " + (
-        f"only {only}" if only else "nor any other"
-    )
-    return Reason(what, f"{cure}, or correct bus")
+def _missing(config: Config, facts: Facts) -> Iterator[tuple[str, Reason]]:
+    """Yield what the sensors require and the machine lacks, each reason once."""
+    reported: set[Reason] = set()
+    for place, sensor in conflicts.placed("sensor", config.sensors).items():
+        for key, reason in sensor.options.missing(facts):
+            if reason not in reported:
+                reported.add(reason)
+                yield f"{place}.{key}", reason
 
 
 def _lines(
@@ -99,7 +68,7 @@ def _lines(
 ) -> Iterator[tuple[str, Reason]]:
     number = header_chip(facts, identify(facts, boards(folders("boards"))))
     header = next((c for c in facts.gpio if c.name == f"gpiochip{number}"), None)
-    for key, name in uses.lines_in(config):
+    for key, name, _ in conflicts.lines_in(config):
         line = line_of(name)
         if isinstance(line, str):
             reason = _why_not_label(line.removeprefix(LABEL), held)

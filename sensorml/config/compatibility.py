@@ -15,7 +15,7 @@ def why_not(wants: Input, sensor: Sensor, channels: Sequence[Channel]) -> Reason
     reason = wants.why_not(
         channels=[channel.name for channel in channels],
         unit=channels[0].unit,
-        rate_hz=getattr(sensor.options, "rate_hz", None),
+        rate_hz=sensor.options.rate_hz,
     )
     return reason and Reason(f"{sensor.name} {reason.what}", reason.cure)
 
@@ -35,6 +35,6 @@ def why_still(heartbeat: Heartbeat, sensors: Iterable[Sensor]) -> Reason | None:
 
 
 def _between_reads_s(sensor: Sensor) -> float:
-    rate_hz = getattr(sensor.options, "rate_hz", None)
-    rows = getattr(sensor.options, "fifo_rows", None) or 1
+    rate_hz = sensor.options.rate_hz
+    rows = sensor.options.fifo_rows or 1
     return rows / rate_hz if rate_hz else 0.0

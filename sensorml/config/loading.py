@@ -7,7 +7,7 @@ recordings are read, so that what does not fit together shows here.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal, TypeVar
@@ -15,8 +15,7 @@ from typing import Final, Literal, TypeVar
 import msgspec
 
 from sensorml import plugins
-from sensorml.config import compatibility
-from sensorml.config import conflicts as uses
+from sensorml.config import bus_load, compatibility, conflicts
 from sensorml.config.tables import (
     Alarm,
     Bus,
@@ -30,13 +29,15 @@ from sensorml.config.tables import (
     Web,
 )
 from sensorml.errors import ModelError, PluginError, Problem, RecordingError
+from sensorml.interfaces import SensorOptions
 from sensorml.pipeline import model_files
 from sensorml.pipeline.model_card import Card
 from sensorml.resources import folders, model_folder
-from sensorml.schema import Decoder, Json, nearest, read_toml
+from sensorml.schema import Decoder, Json, Table, nearest, read_toml
 from sensorml.types import Channel
 
 S = TypeVar("S", bound=msgspec.Struct)
+T = TypeVar("T", bound=Table)
 
 _KEYS: Final = (
     "device",
@@ -90,11 +91,15 @@ class _Loading:
             place: Sensor(
                 name, driver, options, self._stale_after_s(place, table, options)
             )
-            for place, name, driver, options, table in self._plugged("sensor")
+            for place, name, driver, options, table in self._plugged(
+                "sensor", lambda name: plugins.driver(name).Options
+            )
         }
         sinks = [
             Sink(name, driver, options)
-            for _, name, driver, options, _ in self._plugged("sink")
+            for _, name, driver, options, _ in self._plugged(
+                "sink", lambda name: plugins.sink(name).Options
+            )
         ]
         models = self._decoded("model", Model)
         alarms = self._decoded("alarm", Alarm)
@@ -105,8 +110,8 @@ class _Loading:
         store = decoder.table(tables.get("store", {}), Store, "store")
         web = decoder.table(tables.get("web", {}), Web, "web")
         self._references()
-        lines = uses.lines_of(sensors, models, alarms, meters, heartbeat)
-        warnings = uses.report(decoder, lines, sensors, models)
+        lines = conflicts.lines_of(sensors, models, alarms, meters, heartbeat)
+        warnings = conflicts.report(decoder, lines, sensors)
         cards = self._cards(sensors, models)
         warnings += self._bus_load(sensors)
         if heartbeat and (
@@ -131,16 +136,8 @@ class _Loading:
 
     def _bus_load(self, sensors: dict[str, Sensor]) -> Sequence[Problem]:
         """Check that the buses carry their sensors; return what to warn of."""
-        buses = self._buses()
-        real = [
-            s for s in sensors.values() if getattr(s.options, "bus", "sim") != "sim"
-        ]
-        if not real and not buses:
-            return ()
-        from sensorml.config import bus_load as busload
-
-        wrong, warnings = busload.report(sensors, buses, str(self.path))
-        self.decoder.problems += wrong
+        errors, warnings = bus_load.report(sensors, self._buses(), str(self.path))
+        self.decoder.problems += errors
         return warnings
 
     def _places(self, key: str) -> Iterator[tuple[str, Json]]:
@@ -192,32 +189,31 @@ class _Loading:
         }
 
     def _plugged(
-        self, key: Literal["sensor", "sink"]
-    ) -> Iterator[tuple[str, str, str, msgspec.Struct, Json]]:
+        self, key: Literal["sensor", "sink"], options_of: Callable[[object], type[T]]
+    ) -> Iterator[tuple[str, str, str, T, Json]]:
         """Decode the `[[key]]` tables with the Options of the drivers they name."""
-        load = plugins.driver if key == "sensor" else plugins.sink
         for place, table in self._places(key):
             try:
-                module = load(table.get("driver"))
+                kind = options_of(table.get("driver"))
             except PluginError as err:
                 self.decoder.problem(f"{place}.driver", *err.reason)
                 continue
             driver = str(table["driver"])
             own = {k: v for k, v in table.items() if k not in _COMMON[key]}
-            options = self.decoder.table(own, module.Options, place)
+            options = self.decoder.table(own, kind, place)
             if options is not None:
-                options = _beside(options, self.path.parent)
+                options = options.relative_to(self.path.parent)
                 yield place, str(table.get("name", driver)), driver, options, table
 
     def _stale_after_s(
-        self, place: str, table: Json, options: msgspec.Struct
+        self, place: str, table: Json, options: SensorOptions
     ) -> float | None:
         value = table.get("stale_after_s")
         if value is None:
             return None
         what, cure = f"is {value!r}", "give seconds above 0"
         if isinstance(value, int | float) and value is not True and 0 < value <= 1e8:
-            rate_hz = getattr(options, "rate_hz", None)
+            rate_hz = options.rate_hz
             if rate_hz is None or value > 1 / rate_hz:
                 return float(value)
             what += f", and rate_hz = {rate_hz:g} is a sample every {1 / rate_hz:g} s"
@@ -280,14 +276,3 @@ class _Loading:
     def _delegates(self) -> Sequence[str]:
         files = (f for folder in folders("delegates") for f in folder.glob("*.toml"))
         return ["auto", *sorted({file.stem for file in files})]
-
-
-def _beside(options: msgspec.Struct, folder: Path) -> msgspec.Struct:
-    """Read `path` and `…_file` of a plug-in relative to the configuration file."""
-    paths = {
-        field: str(folder / value)
-        for field in options.__struct_fields__
-        if field == "path" or field.endswith("_file")
-        if isinstance(value := getattr(options, field), str)
-    }
-    return msgspec.structs.replace(options, **paths)

@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-import msgspec
 from msgspec import Meta
 
-from sensorml.errors import Problem
+from sensorml.buses.i2c_adapters import bus_name
+from sensorml.errors import OptionError, Problem
+from sensorml.gpio.names import LineName
+from sensorml.interfaces import LineClaim, SensorOptions
 from sensorml.pipeline.model_card import Card
 from sensorml.resources import model_folder
 from sensorml.schema import Table
 
 Seconds = Annotated[float, Meta(ge=0, le=1e8)]
 Positive = Annotated[float, Meta(gt=0, le=1e8)]
-Gpio = int | str
-"""A line by BCM number, header pin ("BOARD11"), name ("GPIO17") or, on boards
-that are no Raspberry Pi, by label ("label:P9_12")."""
-
-
 Pulse = Annotated[float, Meta(ge=0.2, le=10)]
 Blink = Annotated[float, Meta(ge=0.05, le=3600)]
 
@@ -36,7 +34,7 @@ class Sensor(NamedTuple):
 
     name: str
     driver: str
-    options: msgspec.Struct
+    options: SensorOptions
     stale_after_s: float | None = None
     """So long without a sample and the sensor is stale; None: by its rate."""
 
@@ -44,7 +42,7 @@ class Sensor(NamedTuple):
 class Trigger(Table, frozen=True, kw_only=True):
     """A line whose edges say when a window begins; between them none is scored."""
 
-    gpio: Gpio
+    gpio: LineName
     edge: Literal["rising", "falling"] = "rising"
     pull: Literal["up", "down", "none"] = "down"
     bounce_s: Annotated[float, Meta(ge=0, le=1)] = 0.0
@@ -54,8 +52,11 @@ class Trigger(Table, frozen=True, kw_only=True):
 
     @property
     def edges(self) -> tuple[str, str, float]:
-        """Which edges it wants of its line; models that want the same may share it."""
+        """The edges that it uses; models that use the same may share the line."""
         return self.edge, self.pull, self.bounce_s
+
+    def lines(self) -> Iterator[LineClaim]:
+        yield LineClaim("gpio", self.gpio, f"trigger {self.edges}")
 
 
 class Model(Table, frozen=True, kw_only=True):
@@ -74,13 +75,13 @@ class Model(Table, frozen=True, kw_only=True):
         if self.device is None:
             return
         if not re.fullmatch("usb|pci|(usb|pci)?:[0-9]{1,2}", self.device):
-            raise ValueError(
-                f'device = "{self.device}" is none: write "usb", "usb:1" or "pci:0"'
+            raise OptionError(
+                f'device = "{self.device}" is none', 'write "usb", "usb:1" or "pci:0"'
             )
         if self.delegate in {"auto", "cpu"}:
-            raise ValueError(
-                f'has a device and delegate = "{self.delegate}": name the delegate '
-                "that the device is of, or remove device"
+            raise OptionError(
+                f'has a device and delegate = "{self.delegate}"',
+                "name the delegate that the device is of, or remove device",
             )
 
 
@@ -93,7 +94,7 @@ class When(Table, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.equals is None and self.above is None and self.below is None:
-            raise ValueError("is empty: give equals, above or below")
+            raise OptionError("is empty", "give equals, above or below")
 
 
 class Alarm(Table, frozen=True, kw_only=True):
@@ -108,10 +109,10 @@ class Alarm(Table, frozen=True, kw_only=True):
     clear_after_s: Seconds | None = None
     clear_ratio: Annotated[float, Meta(gt=0, le=1)] = 0.8
     latch: bool = False
-    acknowledge_gpio: Gpio | None = None
-    arm_gpio: Gpio | None = None
+    acknowledge_gpio: LineName | None = None
+    arm_gpio: LineName | None = None
     """The alarm is off, whatever happens, unless this contact to ground is closed."""
-    gpio: Gpio | None = None
+    gpio: LineName | None = None
     active: Literal["high", "low"] = "high"
     pattern: Literal["level", "blink", "pulse"] = "level"
     """What the line does while the alarm is on. Without sight it is still."""
@@ -123,18 +124,20 @@ class Alarm(Table, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if (self.model is None) == (self.sensor is None):
-            raise ValueError("needs either model or sensor: give exactly one of them")
+            raise OptionError(
+                "needs either model or sensor", "give exactly one of them"
+            )
         if self.sensor is not None and self.when is None:
-            raise ValueError("has a sensor and no condition: add [alarm.when]")
+            raise OptionError("has a sensor and no condition", "add [alarm.when]")
         if self.sensor is None and self.when is not None:
-            raise ValueError(
-                "has a model and [alarm.when]: a model's alarm follows its threshold, "
-                "remove [alarm.when]"
+            raise OptionError(
+                "has a model and [alarm.when]",
+                "a model's alarm follows its threshold, remove [alarm.when]",
             )
         k, n = self.votes
         if not 1 <= k <= n <= 10_000:
-            raise ValueError(
-                f"of = [{k}, {n}] is impossible: give [k, n] with 1 <= k <= n"
+            raise OptionError(
+                f"of = [{k}, {n}] is impossible", "give [k, n] with 1 <= k <= n"
             )
 
     @property
@@ -148,6 +151,15 @@ class Alarm(Table, frozen=True, kw_only=True):
             return self.clear_after_s
         return 30.0 if self.model else 0.0
 
+    def lines(self) -> Iterator[LineClaim]:
+        """Return its lines; alarms may share buttons and switches."""
+        if self.gpio is not None:
+            yield LineClaim("gpio", self.gpio)
+        if self.acknowledge_gpio is not None:
+            yield LineClaim("acknowledge_gpio", self.acknowledge_gpio, "acknowledge")
+        if self.arm_gpio is not None:
+            yield LineClaim("arm_gpio", self.arm_gpio, "arm")
+
 
 class Meter(Table, frozen=True, kw_only=True):
     """One `[[meter]]`: a line whose pulses follow a model's last score.
@@ -158,7 +170,7 @@ class Meter(Table, frozen=True, kw_only=True):
 
     name: str
     model: str
-    gpio: Gpio
+    gpio: LineName
     kind: Literal["pwm", "servo"] = "pwm"
     """pwm: 0 to 100 % of the time high, for a moving-coil meter or a lamp. servo:
     a pulse of `pulse_ms` 50 times a second."""
@@ -167,17 +179,23 @@ class Meter(Table, frozen=True, kw_only=True):
     frequency_hz: Annotated[float, Meta(ge=0.1, le=10_000)] = 1000.0
     """Of kind "pwm"."""
     pulse_ms: tuple[Pulse, Pulse] = (1.0, 2.0)
-    """Of kind "servo": at 0 % and at 100 %; the first may be the longer one."""
+    """The pulse of kind "servo" at 0 % and at 100 %; the first may be the longer."""
+
+    def lines(self) -> Iterator[LineClaim]:
+        yield LineClaim("gpio", self.gpio)
 
 
 class Heartbeat(Table, frozen=True, kw_only=True):
     """`[heartbeat]`: a line that toggles as long as data moves."""
 
-    gpio: Gpio
+    gpio: LineName
     period_s: Annotated[float, Meta(ge=0.1, le=60)] = 1.0
     """High and low together."""
     timeout_s: Annotated[float, Meta(ge=0.5, le=3600)] = 5.0
-    """So long without a block of samples from any sensor and the line is still."""
+    """After this time without samples from any sensor the line stops toggling."""
+
+    def lines(self) -> Iterator[LineClaim]:
+        yield LineClaim("gpio", self.gpio)
 
 
 class Sink(NamedTuple):
@@ -185,7 +203,7 @@ class Sink(NamedTuple):
 
     name: str
     driver: str
-    options: msgspec.Struct
+    options: Table
 
 
 class Bus(Table, frozen=True, kw_only=True):
@@ -200,7 +218,12 @@ class Bus(Table, frozen=True, kw_only=True):
     )
     """As the sensors on it write `bus`."""
     speed_hz: Annotated[int, Meta(ge=10_000, le=5_000_000)]
-    """What it really runs at."""
+    """Its real speed."""
+
+    @property
+    def name(self) -> str:
+        """The thread of the sensors on this bus."""
+        return bus_name(self.number)
 
 
 class Store(Table, frozen=True, kw_only=True):
@@ -222,13 +245,13 @@ class Web(Table, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         host, _, port = self.listen.rpartition(":")
         if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-            raise ValueError(
-                f'listen = "{self.listen}" is not an address: write "127.0.0.1:8787"'
+            raise OptionError(
+                f'listen = "{self.listen}" is not an address', 'write "127.0.0.1:8787"'
             )
         if self.token_file is None and not _is_loopback(host):
-            raise ValueError(
-                f'listen = "{self.listen}" is open to the network: add token_file, '
-                "or listen on 127.0.0.1"
+            raise OptionError(
+                f'listen = "{self.listen}" is open to the network',
+                "add token_file, or listen on 127.0.0.1",
             )
 
 

@@ -12,7 +12,7 @@ conversion, so all of them share a thread of their own.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +21,7 @@ from msgspec import Meta
 from sensorml.acquisition.polled import PolledRows, Rate
 from sensorml.buses import sysfs
 from sensorml.errors import BusError, SensorError
-from sensorml.schema import Table
+from sensorml.interfaces import Claim, SensorOptions
 from sensorml.types import Block, Channel
 
 CHANNELS = (Channel("temperature", "degC"),)
@@ -31,7 +31,7 @@ _NEAR_C = 5.0
 """Above 80 °C a reading of 85 is believed: the last one was close to it."""
 
 
-class Options(Table, frozen=True, kw_only=True):
+class Options(SensorOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "ds18b20"`."""
 
     id: Annotated[
@@ -45,8 +45,12 @@ class Options(Table, frozen=True, kw_only=True):
         return "w1"
 
     @property
-    def kernel_device(self) -> tuple[str, str]:
-        return "id", self.id or "that is the only one"
+    def pi_lines(self) -> Sequence[int]:
+        return (4,)
+
+    def claims(self) -> Iterable[Claim]:
+        name = self.id or "that is the only one"
+        yield Claim("id", f"the ds18b20 device {name}", certain=False)
 
 
 def channels(_options: Options) -> Sequence[Channel]:

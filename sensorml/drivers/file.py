@@ -18,15 +18,15 @@ from msgspec import Meta
 
 from sensorml.acquisition.polled import Rate
 from sensorml.errors import SensorError, SourceEndedError
+from sensorml.interfaces import SensorOptions
 from sensorml.recordings import Recording, read
-from sensorml.schema import Table
 from sensorml.types import Block, Channel
 
 BLOCK_S = 0.05
 MAX_ROWS = 4096
 
 
-class Options(Table, frozen=True, kw_only=True):
+class Options(SensorOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "file"`."""
 
     path: str

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Literal
 
 import numpy as np
@@ -20,13 +20,13 @@ from msgspec import Meta
 
 from sensorml.errors import BusError
 from sensorml.gpio import lines as gpio
-from sensorml.schema import Table
+from sensorml.interfaces import LineClaim, SensorOptions
 from sensorml.types import Block, Channel
 
 PERIOD_S = 0.05
 
 
-class Options(Table, frozen=True, kw_only=True):
+class Options(SensorOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "gpio"`."""
 
     gpio: int | str
@@ -41,6 +41,9 @@ class Options(Table, frozen=True, kw_only=True):
     @property
     def thread(self) -> str:
         return "gpio"
+
+    def lines(self) -> Iterable[LineClaim]:
+        yield LineClaim("gpio", self.gpio)
 
 
 def channels(_options: Options) -> Sequence[Channel]:

@@ -17,7 +17,7 @@ from msgspec import Meta
 from sensorml.acquisition.polled import PolledRows, Rate
 from sensorml.buses import sysfs
 from sensorml.errors import BusError, SensorError
-from sensorml.schema import Table
+from sensorml.interfaces import SensorOptions
 from sensorml.types import Block, Channel
 
 _UNITS = {
@@ -40,7 +40,7 @@ Input = Annotated[
 ]
 
 
-class Options(Table, frozen=True, kw_only=True):
+class Options(SensorOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "hwmon"`."""
 
     chip: str = "cpu_thermal"

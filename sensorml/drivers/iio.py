@@ -32,8 +32,8 @@ from sensorml.buses import iio_remote as libiio
 from sensorml.buses import sysfs
 from sensorml.buses.iio_buffer import Buffer
 from sensorml.buses.iio_remote import Attributes
-from sensorml.errors import BusError
-from sensorml.schema import Table
+from sensorml.errors import BusError, OptionError
+from sensorml.interfaces import Claim, SensorOptions
 from sensorml.types import Block, Channel
 
 _UNITS = {
@@ -61,7 +61,7 @@ BACKLOG_S = 2.0
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]*\Z", examples=["accel_x"])]
 
 
-class Options(Table, frozen=True, kw_only=True):
+class Options(SensorOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "iio"`."""
 
     device: str = "iio:device0"
@@ -85,29 +85,33 @@ class Options(Table, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.buffered and self.uri is not None:
-            raise ValueError(
-                "has a uri and is buffered: only this computer's buffers can be read: "
-                "leave out buffered"
+            raise OptionError(
+                "has a uri and is buffered",
+                "only this computer's buffers can be read: leave out buffered",
             )
         if self.uri is not None and not self.device.isascii():
-            raise ValueError(f"{self.device!r} is no device's name: write it in ASCII")
+            raise OptionError(
+                f"{self.device!r} is no device's name", "write it in ASCII"
+            )
         if self.buffered:
             return
         if self.rate_hz > MAX_POLLED_HZ:
-            raise ValueError(
-                f"rate_hz = {self.rate_hz:g} is too much for polling: set buffered = "
-                f"true, or rate_hz to {MAX_POLLED_HZ} at most"
+            raise OptionError(
+                f"rate_hz = {self.rate_hz:g} is too much for polling",
+                f"set buffered = true, or rate_hz to {MAX_POLLED_HZ} at most",
             )
         if self.trigger is not None:
-            raise ValueError("has a trigger and is not buffered: add buffered = true")
+            raise OptionError(
+                "has a trigger and is not buffered", "add buffered = true"
+            )
 
     @property
     def thread(self) -> str:
         return f"iio-{self.uri or self.device}"
 
-    @property
-    def kernel_device(self) -> tuple[str, str]:
-        return "device", f"{self.uri} {self.device}" if self.uri else self.device
+    def claims(self) -> Iterator[Claim]:
+        name = f"{self.uri} {self.device}" if self.uri else self.device
+        yield Claim("device", f"the iio device {name}", certain=False)
 
 
 class Source(NamedTuple):

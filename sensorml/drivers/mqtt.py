@@ -22,7 +22,7 @@ from sensorml.acquisition.arrival_clock import ArrivalClock
 from sensorml.acquisition.text_rows import TextOptions
 from sensorml.buses import mqtt
 from sensorml.clock import WallClock
-from sensorml.errors import BusError
+from sensorml.errors import BusError, OptionError
 from sensorml.types import Block, Channel
 
 log = logging.getLogger(__name__)
@@ -49,9 +49,11 @@ class Options(TextOptions, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.password_file is not None and self.username is None:
-            raise ValueError("has a password_file and no username: add username")
+            raise OptionError("has a password_file and no username", "add username")
         if self.time_field and self.fields is None:
-            raise ValueError("has time_field and no fields: name those of the values")
+            raise OptionError(
+                "has time_field and no fields", "name those of the values"
+            )
 
     @property
     def encrypted(self) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Annotated, Literal, NamedTuple
 
@@ -22,7 +22,7 @@ from msgspec import Meta
 from sensorml.acquisition.polled import PolledRows, Rate
 from sensorml.errors import BusError
 from sensorml.gpio import lines as gpio
-from sensorml.schema import Table
+from sensorml.interfaces import LineClaim, SensorOptions
 from sensorml.types import Block, Channel
 
 MAX_PULSES = 8192
@@ -31,7 +31,7 @@ MAX_PULSES = 8192
 Quantity = Literal["rate", "count", "jitter"]
 
 
-class Options(Table, frozen=True, kw_only=True):
+class Options(SensorOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "pulse"`."""
 
     gpio: int | str
@@ -54,6 +54,9 @@ class Options(Table, frozen=True, kw_only=True):
     @property
     def thread(self) -> str:
         return "gpio"
+
+    def lines(self) -> Iterable[LineClaim]:
+        yield LineClaim("gpio", self.gpio)
 
 
 class Pulse(NamedTuple):

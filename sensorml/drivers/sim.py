@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from sensorml.acquisition.fifo import FROZEN_ROWS, rows_at
 from sensorml.errors import BusError
-from sensorml.schema import Table
+from sensorml.interfaces import SensorOptions
 from sensorml.sim.machine import Float64, Machine, MachineOptions
 from sensorml.types import Block, Channel
 
@@ -28,7 +28,7 @@ BACKLOG_S = 1.0
 Seconds = Annotated[float, Meta(ge=0, le=1e8)]
 
 
-class Options(Table, frozen=True, kw_only=True):
+class Options(SensorOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "sim"`."""
 
     rate_hz: Annotated[float, Meta(ge=1, le=20_000)] = 800.0

@@ -16,13 +16,13 @@ from msgspec import Meta
 from sensorml.acquisition.polled import PolledRows, Rate
 from sensorml.buses import sysfs
 from sensorml.errors import BusError, SensorError
-from sensorml.schema import Table
+from sensorml.interfaces import SensorOptions
 from sensorml.types import Block, Channel
 
 CHANNELS = (Channel("temperature", "degC"),)
 
 
-class Options(Table, frozen=True, kw_only=True):
+class Options(SensorOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "thermal"`."""
 
     zone: str = "thermal_zone0"

@@ -18,6 +18,7 @@ from msgspec import Meta
 from sensorml.acquisition.polled import PolledChip, PolledOptions, Rate
 from sensorml.acquisition.registers import identify
 from sensorml.buses import i2c
+from sensorml.errors import OptionError
 from sensorml.interfaces import Registers
 from sensorml.types import Block, Channel
 
@@ -51,9 +52,10 @@ class Options(PolledOptions, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.rate_hz * self.integration_ms > 800:
-            raise ValueError(
+            raise OptionError(
                 f"rate_hz = {self.rate_hz:g} leaves no time for integration_ms = "
-                f"{self.integration_ms}: lower one of them"
+                f"{self.integration_ms}",
+                "lower one of them",
             )
 
 

@@ -1,15 +1,17 @@
-"""names: say what this is."""
+"""Names of GPIO lines, as a person writes them and as this program compares them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Final
+from typing import Final, TypeAlias
 
+from sensorml.errors import OptionError
 from sensorml.schema import nearest
 
-LineName = int | str
-
+LineName: TypeAlias = int | str
+"""A BCM number (17), a name ("GPIO17"), a pin of the 40-pin header ("BOARD11") or a
+label of the kernel ("label:P9_12")."""
 
 LABEL: Final = "label:"
 
@@ -28,15 +30,17 @@ def line_of(name: LineName) -> LineName:
     'label:P9_12'
 
     Raises:
-        ValueError: there is no such line: what, and what to do.
+        OptionError: there is no such line.
     """
     text = str(name).strip()
     if text.startswith(LABEL) and text != LABEL:
         return text
     if text.isdecimal():
         if len(text) > 5 or int(text) >= _MOST_LINES:
-            what = f"there is no line {text}: no chip has more than {_MOST_LINES}"
-            raise ValueError(f"{what}, count from 0")
+            raise OptionError(
+                f"there is no line {text}",
+                f"no chip has more than {_MOST_LINES}, count from 0",
+            )
         return int(text)
     lines, others = _header()
     word = text.upper()
@@ -44,12 +48,12 @@ def line_of(name: LineName) -> LineName:
         return lines[word]
     if word in others:
         what = f"{text} is {others[word]}, no GPIO line"
-        raise ValueError(f"{what}: use one of {_words(lines)}")
+        raise OptionError(what, f"use one of {_words(lines)}")
     cure = nearest(word, [name for name in lines if name.startswith(("GP", "BO"))])
     if not cure.startswith("did") or word.startswith(("GPIO", "BOARD")):
         cure = f"use one of {_words(lines)};"  # it is the number that is wrong
     cure += f' write "{LABEL}…" for a name that gpioinfo shows'
-    raise ValueError(f"there is no line {text!r}: {cure}")
+    raise OptionError(f"there is no line {text!r}", cure)
 
 
 def _words(lines: Mapping[str, int]) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated, TypeVar
 
 from msgspec import Meta, structs
 
-from sensorml.errors import ConfigError, Problem
+from sensorml.errors import ConfigError, OptionError, Problem
 from sensorml.hardware.facts import Facts
 from sensorml.schema import Table, decode_file
 
@@ -52,8 +52,8 @@ class Match(Table, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         given = self.always or self.dt_compatible or self.machine
         if not (given or self.usb or self.pci or self.node):
-            raise ValueError(
-                "is empty: give always, dt_compatible, machine, usb, pci or node"
+            raise OptionError(
+                "is empty", "give always, dt_compatible, machine, usb, pci or node"
             )
 
     def why_not(self, facts: Facts) -> str | None:

@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from sensorml.errors import Reason
+from sensorml.errors import OptionError, Reason
 from sensorml.pipeline.extractor import FeatureSpec, Signal
 from sensorml.schema import Count, Floats, Positive, Table
 
@@ -41,16 +41,17 @@ class Input(Table, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not 1 <= self.hop <= self.window:
-            raise ValueError(
-                f"hop {self.hop} is not between 1 and window {self.window}: "
-                "a larger hop would skip samples"
+            raise OptionError(
+                f"hop {self.hop} is not between 1 and window {self.window}",
+                "a larger hop would skip samples",
             )
         if not self.channels:
-            raise ValueError("channels is empty: name at least one")
+            raise OptionError("channels is empty", "name at least one")
         if self.frozen_rows and not 2 <= self.frozen_rows <= self.window:
-            raise ValueError(
+            raise OptionError(
                 f"frozen_rows {self.frozen_rows} is not between 2 and window "
-                f"{self.window}: give a number of rows, or 0 for never"
+                f"{self.window}",
+                "give a number of rows, or 0 for never",
             )
 
     def why_not(
@@ -115,11 +116,13 @@ class Output(Table, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.normal and self.normal not in self.labels:
-            raise ValueError(
-                f"normal {self.normal!r} is not one of the labels: name one of them"
+            raise OptionError(
+                f"normal {self.normal!r} is not one of the labels", "name one of them"
             )
         if self.score == "probability" and not self.labels:
-            raise ValueError("score is a probability without labels: name the labels")
+            raise OptionError(
+                "score is a probability without labels", "name the labels"
+            )
 
 
 class Threshold(Table, frozen=True, kw_only=True):
@@ -135,7 +138,7 @@ class Threshold(Table, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
-            raise ValueError(f"value is {self.value}: give a finite number")
+            raise OptionError(f"value is {self.value}", "give a finite number")
 
 
 class Baseline(Table, frozen=True, kw_only=True):
@@ -182,12 +185,12 @@ class Card(Table, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if CPU_FILE not in self.files:
-            raise ValueError(f"files lacks {CPU_FILE}: every model needs a CPU file")
+            raise OptionError(f"files lacks {CPU_FILE}", "every model needs a CPU file")
         if self.kind == "classifier" and not self.output.labels:
-            raise ValueError("output.labels is missing: a classifier has labels")
+            raise OptionError("output.labels is missing", "a classifier has labels")
         if len(self.baseline.gravity) not in {0, len(self.input.channels)}:
-            raise ValueError(
-                "baseline.gravity needs one number per channel: train the model again"
+            raise OptionError(
+                "baseline.gravity needs one number per channel", "train the model again"
             )
 
     @property

@@ -113,7 +113,7 @@ def _sensors(
     health = []
     for sensor in config.sensors:
         driver = plugins.driver(sensor.driver).Driver(sensor.options)
-        thread = str(getattr(sensor.options, "thread", sensor.name))
+        thread = sensor.options.thread or sensor.name
         pollers.setdefault(thread, []).append(SensorPoller(sensor.name, driver))
         stale_after_s = _stale_after_s(sensor, driver)
         health.append(SensorHealth(sensor.name, stale_after_s=stale_after_s))
@@ -123,7 +123,7 @@ def _sensors(
 def _stale_after_s(sensor: Sensor, driver: Driver) -> float:
     if sensor.stale_after_s is not None:
         return sensor.stale_after_s
-    rate_hz = getattr(sensor.options, "rate_hz", None)
+    rate_hz = sensor.options.rate_hz
     row_s = 1 / rate_hz if rate_hz else 0.0  # some drivers read more often
     return max(LEAST_STALE_S, 5 * driver.period_s, 5 * row_s)
 

@@ -23,6 +23,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from sensorml.errors import OptionError
 from sensorml.schema import Table
 
 Float64: TypeAlias = NDArray[np.float64]
@@ -74,9 +75,10 @@ class MachineOptions(Table, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.ball_mm >= self.pitch_mm:
-            raise ValueError(
+            raise OptionError(
                 f"ball_mm = {self.ball_mm} does not fit into pitch_mm = "
-                f"{self.pitch_mm}: give the pitch circle's diameter"
+                f"{self.pitch_mm}",
+                "give the pitch circle's diameter",
             )
 
 

@@ -27,7 +27,7 @@ from typing import Annotated, Final, Literal, Protocol, cast
 
 from msgspec import Meta
 
-from sensorml.errors import Reason, SecretError
+from sensorml.errors import OptionError, Reason, SecretError
 from sensorml.files import read_secret
 from sensorml.interfaces import Delivered, Hold, Outcome, Retry, Row, Split
 from sensorml.schema import Table
@@ -55,17 +55,17 @@ class Options(Table, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not self.url.startswith(("http://", "https://")):
-            raise ValueError(
-                f'url = "{self.url}" is not a URL: write "http://127.0.0.1:8086"'
+            raise OptionError(
+                f'url = "{self.url}" is not a URL', 'write "http://127.0.0.1:8086"'
             )
         if self.api == "v1" and not self.database:
-            raise ValueError('api = "v1" needs a database: add database = "name"')
+            raise OptionError('api = "v1" needs a database', 'add database = "name"')
         if self.api == "v2" and not (self.org and self.bucket):
-            raise ValueError('api = "v2" needs org and bucket: add both')
+            raise OptionError('api = "v2" needs org and bucket', "add both")
         if self.api == "v3" and not (self.database or self.bucket):
-            raise ValueError('api = "v3" needs a database: add database = "name"')
+            raise OptionError('api = "v3" needs a database', 'add database = "name"')
         if (self.username is None) != (self.password_file is None):
-            raise ValueError("username and password_file go together: give both")
+            raise OptionError("username and password_file go together", "give both")
 
 
 class _ApiClient(Protocol):

@@ -16,11 +16,11 @@ from sensorml.errors import ConfigError, PluginError
 
 FOLDERS = {"drivers": "drivers", "sinks": "sinks", "features": "pipeline/features"}
 DRIVER = """
-from sensorml.schema import Table
+from sensorml.interfaces import SensorOptions
 from sensorml.types import Channel
 
 
-class Options(Table, frozen=True, kw_only=True):
+class Options(SensorOptions, frozen=True, kw_only=True):
     thread = "acme"
 
 
@@ -94,6 +94,18 @@ def test_a_driver_of_a_package_is_listed_and_imported(install: Install) -> None:
     assert "thermo" in plugins.names("drivers")
     assert plugins.driver("thermo").__name__ == "acme_module"
     assert "thermo" not in plugins.names("sinks")
+
+
+def test_a_driver_whose_options_answer_no_questions_is_refused(
+    install: Install,
+) -> None:
+    install(
+        "acme",
+        DRIVER.replace("SensorOptions", "Table").replace("interfaces", "schema"),
+        drivers="thermo",
+    )
+    with pytest.raises(PluginError, match="are no SensorOptions: correct that"):
+        plugins.driver("thermo")
 
 
 def test_a_file_of_ours_wins(install: Install) -> None:

@@ -250,5 +250,5 @@ def test_a_place_has_one_chip(tmp_path: Path, keys, clashes):
         loading.load(file)
     except ConfigError as err:
         [(_, key, _, cure)] = err.problems
-        found = [key, cure.removesuffix(" has it too: change one")]
+        found = [key, cure.removesuffix(" uses it too, change one")]
     assert found == clashes

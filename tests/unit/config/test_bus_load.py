@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from sensorml.buses.i2c_traffic import measure
 from sensorml.commands import check
-from sensorml.config import bus_load as busload
 from sensorml.config import loading
 from sensorml.drivers import adxl345, lm75, mpu6050
 from sensorml.errors import ConfigError
@@ -47,7 +47,7 @@ def problems(path):
 
 
 def test_a_row_of_an_adxl345_is_a_read_of_six_bytes_and_a_share_of_a_status_read():
-    traffic = busload.measure("adxl345", adxl345.Options(rate_hz=800))
+    traffic = measure(adxl345, adxl345.Options(rate_hz=800))
     # 30 + 9 n bits a read; a start is saved within a transfer, or a stop.
     row, status = 30 + 9 * 6, 30 + 9 * 1
     expected = 800 * row + status / adxl345.Driver(adxl345.Options()).period_s
@@ -55,14 +55,14 @@ def test_a_row_of_an_adxl345_is_a_read_of_six_bytes_and_a_share_of_a_status_read
 
 
 def test_a_row_of_an_mpu6050_is_six_bytes_of_a_burst():
-    traffic = busload.measure("mpu6050", mpu6050.Options(rate_hz=1000))
+    traffic = measure(mpu6050, mpu6050.Options(rate_hz=1000))
     period_s = mpu6050.Driver(mpu6050.Options(rate_hz=1000)).period_s
     expected = 1000 * 9 * 6 + (30 + 30 + 9 * 2) / period_s
     assert traffic.bits_per_s == pytest.approx(expected, rel=0.02)
 
 
 def test_a_slow_sensor_is_measured_over_its_own_periods():
-    traffic = busload.measure("lm75", lm75.Options(rate_hz=0.01))
+    traffic = measure(lm75, lm75.Options(rate_hz=0.01))
     assert traffic.rows == 16
     assert 0 < traffic.bits_per_s < 10
 
@@ -111,7 +111,7 @@ def test_more_than_the_usual_is_a_warning_on_stderr_and_good(write, capsys):
 
 def test_what_a_pi_3_does_not_carry_says_so(write, capsys):
     _, _, err = said(write(rate_hz=3200), capsys)
-    assert "on a Pi 3 that is 250 kHz, too little" in err
+    assert "on a Pi 3 that is 250 kHz, too slow" in err
 
 
 def test_sensors_on_two_buses_are_not_added_up(write, capsys):
@@ -165,4 +165,4 @@ def test_a_table_of_a_bus_that_is_not_used_or_used_twice_is_wrong(write):
 
 def test_a_driver_without_a_simulated_chip_has_no_known_load(monkeypatch):
     monkeypatch.setattr(adxl345.Driver, "chip", "nosuchchip")
-    assert busload.measure("adxl345", adxl345.Options()) is None
+    assert measure(adxl345, adxl345.Options()) is None

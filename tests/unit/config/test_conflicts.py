@@ -44,7 +44,7 @@ def test_a_line_with_many_jobs_is_one_problem(checked) -> None:
     assert checked(*map(gpio, (17, '"GPIO17"', '"BOARD11"', '" bcm17 "'))) == [
         (
             "sensor[0].gpio: GPIO line 17 is used 4 times: sensor[1].gpio, "
-            "sensor[2].gpio, sensor[3].gpio have it too: leave it to one"
+            "sensor[2].gpio, sensor[3].gpio use it too, leave it to one"
         )
     ]
 
@@ -54,7 +54,7 @@ def test_a_chip_select_is_one_however_it_is_spelled(checked, other) -> None:
     assert checked(ADXL.format("spi0.0"), ADXL.format(other)) == [
         (
             "sensor[0].bus: chip select spi0.0 is used twice: "
-            "sensor[1].bus has it too: change one"
+            "sensor[1].bus uses it too, change one"
         )
     ]
 
@@ -78,7 +78,7 @@ def test_a_device_of_the_kernels_with_two_sensors_is_warned_of(
     assert checked(driver, driver) == [
         (
             f"sensor[0].{key}: the {name} is used twice: "
-            f"sensor[1].{key} has it too: change one"
+            f"sensor[1].{key} uses it too, change one"
         )
     ]
 
@@ -109,7 +109,7 @@ def test_the_warning_of_a_bus_wire_names_the_bus_and_who_is_on_it(checked) -> No
     assert checked(gpio(2), LM75) == [
         (
             "sensor[0].gpio: GPIO line 2 is used twice on a Raspberry Pi: "
-            "sensor[1] (i2c-1) has it too: change one"
+            "sensor[1] (i2c-1) uses it too, change one"
         )
     ]
 
@@ -118,7 +118,7 @@ def test_a_pis_own_label_of_a_line_is_that_line_there(checked) -> None:
     [told] = checked(gpio(17), gpio('"label:GPIO17"'))
     assert told == (
         "sensor[1].gpio: label:GPIO17 is line 17 on a Raspberry Pi: "
-        "sensor[0].gpio has it too: change one"
+        "sensor[0].gpio uses it too, change one"
     )
     assert checked(gpio(17), gpio('"label:GPIO18"'), gpio('"label:P9_12"')) == []
 

@@ -329,7 +329,7 @@ def test_one_thing_wrong_is_one_problem_with_its_cure(
 def test_a_gpio_line_has_one_job(write: Write, old, new, said) -> None:
     key, other = said
     assert problems(write(GOOD.replace(old, new))) == [
-        f"{key}: GPIO line 17 is used twice: {other} has it too: change one"
+        f"{key}: GPIO line 17 is used twice: {other} uses it too, change one"
     ]
 
 
@@ -469,7 +469,7 @@ def test_an_address_on_a_bus_has_one_chip(write: Write) -> None:
         assert problems(write(CHIPS.format("0x68", bus))) == [
             (
                 "sensor[0].address: address 0x68 on i2c-1 is used twice: "
-                "sensor[1].address has it too: change one"
+                "sensor[1].address uses it too, change one"
             )
         ]
 

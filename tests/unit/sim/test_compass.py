@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from sensorml.config.bus_load import Clock
+from sensorml.buses.i2c_traffic import ManualClock
 from sensorml.sim import compass
 from sensorml.sim.chips import mpu9250
 from sensorml.sim.machine import Machine, MachineOptions
@@ -19,7 +19,7 @@ SINGLE, FUSE_ROM = 0x11, 0x0F
 
 @pytest.fixture
 def chip():
-    made = mpu9250.Chip(Machine(MachineOptions()), Clock())
+    made = mpu9250.Chip(Machine(MachineOptions()), ManualClock())
     put(made, CONTROL, MASTER)
     return made
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sensorml.config.bus_load import Clock
+from sensorml.buses.i2c_traffic import ManualClock
 from sensorml.sim.converter import Converter
 from sensorml.sim.machine import Machine, MachineOptions
 
@@ -12,7 +12,7 @@ SECOND_NS = 10**9
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return ManualClock()
 
 
 @pytest.fixture

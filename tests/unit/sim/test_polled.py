@@ -2,13 +2,13 @@
 
 import pytest
 
-from sensorml.config.bus_load import Clock
+from sensorml.buses.i2c_traffic import ManualClock
 from sensorml.sim.chips import ads1115, ina219, ina226, vl53l0x
 
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return ManualClock()
 
 
 def put(chip, register, value):
