@@ -40,12 +40,16 @@ class Problem(NamedTuple):
         )
 
 
-class OptionError(SensormlError, ValueError):
-    """The values of a table contradict each other, or name what does not exist."""
+class ReasonedError(SensormlError):
+    """An error that keeps its reason, for a table; the text is "what: cure"."""
 
-    def __init__(self, what: str, cure: str) -> None:
+    def __init__(self, what: str, cure: str = "") -> None:
         self.reason = Reason(what, cure)
         super().__init__(str(self.reason))
+
+
+class OptionError(ReasonedError, ValueError):
+    """The values of a table contradict each other, or name what does not exist."""
 
 
 class ConfigError(SensormlError, ValueError):
@@ -74,14 +78,6 @@ class RecordingError(SensormlError, ValueError):
 
 class NoChannelError(RecordingError):
     """A recording lacks a channel that was asked for."""
-
-
-class ReasonedError(SensormlError):
-    """An error that keeps its reason, for a table; the text is "what: cure"."""
-
-    def __init__(self, what: str, cure: str = "") -> None:
-        self.reason = Reason(what, cure)
-        super().__init__(str(self.reason))
 
 
 class ModelError(ReasonedError, ValueError):
