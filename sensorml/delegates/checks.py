@@ -164,12 +164,12 @@ def _hardware(facts: Facts, delegate: Delegate) -> _Failure | None:
 def _absence_cure(facts: Facts, match: Match) -> str:
     """Return what to do about a device that is not found."""
     if match.usb or match.pci:
-        return "plug it in, or look for it with lsusb or lspci"
+        return f"plug it in and look for it with {'lsusb' if match.usb else 'lspci'}"
     if match.node and structs.replace(match, node=(), always=True).why_not(facts):
-        return "it is part of another board, choose another delegate"
+        return "it is for another board, choose another delegate"
     if match.node:
         return "if the machine has one, load its kernel driver"
-    return "it is for another machine, choose another delegate"
+    return "it is for another processor, choose another delegate"
 
 
 def _system(facts: Facts, delegate: Delegate) -> _Failure | None:

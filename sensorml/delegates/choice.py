@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Literal
 from sensorml.inference.tflite import TfliteEngine
 from sensorml.interfaces import Engine
 from sensorml.pipeline.model_card import CPU_FILE, Card
+from sensorml.resources import folders
 
 if TYPE_CHECKING:
     from sensorml.delegates.accelerators import Accelerators
+    from sensorml.delegates.descriptor import Delegate
     from sensorml.delegates.qualification import ModelRequest, Qualification
+    from sensorml.hardware.facts import Facts
 
 ReportDelegate = Callable[[str, str, str, str], None]
 """Called with a model's name, its delegate's new state, the previous one, and why."""
@@ -79,7 +82,7 @@ class Engines:
         cpu = TfliteEngine.load(folder / CPU_FILE, card)
         if delegate == "cpu":
             return cpu
-        if delegate == "auto" and not any(self._qualification.candidates(card)):
+        if delegate == "auto" and not self._has_candidate(card):
             return cpu
         request = self.request(folder, card, cpu, model)
         if delegate == "auto":
@@ -100,7 +103,24 @@ class Engines:
     def _qualification(self) -> Qualification:
         from sensorml.delegates.qualification import Qualification
 
-        return Qualification(self._root)
+        return Qualification(self._delegates, self._facts)
+
+    @cached_property
+    def _delegates(self) -> dict[str, Delegate]:
+        from sensorml.delegates.descriptor import delegates
+
+        return delegates(folders("delegates"))
+
+    @cached_property
+    def _facts(self) -> Facts:
+        from sensorml.hardware.facts import Facts
+
+        return Facts.gather(self._root)
+
+    def _has_candidate(self, card: Card) -> bool:
+        from sensorml.delegates.descriptor import candidates
+
+        return any(True for _ in candidates(self._delegates, self._facts, card.files))
 
     def request(
         self, folder: Path, card: Card, cpu: TfliteEngine, model: str

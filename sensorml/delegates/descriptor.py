@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta, field, structs
 
 from sensorml.hardware.boards import Match, Text, _read
+from sensorml.hardware.facts import Facts
 from sensorml.schema import Table
 
 
@@ -76,3 +77,16 @@ def delegates(folders: Iterable[Path]) -> dict[str, Delegate]:
     """
     tables = _read(folders, DelegateTable)
     return {p.stem: Delegate(path=p, **structs.asdict(t)) for p, t in tables.items()}
+
+
+def candidates(
+    delegates: Mapping[str, Delegate], facts: Facts, files: Container[str]
+) -> Iterator[Delegate]:
+    """Yield the accelerators of this machine that "auto" may choose.
+
+    `files` are the names of the model's files.
+    """
+    for delegate in delegates.values():
+        may_run = delegate.library and delegate.auto and delegate.model.file in files
+        if may_run and delegate.match.why_not(facts) is None:
+            yield delegate

@@ -5,7 +5,7 @@ Nothing is opened: the rungs that open the device come after these.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -13,14 +13,13 @@ from typing import NamedTuple
 
 from sensorml.delegates import numbering
 from sensorml.delegates.checks import Rung, RuntimeVerdict, Verdict, judge
-from sensorml.delegates.descriptor import Delegate, ModelNeeds, delegates
+from sensorml.delegates.descriptor import Delegate, ModelNeeds, candidates
 from sensorml.errors import DelegateError, ModelError
 from sensorml.hardware.facts import Facts
 from sensorml.inference import tflite
 from sensorml.inference.tflite import RuntimeInfo, TfliteEngine
 from sensorml.inference.tflite_file import ModelFile, Tensor, read, why_not
 from sensorml.pipeline.model_card import EDGETPU_FILE, Card
-from sensorml.resources import folders
 from sensorml.schema import nearest
 
 ReportState = Callable[[str, str, str], None]
@@ -65,29 +64,14 @@ class DeviceState(NamedTuple):
 class Qualification:
     """The delegates of this machine, with the facts as read at the start."""
 
-    def __init__(self, root: Path) -> None:
-        """Read /proc, /sys and /dev under `root`.
-
-        Raises:
-            ConfigError: a file of delegates/ is wrong.
-        """
-        self.delegates = delegates(folders("delegates"))
-        self.facts = Facts.gather(root)
-        self._root = root
+    def __init__(self, delegates: Mapping[str, Delegate], facts: Facts) -> None:
+        self.delegates = delegates
+        self.facts = facts
 
     @cached_property
     def runtime(self) -> RuntimeInfo:
         """The TFLite runtime; raises DelegateError if there is none."""
         return tflite.runtime()
-
-    def candidates(self, card: Card) -> Iterator[Delegate]:
-        """Yield the accelerators of this machine that "auto" may choose."""
-        for delegate in self.delegates.values():
-            if not (delegate.library and delegate.auto):
-                continue
-            fits = delegate.model.file in card.files
-            if fits and delegate.match.why_not(self.facts) is None:
-                yield delegate
 
     def judge(
         self, request: ModelRequest, name: str, device: str | None = None
@@ -112,7 +96,7 @@ class Qualification:
     def usable(self, request: ModelRequest) -> dict[str, Usable]:
         """Return the candidates that can run the model; report the others."""
         usable: dict[str, Usable] = {}
-        for delegate in self.candidates(request.card):
+        for delegate in candidates(self.delegates, self.facts, request.card.files):
             verdict, file = self.judge(request, delegate.name)
             if verdict.usable and file is not None:
                 usable[delegate.name] = Usable(verdict, file)
@@ -135,7 +119,7 @@ class Qualification:
     def examine(self, name: str, device: str | None) -> DeviceState:
         """Check a delegate again, without a model: it may have been unplugged."""
         delegate = self.delegates[name]
-        facts = Facts.gather(self._root)
+        facts = Facts.gather(Path(self.facts.root))
         verdict = self._verdict(facts, delegate, device)
         path = numbering.path(facts, delegate, verdict.device)
         sticks = numbering.sticks(

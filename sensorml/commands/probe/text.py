@@ -28,8 +28,11 @@ def machine(
             ),
         )
     yield (
-        "runtime" if facts.live else "runtime here",
-        str(runtime.reason or f"{runtime.name} {runtime.version}"),
+        "runtime",
+        _list(
+            str(runtime.reason or f"{runtime.name} {runtime.version}"),
+            "" if facts.live else "of this machine and not of the captured one",
+        ),
     )
     for version in dict.fromkeys(v.library_version for v in report.delegates):
         if version:

@@ -11,9 +11,10 @@ from support import CARD_TEXT, card
 
 from sensorml.delegates.checks import Rung
 from sensorml.delegates.choice import Engines, open_engine
-from sensorml.delegates.descriptor import delegates
+from sensorml.delegates.descriptor import candidates, delegates
 from sensorml.delegates.qualification import ModelRequest, Qualification, paired
 from sensorml.errors import DelegateError, ModelError
+from sensorml.hardware.facts import Facts
 from sensorml.inference.tflite import TfliteEngine
 from sensorml.inference.tflite_file import parse, read
 from sensorml.pipeline import model_files
@@ -70,6 +71,10 @@ def request(tmp_path, compiled, cpu=None, *, listed=True):
     )
 
 
+def qualification_of(root):
+    return Qualification(delegates(folders("delegates")), Facts.gather(root))
+
+
 def eye(n):
     return Dense(np.eye(n, dtype=np.float32), np.zeros(n, np.float32), relu=False)
 
@@ -113,12 +118,12 @@ def test_a_file_that_the_card_does_not_list_is_missing(tmp_path):
 def test_the_device_is_checked_before_the_model(tmp_path):
     stick(tmp_path)
     model = request(tmp_path, pair.cpu_model(F))
-    assert Qualification(Path("/")).judge(model, "stick").verdict.rung is Rung.DEVICE
+    assert qualification_of(Path("/")).judge(model, "stick").verdict.rung is Rung.DEVICE
     stick_toml = tmp_path / "etc/delegates/stick.toml"
     always = 'names = ["libc.so.6"]'
     text = STICK.replace('usb = ["ffff:0001"]', "always = true")
     stick_toml.write_text(text.replace('names = ["libdelegate.so"]', always))
-    verdict, file = Qualification(Path("/")).judge(model, "stick")
+    verdict, file = qualification_of(Path("/")).judge(model, "stick")
     assert file is None
     assert verdict.rung is Rung.MODEL
     assert "no part for the Edge TPU" in verdict.reason.what
@@ -152,19 +157,21 @@ def test_only_a_board_with_its_device_is_a_candidate(tmp_path):
     (folder,) = (path / "demo" for path in folders("models"))
     demo = model_files.load(folder)
 
-    def candidates():
-        return [each.name for each in Qualification(tmp_path).candidates(demo)]
+    def names():
+        facts = Facts.gather(tmp_path)
+        shipped = delegates(folders("delegates"))
+        return [each.name for each in candidates(shipped, facts, demo.files)]
 
-    assert candidates() == []
+    assert names() == []
     (tmp_path / "dev").mkdir()
     (tmp_path / "dev/galcore").touch()
-    assert candidates() == []
+    assert names() == []
     (tmp_path / "proc/device-tree").mkdir(parents=True)
     compatible = tmp_path / "proc/device-tree/compatible"
     compatible.write_bytes(b"raspberrypi,4-model-b\0brcm,bcm2711\0")
-    assert candidates() == []
+    assert names() == []
     compatible.write_bytes(b"fsl,imx8mp-evk\0fsl,imx8mp\0")
-    assert candidates() == ["vx"]
+    assert names() == ["vx"]
 
 
 def test_a_device_that_auto_cannot_use_is_reported(tmp_path):
@@ -273,7 +280,7 @@ def test_a_stick_in_use_is_skipped_and_a_free_one_named(tmp_path):
     root = machine(tmp_path)
     plug_in(root, "2-1", 3, claimed=True)
     plug_in(root, "2-2", 4)
-    qualification = Qualification(root)
+    qualification = qualification_of(root)
     state = qualification.examine("edgetpu-usb", None)
     assert (state.verdict.usable, state.verdict.device) == (True, "usb:1")
     assert state.path == "/sys/bus/usb/devices/2-2"
