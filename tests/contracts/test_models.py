@@ -23,7 +23,7 @@ def folder(request):
     return request.param
 
 
-def test_the_demos_model_is_shipped():
+def test_the_model_of_the_demo_is_shipped():
     assert MODELS / "demo" in FOLDERS
 
 
@@ -51,7 +51,7 @@ def test_a_window_of_noise_gets_a_score(folder):
     assert np.isfinite(prediction.score)
 
 
-def test_the_maker_of_a_model_makes_it_again(folder, tmp_path):
+def test_the_script_of_a_model_makes_it_again(folder, tmp_path):
     if not (folder / "make.py").exists():
         pytest.skip("this model has no make.py: it was not built here")
     subprocess.run([sys.executable, folder / "make.py", tmp_path], check=True)

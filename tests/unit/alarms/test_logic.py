@@ -73,7 +73,7 @@ class TestJudge:
         for score in (0.0, 5.0):
             state, reason = judge.state(score, [0.0, 0.5, 0.5], 0.0)
             assert state is State.BASELINE_MISMATCH
-            assert "turned by 45°" in reason
+            assert "tilted by 45°" in reason
 
     @given(
         st.floats(0, 180).filter(lambda deg: abs(deg - 5) > 0.01), st.floats(0.1, 20)

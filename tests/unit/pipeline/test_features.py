@@ -61,11 +61,11 @@ def test_a_log_spectrum_is_scipys_periodogram_in_bands(window: int) -> None:
     spec = LogSpectrum(bands=10, low_hz=50, high_hz=400)
     edges = band_edges(10, 50, 400, window=window, rate_hz=1000)
     for got, x in zip(compute(spec, windows), windows.astype(float), strict=True):
-        wanted = [
+        expected = [
             in_bands(bin_powers(channel - channel.mean()), edges, spec.floor)
             for channel in x
         ]
-        np.testing.assert_allclose(got, np.concatenate(wanted), atol=2e-4)
+        np.testing.assert_allclose(got, np.concatenate(expected), atol=2e-4)
 
 
 @pytest.mark.parametrize("window", [128, 129])
@@ -95,15 +95,15 @@ def test_an_envelope_spectrum_is_the_spectrum_of_scipys_hilbert_envelope(
     edges = band_edges(8, 0, 150, window=window, rate_hz=1000)
     low, high = (round(hz * window / 1000) for hz in (200, 400))
     for got, x in zip(compute(spec, windows), windows.astype(float), strict=True):
-        wanted = []
+        expected = []
         for channel in x:
             spectrum = np.fft.rfft(channel - channel.mean())
             spectrum[:low] = spectrum[high + 1 :] = 0
             band = np.fft.irfft(spectrum, window)
             envelope = np.abs(scipy.signal.hilbert(band))
             powers = bin_powers(envelope - envelope.mean())
-            wanted.append(in_bands(powers, edges, spec.floor))
-        np.testing.assert_allclose(got, np.concatenate(wanted), atol=2e-3)
+            expected.append(in_bands(powers, edges, spec.floor))
+        np.testing.assert_allclose(got, np.concatenate(expected), atol=2e-3)
 
 
 def test_an_envelope_spectrum_shows_the_rhythm_of_a_modulated_carrier() -> None:
@@ -124,7 +124,7 @@ def test_statistics_are_those_of_scipy(seed: int, n: int, channels: int) -> None
     x = windows - windows.mean(axis=2, keepdims=True)
     rms = x.std(axis=2)
     peak = np.abs(x).max(axis=2)
-    wanted = [
+    expected = [
         rms,
         peak,
         np.ptp(x, axis=2),
@@ -132,7 +132,7 @@ def test_statistics_are_those_of_scipy(seed: int, n: int, channels: int) -> None
         scipy.stats.kurtosis(x, axis=2, fisher=False),
         scipy.stats.skew(x, axis=2),
     ]
-    np.testing.assert_allclose(got, np.stack(wanted, axis=-1), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(got, np.stack(expected, axis=-1), rtol=1e-3, atol=1e-4)
 
 
 def test_statistics_come_in_the_order_of_the_card() -> None:
@@ -142,7 +142,7 @@ def test_statistics_come_in_the_order_of_the_card() -> None:
     assert forth.tolist() == back[[1, 0, 3, 2]].tolist()
 
 
-def test_a_channel_at_rest_has_no_shape_rather_than_an_impossible_one() -> None:
+def test_the_ratios_of_a_channel_at_rest_are_zero() -> None:
     spec = Statistics(values=("rms", "crest_factor", "kurtosis", "skew"))
     assert compute(spec, np.full((1, 1, 16), 9.81))[0] == pytest.approx(0, abs=1e-5)
 
@@ -238,7 +238,7 @@ def test_bands_have_at_least_one_bin_each_and_never_the_dc(bands, window, low_hz
 
 
 @pytest.mark.parametrize(
-    ("spec", "key", "said"),
+    ("spec", "key", "words"),
     [
         (LogSpectrum(bands=65), "features.bands", "use fewer bands"),
         (LogSpectrum(bands=4, low_hz=600), "features.bands", "0 bins"),
@@ -263,16 +263,16 @@ def test_bands_have_at_least_one_bin_each_and_never_the_dc(bands, window, low_hz
         (LogSpectrum(bands=2, std=(1, float("nan"))), "features.std", "not above 0"),
     ],
 )
-def test_numbers_that_do_not_fit_are_refused_by_their_key(spec, key, said) -> None:
-    with pytest.raises(ModelError, match=said) as refused:
+def test_numbers_that_do_not_fit_are_refused_by_their_key(spec, key, words) -> None:
+    with pytest.raises(ModelError, match=words) as refused:
         extractor(spec, Signal(1, 128, 1000.0, "g"))
     assert str(refused.value).startswith(f"{key}: ")
 
 
 @pytest.mark.parametrize(
-    ("rate_hz", "unit", "said"),
+    ("rate_hz", "unit", "words"),
     [(1000.0, "V", "the unit is 'V'"), (8.0, "g", "use a longer window")],
 )
-def test_velocity_needs_acceleration_and_its_frequencies(rate_hz, unit, said) -> None:
-    with pytest.raises(ModelError, match=said):
+def test_velocity_needs_acceleration_and_its_frequencies(rate_hz, unit, words) -> None:
+    with pytest.raises(ModelError, match=words):
         extractor(Statistics(), Signal(1, 128, rate_hz, unit))

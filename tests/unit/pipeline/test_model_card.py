@@ -21,7 +21,7 @@ def refused(folder: Path) -> str:
     return str(raised.value)
 
 
-def test_a_folder_that_is_whole_is_its_card(tmp_path: Path) -> None:
+def test_a_complete_folder_is_loaded(tmp_path: Path) -> None:
     folder = model_folder(tmp_path / "plain")
     loaded = model_files.load(folder)
     assert loaded.files == {"model.tflite": model_files.sha256(folder / "model.tflite")}
@@ -38,9 +38,9 @@ def test_a_file_that_was_changed_is_refused(tmp_path: Path) -> None:
     folder = model_folder(tmp_path)
     with (folder / "model.tflite").open("ab") as file:
         file.write(b"\0")
-    said = refused(folder)
-    assert said.startswith(f"{folder / 'model.tflite'}: sha256 is ")
-    assert "the file is damaged or not the one the card was made for" in said
+    words = refused(folder)
+    assert words.startswith(f"{folder / 'model.tflite'}: sha256 is ")
+    assert "the file is damaged or not the one the card was made for" in words
 
 
 def test_a_file_that_is_missing_is_refused_with_the_cure(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_file_that_is_missing_is_refused_with_the_cure(tmp_path: Path) -> None
     )
 
 
-def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_is_refused_and_not_read(tmp_path: Path) -> None:
     folder = model_folder(tmp_path)
     (folder / "model.tflite").unlink()
     os.mkfifo(folder / "model.tflite")
@@ -69,7 +69,7 @@ def test_only_model_files_of_the_folder_can_be_listed(tmp_path: Path, name) -> N
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "key", "said"),
+    ("old", "new", "key", "words"),
     [
         ('version = "1"\n', "", "version", "missing"),
         ('version = "1"', "version = 1", "version", "text in quotes"),
@@ -111,17 +111,17 @@ def test_only_model_files_of_the_folder_can_be_listed(tmp_path: Path, name) -> N
         ('kind = "anomaly"', 'kind = "classifier"', "", "output.labels is missing"),
     ],
 )
-def test_a_card_that_does_not_add_up_is_refused(
-    tmp_path: Path, old: str, new: str, key: str, said: str
+def test_a_card_with_a_wrong_value_is_refused(
+    tmp_path: Path, old: str, new: str, key: str, words: str
 ) -> None:
     assert old in CARD_TEXT
     message = refused(model_folder(tmp_path, text=CARD_TEXT.replace(old, new, 1)))
-    place = f"{tmp_path / 'model.toml'}: " + (f"{key}: " if key else "")
-    assert message.startswith(place)
-    assert said in message
+    start = f"{tmp_path / 'model.toml'}: " + (f"{key}: " if key else "")
+    assert message.startswith(start)
+    assert words in message
 
 
-def test_every_problem_of_a_card_is_told(tmp_path: Path) -> None:
+def test_every_problem_of_a_card_is_reported(tmp_path: Path) -> None:
     text = CARD_TEXT.replace("window = 4", "window = 0").replace(
         "value = 1.0", 'value = "high"'
     )

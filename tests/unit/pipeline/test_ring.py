@@ -1,4 +1,4 @@
-"""The ring against a naive cutter that has the whole recording in hand."""
+"""Windows of the ring, compared with a simple cutter of the whole recording."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Window(NamedTuple):
 
 
 def pushed(ring: Ring, blocks: list[Block]) -> list[Window]:
-    found = []
+    cut = []
     for each in blocks:
         windows = ring.push(each)
         if windows is None:
             continue
-        found += [
+        cut += [
             Window(data.tobytes(), windows.first + i, *rest)
             for i, (data, *rest) in enumerate(
                 zip(
@@ -45,7 +45,7 @@ def pushed(ring: Ring, blocks: list[Block]) -> list[Window]:
                 )
             )
         ]
-    return found
+    return cut
 
 
 def expected(
@@ -58,11 +58,11 @@ def expected(
         times += [b.start_ns + round(i * period_ns) for i in range(len(b.samples))]
         missed += [b.missed, *[0] * (len(b.samples) - 1)]
         clipped += [i in b.clipped for i in range(len(b.samples))]
-    found = []
+    cut = []
     for number, a in enumerate(range(0, len(samples) - window + 1, hop)):
         rows = samples[a : a + window]
         run = max(len(list(g)) for _, g in itertools.groupby(map(bytes, rows)))
-        found.append(
+        cut.append(
             Window(
                 rows.T.tobytes(),
                 number,
@@ -73,7 +73,7 @@ def expected(
                 0 < frozen_rows <= run,
             )
         )
-    return found
+    return cut
 
 
 @st.composite
@@ -109,7 +109,7 @@ def recordings(draw: st.DrawFn) -> list[Block]:
 
 @settings(max_examples=200)
 @given(recordings(), st.data())
-def test_windows_are_those_of_the_whole_recording_however_it_was_cut(blocks, data):
+def test_cutdo_not_depend_on_how_the_recording_is_cut_into_blocks(blocks, data):
     window = data.draw(st.integers(1, 24), "window")
     hop = data.draw(st.integers(1, window), "hop")
     frozen_rows = data.draw(st.sampled_from([0, 2, 3, 5, 8]), "frozen_rows")
@@ -141,7 +141,7 @@ def test_the_size_of_the_blocks_does_not_change_the_windows(size: int) -> None:
         assert w.end_ns == (first + 63) * 1_000_000
 
 
-def test_a_gap_lengthens_the_windows_it_lies_in_and_no_others() -> None:
+def test_a_gap_lengthens_the_cutit_lies_in_and_no_others() -> None:
     ring = Ring(channels=1, window=4, hop=2)
     windows = pushed(
         ring, [block([0] * 4), block([0] * 4, start_ns=8_000_000, missed=4)]
@@ -150,7 +150,7 @@ def test_a_gap_lengthens_the_windows_it_lies_in_and_no_others() -> None:
     assert [w.end_ns - w.start_ns for w in windows] == [3_000_000, 7_000_000, 3_000_000]
 
 
-def test_windows_without_overlap_share_no_row() -> None:
+def test_cutwithout_overlap_share_no_row() -> None:
     windows = pushed(Ring(channels=1, window=3, hop=3), [block(range(9))])
     rows = [np.frombuffer(w.data, np.float32).tolist() for w in windows]
     assert rows == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
@@ -173,7 +173,7 @@ def test_one_channel_that_moves_is_enough_not_to_be_frozen(moves, size) -> None:
     assert not window.frozen
 
 
-def test_windows_are_views_that_nobody_can_write_to() -> None:
+def test_cutare_views_that_cannot_be_written_to() -> None:
     ring = Ring(channels=1, window=4, hop=1)
     windows = ring.push(block(range(100)))
     assert windows is not None

@@ -1,4 +1,4 @@
-"""What edgetpu_compiler would make of a model, said before it is run."""
+"""What edgetpu_compiler would make of a model, reason before it is run."""
 
 import itertools
 import os
@@ -19,8 +19,10 @@ from sensorml.training.edgetpu import DTYPES, commands, report, why_not
 from sensorml.training.tflite_writer import Dense, Scale, float_model, int8_model
 
 LAYERS = [
-    Dense(np.ones((made, given), np.float32), np.ones(made, np.float32), relu=False)
-    for given, made in itertools.pairwise((40, 10, 40))
+    Dense(
+        np.ones((outputs, inputs), np.float32), np.ones(outputs, np.float32), relu=False
+    )
+    for inputs, outputs in itertools.pairwise((40, 10, 40))
 ]
 INT8 = parse(int8_model(LAYERS, [Scale.covering(-3, 3)] * 3))
 FULLY_CONNECTED, TILE, RESHAPE = 9, 69, 22
@@ -30,16 +32,16 @@ def op(builtin, version=1, dtypes=("int8", "int32", "int8")):
     return Op(builtin, "", version, dtypes)
 
 
-def test_what_train_writes_is_mapped_whole():
+def test_a_trained_model_is_mapped_completely():
     assert why_not(INT8) is None
     assert report(INT8) == (
         "2 operators, all supported: FULLY_CONNECTED v4 × 2; 1 kB of 8 MB of parameters"
     )
 
 
-def test_a_float_model_is_not_and_the_reason_is_told():
-    said = report(parse(float_model(LAYERS)))
-    assert said == "in part: its input is float32: quantise it fully to int8"
+def test_a_float_model_is_not_mapped_and_the_reason_is_given():
+    reason = report(parse(float_model(LAYERS)))
+    assert reason == "in part: its input is float32: quantise it fully to int8"
 
 
 def test_the_first_operator_that_is_not_mapped_ends_the_part_for_the_edge_tpu():
@@ -52,10 +54,10 @@ def test_the_first_operator_that_is_not_mapped_ends_the_part_for_the_edge_tpu():
 
 @pytest.mark.parametrize(("version", "mapped"), [(1, True), (4, True), (9, False)])
 def test_an_operator_of_a_newer_version_is_not_mapped(version, mapped):
-    said = why_not(INT8._replace(ops=(op(FULLY_CONNECTED, version),)))
-    assert (said is None) is mapped
+    reason = why_not(INT8._replace(ops=(op(FULLY_CONNECTED, version),)))
+    assert (reason is None) is mapped
     assert mapped or "FULLY_CONNECTED, is v9 and listed as supported up to v4" in str(
-        said
+        reason
     )
 
 
@@ -71,13 +73,13 @@ def test_a_tensor_without_a_fixed_shape_is_named():
 
 
 def test_a_custom_operator_is_called_by_its_name():
-    said = why_not(parse(pair.compiled_model(4)))
-    assert "edgetpu-custom-op, is not listed" in str(said)
+    reason = why_not(parse(pair.compiled_model(4)))
+    assert "edgetpu-custom-op, is not listed" in str(reason)
 
 
-def test_parameters_that_do_not_fit_on_the_chip_are_told():
-    said = report(INT8._replace(buffers=(9_000_000,)))
-    assert "9000 kB of 8 MB of parameters, the rest is sent with every window" in said
+def test_parameters_that_do_not_fit_on_the_chip_are_reported():
+    reason = report(INT8._replace(buffers=(9_000_000,)))
+    assert "9000 kB of 8 MB of parameters, the rest is sent with every window" in reason
 
 
 def test_commands_can_be_pasted_whatever_the_folder_is_called():
@@ -98,7 +100,7 @@ def test_operators_have_the_names_of_the_schema():
 
 
 @pytest.mark.data
-def test_of_a_real_pair_the_cpu_file_is_mapped_and_the_other_its_twin():
+def test_the_cpu_file_of_a_real_pair_is_mapped_and_the_other_its_twin():
     if "SENSORML_DATA" not in os.environ:
         pytest.skip("SENSORML_DATA does not name the folder of real recordings")
     folder = Path(os.environ["SENSORML_DATA"]) / "edgetpu"

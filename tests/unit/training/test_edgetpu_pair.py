@@ -1,8 +1,8 @@
-"""What edgetpu_compiler has made is added to a model folder, or refused."""
+"""Compiled files are added to a model folder, or refused."""
 
 import msgspec
 import pytest
-from delegate import pair as made
+from delegate import pair as models
 from support import CARD_TEXT
 
 from sensorml.cli import main
@@ -19,7 +19,7 @@ F = 4  # the card's window
 def folder(tmp_path):
     folder = tmp_path / "motor"
     folder.mkdir()
-    (folder / CPU_FILE).write_bytes(made.cpu_model(F))
+    (folder / CPU_FILE).write_bytes(models.cpu_model(F))
     text = CARD_TEXT.replace("{sha256}", cards.sha256(folder / CPU_FILE))
     (folder / CARD).write_text(f"# commissioned by Ann\n{text}")
     return folder
@@ -28,11 +28,11 @@ def folder(tmp_path):
 @pytest.fixture
 def compiled(tmp_path):
     path = tmp_path / "motor_edgetpu.tflite"
-    path.write_bytes(made.compiled_model(F))
+    path.write_bytes(models.compiled_model(F))
     return path
 
 
-def test_a_compiled_file_is_copied_and_listed_and_the_card_stays_as_it_was(
+def test_a_compiled_file_is_copied_and_listed_and_the_rest_of_the_card_is_kept(
     folder, compiled
 ):
     before, text = cards.load(folder), (folder / CARD).read_text()
@@ -61,9 +61,9 @@ def test_a_file_that_is_compiled_again_replaces_the_earlier_one(
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (made.cpu_model(F), "has no part for the Edge TPU"),
-        (made.compiled_model(F + 1), "takes 5 values"),
-        (made.compiled_model(F)[:100], "cut off or damaged"),
+        (models.cpu_model(F), "has no part for the Edge TPU"),
+        (models.compiled_model(F + 1), "takes 5 values"),
+        (models.compiled_model(F)[:100], "cut off or damaged"),
     ],
 )
 def test_a_file_of_another_model_is_refused_and_nothing_is_changed(
@@ -84,7 +84,7 @@ def test_a_folder_whose_own_model_was_changed_gets_no_pair(folder, compiled):
         pair(compiled, folder)
 
 
-def test_a_card_that_is_written_in_another_way_is_left_alone(folder, compiled):
+def test_a_card_without_a_files_heading_is_not_changed(folder, compiled):
     path = folder / CARD
     head, _, files = path.read_text().partition("[files]\n")
     path.write_text(f"files = {{ {files.strip()} }}\n{head}")
@@ -95,15 +95,15 @@ def test_a_card_that_is_written_in_another_way_is_left_alone(folder, compiled):
     assert not (folder / EDGETPU_FILE).exists()
 
 
-def test_the_command_adds_the_file_and_says_what_it_runs(folder, compiled, capsys):
+def test_the_command_adds_the_file_and_prints_what_is_mapped(folder, compiled, capsys):
     assert main(["train", "--pair", str(compiled), "--out", str(folder)]) == 0
-    said = capsys.readouterr().out
-    assert f"added        {folder / EDGETPU_FILE}\n" in said
-    assert "1 operator, all supported: FULLY_CONNECTED v4 × 1" in said
+    out = capsys.readouterr().out
+    assert f"added        {folder / EDGETPU_FILE}\n" in out
+    assert "1 operator, all supported: FULLY_CONNECTED v4 × 1" in out
     assert parse((folder / EDGETPU_FILE).read_bytes()).edgetpu
 
 
-def test_the_command_wants_recordings_or_a_compiled_file(tmp_path, capsys):
+def test_the_command_needs_recordings_or_a_compiled_file(tmp_path, capsys):
     out = ["--out", str(tmp_path)]
     with pytest.raises(SystemExit, match="2"):
         main(["train", *out])

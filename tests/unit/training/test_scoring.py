@@ -47,17 +47,19 @@ def quiet(n: int) -> np.ndarray:
 
 
 class TestScoring:
-    def scored(self, path: Path, wanted=None, **changes):
-        wanted = wanted or card(**changes)
+    def scored(self, path: Path, model_card=None, **changes):
+        model_card = model_card or card(**changes)
         summary = Summary("fake")
-        recording = read(path, wanted, channels=None, rate_hz=None)
-        predictions = list(score(recording, wanted, FakeEngine(), summary))
+        recording = read(path, model_card, channels=None, rate_hz=None)
+        predictions = list(score(recording, model_card, FakeEngine(), summary))
         return predictions, summary
 
-    def test_what_is_measured_off_line_is_what_runs_live(self, tmp_path: Path) -> None:
+    def test_a_recording_has_the_same_predictions_as_a_live_sensor(
+        self, tmp_path: Path
+    ) -> None:
         rows = quiet(1_000).astype(np.float32)
         rows[500] = 3
-        found, _ = self.scored(recorded(tmp_path / "r.npz", rows))
+        predictions, _ = self.scored(recorded(tmp_path / "r.npz", rows))
         pipeline = Pipeline(card(), FakeEngine())
         live = [
             p
@@ -66,16 +68,18 @@ class TestScoring:
                 block(rows[i : i + 13], start_ns=UTC + i * 1_000_000)
             )
         ]
-        assert [(p.window, p.start_ns, p.end_ns, p.score, p.state) for p in found] == [
-            (p.window, p.start_ns, p.end_ns, p.score, p.state) for p in live
-        ]
+        assert [
+            (p.window, p.start_ns, p.end_ns, p.score, p.state) for p in predictions
+        ] == [(p.window, p.start_ns, p.end_ns, p.score, p.state) for p in live]
 
     def test_a_summary_counts_windows_samples_and_anomalies(self, tmp_path) -> None:
         rows = quiet(100)
         rows[50] = 3
-        found, summary = self.scored(recorded(tmp_path / "r.npz", rows))
+        predictions, summary = self.scored(recorded(tmp_path / "r.npz", rows))
         [file] = summary.files
-        assert (summary.windows, summary.samples) == (len(found), 100) == (49, 100)
+        assert (
+            (summary.windows, summary.samples) == (len(predictions), 100) == (49, 100)
+        )
         assert (file.windows, file.anomalies, file.state) == (49, 2, "normal")
         assert all(len(spent) == 49 for spent in summary.stages_ns.values())
         assert summary.samples_per_s > 0
@@ -89,21 +93,21 @@ class TestScoring:
 
     def test_windows_over_a_gap_are_unknown_and_those_beside_it_are_not(self, tmp_path):
         path = recorded(tmp_path / "r.npz", quiet(200), gap_before=100)
-        found, summary = self.scored(path)
-        unknown = [p for p in found if p.state == "unknown"]
+        predictions, summary = self.scored(path)
+        unknown = [p for p in predictions if p.state == "unknown"]
         assert [p.window for p in unknown] == [49]  # rows 98 to 101
         assert "of the samples are there" in unknown[0].reason
         assert summary.files[0].state == "normal"
 
     @pytest.mark.parametrize(
-        ("rows", "rate_hz", "said"),
+        ("rows", "rate_hz", "words"),
         [(3, 1000.0, "a window of the model takes 4"), (100, 500.0, "500 Hz")],
     )
     def test_a_recording_that_does_not_fit_is_refused(
-        self, tmp_path: Path, rows: int, rate_hz: float, said: str
+        self, tmp_path: Path, rows: int, rate_hz: float, words: str
     ) -> None:
         path = recorded(tmp_path / "r.npz", quiet(rows), rate_hz=rate_hz)
-        with pytest.raises(RecordingError, match=said) as raised:
+        with pytest.raises(RecordingError, match=words) as raised:
             read(path, card(), channels=None, rate_hz=None)
         assert str(raised.value).startswith(f"{path}: ")
 
@@ -122,7 +126,7 @@ class TestCommand:
     def score(self, *arguments: object) -> int:
         return cli.main(["score", *map(str, arguments)])
 
-    def test_its_rows_are_one_a_window_under_the_agreed_header(
+    def test_each_window_is_a_row_below_the_documented_header(
         self, model: Path, recording: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert self.score("--model", model, recording) == 0

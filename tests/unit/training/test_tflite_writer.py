@@ -34,7 +34,7 @@ def computed(net, x):
 @given(
     sizes=st.lists(st.integers(1, 20), min_size=2, max_size=5), seed=st.integers(0, 9)
 )
-def test_every_chain_of_layers_runs_and_computes_what_it_says(sizes, seed):
+def test_every_chain_of_layers_runs_and_computes_its_layers(sizes, seed):
     net = layers(sizes, seed)
     x = np.random.default_rng(seed).standard_normal((3, sizes[0])).astype(np.float32)
     engine = TfliteEngine(parse(float_model(net)), 1, None)
@@ -42,7 +42,7 @@ def test_every_chain_of_layers_runs_and_computes_what_it_says(sizes, seed):
     np.testing.assert_allclose(engine.infer(x).outputs, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_int8_uses_only_what_edgetpu_compiler_and_old_runtimes_take():
+def test_int8_uses_only_what_edgetpu_compiler_and_old_runtimes_support():
     file = parse(int8_model(layers((12, 4, 12), 0), [Scale.covering(-3, 3)] * 3))
     assert {(op.builtin, op.version) for op in file.ops} == {(9, 4)}
     assert {tensor.dtype for tensor in file.tensors} == {"int8", "int32"}

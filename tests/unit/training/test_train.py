@@ -1,4 +1,4 @@
-"""Training: from recordings of a shaking thing to a folder that judges it."""
+"""Training: recordings of a vibrating machine to a model folder that judges it."""
 
 import math
 
@@ -66,21 +66,21 @@ def scores(folder, path):
     return np.array([p.score for p in judged]), card.threshold.value
 
 
-def test_what_it_learnt_is_normal_and_another_tone_is_not(tmp_path, normal):
+def test_the_learnt_tone_is_normal_and_another_is_not(tmp_path, normal):
     train([normal], tmp_path / "model", window=128)
     later = recording(tmp_path, "later", shaking(30, seed=1))
-    found, threshold = scores(tmp_path / "model", later)
-    assert np.mean(found > threshold) < 0.05
+    window_scores, threshold = scores(tmp_path / "model", later)
+    assert np.mean(window_scores > threshold) < 0.05
     faulty = recording(tmp_path, "faulty", shaking(30, seed=2, hz=41.0))
-    found, threshold = scores(tmp_path / "model", faulty)
-    assert np.mean(found > threshold) > 0.95
+    window_scores, threshold = scores(tmp_path / "model", faulty)
+    assert np.mean(window_scores > threshold) > 0.95
 
 
-def test_less_vibration_than_normal_is_strange_too(tmp_path, normal):
+def test_less_vibration_than_normal_is_an_anomaly(tmp_path, normal):
     train([normal], tmp_path / "model", window=128)
     weak = recording(tmp_path, "weak", shaking(30, seed=2, amplitude=0.03))
-    found, threshold = scores(tmp_path / "model", weak)
-    assert np.mean(found > threshold) > 0.95
+    window_scores, threshold = scores(tmp_path / "model", weak)
+    assert np.mean(window_scores > threshold) > 0.95
 
 
 def test_several_recordings_are_several_states_of_normal(tmp_path, normal):
@@ -88,8 +88,8 @@ def test_several_recordings_are_several_states_of_normal(tmp_path, normal):
     train([normal, fast], tmp_path / "model", window=128)
     for seed, hz in ((1, 30.0), (2, 55.0)):
         later = recording(tmp_path, "later", shaking(30, seed=seed, hz=hz))
-        found, threshold = scores(tmp_path / "model", later)
-        assert np.mean(found > threshold) < 0.05
+        window_scores, threshold = scores(tmp_path / "model", later)
+        assert np.mean(window_scores > threshold) < 0.05
 
 
 def test_the_same_recordings_and_seed_make_the_same_bytes(tmp_path, normal):
@@ -101,62 +101,62 @@ def test_the_same_recordings_and_seed_make_the_same_bytes(tmp_path, normal):
         assert a != c
 
 
-def test_the_card_says_what_it_was_made_of(tmp_path, normal):
-    made = train([normal], tmp_path / "model", window=128, hop=32)
+def test_the_card_lists_its_recordings_and_options(tmp_path, normal):
+    trained = train([normal], tmp_path / "model", window=128, hop=32)
     card = model_files.load(tmp_path / "model")
-    assert card == made.card
+    assert card == trained.card
     assert (card.name, card.input.window, card.input.hop) == ("model", 128, 32)
     assert card.input.channels == ("x", "y", "z")
     assert card.input.min_quality == 1.0
     assert card.threshold.date == "2026-01-01"
-    assert card.threshold.windows == made.calibrated
+    assert card.threshold.windows == trained.calibrated
     assert card.provenance.recordings == ("normal.npz",)
     assert card.baseline.gravity == pytest.approx((0, 0, 1), abs=0.01)
     assert card.baseline.level == pytest.approx((0.017, 0.05, 0.071), abs=0.003)
     windows_in_all = (60 * RATE_HZ - 128) // 32 + 1
-    assert made.fitted + made.calibrated == windows_in_all
+    assert trained.fitted + trained.calibrated == windows_in_all
 
 
-def test_without_a_date_of_its_own_a_model_has_that_of_the_build(tmp_path, monkeypatch):
+def test_the_date_of_a_model_without_one_is_that_of_the_build(tmp_path, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
     path = recording(tmp_path, "normal", shaking(30), start_ns=0)
-    made = train([path], tmp_path / "model", window=128)
-    assert made.card.threshold.date == "1970-01-02"
+    trained = train([path], tmp_path / "model", window=128)
+    assert trained.card.threshold.date == "1970-01-02"
 
 
 @pytest.mark.parametrize("kind", ["log_spectrum", "envelope", "statistics", "raw"])
 def test_every_kind_of_features_makes_a_model(tmp_path, normal, kind):
     train([normal], tmp_path / "model", window=64, features=kind)
-    found, _ = scores(tmp_path / "model", normal)
-    assert np.isfinite(found).all()
+    window_scores, _ = scores(tmp_path / "model", normal)
+    assert np.isfinite(window_scores).all()
 
 
 def test_the_scale_of_the_samples_does_not_matter(tmp_path):
-    found = []
+    window_scores = []
     for name, factor in (("g", 1.0), ("mg", 1000.0)):
         path = recording(tmp_path, name, shaking(60) * np.float32(factor), unit=name)
         train([path], tmp_path / f"model-{name}", window=128)
-        found.append(np.median(scores(tmp_path / f"model-{name}", path)[0]))
-    assert found[0] == pytest.approx(found[1], rel=0.1)
+        window_scores.append(np.median(scores(tmp_path / f"model-{name}", path)[0]))
+    assert window_scores[0] == pytest.approx(window_scores[1], rel=0.1)
 
 
-def test_many_gaps_in_the_recordings_are_taken_for_normal(tmp_path):
+def test_many_gaps_in_the_recordings_lower_the_quality_that_is_needed(tmp_path):
     t_ns = np.arange(int(60 * RATE_HZ)) * round(1e9 / RATE_HZ)
     t_ns += np.arange(len(t_ns)) // 500 * 20 * round(1e9 / RATE_HZ)
     path = recording(
         tmp_path, "gaps", shaking(60), t_ns=t_ns.astype(np.int64) + JANUARY_2026_NS
     )
-    made = train([path], tmp_path / "model", window=256)
-    assert made.card.input.min_quality == 0.5
+    trained = train([path], tmp_path / "model", window=256)
+    assert trained.card.input.min_quality == 0.5
 
 
-def test_a_sensor_that_often_repeats_itself_is_not_called_frozen_soon(tmp_path):
+def test_a_sensor_that_often_repeats_a_row_is_frozen_only_after_more_rows(tmp_path):
     held = np.repeat(shaking(20), 10, axis=0)
     path = recording(tmp_path, "held", held)
-    made = train([path], tmp_path / "model", window=128)
-    assert made.card.input.frozen_rows == 40
-    made = train([path], tmp_path / "model", window=32)
-    assert made.card.input.frozen_rows == 0
+    trained = train([path], tmp_path / "model", window=128)
+    assert trained.card.input.frozen_rows == 40
+    trained = train([path], tmp_path / "model", window=32)
+    assert trained.card.input.frozen_rows == 0
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_the_window_follows_sample_rate_and_length(tmp_path, rate_hz, seconds, w
     assert chosen == (window, window // 2)
 
 
-def test_too_little_data_says_how_much_is_needed(tmp_path):
+def test_too_short_recordings_are_refused_with_the_length_needed(tmp_path):
     path = recording(tmp_path, "short", shaking(2))
     with pytest.raises(TrainingError, match=r"hold 5 windows of 256.*record 20 s"):
         train([path], tmp_path / "model", window=256)
@@ -182,13 +182,13 @@ def test_a_recording_without_change_is_refused(tmp_path):
         train([path], tmp_path / "model", window=128)
 
 
-def test_a_channel_that_is_dead_does_not_spoil_the_others(tmp_path):
+def test_a_dead_channel_does_not_affect_the_others(tmp_path):
     samples = shaking(60)
     samples[:, 0] = 0
     path = recording(tmp_path, "dead-x", samples)
     train([path], tmp_path / "model", window=128)
-    found, threshold = scores(tmp_path / "model", path)
-    assert np.mean(found > threshold) < 0.05
+    window_scores, threshold = scores(tmp_path / "model", path)
+    assert np.mean(window_scores > threshold) < 0.05
 
 
 def test_nan_is_refused_with_its_row(tmp_path):
@@ -246,21 +246,23 @@ def test_nothing_but_a_model_is_replaced(tmp_path, normal):
     assert normal.is_file()
 
 
-def test_progress_is_told_as_often_as_it_was_promised(tmp_path, normal):
-    told = []
-    train([normal, normal], tmp_path / "model", window=128, report=told.append)
-    assert len(told) == steps(2)
+def test_progress_is_reported_once_for_each_step(tmp_path, normal):
+    steps_reported = []
+    train(
+        [normal, normal], tmp_path / "model", window=128, report=steps_reported.append
+    )
+    assert len(steps_reported) == steps(2)
 
 
 @given(of=st.integers(1, 300), hits=st.integers(0, 300))
-def test_the_limit_of_a_share_is_that_of_clopper_and_pearson(of, hits):
+def test_the_upper_limit_of_a_rate_is_that_of_clopper_and_pearson(of, hits):
     beta = pytest.importorskip("scipy.stats").beta
     hits = min(hits, of)
     expected = 1.0 if hits == of else beta.ppf(0.95, hits + 1, of - hits)
     assert math.isclose(at_most(hits, of), expected, rel_tol=1e-6)
 
 
-def test_gravity_is_checked_only_where_it_is_felt_and_stays():
+def test_gravity_is_recorded_only_where_it_is_measured_and_constant():
     down = np.tile(np.array([[0, 0, 1]], np.float32), (50, 1))
     assert gravity(down, "g", 5.0) == (0, 0, 1)
     assert gravity(down * np.float32(9.81), "m/s^2", 5.0) == (0, 0, 9.81)
@@ -291,21 +293,22 @@ def test_a_card_is_read_as_it_was_written(tmp_path):
     assert decode_file(path, cards.Card) == card
 
 
-def test_the_command_trains_and_sums_up(tmp_path, normal, capsys):
+def test_the_command_trains_and_prints_a_summary(tmp_path, normal, capsys):
     arguments = ["train", "--normal", str(normal), "--window", "128"]
     assert main([*arguments, "--out", str(tmp_path / "model")]) == 0
-    said = capsys.readouterr()
+    words = capsys.readouterr()
     card = model_files.load(tmp_path / "model")
-    assert f"threshold    {card.threshold.value:g}\n" in said.out
-    assert f"folder       {tmp_path / 'model'}\n" in said.out
-    assert f"train 1/{steps(1)}: read normal.npz" in said.err
+    assert f"threshold    {card.threshold.value:g}\n" in words.out
+    assert f"folder       {tmp_path / 'model'}\n" in words.out
+    assert f"train 1/{steps(1)}: read normal.npz" in words.err
     assert (
-        "\nEdge TPU     4 operators, all supported: FULLY_CONNECTED v4 × 4;" in said.out
+        "\nEdge TPU     4 operators, all supported: FULLY_CONNECTED v4 × 4;"
+        in words.out
     )
-    assert f" edgetpu_compiler {tmp_path / 'model' / cards.CPU_FILE}\n" in said.out
+    assert f" edgetpu_compiler {tmp_path / 'model' / cards.CPU_FILE}\n" in words.out
 
 
-def test_the_command_says_what_is_wrong_on_stderr(tmp_path, normal, capsys):
+def test_the_command_prints_errors_to_stderr(tmp_path, normal, capsys):
     arguments = ["train", "--out", str(tmp_path / "model"), "--normal"]
     assert main([*arguments, str(tmp_path / "none.npz")]) == 1
     assert "none.npz: there is no such file" in capsys.readouterr().err
