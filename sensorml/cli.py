@@ -1,7 +1,7 @@
-"""The command line: one file in `commands/` for each command.
+"""The command line: one module in `commands` for each command.
 
-Exit codes: 0 done, 1 it ran and failed, 2 wrong usage or configuration.
-Only the chosen command is imported: a start costs what it needs.
+Exit codes: 0 success, 1 failure, 2 wrong usage or configuration. Only the chosen
+command is imported, so that a start costs no more than it needs.
 """
 
 from __future__ import annotations
@@ -12,29 +12,26 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Final, Protocol, cast
+from pathlib import Path
+from typing import Protocol, cast
 
 import sensorml
+from sensorml import commands
 from sensorml.errors import ConfigError, SensormlError
-
-COMMANDS: Final = {
-    "run": "run the service; without a configuration, a demo on a simulated machine",
-    "check": "validate a configuration without touching hardware",
-    "safe": "leave the lines of a configuration's alarms at their fail-safe level",
-    "probe": "say what this machine has: board, buses, accelerators, delegates",
-    "record": "make a recording from a sensor",
-    "train": "make a model folder from normal recordings",
-    "score": "run a model over recordings",
-    "export": "write the journal out as CSV or JSON lines",
-    "grafana": "write data source and dashboard for Grafana",
-}
 
 
 class Command(Protocol):
-    """What a module in `commands/` offers."""
+    """A module in `commands`; its first line, a docstring's, is the help text.
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
-    def run(self, args: argparse.Namespace) -> int: ...
+    The file `own_name.py` is the command `own-name`. A file whose name begins with
+    an underscore is no command.
+    """
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's options and arguments."""
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Run the command; return the exit code."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,23 +44,43 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--version", action="version", version=f"sensorml {sensorml.__version__}"
     )
-    # Modules stay: a collector that looks through them finds nothing, over and over.
-    gc.disable()
     choices = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    command: Command | None = None
-    for name, text in COMMANDS.items():
-        chosen = choices.add_parser(
-            name, help=text, description=text.capitalize(), allow_abbrev=False
-        )
-        if name in arguments[:1]:
-            command = cast("Command", import_module(f"sensorml.commands.{name}"))
-            command.add_arguments(chosen)
+    files = _command_files()
+    if not arguments or arguments[0] not in files:
+        for name, file in files.items():
+            choices.add_parser(name, help=_first_line(file))
+        args = parser.parse_args(arguments)
+        parser.error(f"the command must come first: sensorml {args.command} …")
+    name = arguments[0]
+    # Imported modules are never garbage; a collection would look through them all.
+    gc.disable()
+    module = import_module(f"{commands.__name__}.{name.replace('-', '_')}")
     gc.freeze()
     gc.enable()
-    args = parser.parse_args(arguments)
-    if command is None:
-        parser.error(f"the command must come first: sensorml {args.command} …")
-    return _run(command, args)
+    command = cast("Command", module)
+    text = _first_line(files[name])
+    chosen = choices.add_parser(name, description=text, allow_abbrev=False)
+    command.add_arguments(chosen)
+    return _run(command, parser.parse_args(arguments))
+
+
+def _command_files() -> dict[str, Path]:
+    """Return the file of every command, by the command's name.
+
+    pkgutil would find the same, but its import takes longer than `--version`.
+    """
+    paths = [path for folder in commands.__path__ for path in Path(folder).iterdir()]
+    return {
+        path.stem.replace("_", "-"): path / "__init__.py" if path.is_dir() else path
+        for path in sorted(paths)
+        if path.stem.isidentifier() and not path.stem.startswith("_")
+    }
+
+
+def _first_line(file: Path) -> str:
+    """Return the first line of a module's docstring, without importing it."""
+    with file.open(encoding="utf-8") as lines:
+        return lines.readline().strip().strip('"')
 
 
 def _run(command: Command, args: argparse.Namespace) -> int:
@@ -77,7 +94,7 @@ def _run(command: Command, args: argparse.Namespace) -> int:
         print(f"sensorml: {error}", file=sys.stderr)  # noqa: T201
         return 1
     except BrokenPipeError:
-        # The reader has had enough. Python would complain again at exit.
+        # The reader has closed the pipe; Python would report it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""`sensorml check`: everything wrong with a configuration, at once."""
+"""Check a configuration and report every problem; no hardware is touched."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from sensorml.config import availability as presence
-from sensorml.config import loading
+from sensorml.config import availability, loading
 from sensorml.delegates.descriptor import delegates
 from sensorml.errors import ConfigError, Problem
 from sensorml.hardware.boards import boards
@@ -22,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
     problems = _descriptors()
     try:
         config = loading.load(args.config)
-        here = [] if problems else presence.warnings_here(config)
+        here = [] if problems else availability.warnings_here(config)
     except ConfigError as error:
         problems = [*error.problems, *problems]
     if problems:
@@ -30,21 +29,21 @@ def run(args: argparse.Namespace) -> int:
         return 2
     for warning in (*config.warnings, *here):
         print(f"warning: {warning}", file=sys.stderr)
-    has = {
+    tables = {
         "sensor": config.sensors,
         "model": config.models,
         "alarm": config.alarms,
         "sink": config.sinks,
     }
     counts = (
-        f"{len(each)} {word}{'s'[: len(each) != 1]}" for word, each in has.items()
+        f"{len(rules)} {kind}{'s'[: len(rules) != 1]}" for kind, rules in tables.items()
     )
     print(f"{args.config}: good: {', '.join(counts)}", file=sys.stderr)
     return 0
 
 
 def _descriptors() -> list[Problem]:
-    """Find what is wrong in boards/ and delegates/, /etc/sensorml's too."""
+    """Return the problems of all board and delegate files, also in /etc/sensorml."""
     problems: list[Problem] = []
     for read in (
         lambda: boards(folders("boards")),

@@ -1,4 +1,4 @@
-"""`sensorml export`: the journal as CSV or JSON lines, also while it is written."""
+"""Write the journal as CSV or JSON lines, also while the service runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ _PLURALS: Final = {f"{kind}s": kind for kind in KINDS}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--store", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--store", type=Path, required=True, metavar="FILE", help="the journal"
+    )
     parser.add_argument(
         "--kind",
         type=_kinds,
@@ -31,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"any of {', '.join(_PLURALS)} (default: predictions)",
     )
     parser.add_argument("--format", choices=("csv", "jsonl"), default="csv")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default: stdout")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="default: standard output"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,18 +61,18 @@ def _kinds(text: str) -> tuple[str, ...]:
 
 
 def _write_csv(reader: Reader, kinds: Sequence[str], out: TextIO) -> None:
-    """Several kinds share one table: a leading `kind`, and the union of columns."""
+    """Write one table; for several kinds it has a column `kind` and all columns."""
     writer = csv.writer(out, lineterminator="\n")
     if len(kinds) == 1:
         writer.writerow(["id", *COLUMNS[kinds[0]]])
         for id_, row in _rows(reader, kinds[0]):
             writer.writerow((id_, *row))
         return
-    union = list(dict.fromkeys(name for kind in kinds for name in _names(kind)))
-    writer.writerow(["kind", "id", *union])
+    columns = list(dict.fromkeys(name for kind in kinds for name in _names(kind)))
+    writer.writerow(["kind", "id", *columns])
     for kind in kinds:
         names = _names(kind)
-        places = [names.index(name) if name in names else None for name in union]
+        places = [names.index(name) if name in names else None for name in columns]
         for id_, row in _rows(reader, kind):
             cells = ["" if place is None else row[place] for place in places]
             writer.writerow([kind, id_, *cells])
@@ -84,7 +88,7 @@ def _write_jsonl(reader: Reader, kinds: Sequence[str], out: TextIO) -> None:
 
 
 def _names(kind: str) -> list[str]:
-    """Return the columns' names beside a `kind` that says which table it is.
+    """Return the columns' names beside a column `kind` with the name of the table.
 
     >>> _names("event")[:3]
     ['time_ns', 'event', 'subject']
@@ -93,7 +97,7 @@ def _names(kind: str) -> list[str]:
 
 
 def _finite(value: object) -> object:
-    """JSON has no infinity."""
+    """Return a value that JSON can hold, which has no infinity and no NaN."""
     return None if isinstance(value, float) and not isfinite(value) else value
 
 

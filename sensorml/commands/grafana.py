@@ -1,4 +1,4 @@
-"""`sensorml grafana`: the files that make Grafana show a box."""
+"""Write the data source and the dashboard of a device for Grafana."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from sensorml.grafana import Database, write
 
 _NEXT = {
-    "v1": "if the server asks for it, INFLUX_USER and INFLUX_PASSWORD",
+    "v1": "INFLUX_USER and INFLUX_PASSWORD, if the server needs them",
     "v2": "INFLUX_TOKEN, with a token that may read the bucket",
     "v3": "INFLUX_TOKEN, with a token that may read the database",
 }
@@ -26,18 +26,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="where to write provisioning/ and dashboards/, best /etc/grafana",
+        help="folder for provisioning/ and dashboards/, usually /etc/grafana",
     )
     parser.add_argument(
-        "--api", choices=sorted(_NEXT), default="v2", help="version of InfluxDB"
+        "--api",
+        choices=sorted(_NEXT),
+        default="v2",
+        help="version of the InfluxDB API (default: v2)",
     )
-    parser.add_argument("--url", help="where Grafana reaches InfluxDB")
+    parser.add_argument("--url", help="address of InfluxDB for Grafana")
     parser.add_argument(
         "--database",
         "--bucket",
         default="sensorml",
         metavar="NAME",
-        help="database (v1, v3) or bucket (v2) of the [[sink]]",
+        help="database (v1, v3) or bucket (v2) of the [[sink]] (default: sensorml)",
     )
 
 

@@ -1,4 +1,4 @@
-"""`sensorml record`: a recording from one sensor of a configuration."""
+"""Make a recording from one sensor of a configuration."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from sensorml import plugins
 from sensorml.alarms import wiring
-from sensorml.commands.progress import Progress
+from sensorml.commands._progress import Progress
 from sensorml.config import loading
 from sensorml.config.tables import Config, Sensor
 from sensorml.errors import ConfigError, Problem, SourceEndedError
@@ -23,8 +23,12 @@ from sensorml.types import Block
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="CONFIG")
-    parser.add_argument("--sensor", required=True, metavar="NAME")
-    parser.add_argument("--duration", type=float, required=True, metavar="S")
+    parser.add_argument(
+        "--sensor", required=True, metavar="NAME", help="its name in the file"
+    )
+    parser.add_argument(
+        "--duration", type=float, required=True, metavar="S", help="seconds"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
 
 
@@ -37,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
     blocks = _record(sensor.name, module.Driver(sensor.options), args.duration)
     if not blocks:
         print(
-            f"sensorml: {sensor.name}: no sample in {args.duration:g} s",
+            f"sensorml: {sensor.name}: no sample in {args.duration:g} s: "
+            "record for longer, or check the sensor",
             file=sys.stderr,
         )
         return 1
@@ -48,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         channels=[channel.name for channel in channels],
         unit=channels[0].unit,
         start_ns=blocks[0].start_ns + utc_ns,
-        # A block's regressed start may lie some ns before the last one's end.
+        # A block's estimated start may be some ns before the end of the last block.
         t_ns=np.maximum.accumulate(
             np.concatenate([_times_ns(block) for block in blocks]) + utc_ns
         ),
@@ -71,20 +76,20 @@ def _sensor(config: Config, name: str) -> Sensor:
 
 
 def _record(name: str, driver: Driver, duration_s: float) -> list[Block]:
-    """Read a sensor for a while; a failure ends the recording."""
+    """Read a sensor for a time; a failure ends the recording with an error."""
     blocks: list[Block] = []
     seconds = max(1, round(duration_s))
     try:
         driver.start()
-        begun = time.monotonic()
+        start_s = time.monotonic()
         with Progress(f"record {name}", seconds) as progress:
-            told_s = 0
-            while (spent := time.monotonic() - begun) < duration_s:
+            shown_s = 0
+            while (spent_s := time.monotonic() - start_s) < duration_s:
                 if (block := driver.read()) is not None:
                     blocks.append(block)
-                while told_s < int(spent):
-                    told_s += 1
-                    progress.step(f"{told_s} s")
+                while shown_s < int(spent_s):
+                    shown_s += 1
+                    progress.step(f"{shown_s} s")
                 time.sleep(driver.period_s)
     except SourceEndedError:
         pass

@@ -1,4 +1,4 @@
-"""`sensorml run`: the service, and its demo."""
+"""Run the service; without a configuration, a demo on a simulated machine."""
 
 from __future__ import annotations
 
@@ -21,8 +21,12 @@ log = logging.getLogger("sensorml")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG")
-    parser.add_argument("--duration", type=_seconds, metavar="S", help="then stop")
+    parser.add_argument(
+        "config", nargs="?", type=Path, metavar="CONFIG", help="default: the demo"
+    )
+    parser.add_argument(
+        "--duration", type=_seconds, metavar="S", help="stop after S seconds"
+    )
     parser.add_argument("--store", type=Path, metavar="FILE", help="the journal")
     parser.add_argument(
         "--no-web", action="store_true", help="do not serve the live page"
@@ -32,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a time: give seconds above 0")
+        raise argparse.ArgumentTypeError(f"{text} is no duration: give seconds above 0")
     return seconds
 
 
@@ -45,19 +49,19 @@ def run(args: argparse.Namespace) -> int:
         store = args.store or config.store_path()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=_log_format())
     asyncio.run(serve(config, store, duration_s=args.duration, viewer=_viewer()))
-    log.info("every result: sensorml export --store %s", store)
+    log.info("to export the results: sensorml export --store %s", store)
     return 0
 
 
 def _log_format() -> str:
-    """The system's journal stamps lines itself; elsewhere people want the time."""
+    """Return the format of log lines; systemd's journal adds the time itself."""
     return (
         "%(message)s" if "JOURNAL_STREAM" in os.environ else "%(asctime)s %(message)s"
     )
 
 
 def _viewer() -> Viewer | None:
-    """Take the live view on a terminal; elsewhere transitions are logged."""
+    """Return the live view on a terminal; elsewhere changes are logged."""
     if not sys.stderr.isatty():
         return None
     from sensorml.service.terminal import show
@@ -66,6 +70,6 @@ def _viewer() -> Viewer | None:
 
 
 def _demo_store() -> Path:
-    """Where the XDG base directory specification wants state to be."""
+    """Return the path of the demo's journal, in the XDG folder for state."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
     return Path(state) / "sensorml" / "demo.db"

@@ -1,4 +1,4 @@
-"""`sensorml safe`: what systemd runs when the service has ended, however it did."""
+"""Set the lines of all alarms to their fail-safe level, after the service."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sensorml.alarms import fail_safe
 from sensorml.errors import BusError, ConfigError
-from sensorml.gpio import factory as gpiopins
-from sensorml.gpio import lines as gpio
+from sensorml.gpio import factory
+from sensorml.gpio.lines import simulated
 from sensorml.hardware.header import header_chip_here
 from sensorml.schema import Decoder
 
@@ -19,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "config",
         type=Path,
         metavar="CONFIG",
-        help="of which only the alarms' lines matter; and those that the service "
-        "has noted, run by systemd, come first",
+        help="only the lines of its alarms are used, and only if the service has "
+        "left no list of the lines that it drove",
     )
 
 
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     lines = fail_safe.read_lines()
     if lines is None:
         lines = fail_safe.configured_lines(args.config, decoder)
-    gpiopins.use_chip(_header_chip)
+    factory.use_chip(_header_chip)
     failed = False
     for line in lines:
         try:
@@ -39,8 +39,8 @@ def run(args: argparse.Namespace) -> int:
             print(f"sensorml: {error}", file=sys.stderr)
         else:
             print(line)
-    if lines and not failed and gpio.simulated():
-        print("this machine has no GPIO: that was on paper only", file=sys.stderr)
+    if lines and not failed and simulated():
+        print("this machine has no GPIO: no real line has changed", file=sys.stderr)
     decoder.raise_if_any()
     return int(failed)
 
@@ -48,6 +48,6 @@ def run(args: argparse.Namespace) -> int:
 def _header_chip() -> int | None:
     try:
         return header_chip_here()
-    except ConfigError as error:  # somebody's board: a line is worth more
+    except ConfigError as error:  # a wrong board file in /etc must not stop this
         print(f"sensorml: {error}", file=sys.stderr)
         return header_chip_here(shipped=True)

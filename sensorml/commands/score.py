@@ -1,4 +1,4 @@
-"""`sensorml score`: a model over recordings, as fast as it goes."""
+"""Run a model over recordings and write a score for every window."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Final, TextIO
 
 import numpy as np
 
-from sensorml.commands.progress import Progress
+from sensorml.commands._progress import Progress
 from sensorml.delegates.choice import open_engine
 from sensorml.files import replacing_text
 from sensorml.interfaces import Engine
-from sensorml.pipeline import model_files as cards
+from sensorml.pipeline import model_files
 from sensorml.pipeline.model_card import Card
 from sensorml.training.scoring import Summary, read, score
 from sensorml.types import Prediction
@@ -24,10 +24,18 @@ HEADER: Final = "file,window,start_ns,end_ns,score,threshold,anomaly,state,quali
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument("--model", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--out", type=Path, metavar="FILE.csv")
-    parser.add_argument("--delegate", default="auto", metavar="NAME")
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="recordings"
+    )
+    parser.add_argument(
+        "--model", type=Path, required=True, metavar="DIR", help="the model folder"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE.csv", help="default: standard output"
+    )
+    parser.add_argument(
+        "--delegate", default="auto", metavar="NAME", help="default: auto"
+    )
     parser.add_argument(
         "--channels",
         type=lambda text: text.split(","),
@@ -35,7 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="columns of a .csv that are the samples (default: all numeric ones)",
     )
     parser.add_argument(
-        "--rate", type=float, metavar="HZ", help="of a .csv without a time column"
+        "--rate",
+        type=float,
+        metavar="HZ",
+        help="sample rate of a .csv without a time column",
     )
     parser.add_argument(
         "--json", action="store_true", help="print a summary instead of the rows"
@@ -43,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    card = cards.load(args.model)
+    card = model_files.load(args.model)
     summary = Summary("")
     with closing(open_engine(args.model, card, delegate=args.delegate)) as engine:
         summary.delegate = engine.delegate
@@ -62,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _rows(args: argparse.Namespace) -> AbstractContextManager[TextIO | None]:
-    """Where the rows go: a file, standard output, or with --json nowhere."""
+    """Open the output of the rows: a file or standard output; with --json none."""
     if args.out is not None:
         return replacing_text(args.out)
     return nullcontext(None if args.json else sys.stdout)
@@ -81,7 +92,7 @@ def _score(
         for path in args.files:
             recording = read(path, card, channels=args.channels, rate_hz=args.rate)
             if out is not None:
-                # Not before there is something to put under it.
+                # Written late, so that a first file that fails leaves no header.
                 out.write(header if not summary.files else "")
             name = _quoted(str(path))
             for prediction in score(recording, card, engine, summary):
@@ -128,7 +139,7 @@ def _document(summary: Summary) -> dict[str, object]:
 
 
 def _percentiles(spent_ns: list[int]) -> dict[str, float]:
-    """Return the stage's share per window in µs."""
+    """Return percentiles of a stage's time per window, in µs."""
     if not spent_ns:
         return {}
     ranks = np.percentile(spent_ns, [50, 95, 99, 100]) / 1e3

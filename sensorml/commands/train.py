@@ -1,4 +1,4 @@
-"""`sensorml train`: recordings of a healthy machine in, a model folder out."""
+"""Train a model on recordings of the healthy machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sensorml.commands.progress import Progress
+from sensorml.commands._progress import Progress
 
 if TYPE_CHECKING:
     from sensorml.training.train import Trained
@@ -28,34 +28,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pair",
         type=Path,
         metavar="FILE",
-        help="train nothing: add what edgetpu_compiler made of the folder's model",
+        help="train nothing: add the output of edgetpu_compiler to the model folder",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="the model folder"
     )
     parser.add_argument(
-        "--window", type=_count, metavar="N", help="samples a window; by sample rate"
+        "--window",
+        type=_count,
+        metavar="N",
+        help="samples per window (default: by sample rate)",
     )
     parser.add_argument(
-        "--hop", type=_count, metavar="N", help="samples from window to window; half"
+        "--hop",
+        type=_count,
+        metavar="N",
+        help="samples from window to window (default: half a window)",
     )
-    parser.add_argument("--seed", type=_whole, default=0, metavar="N")
-    parser.add_argument("--arch", choices=_ARCHITECTURES, default="dense")
+    parser.add_argument(
+        "--seed",
+        type=_whole,
+        default=0,
+        metavar="N",
+        help="of random numbers (default: 0)",
+    )
+    parser.add_argument(
+        "--arch",
+        choices=_ARCHITECTURES,
+        default="dense",
+        help="of the neural network (default: dense)",
+    )
     parser.add_argument(
         "--features",
         type=_feature,
         metavar="KIND",
-        help="what the model sees: log_spectrum, envelope, statistics, raw, or that of "
-        "a package",
+        help="input of the model: log_spectrum, envelope, statistics, raw, or the "
+        "name of a plug-in",
     )
-    parser.add_argument("--bands", type=_count, metavar="N", help="bands a spectrum")
+    parser.add_argument("--bands", type=_count, metavar="N", help="bands per spectrum")
     parser.add_argument(
-        "--channels", type=_names, metavar="A,B", help="columns to use; all"
+        "--channels", type=_names, metavar="A,B", help="channels to use (default: all)"
     )
     parser.add_argument(
-        "--rate", type=float, metavar="HZ", help="sample rate, where a file has none"
+        "--rate", type=float, metavar="HZ", help="sample rate of a file without one"
     )
-    parser.add_argument("--name", help="of the model; the folder's")
+    parser.add_argument(
+        "--name", help="name of the model (default: that of the folder)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -100,13 +119,13 @@ def _show(trained: Trained, files: int) -> None:
     from sensorml.training import edgetpu
 
     card = trained.card
-    wants, threshold = card.input, card.threshold
-    window_s = wants.window / wants.rate_hz
+    inputs, threshold = card.input, card.threshold
+    window_s = inputs.window / inputs.rate_hz
     size = (trained.folder / CPU_FILE).stat().st_size
     expected = threshold.false_alarm_rate or 0.0
     print(f"model        {card.name}, version {card.version}")
-    print(f"recordings   {files}, {wants.rate_hz:g} Hz, {', '.join(wants.channels)}")
-    print(f"window       {wants.window} samples ({window_s:.3g} s), hop {wants.hop}")
+    print(f"recordings   {files}, {inputs.rate_hz:g} Hz, {', '.join(inputs.channels)}")
+    print(f"window       {inputs.window} samples ({window_s:.3g} s), hop {inputs.hop}")
     print(f"windows      {trained.fitted} learnt, {trained.calibrated} to calibrate")
     print(f"threshold    {threshold.value:g}")
     print(f"false alarms at most {expected:.1%} of windows, at 95 % confidence")
