@@ -33,6 +33,22 @@ class Registers(Protocol):
     def close(self) -> None: ...
 
 
+class Identity(NamedTuple):
+    """The register that names a chip, and the I2C addresses at which it may be.
+
+    A driver module holds one as `IDENTITY`. Write its numbers and names out: the I2C
+    scan of `sensorml probe` reads them from the source, without an import.
+    """
+
+    register: int
+    chips: Mapping[int, str]
+    """Names of chips by the value of the register; the driver is for the first."""
+    addresses: tuple[int, ...] = ()
+    """Where a scan reads the register; none where chips without one may answer."""
+    length: int = 1
+    """Bytes that the register has; the first one is compared."""
+
+
 class Interrupt(Protocol):
     """A line by which a sensor says that it is time to read it."""
 

@@ -139,8 +139,9 @@ class SensorPoller:
         """Count as missed what a restarted driver cannot know of: its own absence."""
         period_ns = 1e9 / block.rate_hz
         if self._restarted and self._next_ns is not None:
+            # The rows that the driver has counted itself are among these.
             absent = max(1, round((block.start_ns - self._next_ns) / period_ns))
-            block = replace(block, missed=block.missed + absent)
+            block = replace(block, missed=max(block.missed, absent))
         self._restarted = False
         self._next_ns = block.start_ns + round(len(block.samples) * period_ns)
         return block

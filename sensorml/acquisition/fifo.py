@@ -1,4 +1,4 @@
-"""What the drivers of FIFO accelerometers share: a start, and rows into Blocks."""
+"""The reader of an accelerometer's FIFO: rows into Blocks, nonsense into errors."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from sensorml.interfaces import Registers
 from sensorml.types import NO_ROWS, Block, Float32
 
 SILENT_S = 0.5
-"""A FIFO that has got nothing for so long, and at least for SILENT_ROWS
-periods, belongs to a chip that no longer measures."""
+"""A chip whose FIFO stays empty for so long, and at least for SILENT_ROWS
+periods, no longer measures."""
 SILENT_ROWS = 5
 FLOODED_S = 1.0
-"""So long without a row that was not overwritten, and the bus is too slow."""
+"""After so long in which every read lost rows, the bus is too slow."""
 FROZEN_ROWS = 256
-"""So many bit-identical rows in a row, and an accelerometer, which always has noise,
-is frozen. Where a count is four times the noise, chance repeats a row with a
+"""An accelerometer that repeats a row bit by bit so many times is frozen, because it
+always has noise. Where a count is four times the noise, chance repeats a row with a
 probability of 0.87 at the most, and 256 of them never."""
 ALIKE, ALIKE_READS = 1.1, 4
-"""A pace at which so many reads have gone, give or take that factor, is the bus's
-own. One that was seen once may be that of a read that was held up."""
+"""The bus's own pace is one that so many reads have had within that factor. A pace
+that was measured once may be that of a read that was held up."""
 MANY_READS = 8
-"""Of so many one was not, however much they differ, as on a slow and busy computer."""
+"""After so many reads the quickest is taken for the bus's own pace, however much
+they differ, as on a slow and busy computer."""
 _NO_ROW = (bytes(6), b"\xff" * 6)
 
 
@@ -36,12 +37,12 @@ _FASTEST = 1.05
 """How much faster than its nominal rate a sensor may sample."""
 
 
-def rows_at(samples: Float32, limit: float) -> NDArray[np.intp]:
-    """Return the indices of the rows with a value at or beyond ±`limit`."""
+def clipped_rows(samples: Float32, full_scale: float) -> NDArray[np.intp]:
+    """Return the indices of the rows with a value at or beyond ±`full_scale`."""
     size = np.abs(samples)
-    if size.max() < limit:
+    if size.max() < full_scale:
         return NO_ROWS
-    return np.flatnonzero((size >= limit).any(axis=1))
+    return np.flatnonzero((size >= full_scale).any(axis=1))
 
 
 class FifoReader:
@@ -55,7 +56,7 @@ class FifoReader:
         clock: Callable[[], int],
         interrupt: Interrupt,
         *,
-        holds: tuple[int, int],
+        configured: tuple[int, int],
         depth: int,
         per_row: int = 1,
     ) -> None:
@@ -66,25 +67,25 @@ class FifoReader:
             rate_hz: Nominal rate of the samples.
             full_scale: The value from which a sample counts as clipped.
             clock: Monotonic, in ns.
-            interrupt: The chip's line.
-            holds: A register, and what is in it while the chip has its settings.
-            depth: What the count of a full FIFO is.
-            per_row: How many of these are a row.
+            interrupt: The chip's interrupt line.
+            configured: A register, and its value while the chip has its settings.
+            depth: The count of a full FIFO.
+            per_row: How many of what the FIFO counts make a row.
         """
         self._bus = bus
         self._full_scale = full_scale
         self._clock = clock
         self._interrupt = interrupt
-        self._holds = holds
+        self._configured = configured
         self._depth = depth
         self._samples = SampleClock(rate_hz)
         self._per_row = per_row
         self._per_ns = rate_hz * _FASTEST / 1e9
         self._silent_ns = round(max(SILENT_S, SILENT_ROWS / rate_hz) * 1e9)
         self._alive_ns = clock()
-        self._paces_ns: list[float] = []  # the quickest, to take out one of a count
+        self._paces_ns: list[float] = []  # the quickest reads, in ns per count
         self._reads = 0
-        self._lost_ns: int | None = None  # since when rows are lost
+        self._lost_ns: int | None = None  # since when every read has lost rows
 
     def read(
         self,
@@ -94,33 +95,33 @@ class FifoReader:
     ) -> Block | None:
         """Count what is in the FIFO, take it out, and make a Block of it.
 
-        If rows may have been overwritten in between, nobody knows where in those that
-        came one is missing, nor when they were taken: all are dropped. The FIFO has
-        room after that, and is read once more.
+        If rows may have been overwritten in between, both the place of the missing
+        ones and the times of the others are uncertain, so all are dropped. The FIFO
+        has room after that, and is read once more.
 
         Args:
-            count: Reads how much there is.
+            count: Reads how much is in the FIFO.
             take: Takes so much out; returns whole rows.
             decode: Turns them into samples.
 
         Raises:
-            SensorError: as `refuse_nonsense` and `empty`.
+            SensorError: as `check_rows` and `empty`.
             BusError: the bus is too slow for the rate.
         """
         for _ in range(2):
             began = self._clock()
-            found = count()
+            counted = count()
             read_ns = (began, self._clock())
-            if not found:
+            if not counted:
                 self.empty(read_ns)
                 return None
-            self.measures()
-            raw = take(found)
+            self.alive()
+            raw = take(counted)
             if not raw:
                 return None
-            self.refuse_nonsense(raw)
-            late = self.late_rows(found, read_ns)
-            full = found + late * self._per_row >= self._depth
+            self.check_rows(raw)
+            late = self.late_rows(counted, read_ns)
+            full = counted + late * self._per_row >= self._depth
             if not full or late <= 1:
                 lost = full or self._lost_ns is not None
                 self._lost_ns = None
@@ -129,40 +130,40 @@ class FifoReader:
         flooded_ns = self._clock() - (self._lost_ns or began)
         if flooded_ns > FLOODED_S * 1e9:
             raise BusError(
-                f"{self._bus}: samples are overwritten faster than they can be read, "
+                f"{self._bus}: samples have been overwritten before they were read "
                 f"for {flooded_ns / 1e9:.1f} s: raise the bus speed or lower rate_hz"
             )
         return None
 
-    def refuse_nonsense(self, raw: bytes) -> None:
-        """Refuse rows that are none.
+    def check_rows(self, raw: bytes) -> None:
+        """Raise an error for bytes that are no samples.
 
-        A chip whose power dips amid a read gives zeros from there on, or lets go of
-        the data line, which then reads as ones.
+        A chip whose power dips during a read returns zeros from there on, or
+        releases the data line, which then reads as ones.
 
         Raises:
-            SensorError: there is nothing but zeros or ones, or the last row is of
+            SensorError: there are only zeros or only ones, or the last row is of
                 them and the chip has lost its settings.
         """
         size = len(raw)
         if raw.count(0) == size or raw.count(0xFF) == size:
             raise SensorError(
                 f"{self._bus}: nothing but {raw[0]:#04x} in {size} bytes of samples: "
-                "no sensor gives that, check its power and the data line"
+                "no working sensor returns that, check its power and the data line"
             )
-        register, value = self._holds
+        register, value = self._configured
         if raw.endswith(_NO_ROW) and self._bus.read(register, 1)[0] != value:
             raise SensorError(
-                f"{self._bus}: it has lost its configuration amid a read: check its "
+                f"{self._bus}: it has lost its configuration during a read: check its "
                 "power supply for dips"
             )
 
     def late_rows(self, count: int, read_ns: tuple[int, int]) -> int:
-        """Return for how many rows more than were counted there had to be room.
+        """Return for how many rows more than were counted the FIFO needed room.
 
-        To be asked when what was counted has been taken out. The FIFO was fullest
-        when that began, which may have been late, or is now. How late it began is
-        told by how quickly it has gone before.
+        Call it when what was counted has been taken out. The FIFO was fullest when
+        the taking began, which may have been late, or is fullest now. How late it
+        began follows from the quickest reads before.
         """
         began_ns, ended_ns = read_ns
         now_ns = self._clock()
@@ -175,9 +176,9 @@ class FifoReader:
 
     @property
     def _pace_ns(self) -> float:
-        """How long it takes the bus to take out one of what is counted; 0: not known.
+        """The time that the bus takes per count; 0 while that is uncertain.
 
-        Then all the time that a read takes counts as if it had begun late.
+        At 0, all the time that a read takes counts as if it had begun late.
         """
         paces = self._paces_ns
         alike = len(paces) == ALIKE_READS and paces[-1] <= ALIKE * paces[0]
@@ -194,7 +195,7 @@ class FifoReader:
         """Turn the rows that a status read announced into a Block.
 
         Args:
-            raw: All rows, as the chip gave them.
+            raw: All rows, as they came from the chip.
             decode: Turns them into samples.
             read_ns: When the status read began and ended.
             lost: Rows may be missing before these.
@@ -209,23 +210,23 @@ class FifoReader:
             samples=samples,
             start_ns=stamp.start_ns,
             rate_hz=stamp.rate_hz,
-            # One row lost may be within what the times leave open: better a window
-            # too few than one with a hole in it.
+            # One lost row may be within the uncertainty of the times: better a
+            # window too few than one with a hole in it.
             missed=max(stamp.missed, int(lost)),
-            clipped=rows_at(samples, self._full_scale),
+            clipped=clipped_rows(samples, self._full_scale),
             age_ns=max(0, now - last_ns),
             jitter_ns=stamp.jitter_ns,
         )
 
-    def measures(self) -> None:
-        """Take note that the chip gives samples, whatever becomes of them."""
+    def alive(self) -> None:
+        """Note that the chip measures, whether or not its rows can be used."""
         self._alive_ns = self._clock()
 
     def empty(self, read_ns: tuple[int, int]) -> None:
-        """Take note of a status read that announced nothing.
+        """Note a status read that announced no rows.
 
         Raises:
-            SensorError: it has been so for too long: the chip no longer measures.
+            SensorError: the FIFO has been empty for too long.
         """
         self._samples.empty(read_ns[0])
         self._interrupt.take(0, *read_ns)

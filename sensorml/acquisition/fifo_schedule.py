@@ -1,7 +1,8 @@
-"""When the FIFO of an accelerometer is read.
+"""The schedule of an accelerometer's FIFO: how many rows gather before a read.
 
-Seldom costs delay: a row waits for those that come after it. Often costs the bus,
-as each read has addresses and a status of its own, and wakes the computer up.
+Few reads cost delay, because a row waits for those that come after it. Many reads
+cost the bus, because each has addresses and a status of its own, and they wake the
+computer up.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from msgspec import Meta
 GOLDEN = (3 - math.sqrt(5)) / 2
 """The fraction whose multiples are spread most evenly over 0 to 1."""
 USUAL_S = 0.05
-"""So long a row waits, at most, unless `fifo_rows` says otherwise."""
+"""The longest that a row waits, unless `fifo_rows` is set."""
 
 
 def fitting(depth: int) -> Meta:
-    """Return what `fifo_rows` may be with a FIFO of `depth` rows.
+    """Return the limits of `fifo_rows` for a FIFO of `depth` rows.
 
-    A quarter stays free: what comes while a read is late must find room.
+    A quarter stays free for the rows that come while a read is late.
 
     >>> fitting(32).ge, fitting(32).le
     (1, 24)
@@ -29,23 +30,23 @@ def fitting(depth: int) -> Meta:
 
 
 class FifoSchedule(NamedTuple):
-    """When the FIFO of one sensor is read."""
+    """The schedule of one sensor's FIFO."""
 
     rate_hz: float
     fifo_rows: int | None
-    """At how many rows, if somebody chose; see `fitting`."""
+    """At how many rows it is read, if that is configured; see `fitting`."""
     depth: int
     """How many rows it holds."""
     usual: int
-    """At how many rows, if nobody chose; or at what comes in USUAL_S."""
+    """At how many rows it is read otherwise, if they come within USUAL_S."""
 
     @property
     def rows(self) -> int:
-        """At how many rows it is read on schedule.
+        """The number of rows at which it is read on schedule.
 
-        >>> [Drain(rate, None, depth=32, usual=14).rows for rate in (800, 25)]
+        >>> [FifoSchedule(rate, None, depth=32, usual=14).rows for rate in (800, 25)]
         [14, 1]
-        >>> Drain(25, 16, depth=32, usual=14).rows
+        >>> FifoSchedule(25, 16, depth=32, usual=14).rows
         16
         """
         return self.fifo_rows or max(
@@ -54,30 +55,34 @@ class FifoSchedule(NamedTuple):
 
     @property
     def watermark(self) -> int:
-        """How many rows let the interrupt line rise: `fifo_rows`, or 2/3 of `rows`.
+        """The number of rows at which the interrupt line rises.
 
-        >>> [Drain(rate, None, depth=32, usual=14).watermark for rate in (800, 25)]
+        It is `fifo_rows`, or 2/3 of `rows`.
+
+        >>> schedules = [FifoSchedule(hz, None, depth=32, usual=14) for hz in (800, 25)]
+        >>> [schedule.watermark for schedule in schedules]
         [9, 1]
-        >>> Drain(25, 16, depth=32, usual=14).watermark
+        >>> FifoSchedule(25, 16, depth=32, usual=14).watermark
         16
         """
         return self.fifo_rows or max(1, self.rows * 2 // 3)
 
     def period_s(self, *, woken: bool = False) -> float:
-        """Return how often to read it: about every `rows`.
+        """Return the time between two reads, about that of `rows`.
 
-        The fraction of a row makes the reads come at all phases of the sampling,
-        from which `SampleClock` learns most: were it a whole number of rows, each
-        read would tell the same. Where an interrupt line says when (`woken`), the
-        schedule is but a net under it: half as long again as its watermark, but no
-        more than a quarter of the way from there to the end of the FIFO.
+        The fraction of a row spreads the reads over all phases of the sampling, from
+        which `SampleClock` learns most. Where an interrupt line starts the reads
+        (`woken`), the schedule only catches those that it misses: half as long again
+        as its watermark, but no more than a quarter of the way from there to the end
+        of the FIFO.
 
-        >>> usual = [Drain(rate, None, depth=32, usual=14) for rate in (800, 25)]
-        >>> [round(drain.period_s() * 1000, 1) for drain in usual]
+        >>> schedules = [FifoSchedule(hz, None, depth=32, usual=14) for hz in (800, 25)]
+        >>> [round(schedule.period_s() * 1000, 1) for schedule in schedules]
         [17.0, 24.7]
-        >>> [round(drain.period_s(woken=True) * 1000, 1) for drain in usual]
+        >>> [round(schedule.period_s(woken=True) * 1000, 1) for schedule in schedules]
         [17.0, 64.7]
-        >>> round(Drain(800, 24, depth=32, usual=14).period_s(woken=True) * 800, 2)
+        >>> late = FifoSchedule(800, 24, depth=32, usual=14)
+        >>> round(late.period_s(woken=True) * 800, 2)
         25.62
         """
         at = self.rows

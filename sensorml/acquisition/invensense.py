@@ -1,23 +1,23 @@
-"""What InvenSense's accelerometers share: the form of a sample, and their FIFO.
+"""The FIFO of InvenSense's accelerometers, and the form of their samples.
 
 The FIFO is a ring of bytes, not of samples: its count is in bytes, one read of
-any length takes that many out, and when it is full the oldest byte makes room.
+any length takes that many out, and when it is full the oldest byte is overwritten.
 
-It has no watermark that is documented, and an interrupt for every sample would
-cost more than it gives. So the pin, where it is wired, is latched at data-ready
-and let go before each status read: it rises with the first sample after that,
-once, and says when that one was taken. When to read, the schedule says.
+It has no documented watermark, and an interrupt for every sample would cost too
+much. So the pin, where it is wired, is latched at data-ready and released before
+each status read: it rises once, with the first sample after that, and so gives the
+time of that sample. The FIFO is read on schedule.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-from sensorml.acquisition.fifo import FifoReader
-from sensorml.acquisition.interrupt import Interrupt
+from sensorml.acquisition.fifo_chip import FifoChip
 from sensorml.buses.fault_codes import read_status
 from sensorml.interfaces import Registers
 from sensorml.types import Block, Float32
@@ -30,6 +30,23 @@ LONGEST_BYTES = 85 * ROW_BYTES
 """In one transfer: 46 ms at 100 kHz, well within the adapter's time-out."""
 LATCHED = 0x20
 """INT_PIN_CFG: active high, push-pull, high until the status is read."""
+
+
+class FifoLayout(NamedTuple):
+    """The size of a chip's FIFO, and the registers that read it."""
+
+    size: int
+    """In bytes."""
+    level: int
+    """The number of bytes in it, high byte first."""
+    data: int
+    """Reading it takes bytes out."""
+    status: int
+    """Reading it releases the interrupt line."""
+
+    @property
+    def rows(self) -> int:
+        return self.size // ROW_BYTES
 
 
 def decode(raw: bytes, range_g: int = 2) -> Float32:
@@ -47,94 +64,76 @@ def decode(raw: bytes, range_g: int = 2) -> Float32:
     return np.frombuffer(raw, ">i2").reshape(-1, 3) * np.float32(range_g / 32768)
 
 
-class Fifo:
-    """The FIFO of one chip, from its start to its stop."""
+class InvenSenseFifo:
+    """The FIFO of one chip."""
 
     def __init__(
         self,
-        bus: Registers,
+        chip: FifoChip,
+        layout: FifoLayout,
         restart: Callable[[Registers], None],
-        clock: Callable[[], int],
-        *,
-        rate_hz: float,
         range_g: int,
-        size: int,
-        count: int,
-        data: int,
-        holds: tuple[int, int],
-        interrupt: Interrupt,
-        status: int,
     ) -> None:
-        """Empty it and let it collect.
+        """Make it; nothing is read or written before `start`.
 
         Args:
-            bus: The chip, configured.
+            chip: Its interrupt line rises after each status read.
+            layout: The registers of its FIFO.
             restart: Empties the FIFO and lets it collect whole rows.
-            clock: Monotonic, in ns.
-            rate_hz: Nominal rate of the samples.
-            range_g: Their full scale.
-            size: What the FIFO holds, in bytes.
-            count: Register with the number of bytes in it, high byte first.
-            data: Register that takes bytes out of it.
-            holds: A register, and what is in it while the chip has its settings.
-            interrupt: The line of the chip's data-ready, latched.
-            status: Register that lets the line go when it is read.
+            range_g: Full scale of the samples.
         """
-        restart(bus)
-        self._bus = bus
+        self._chip = chip
+        self._layout = layout
         self._restart = restart
-        self._clock = clock
         self._decode = partial(decode, range_g=range_g)
-        self._full = size - SPARE_BYTES
-        self._count, self._data = count, data
-        self._interrupt, self._status = interrupt, status
-        full_scale = range_g * 32767 / 32768
-        self._rows = FifoReader(
-            bus,
-            rate_hz,
-            full_scale,
-            clock,
-            interrupt,
-            holds=holds,
-            depth=size // ROW_BYTES,
-        )
+        self._full_scale = range_g * 32767 / 32768
+        self._full = layout.size - SPARE_BYTES
+
+    def start(self, *, configured: tuple[int, int]) -> None:
+        """Empty it and let it collect; the chip is open and configured.
+
+        `configured` is a register, and its value while the chip has its settings.
+        """
+        self._restart(self._chip.bus)
+        self._reader = self._chip.collect(self._full_scale, configured=configured)
         self._lost = False
         self._rest = 0
 
     def read(self) -> Block | None:
         """Take out all whole rows; as `interfaces.Driver.read`."""
-        if self._interrupt.wired:
-            self._bus.read(self._status, 1)
-        began = self._clock()
-        count = int.from_bytes(read_status(self._bus, self._count, 2), "big")
-        ended = self._clock()
+        bus, clock = self._chip.bus, self._chip.clock
+        if self._chip.interrupt.wired:
+            bus.read(self._layout.status, 1)
+        began = clock()
+        count = int.from_bytes(read_status(bus, self._layout.level, 2), "big")
+        read_ns = (began, clock())
         rows, rest = divmod(count, ROW_BYTES)
         if count > self._full or (rest and self._rest):
-            # It drops its oldest bytes, and nobody knows where a row begins. A
-            # remainder that stays shows an overflow after the last count; one
+            # Its oldest bytes are overwritten, so where a row begins is uncertain.
+            # A remainder that stays shows an overflow after the last count; one
             # that goes was a row being written.
-            self._start_anew()
+            self._start_again()
             return None
         self._rest = rest
         if not rows:
-            self._rows.empty((began, ended))
+            self._reader.empty(read_ns)
             return None
-        self._rows.measures()
+        self._reader.alive()
         raw = self._take(rows * ROW_BYTES)
-        self._rows.refuse_nonsense(raw)
-        if rows + self._rows.late_rows(rows, (began, ended)) > self._full // ROW_BYTES:
-            self._start_anew()
+        self._reader.check_rows(raw)
+        if rows + self._reader.late_rows(rows, read_ns) > self._full // ROW_BYTES:
+            self._start_again()
             return None
         lost, self._lost = self._lost, False
-        return self._rows.block(raw, self._decode, (began, ended), lost=lost)
+        return self._reader.block(raw, self._decode, read_ns, lost=lost)
 
     def _take(self, length: int) -> bytes:
         return b"".join(
-            self._bus.read(self._data, min(LONGEST_BYTES, length - taken))
+            self._chip.bus.read(self._layout.data, min(LONGEST_BYTES, length - taken))
             for taken in range(0, length, LONGEST_BYTES)
         )
 
-    def _start_anew(self) -> None:
-        self._rows.measures()
-        self._restart(self._bus)
+    def _start_again(self) -> None:
+        self._reader.alive()
+        self._restart(self._chip.bus)
         self._lost, self._rest = True, 0

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from sensorml.acquisition.fifo_schedule import GOLDEN
+from sensorml.interfaces import Registers
 from sensorml.types import Float32
 
 Limits: TypeAlias = Sequence[tuple[float, float]]
@@ -61,6 +62,19 @@ class SelfTest:
     axes: tuple[AxisChange, ...] = ()
     why: str = ""
     """Why it did not pass, and what to do."""
+
+
+@runtime_checkable
+class SelfTestModule(Protocol):
+    """The module of a driver whose chip has a self-test."""
+
+    def self_test(self, bus: Registers, pause: Callable[[float], None]) -> SelfTest:
+        """Test the chip; afterwards it sleeps, with the settings of the test.
+
+        Raises:
+            BusError: the chip did not answer.
+            SensorError: it is another chip, or does not take the settings.
+        """
 
 
 def run(

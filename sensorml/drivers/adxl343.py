@@ -1,15 +1,15 @@
 """ADXL343 accelerometer: the registers, the scale and the FIFO of an ADXL345.
 
 Data sheet: Analog Devices ADXL343, sections "SPI", "FIFO" and "Register
-Definitions". It even answers with the same identity.
+Definitions". Its identity is that of an ADXL345, too.
 """
 
 from __future__ import annotations
 
 from sensorml.drivers import adxl345
-from sensorml.drivers.adxl345 import CHANNELS, channels, decode, self_test
+from sensorml.drivers.adxl345 import channels, decode, self_test
 
-__all__ = ["CHANNELS", "Driver", "Options", "channels", "decode", "self_test"]
+__all__ = ["Driver", "Options", "channels", "decode", "self_test"]
 
 
 class Options(adxl345.Options, frozen=True, kw_only=True):
@@ -17,6 +17,6 @@ class Options(adxl345.Options, frozen=True, kw_only=True):
 
 
 class Driver(adxl345.Driver):
-    """One ADXL343, drained from its FIFO in stream mode."""
+    """One ADXL343, read from its FIFO in stream mode."""
 
-    chip = "adxl343"
+    name = "adxl343"

@@ -12,7 +12,6 @@ SPI at 2 MHz above 800 Hz: below that samples may be missing or noisier.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -20,20 +19,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from msgspec import Meta
 
-from sensorml.acquisition.fifo import FROZEN_ROWS, FifoReader
-from sensorml.acquisition.fifo_schedule import FifoSchedule, fitting
-from sensorml.acquisition.interrupt import Interrupt
+from sensorml.acquisition.fifo import FROZEN_ROWS
+from sensorml.acquisition.fifo_chip import ACCELERATION, FifoChip
+from sensorml.acquisition.fifo_schedule import fitting
 from sensorml.acquisition.registers import configure, identify
 from sensorml.buses import spi
 from sensorml.buses.fault_codes import read_status
-from sensorml.errors import BusError
-from sensorml.interfaces import Registers
+from sensorml.interfaces import Identity, Registers
 from sensorml.types import Block, Channel, Float32
 
 if TYPE_CHECKING:
     from sensorml.acquisition.self_test import SelfTest
 
-CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
+CHANNELS = ACCELERATION
+IDENTITY = Identity(0x00, {0xE5: "ADXL345 or ADXL343"}, addresses=(0x1D, 0x53))
 
 FIFO_ROWS = 32
 DRAIN_ROWS = 14
@@ -42,7 +41,6 @@ leaves half free."""
 
 SPI = spi.Framing(mode=3, read=0x80, many=0x40, gap_us=5)
 
-_DEVID = 0x00
 _OFFSETS = (0x1E, 0x1F, 0x20)
 _BW_RATE = 0x2C
 _POWER_CTL = 0x2D
@@ -53,7 +51,6 @@ _DATAX0 = 0x32
 _FIFO_CTL = 0x38
 _FIFO_STATUS = 0x39
 
-_IDENTITY = 0xE5
 _STANDBY, _MEASURE = 0x00, 0x08
 _FULL_RES = 0x08
 _PUSH = 0x80  # SELF_TEST of DATA_FORMAT
@@ -80,7 +77,7 @@ class Options(spi.SpiOptions, frozen=True, kw_only=True):
     rate_hz: Literal[25, 50, 100, 200, 400, 800, 1600, 3200] = 800
     range_g: Literal[2, 4, 8, 16] = 16
     fifo_rows: Annotated[int, fitting(FIFO_ROWS)] | None = None
-    """At how many rows its FIFO is read, at any rate; see `buses.drain`."""
+    """At how many rows its FIFO is read; by default after 50 ms at the latest."""
 
 
 def channels(_options: Options) -> Sequence[Channel]:
@@ -99,9 +96,9 @@ def decode(raw: bytes) -> Float32:
 
 
 class Driver:
-    """One ADXL345, drained from its FIFO in stream mode."""
+    """One ADXL345, read from its FIFO in stream mode."""
 
-    chip = "adxl345"
+    name = "adxl345"
     frozen_rows = FROZEN_ROWS
 
     def __init__(
@@ -110,22 +107,16 @@ class Driver:
         connect: Callable[[Options, str], Registers] = SPI.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        drain = FifoSchedule(
-            options.rate_hz, options.fifo_rows, depth=FIFO_ROWS, usual=DRAIN_ROWS
-        )
-        self._watermark = drain.watermark
-        self.interrupt = Interrupt(options.interrupt_gpio, drain.watermark, clock)
-        self.period_s = drain.period_s(woken=self.interrupt.wakes)
         self._options = options
-        self._connect = connect
-        self._clock = clock
-        self._bus: Registers | None = None
+        self._chip = FifoChip(
+            options, self.name, connect, clock, depth=FIFO_ROWS, usual=DRAIN_ROWS
+        )
+        self.interrupt, self.period_s = self._chip.interrupt, self._chip.period_s
 
     def start(self) -> str | None:
-        self.stop()
-        bus = self._bus = self._connect(self._options, self.chip)
+        bus = self._chip.open()
         rate_hz = self._options.rate_hz
-        warning = identify(bus, _DEVID, _IDENTITY)
+        warning = identify(bus, IDENTITY)
         bus.write(_POWER_CTL, bytes((_STANDBY,)))
         bus.write(_FIFO_CTL, bytes((_BYPASS,)))  # empties it
         configure(
@@ -136,7 +127,7 @@ class Driver:
                 _INT_MAP: 0,
                 _BW_RATE: _RATE_CODE[rate_hz],
                 _DATA_FORMAT: _FULL_RES | _RANGE_CODE[self._options.range_g],
-                _FIFO_CTL: _STREAM | self._watermark,
+                _FIFO_CTL: _STREAM | self._chip.watermark,
                 _POWER_CTL: _MEASURE,
             },
         )
@@ -144,34 +135,19 @@ class Driver:
             configure(bus, {_INT_ENABLE: _WATERMARK})
         # The largest count; at the upper rates its lowest bit is always 0.
         full_scale = self._options.range_g - (2 if rate_hz > 800 else 1) / 256
-        self._rows = FifoReader(
-            bus,
-            rate_hz,
-            full_scale,
-            self._clock,
-            self.interrupt,
-            holds=(_POWER_CTL, _MEASURE),
-            depth=FIFO_ROWS,
-        )
-        self.interrupt.open()
+        self._chip.collect(full_scale, configured=(_POWER_CTL, _MEASURE))
         return warning
 
     def read(self) -> Block | None:
-        if (bus := self._bus) is None:
-            raise BusError(f"{self.chip}: not started")
-        return self._rows.read(
+        bus = self._chip.bus
+        return self._chip.read(
             lambda: read_status(bus, _FIFO_STATUS)[0] & _ENTRIES,
             lambda rows: bus.read_many(_DATAX0, 6, rows),
             decode,
         )
 
     def stop(self) -> None:
-        self.interrupt.close()
-        if self._bus is None:
-            return
-        bus, self._bus = self._bus, None
-        with contextlib.closing(bus), contextlib.suppress(BusError):
-            bus.write(_POWER_CTL, bytes((_STANDBY,)))
+        self._chip.close({_POWER_CTL: _STANDBY})
 
 
 def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:

@@ -16,7 +16,6 @@ Protection"): a hard shock need not look clipped.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -25,20 +24,21 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from msgspec import Meta
 
-from sensorml.acquisition.fifo import FROZEN_ROWS, FifoReader
-from sensorml.acquisition.fifo_schedule import FifoSchedule, fitting
-from sensorml.acquisition.interrupt import Interrupt
+from sensorml.acquisition.fifo import FROZEN_ROWS
+from sensorml.acquisition.fifo_chip import ACCELERATION, FifoChip
+from sensorml.acquisition.fifo_schedule import fitting
 from sensorml.acquisition.registers import configure, identify
 from sensorml.buses import spi
 from sensorml.buses.fault_codes import read_status
-from sensorml.errors import BusError, SensorError
-from sensorml.interfaces import Registers
+from sensorml.errors import SensorError
+from sensorml.interfaces import Identity, Registers
 from sensorml.types import Block, Channel, Float32
 
 if TYPE_CHECKING:
     from sensorml.acquisition.self_test import SelfTest
 
-CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
+CHANNELS = ACCELERATION
+IDENTITY = Identity(0x02, {0xED: "ADXL355"}, addresses=(0x1D, 0x53))
 
 ENTRY_BYTES = 3
 ROW_ENTRIES = 3
@@ -49,7 +49,6 @@ DRAIN_ROWS = 14
 
 SPI = spi.Framing(mode=0, read=0x01, shift=1)
 
-_PARTID = 0x02
 _FIFO_ENTRIES = 0x05
 _XDATA3 = 0x08
 _FIFO_DATA = 0x11
@@ -63,7 +62,6 @@ _RANGE = 0x2C
 _POWER_CTL = 0x2D
 _SELF_TEST = 0x2E
 
-_IDENTITY = 0xED
 _MEASURE, _STANDBY = 0x00, 0x01
 _ENTRIES = 0x7F
 _MARKS, _ROW_MARKS = 0x03, (0x01, 0x00, 0x00)  # bit 0: X; bit 1: nothing was there
@@ -86,7 +84,7 @@ class Options(spi.SpiOptions, frozen=True, kw_only=True):
     rate_hz: Literal[125, 250, 500, 1000, 2000, 4000] = 500
     range_g: Literal[2, 4, 8] = 8
     fifo_rows: Annotated[int, fitting(FIFO_ROWS)] | None = None
-    """At how many rows its FIFO is read, at any rate; see `buses.drain`."""
+    """At how many rows its FIFO is read; by default after 50 ms at the latest."""
 
 
 def channels(_options: Options) -> Sequence[Channel]:
@@ -111,7 +109,7 @@ def decode(raw: bytes, range_g: int = 2) -> Float32:
 
 
 class Driver:
-    """One ADXL355, drained from its FIFO."""
+    """One ADXL355, read from its FIFO."""
 
     frozen_rows = FROZEN_ROWS
 
@@ -121,23 +119,17 @@ class Driver:
         connect: Callable[[Options, str], Registers] = SPI.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        drain = FifoSchedule(
-            options.rate_hz, options.fifo_rows, depth=FIFO_ROWS, usual=DRAIN_ROWS
-        )
-        self._watermark = drain.watermark
-        self.interrupt = Interrupt(options.interrupt_gpio, drain.watermark, clock)
-        self.period_s = drain.period_s(woken=self.interrupt.wakes)
         self._options = options
-        self._connect = connect
-        self._clock = clock
+        self._chip = FifoChip(
+            options, "adxl355", connect, clock, depth=FIFO_ROWS, usual=DRAIN_ROWS
+        )
+        self.interrupt, self.period_s = self._chip.interrupt, self._chip.period_s
         self._decode = partial(decode, range_g=options.range_g)
-        self._bus: Registers | None = None
 
     def start(self) -> str | None:
-        self.stop()
-        bus = self._bus = self._connect(self._options, "adxl355")
+        bus = self._chip.open()
         range_g = self._options.range_g
-        warning = identify(bus, _PARTID, _IDENTITY)
+        warning = identify(bus, IDENTITY)
         bus.write(_POWER_CTL, bytes((_STANDBY,)))
         if left := bus.read(_FIFO_ENTRIES, 1)[0] & _ENTRIES:
             # That standby empties it is not in the data sheet.
@@ -149,7 +141,7 @@ class Driver:
                 **dict.fromkeys(_OFFSETS, 0),
                 _ACT_EN: 0,
                 _FILTER: _RATE_CODE[self._options.rate_hz],
-                _FIFO_SAMPLES: ROW_ENTRIES * self._watermark,
+                _FIFO_SAMPLES: ROW_ENTRIES * self._chip.watermark,
                 _INT_MAP: _AT_WATERMARK if self.interrupt.wired else 0,
                 _SYNC: 0,
                 _RANGE: _HIGH_SPEED | _ACTIVE_HIGH | _RANGE_CODE[range_g],
@@ -158,24 +150,14 @@ class Driver:
             },
         )
         full_scale = (2**19 - 1.5) / _LSB_PER_G[range_g]  # between the last two counts
-        rate_hz = self._options.rate_hz
-        self._rows = FifoReader(
-            bus,
-            rate_hz,
-            full_scale,
-            self._clock,
-            self.interrupt,
-            holds=(_POWER_CTL, _MEASURE),
-            depth=FIFO_ROWS * ROW_ENTRIES,
-            per_row=ROW_ENTRIES,
+        self._chip.collect(
+            full_scale, configured=(_POWER_CTL, _MEASURE), per_row=ROW_ENTRIES
         )
-        self.interrupt.open()
         return warning
 
     def read(self) -> Block | None:
-        if (bus := self._bus) is None:
-            raise BusError("adxl355: not started")
-        return self._rows.read(
+        bus = self._chip.bus
+        return self._chip.read(
             lambda: read_status(bus, _FIFO_ENTRIES)[0] & _ENTRIES,
             lambda entries: self._whole_rows(
                 bus.read(_FIFO_DATA, entries * ENTRY_BYTES)
@@ -184,12 +166,7 @@ class Driver:
         )
 
     def stop(self) -> None:
-        self.interrupt.close()
-        if self._bus is None:
-            return
-        bus, self._bus = self._bus, None
-        with contextlib.closing(bus), contextlib.suppress(BusError):
-            bus.write(_POWER_CTL, bytes((_STANDBY,)))
+        self._chip.close({_POWER_CTL: _STANDBY})
 
     def _whole_rows(self, raw: bytes) -> bytes:
         """Return the rows from the first X on, without marks; keep what is left.
@@ -207,7 +184,7 @@ class Driver:
         end = len(marks) - (len(marks) - first) % 3
         if (marks[first:end].reshape(-1, 3) != _ROW_MARKS).any():
             raise SensorError(
-                f"{self._bus}: the entries of the FIFO are not X, Y and Z in turn: "
+                f"{self._chip.bus}: the FIFO's entries are not X, Y and Z in turn: "
                 "check the data line and the pull-ups, lower the bus speed"
             )
         self._rest = raw[end * ENTRY_BYTES :]
@@ -225,10 +202,11 @@ def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:
     """
     from sensorml.acquisition import self_test as selftest
 
-    if (found := bus.read(_PARTID, 1)[0]) != _IDENTITY:
+    part_id = bus.read(IDENTITY.register, 1)[0]
+    if part_id not in IDENTITY.chips:
         raise SensorError(
-            f"{bus}: identity register {_PARTID:#04x} is {found:#04x}, not "
-            f"{_IDENTITY:#04x}: no ADXL355, its self-test is unknown"
+            f"{bus}: identity register {IDENTITY.register:#04x} is {part_id:#04x}: no "
+            "ADXL355, its self-test is unknown"
         )
     bus.write(_POWER_CTL, bytes((_STANDBY,)))
     configure(

@@ -17,7 +17,7 @@ from msgspec import Meta
 from sensorml.acquisition.polled import PolledChip, PolledOptions, Rate
 from sensorml.acquisition.registers import identify
 from sensorml.buses import i2c
-from sensorml.interfaces import Registers
+from sensorml.interfaces import Identity, Registers
 from sensorml.types import Block, Channel
 
 CHANNELS = (
@@ -25,17 +25,16 @@ CHANNELS = (
     Channel("pressure", "Pa"),
     Channel("humidity", "%"),
 )
+IDENTITY = Identity(0xD0, {0x60: "BME280", 0x58: "BMP280"}, addresses=(0x76, 0x77))
 MAX_RATE_HZ = 5.0  # it measures every 125 ms, plus 9 ms for the measuring
 
 _TRIM_1, _TRIM_1_LENGTH = 0x88, 26
-_ID = 0xD0
 _TRIM_2, _TRIM_2_LENGTH = 0xE1, 7
 _CTRL_HUM = 0xF2
 _CTRL_MEAS = 0xF4
 _CONFIG = 0xF5
 _DATA, _DATA_LENGTH = 0xF7, 8
 
-_IDENTITY = 0x60
 _SLEEP = b"\x00"
 _NORMAL = b"\x27"  # temperature and pressure × 1, normal mode
 _HUMIDITY = b"\x01"  # × 1
@@ -162,7 +161,7 @@ class Driver:
 
     def start(self) -> str | None:
         bus = self._chip.open()
-        warning = identify(bus, _ID, _IDENTITY)
+        warning = identify(bus, IDENTITY)
         bus.write(_CTRL_MEAS, _SLEEP)  # config may be ignored in normal mode
         self._chip.configure(
             {

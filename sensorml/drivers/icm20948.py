@@ -11,7 +11,6 @@ chip's I/O is for 1.8 V: a Pi needs a board with level shifters.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -19,23 +18,28 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from msgspec import Meta
 
 from sensorml.acquisition.fifo import FROZEN_ROWS
-from sensorml.acquisition.fifo_schedule import FifoSchedule, fitting
-from sensorml.acquisition.interrupt import Interrupt
-from sensorml.acquisition.invensense import LATCHED, ROW_BYTES, Fifo, decode
+from sensorml.acquisition.fifo_chip import ACCELERATION, FifoChip
+from sensorml.acquisition.fifo_schedule import fitting
+from sensorml.acquisition.invensense import (
+    LATCHED,
+    ROW_BYTES,
+    FifoLayout,
+    InvenSenseFifo,
+    decode,
+)
 from sensorml.acquisition.registers import configure, identify
 from sensorml.buses import i2c
 from sensorml.buses.i2c import InterruptOptions
-from sensorml.errors import BusError
-from sensorml.interfaces import Registers
+from sensorml.interfaces import Identity, Registers
 from sensorml.types import Block, Channel
 
 if TYPE_CHECKING:
     from sensorml.acquisition.self_test import SelfTest
 
-CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
+CHANNELS = ACCELERATION
+IDENTITY = Identity(0x00, {0xEA: "ICM-20948"}, addresses=(0x68, 0x69))  # in bank 0
 
-FIFO_BYTES = 512
-FIFO_ROWS = FIFO_BYTES // ROW_BYTES
+FIFO = FifoLayout(size=512, level=0x70, data=0x72, status=0x1A)
 DRAIN_ROWS = 30
 """Rows in the FIFO when it is read by default, at the most."""
 
@@ -43,24 +47,20 @@ _BANK_SEL = 0x7F
 _BANK_0, _BANK_1, _BANK_2 = 0x00, 0x10, 0x20
 
 # Bank 0
-_WHO_AM_I = 0x00
 _USER_CTRL = 0x03
 _LP_CONFIG = 0x05
 _PWR_MGMT_1, _PWR_MGMT_2 = 0x06, 0x07
 _ACCEL_XOUT_H = 0x2D
-_INT_PIN_CFG, _INT_ENABLE_1, _INT_STATUS_1 = 0x0F, 0x11, 0x1A
+_INT_PIN_CFG, _INT_ENABLE_1 = 0x0F, 0x11
 _FIFO_EN_1, _FIFO_EN_2 = 0x66, 0x67
 _FIFO_RST = 0x68
 _FIFO_MODE = 0x69
-_FIFO_COUNT = 0x70
-_FIFO_R_W = 0x72
 # Bank 1
 _SELF_TEST_X_ACCEL = 0x0E
 # Bank 2
 _ACCEL_SMPLRT_DIV_1, _ACCEL_SMPLRT_DIV_2 = 0x10, 0x11
 _ACCEL_CONFIG, _ACCEL_CONFIG_2 = 0x14, 0x15
 
-_IDENTITY = 0xEA
 _AWAKE, _SLEEP = 0x01, 0x41
 _GYROS_OFF = 0x07
 _NO_DUTY_CYCLE = 0x00
@@ -92,8 +92,8 @@ class Options(InterruptOptions, frozen=True, kw_only=True):
     """0x68 with the pin AD0 low, 0x69 with it high."""
     rate_hz: Literal[25, 45, 75, 125, 225, 375, 1125, 4500] = 1125
     range_g: Literal[2, 4, 8, 16] = 16
-    fifo_rows: Annotated[int, fitting(FIFO_ROWS)] | None = None
-    """At how many rows its FIFO is read, at any rate; see `buses.drain`."""
+    fifo_rows: Annotated[int, fitting(FIFO.rows)] | None = None
+    """At how many rows its FIFO is read; by default after 50 ms at the latest."""
 
 
 def channels(_options: Options) -> Sequence[Channel]:
@@ -101,7 +101,7 @@ def channels(_options: Options) -> Sequence[Channel]:
 
 
 class Driver:
-    """One ICM-20948, drained from its FIFO."""
+    """One ICM-20948, read from its FIFO."""
 
     frozen_rows = FROZEN_ROWS
 
@@ -111,25 +111,25 @@ class Driver:
         connect: Callable[[Options, str], Registers] = i2c.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        drain = FifoSchedule(
-            options.rate_hz, options.fifo_rows, depth=FIFO_ROWS, usual=DRAIN_ROWS
-        )
-        self.period_s = drain.period_s()
-        self.interrupt = Interrupt(
-            options.interrupt_gpio, 1, clock, rises="after status"
-        )
         self._options = options
-        self._connect = connect
-        self._clock = clock
-        self._bus: Registers | None = None
+        self._chip = FifoChip(
+            options,
+            "icm20948",
+            connect,
+            clock,
+            depth=FIFO.rows,
+            usual=DRAIN_ROWS,
+            rises="after status",
+        )
+        self._fifo = InvenSenseFifo(self._chip, FIFO, _restart_fifo, options.range_g)
+        self.interrupt, self.period_s = self._chip.interrupt, self._chip.period_s
 
     def start(self) -> str | None:
-        self.stop()
-        bus = self._bus = self._connect(self._options, "icm20948")
+        bus = self._chip.open()
         rate_hz = self._options.rate_hz
         bus.write(_BANK_SEL, bytes((_BANK_0,)))
         bus.write(_PWR_MGMT_1, bytes((_AWAKE,)))
-        warning = identify(bus, _WHO_AM_I, _IDENTITY)
+        warning = identify(bus, IDENTITY)
         configure(
             bus,
             {
@@ -154,35 +154,14 @@ class Driver:
             },
         )
         bus.write(_BANK_SEL, bytes((_BANK_0,)))
-        self._fifo = Fifo(
-            bus,
-            _restart_fifo,
-            self._clock,
-            rate_hz=rate_hz,
-            range_g=self._options.range_g,
-            size=FIFO_BYTES,
-            count=_FIFO_COUNT,
-            data=_FIFO_R_W,
-            holds=(_FIFO_EN_2, _ACCELERATION),
-            interrupt=self.interrupt,
-            status=_INT_STATUS_1,
-        )
-        self.interrupt.open()
+        self._fifo.start(configured=(_FIFO_EN_2, _ACCELERATION))
         return warning
 
     def read(self) -> Block | None:
-        if self._bus is None:
-            raise BusError("icm20948: not started")
         return self._fifo.read()
 
     def stop(self) -> None:
-        self.interrupt.close()
-        if self._bus is None:
-            return
-        bus, self._bus = self._bus, None
-        with contextlib.closing(bus), contextlib.suppress(BusError):
-            bus.write(_BANK_SEL, bytes((_BANK_0,)))
-            bus.write(_PWR_MGMT_1, bytes((_SLEEP,)))
+        self._chip.close({_BANK_SEL: _BANK_0, _PWR_MGMT_1: _SLEEP})
 
 
 def _restart_fifo(bus: Registers) -> None:

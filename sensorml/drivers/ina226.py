@@ -16,18 +16,17 @@ from msgspec import Meta
 from sensorml.acquisition.polled import PolledChip, PolledOptions, Rate
 from sensorml.acquisition.registers import identify
 from sensorml.buses import i2c
-from sensorml.interfaces import Registers
+from sensorml.interfaces import Identity, Registers
 from sensorml.types import Block, Channel
 
 CHANNELS = (Channel("voltage", "V"), Channel("current", "A"), Channel("power", "W"))
+IDENTITY = Identity(0xFF, {0x22: "INA226"}, length=2)  # 0x2260: 0 is the revision
 MAX_RATE_HZ = 5.0  # both voltages, 64 conversions of 1.1 ms each: 141 ms
 
 _CONFIGURATION = 0x00
 _SHUNT = 0x01
 _BUS = 0x02
-_DIE = 0xFF
 
-_DIE_HIGH = 0x22  # 0x2260; the last digit is the revision
 # average of 64, both converters at 1.1 ms, shunt and bus continuously
 _RUN = b"\x47\x27"
 _POWER_DOWN = b"\x41\x20"
@@ -89,7 +88,7 @@ class Driver:
         self._chip = PolledChip(options, "ina226", connect, clock)
 
     def start(self) -> str | None:
-        warning = identify(self._chip.open(), _DIE, _DIE_HIGH, length=2)
+        warning = identify(self._chip.open(), IDENTITY)
         self._chip.configure({_CONFIGURATION: _RUN})
         return warning
 

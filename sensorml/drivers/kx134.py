@@ -13,7 +13,6 @@ it.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -22,21 +21,21 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from msgspec import Meta
 
-from sensorml.acquisition.fifo import FROZEN_ROWS, FifoReader
-from sensorml.acquisition.fifo_schedule import FifoSchedule, fitting
-from sensorml.acquisition.interrupt import Interrupt
+from sensorml.acquisition.fifo import FROZEN_ROWS
+from sensorml.acquisition.fifo_chip import ACCELERATION, FifoChip
+from sensorml.acquisition.fifo_schedule import fitting
 from sensorml.acquisition.registers import configure, identify
 from sensorml.buses import i2c
 from sensorml.buses.fault_codes import read_status
 from sensorml.buses.i2c import InterruptOptions
-from sensorml.errors import BusError
-from sensorml.interfaces import Registers
+from sensorml.interfaces import Identity, Registers
 from sensorml.types import Block, Channel, Float32
 
 if TYPE_CHECKING:
     from sensorml.acquisition.self_test import SelfTest
 
-CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
+CHANNELS = ACCELERATION
+IDENTITY = Identity(0x13, {0x46: "KX134"}, addresses=(0x1E, 0x1F))
 
 ROW_BYTES = 6
 FULL_ROWS = 85
@@ -45,7 +44,6 @@ DRAIN_ROWS = 40
 """Rows in the buffer when it is read by default, at the most: leaves half free."""
 
 _XOUT_L = 0x08
-_WHO_AM_I = 0x13
 _CNTL1 = 0x1B
 _ODCNTL = 0x21
 _INC1, _INC4 = 0x22, 0x25
@@ -55,7 +53,6 @@ _BUF_STATUS = 0x60
 _BUF_CLEAR = 0x62
 _BUF_READ = 0x63
 
-_IDENTITY = 0x46
 _STANDBY, _MEASURE, _HIGH_PERFORMANCE = 0x00, 0x80, 0x40
 _FILTER_AT_HALF = 0x40  # of the rate; otherwise it ends at a ninth
 _USE_BUFFER, _16_BITS, _STREAM = 0x80, 0x40, 0x01
@@ -78,7 +75,7 @@ class Options(InterruptOptions, frozen=True, kw_only=True):
     rate_hz: Literal[25, 50, 100, 200, 400, 800, 1600, 3200, 6400] = 1600
     range_g: Literal[8, 16, 32, 64] = 16
     fifo_rows: Annotated[int, fitting(FULL_ROWS)] | None = None
-    """At how many rows its FIFO is read, at any rate; see `buses.drain`."""
+    """At how many rows its FIFO is read; by default after 50 ms at the latest."""
 
 
 def channels(_options: Options) -> Sequence[Channel]:
@@ -99,7 +96,7 @@ def decode(raw: bytes, range_g: int = 8) -> Float32:
 
 
 class Driver:
-    """One KX134, drained from its sample buffer in stream mode."""
+    """One KX134, read from its sample buffer in stream mode."""
 
     frozen_rows = FROZEN_ROWS
 
@@ -109,23 +106,17 @@ class Driver:
         connect: Callable[[Options, str], Registers] = i2c.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        drain = FifoSchedule(
-            options.rate_hz, options.fifo_rows, depth=FULL_ROWS, usual=DRAIN_ROWS
-        )
-        self._watermark = drain.watermark
-        self.interrupt = Interrupt(options.interrupt_gpio, drain.watermark, clock)
-        self.period_s = drain.period_s(woken=self.interrupt.wakes)
         self._options = options
-        self._connect = connect
-        self._clock = clock
+        self._chip = FifoChip(
+            options, "kx134", connect, clock, depth=FULL_ROWS, usual=DRAIN_ROWS
+        )
+        self.interrupt, self.period_s = self._chip.interrupt, self._chip.period_s
         self._decode = partial(decode, range_g=options.range_g)
-        self._bus: Registers | None = None
 
     def start(self) -> str | None:
-        self.stop()
-        bus = self._bus = self._connect(self._options, "kx134")
+        bus = self._chip.open()
         rate_hz, range_g = self._options.rate_hz, self._options.range_g
-        warning = identify(bus, _WHO_AM_I, _IDENTITY)
+        warning = identify(bus, IDENTITY)
         bus.write(_CNTL1, bytes((_STANDBY,)))  # only then the others can be set
         bus.write(_SELF_TEST, b"\0")  # if one was cut off; it cannot be read back
         bus.write(_BUF_CLEAR, b"\0")
@@ -136,43 +127,28 @@ class Driver:
                 _ODCNTL: _FILTER_AT_HALF | _RATE_CODE[rate_hz],
                 _INC1: _PIN_HIGH if self.interrupt.wired else 0,
                 _INC4: _WATERMARK if self.interrupt.wired else 0,
-                _BUF_CNTL1: self._watermark,
+                _BUF_CNTL1: self._chip.watermark,
                 _BUF_CNTL2: _USE_BUFFER | _16_BITS | _STREAM,
                 _CNTL1: measuring,
             },
         )
         full_scale = range_g * 32767 / 32768
-        self._rows = FifoReader(
-            bus,
-            rate_hz,
-            full_scale,
-            self._clock,
-            self.interrupt,
-            holds=(_CNTL1, measuring),
-            depth=FULL_ROWS,
-        )
-        self.interrupt.open()
+        self._chip.collect(full_scale, configured=(_CNTL1, measuring))
         return warning
 
     def read(self) -> Block | None:
-        if (bus := self._bus) is None:
-            raise BusError("kx134: not started")
+        bus = self._chip.bus
 
         def count() -> int:
             status = int.from_bytes(read_status(bus, _BUF_STATUS, 2), "little")
             return (status & _LEVEL) // ROW_BYTES
 
-        return self._rows.read(
+        return self._chip.read(
             count, lambda rows: bus.read(_BUF_READ, rows * ROW_BYTES), self._decode
         )
 
     def stop(self) -> None:
-        self.interrupt.close()
-        if self._bus is None:
-            return
-        bus, self._bus = self._bus, None
-        with contextlib.closing(bus), contextlib.suppress(BusError):
-            bus.write(_CNTL1, bytes((_STANDBY,)))
+        self._chip.close({_CNTL1: _STANDBY})
 
 
 def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:

@@ -12,7 +12,6 @@ carries every rate.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -22,28 +21,27 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from msgspec import Meta
 
-from sensorml.acquisition.fifo import FROZEN_ROWS, FifoReader
-from sensorml.acquisition.fifo_schedule import FifoSchedule, fitting
-from sensorml.acquisition.interrupt import Interrupt
+from sensorml.acquisition.fifo import FROZEN_ROWS
+from sensorml.acquisition.fifo_chip import ACCELERATION, FifoChip
+from sensorml.acquisition.fifo_schedule import fitting
 from sensorml.acquisition.registers import configure, identify
 from sensorml.buses import i2c
 from sensorml.buses.fault_codes import read_status
 from sensorml.buses.i2c import InterruptOptions
-from sensorml.errors import BusError
-from sensorml.interfaces import Registers
+from sensorml.interfaces import Identity, Registers
 from sensorml.types import Block, Channel, Float32
 
 if TYPE_CHECKING:
     from sensorml.acquisition.self_test import SelfTest
 
-CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
+CHANNELS = ACCELERATION
+IDENTITY = Identity(0x0F, {0x33: "LIS3DH"}, addresses=(0x18, 0x19))
 
 ROW_BYTES = 6
 FIFO_ROWS = 32
 DRAIN_ROWS = 14
 """Rows in the FIFO when it is read by default, at the most: leaves half free."""
 
-_WHO_AM_I = 0x0F
 _CTRL_REG1 = 0x20
 _CTRL_REG2, _CTRL_REG3 = 0x21, 0x22
 _CTRL_REG4 = 0x23
@@ -53,7 +51,6 @@ _FIFO_CTRL = 0x2E
 _FIFO_SRC = 0x2F
 _NEXT = 0x80  # of the register's address: each byte comes from the next one
 
-_IDENTITY = 0x33
 _POWER_DOWN, _ALL_AXES = 0x00, 0x07
 _WHOLE_ROWS = 0x80  # BDU: never the halves of two samples
 _BYPASS, _STREAM = 0x00, 0x80
@@ -80,7 +77,7 @@ class Options(InterruptOptions, frozen=True, kw_only=True):
     mode: Literal["high_resolution", "normal"] = "high_resolution"
     """12 bits, and nothing above a ninth of the rate; or 10 bits, up to half."""
     fifo_rows: Annotated[int, fitting(FIFO_ROWS)] | None = None
-    """At how many rows its FIFO is read, at any rate; see `buses.drain`."""
+    """At how many rows its FIFO is read; by default after 50 ms at the latest."""
 
 
 def channels(_options: Options) -> Sequence[Channel]:
@@ -131,7 +128,7 @@ def frozen_rows(options: Options) -> int | None:
 
 
 class Driver:
-    """One LIS3DH, drained from its FIFO in stream mode."""
+    """One LIS3DH, read from its FIFO in stream mode."""
 
     def __init__(
         self,
@@ -139,24 +136,18 @@ class Driver:
         connect: Callable[[Options, str], Registers] = i2c.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        drain = FifoSchedule(
-            options.rate_hz, options.fifo_rows, depth=FIFO_ROWS, usual=DRAIN_ROWS
-        )
-        self._watermark = drain.watermark
-        self.interrupt = Interrupt(options.interrupt_gpio, drain.watermark, clock)
-        self.period_s = drain.period_s(woken=self.interrupt.wakes)
-        self.frozen_rows = frozen_rows(options)
         self._options = options
-        self._connect = connect
-        self._clock = clock
+        self._chip = FifoChip(
+            options, "lis3dh", connect, clock, depth=FIFO_ROWS, usual=DRAIN_ROWS
+        )
+        self.interrupt, self.period_s = self._chip.interrupt, self._chip.period_s
+        self.frozen_rows = frozen_rows(options)
         self._decode = partial(decode, range_g=options.range_g)
-        self._bus: Registers | None = None
 
     def start(self) -> str | None:
-        self.stop()
-        bus = self._bus = self._connect(self._options, "lis3dh")
+        bus = self._chip.open()
         options = self._options
-        warning = identify(bus, _WHO_AM_I, _IDENTITY)
+        warning = identify(bus, IDENTITY)
         bus.write(_CTRL_REG1, bytes((_POWER_DOWN,)))
         bus.write(_FIFO_CTRL, bytes((_BYPASS,)))  # empties it
         measuring = _RATE_CODE[options.rate_hz] << 4 | _ALL_AXES
@@ -170,41 +161,25 @@ class Driver:
                 | _MODE[options.mode],
                 _CTRL_REG5: _USE_FIFO,
                 _CTRL_REG6: 0,  # active high
-                _FIFO_CTRL: _STREAM | (self._watermark - 1),
+                _FIFO_CTRL: _STREAM | (self._chip.watermark - 1),
                 _CTRL_REG1: measuring,
             },
         )
         # Beyond its range the counts go on, by how much is not documented.
         full_scale = options.range_g - _STEP_G[options.range_g] / 2
-        rate_hz = options.rate_hz
-        self._rows = FifoReader(
-            bus,
-            rate_hz,
-            full_scale,
-            self._clock,
-            self.interrupt,
-            holds=(_CTRL_REG1, measuring),
-            depth=FIFO_ROWS,
-        )
-        self.interrupt.open()
+        self._chip.collect(full_scale, configured=(_CTRL_REG1, measuring))
         return warning
 
     def read(self) -> Block | None:
-        if (bus := self._bus) is None:
-            raise BusError("lis3dh: not started")
-        return self._rows.read(
+        bus = self._chip.bus
+        return self._chip.read(
             lambda: rows_in(read_status(bus, _FIFO_SRC)[0]),
             lambda rows: bus.read(_OUT_X_L | _NEXT, rows * ROW_BYTES),
             self._decode,
         )
 
     def stop(self) -> None:
-        self.interrupt.close()
-        if self._bus is None:
-            return
-        bus, self._bus = self._bus, None
-        with contextlib.closing(bus), contextlib.suppress(BusError):
-            bus.write(_CTRL_REG1, bytes((_POWER_DOWN,)))
+        self._chip.close({_CTRL_REG1: _POWER_DOWN})
 
 
 def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:

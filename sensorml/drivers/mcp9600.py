@@ -19,10 +19,11 @@ from msgspec import Meta
 from sensorml.acquisition.polled import PolledChip, PolledOptions, Rate
 from sensorml.acquisition.registers import identify
 from sensorml.buses import i2c
-from sensorml.interfaces import Registers
+from sensorml.interfaces import Identity, Registers
 from sensorml.types import Block, Channel
 
 CHANNELS = (Channel("temperature", "degC"), Channel("cold_junction", "degC"))
+IDENTITY = Identity(0x20, {0x40: "MCP9600"}, length=2)
 MAX_RATE_HZ = 2.0  # a conversion with 18 bits takes 320 ms
 
 _HOT = 0x00
@@ -31,9 +32,7 @@ _STATUS = 0x04
 _SENSOR = 0x05
 _DEVICE = 0x06
 _ALERT_1_HYSTERESIS = 0x0C
-_ID = 0x20
 
-_IDENTITY = 0x40
 _OUT_OF_RANGE = 0x10
 _NORMAL = b"\x00"  # 18 bits, cold junction in steps of 0.0625 °C
 _SHUTDOWN = b"\x01"
@@ -77,7 +76,7 @@ class Driver:
         self._chip = PolledChip(options, "mcp9600", connect, clock)
 
     def start(self) -> str | None:
-        warning = identify(self._chip.open(), _ID, _IDENTITY, length=2)
+        warning = identify(self._chip.open(), IDENTITY)
         self._chip.configure(
             {
                 _SENSOR: bytes((_TYPE[self._type] << 4,)),

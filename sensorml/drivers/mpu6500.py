@@ -13,31 +13,35 @@ on the bus: set it to 400 kHz. At 100 kHz it carries 1 kHz.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
 from sensorml.acquisition.fifo import FROZEN_ROWS
-from sensorml.acquisition.fifo_schedule import FifoSchedule, fitting
-from sensorml.acquisition.interrupt import Interrupt
-from sensorml.acquisition.invensense import LATCHED, ROW_BYTES, Fifo, decode
+from sensorml.acquisition.fifo_chip import ACCELERATION, FifoChip
+from sensorml.acquisition.fifo_schedule import fitting
+from sensorml.acquisition.invensense import (
+    LATCHED,
+    ROW_BYTES,
+    FifoLayout,
+    InvenSenseFifo,
+    decode,
+)
 from sensorml.acquisition.registers import configure, identify
 from sensorml.buses import i2c
 from sensorml.buses.i2c import InterruptOptions
-from sensorml.errors import BusError
-from sensorml.interfaces import Registers
+from sensorml.interfaces import Identity, Registers
 from sensorml.types import Block, Channel
 
 if TYPE_CHECKING:
     from sensorml.acquisition.self_test import SelfTest
 
-CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
+CHANNELS = ACCELERATION
+IDENTITY = Identity(0x75, {0x70: "MPU6500"}, addresses=(0x68, 0x69))
 
-FIFO_BYTES = 512
-FIFO_ROWS = FIFO_BYTES // ROW_BYTES
+FIFO = FifoLayout(size=512, level=0x72, data=0x74, status=0x3A)
 DRAIN_ROWS = 30
 """Rows in the FIFO when it is read by default, at the most."""
 
@@ -46,13 +50,10 @@ _SMPLRT_DIV = 0x19
 _CONFIG = 0x1A
 _ACCEL_CONFIG, _ACCEL_CONFIG_2 = 0x1C, 0x1D
 _FIFO_EN = 0x23
-_INT_PIN_CFG, _INT_ENABLE, _INT_STATUS = 0x37, 0x38, 0x3A
+_INT_PIN_CFG, _INT_ENABLE = 0x37, 0x38
 _ACCEL_XOUT_H = 0x3B
 _USER_CTRL = 0x6A
 _PWR_MGMT_1, _PWR_MGMT_2 = 0x6B, 0x6C
-_FIFO_COUNT = 0x72
-_FIFO_R_W = 0x74
-_WHO_AM_I = 0x75
 
 _AWAKE, _SLEEP = 0x01, 0x40
 _GYROS_OFF = 0x07
@@ -74,8 +75,8 @@ class Options(InterruptOptions, frozen=True, kw_only=True):
     """0x68 with the pin AD0 low, 0x69 with it high."""
     rate_hz: Literal[25, 50, 100, 125, 200, 250, 500, 1000, 4000] = 1000
     range_g: Literal[2, 4, 8, 16] = 16
-    fifo_rows: Annotated[int, fitting(FIFO_ROWS)] | None = None
-    """At how many rows its FIFO is read, at any rate; see `buses.drain`."""
+    fifo_rows: Annotated[int, fitting(FIFO.rows)] | None = None
+    """At how many rows its FIFO is read; by default after 50 ms at the latest."""
 
 
 def channels(_options: Options) -> Sequence[Channel]:
@@ -83,10 +84,10 @@ def channels(_options: Options) -> Sequence[Channel]:
 
 
 class Driver:
-    """One MPU-6500, drained from its FIFO."""
+    """One MPU-6500, read from its FIFO."""
 
-    NAME: ClassVar = "mpu6500"
-    IDENTITY: ClassVar = 0x70
+    name = "mpu6500"
+    identity = IDENTITY
     frozen_rows = FROZEN_ROWS
 
     def __init__(
@@ -95,24 +96,24 @@ class Driver:
         connect: Callable[[Options, str], Registers] = i2c.connect,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        drain = FifoSchedule(
-            options.rate_hz, options.fifo_rows, depth=FIFO_ROWS, usual=DRAIN_ROWS
-        )
-        self.period_s = drain.period_s()
-        self.interrupt = Interrupt(
-            options.interrupt_gpio, 1, clock, rises="after status"
-        )
         self._options = options
-        self._connect = connect
-        self._clock = clock
-        self._bus: Registers | None = None
+        self._chip = FifoChip(
+            options,
+            self.name,
+            connect,
+            clock,
+            depth=FIFO.rows,
+            usual=DRAIN_ROWS,
+            rises="after status",
+        )
+        self._fifo = InvenSenseFifo(self._chip, FIFO, _restart_fifo, options.range_g)
+        self.interrupt, self.period_s = self._chip.interrupt, self._chip.period_s
 
     def start(self) -> str | None:
-        self.stop()
-        bus = self._bus = self._connect(self._options, self.NAME)
+        bus = self._chip.open()
         rate_hz = self._options.rate_hz
         bus.write(_PWR_MGMT_1, bytes((_AWAKE,)))
-        warning = identify(bus, _WHO_AM_I, self.IDENTITY)
+        warning = identify(bus, self.identity)
         configure(
             bus,
             {
@@ -126,34 +127,14 @@ class Driver:
                 _SMPLRT_DIV: max(1000 // rate_hz, 1) - 1,
             },
         )
-        self._fifo = Fifo(
-            bus,
-            _restart_fifo,
-            self._clock,
-            rate_hz=rate_hz,
-            range_g=self._options.range_g,
-            size=FIFO_BYTES,
-            count=_FIFO_COUNT,
-            data=_FIFO_R_W,
-            holds=(_FIFO_EN, _ACCELERATION),
-            interrupt=self.interrupt,
-            status=_INT_STATUS,
-        )
-        self.interrupt.open()
+        self._fifo.start(configured=(_FIFO_EN, _ACCELERATION))
         return warning
 
     def read(self) -> Block | None:
-        if self._bus is None:
-            raise BusError(f"{self.NAME}: not started")
         return self._fifo.read()
 
     def stop(self) -> None:
-        self.interrupt.close()
-        if self._bus is None:
-            return
-        bus, self._bus = self._bus, None
-        with contextlib.closing(bus), contextlib.suppress(BusError):
-            bus.write(_PWR_MGMT_1, bytes((_SLEEP,)))
+        self._chip.close({_PWR_MGMT_1: _SLEEP})
 
 
 def _restart_fifo(bus: Registers) -> None:

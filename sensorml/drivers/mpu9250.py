@@ -7,12 +7,13 @@ those of the MPU-6500; the compass is a chip of its own in the same package.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from sensorml.drivers import mpu6500
 from sensorml.drivers.mpu6500 import channels, self_test
+from sensorml.interfaces import Identity
 
-__all__ = ["Driver", "Options", "channels", "self_test"]
+__all__ = ["IDENTITY", "Driver", "Options", "channels", "self_test"]
+
+IDENTITY = Identity(0x75, {0x71: "MPU9250", 0x73: "MPU9255"}, addresses=(0x68, 0x69))
 
 
 class Options(mpu6500.Options, frozen=True, kw_only=True):
@@ -20,7 +21,7 @@ class Options(mpu6500.Options, frozen=True, kw_only=True):
 
 
 class Driver(mpu6500.Driver):
-    """One MPU-9250, drained from its FIFO."""
+    """One MPU-9250, read from its FIFO."""
 
-    NAME: ClassVar = "mpu9250"
-    IDENTITY: ClassVar = 0x71
+    name = "mpu9250"
+    identity = IDENTITY

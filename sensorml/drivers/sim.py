@@ -14,7 +14,7 @@ from typing import Annotated
 import numpy as np
 from msgspec import Meta
 
-from sensorml.acquisition.fifo import FROZEN_ROWS, rows_at
+from sensorml.acquisition.fifo import FROZEN_ROWS, clipped_rows
 from sensorml.errors import BusError
 from sensorml.interfaces import SensorOptions
 from sensorml.sim.machine import Float64, Machine, MachineOptions
@@ -102,7 +102,7 @@ class Driver:
             start_ns=self._started_ns + round(times_s[0] * 1e9),
             rate_hz=self._rate_hz,
             missed=missed,
-            clipped=rows_at(clipped, limit),
+            clipped=clipped_rows(clipped, limit),
             age_ns=max(0, now - self._started_ns - round(times_s[-1] * 1e9)),
         )
 

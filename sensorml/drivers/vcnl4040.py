@@ -19,10 +19,11 @@ from sensorml.acquisition.polled import PolledChip, PolledOptions, Rate
 from sensorml.acquisition.registers import identify
 from sensorml.buses import i2c
 from sensorml.errors import OptionError
-from sensorml.interfaces import Registers
+from sensorml.interfaces import Identity, Registers
 from sensorml.types import Block, Channel
 
 CHANNELS = (Channel("proximity", ""), Channel("illuminance", "lx"))
+IDENTITY = Identity(0x0C, {0x86: "VCNL4040"}, length=2)  # 0x0186, the low byte first
 MAX_RATE_HZ = 10.0
 
 _ALS_CONF = 0x00
@@ -30,9 +31,7 @@ _PS_CONF_1_2 = 0x03
 _PS_CONF_3_MS = 0x04
 _PS_DATA = 0x08
 _ALS_DATA = 0x09
-_ID = 0x0C
 
-_ID_LOW = 0x86  # 0x0186, the low byte first
 _SHUTDOWN = b"\x01\x00"
 _PROXIMITY_16_BIT = b"\x0e\x08"  # on, integration 8T, 16 bits
 _FULL = 0xFFFF
@@ -91,7 +90,7 @@ class Driver:
         self._chip = PolledChip(options, "vcnl4040", connect, clock)
 
     def start(self) -> str | None:
-        warning = identify(self._chip.open(), _ID, _ID_LOW, length=2)
+        warning = identify(self._chip.open(), IDENTITY)
         self._chip.configure(
             {
                 _ALS_CONF: bytes((_INTEGRATION[self._options.integration_ms] << 6, 0)),

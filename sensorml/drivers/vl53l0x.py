@@ -22,10 +22,11 @@ from msgspec import Meta
 from sensorml.acquisition.polled import PolledChip, PolledOptions, Rate
 from sensorml.acquisition.registers import identify
 from sensorml.buses import i2c
-from sensorml.interfaces import Registers
+from sensorml.interfaces import Identity, Registers
 from sensorml.types import Block, Channel
 
 CHANNELS = (Channel("distance", "m"),)  # as the kernel's driver, through iio
+IDENTITY = Identity(0xC0, {0xEE: "VL53L0X"})
 MAX_RATE_HZ = 20.0
 
 _SYSRANGE_START = 0x00
@@ -33,9 +34,7 @@ _INTERRUPT_CONFIG = 0x0A
 _INTERRUPT_CLEAR = 0x0B
 _INTERRUPT_STATUS = 0x13
 _RESULT = 0x14
-_MODEL_ID = 0xC0
 
-_IDENTITY = 0xEE
 _BACK_TO_BACK, _STOP = b"\x02", b"\x01"
 _NEW_SAMPLE_READY = b"\x04"
 _CLEAR = b"\x01"
@@ -104,7 +103,7 @@ class Driver:
 
     def start(self) -> str | None:
         bus = self._chip.open()
-        warning = identify(bus, _MODEL_ID, _IDENTITY)
+        warning = identify(bus, IDENTITY)
         self._chip.configure({_INTERRUPT_CONFIG: _NEW_SAMPLE_READY})
         bus.write(_INTERRUPT_CLEAR, _CLEAR)
         bus.write(_SYSRANGE_START, _BACK_TO_BACK)

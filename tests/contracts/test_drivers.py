@@ -6,6 +6,7 @@ those with a simulated chip.
 
 import importlib
 import inspect
+from itertools import product
 from pathlib import Path
 from typing import get_args
 
@@ -14,6 +15,8 @@ import pytest
 
 import sensorml.drivers
 import sensorml.sim.chips
+from sensorml.acquisition.self_test import SelfTestModule
+from sensorml.commands.probe.i2c_scan import known_chips
 from sensorml.interfaces import SensorOptions
 from sensorml.schema import Decoder
 
@@ -26,8 +29,12 @@ def files(package):
 DRIVERS = files(sensorml.drivers)
 
 
+def module(name):
+    return importlib.import_module(f"sensorml.drivers.{name}")
+
+
 def fields(name):
-    options = importlib.import_module(f"sensorml.drivers.{name}").Options
+    options = module(name).Options
     return {field.name: field.type for field in msgspec.structs.fields(options)}
 
 
@@ -37,7 +44,7 @@ FIFO_DRIVERS = [name for name in DRIVERS if "fifo_rows" in fields(name)]
 
 @pytest.fixture(params=DRIVERS)
 def driver(request):
-    return importlib.import_module(f"sensorml.drivers.{request.param}")
+    return module(request.param)
 
 
 def test_options_are_a_strict_table_with_a_thread(driver):
@@ -73,7 +80,7 @@ def test_the_error_for_too_many_fifo_rows_names_the_most(name):
         assert msgspec.convert(good, kind) == good
     for wrong in (0, most + 1, 2.5, True, "16"):
         decoder = Decoder("box.toml")
-        options = importlib.import_module(f"sensorml.drivers.{name}").Options
+        options = module(name).Options
         decoder.table({"fifo_rows": wrong}, options, "sensor[0]")
         [problem] = decoder.problems
         assert problem.key == "sensor[0].fifo_rows"
@@ -83,3 +90,36 @@ def test_the_error_for_too_many_fifo_rows_names_the_most(name):
 
 def test_every_simulated_chip_has_a_driver_of_its_name():
     assert set(files(sensorml.sim.chips)) <= set(DRIVERS)
+
+
+IDENTIFIED = [name for name in DRIVERS if hasattr(module(name), "IDENTITY")]
+
+
+def test_the_scan_reads_from_the_source_the_identity_that_the_module_has():
+    assert {chip.driver: chip.identity for chip in known_chips()} == {
+        name: module(name).IDENTITY for name in IDENTIFIED
+    }
+
+
+def test_no_two_drivers_claim_the_same_identity_at_the_same_address():
+    claims = [
+        (address, identity.register, value)
+        for _, identity in known_chips()
+        for address, value in product(identity.addresses, identity.chips)
+    ]
+    assert len(claims) == len(set(claims))
+
+
+@pytest.mark.parametrize("name", IDENTIFIED)
+def test_a_scan_looks_where_its_options_let_it_be(name):
+    identity = module(name).IDENTITY
+    if identity.addresses:
+        assert module(name).Options().address in identity.addresses
+
+
+def test_every_accelerometer_that_a_scan_recognises_has_a_self_test():
+    recognised = [chip.driver for chip in known_chips() if chip.identity.addresses]
+    without = [
+        name for name in recognised if not isinstance(module(name), SelfTestModule)
+    ]
+    assert without == ["bme280"]

@@ -16,6 +16,7 @@ from simulated_bus import SimulatedBus
 
 from sensorml import plugins
 from sensorml.acquisition.polled import PolledOptions
+from sensorml.acquisition.self_test import SelfTestModule
 from sensorml.alarms import wiring
 from sensorml.alarms.logic import Signal
 from sensorml.alarms.timer import LineTimer
@@ -39,7 +40,7 @@ def has_fifo(sensor):
 
 
 def has_self_test(sensor):
-    return hasattr(plugins.driver(sensor.driver), "self_test")
+    return isinstance(plugins.driver(sensor.driver), SelfTestModule)
 
 
 class Bench:

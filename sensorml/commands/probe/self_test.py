@@ -1,7 +1,7 @@
-"""`sensorml probe --self-test`: have every accelerometer that answers try itself.
+"""`sensorml probe --self-test`: the self-test of every accelerometer that answers.
 
-A self-test writes the chip's registers: what reads the chip meanwhile, the
-service above all, must not run.
+A self-test writes the chip's registers: other programs that read the chip, above
+all the service, must not run at the same time.
 """
 
 from __future__ import annotations
@@ -10,44 +10,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Final, Protocol, cast
 
-from sensorml.acquisition.self_test import SelfTest, Verdict
+from sensorml import plugins
+from sensorml.acquisition.self_test import SelfTest, SelfTestModule, Verdict
 from sensorml.buses import i2c
-from sensorml.commands.probe.i2c_scan import Sensors
+from sensorml.commands.probe.i2c_scan import Sensors, known_chips
 from sensorml.errors import BusError, SensorError
 from sensorml.interfaces import Registers
-
-DRIVERS: Final = {
-    "ADXL345 or ADXL343": "adxl345",
-    "ADXL355": "adxl355",
-    "LIS3DH": "lis3dh",
-    "KX134": "kx134",
-    "MPU6050": "mpu6050",
-    "MPU6500": "mpu6500",
-    "MPU9250": "mpu9250",
-    "MPU9255": "mpu9250",
-    "ICM-20948": "icm20948",
-}
-"""The driver whose `self_test` fits a chip, by the name that the scan gives it."""
-
-
-class SelfTesting(Protocol):
-    """What the file of such a driver holds beside `interfaces.DriverModule`."""
-
-    def self_test(self, bus: Registers, pause: Callable[[float], None]) -> SelfTest:
-        """Try the chip; its settings are those of the test then.
-
-        Raises:
-            BusError: the chip did not answer.
-            SensorError: it is another chip, or does not take the settings.
-        """
 
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """One sensor and what came of its self-test."""
+    """One sensor and the result of its self-test."""
 
     bus: int
     address: int
@@ -61,9 +35,9 @@ class Tested:
             for each in self.result.axes
         )
         where = f"{self.chip} at {self.address:#04x} on i2c-{self.bus}"
-        said = f"{where}: self-test {self.result.verdict}"
-        said += f" ({axes})" if axes else ""
-        return f"{said}: {self.result.why}" if self.result.why else said
+        line = f"{where}: self-test {self.result.verdict}"
+        line += f" ({axes})" if axes else ""
+        return f"{line}: {self.result.why}" if self.result.why else line
 
 
 def run(
@@ -71,13 +45,21 @@ def run(
     connect: Callable[[i2c.I2cOptions, str], Registers] = i2c.connect,
     pause: Callable[[float], None] = time.sleep,
 ) -> Iterator[Tested]:
-    """Test one after the other all sensors that can be tested."""
-    for found in sensors:
-        for answer in found.answers:
-            if driver := DRIVERS.get(answer.chip):
-                options = i2c.I2cOptions(bus=found.bus, address=answer.address)
-                result = _tested(driver, options, connect, pause)
-                yield Tested(found.bus, answer.address, answer.chip, result)
+    """Test all sensors that have a self-test, one after the other."""
+    drivers = {
+        name: chip.driver
+        for chip in known_chips()
+        for name in chip.identity.chips.values()
+    }
+    for bus in sensors:
+        for answer in bus.answers:
+            if (driver := drivers.get(answer.chip)) is None:
+                continue
+            module = plugins.driver(driver)
+            if isinstance(module, SelfTestModule):
+                options = i2c.I2cOptions(bus=bus.bus, address=answer.address)
+                result = _tested(module, driver, options, connect, pause)
+                yield Tested(bus.bus, answer.address, answer.chip, result)
 
 
 def failed(tests: Sequence[Tested]) -> bool:
@@ -85,12 +67,12 @@ def failed(tests: Sequence[Tested]) -> bool:
 
 
 def _tested(
+    module: SelfTestModule,
     driver: str,
     options: i2c.I2cOptions,
     connect: Callable[[i2c.I2cOptions, str], Registers],
     pause: Callable[[float], None],
 ) -> SelfTest:
-    module = cast("SelfTesting", import_module(f"sensorml.drivers.{driver}"))
     try:
         with closing(connect(options, driver)) as bus:
             return module.self_test(bus, pause)

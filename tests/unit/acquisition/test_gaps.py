@@ -10,7 +10,7 @@ import errno
 import os
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support import MS, Clock, block
 
@@ -118,6 +118,7 @@ BROKEN = {
         max_size=12,
     )
 )
+@example([("well", 1), ("well", 1), ("gone", 1), ("well", 1), ("late", 12)])
 @settings(max_examples=200, deadline=None)
 def test_whatever_befell_the_sensor_holes_are_counted_and_in_no_whole_window(moments):
     clock = Clock()

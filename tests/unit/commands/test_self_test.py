@@ -13,7 +13,7 @@ from sensorml.acquisition.self_test import STILL_G, judge, run, trimmed_g
 from sensorml.buses.i2c import I2cConnection
 from sensorml.commands.probe import command as probe
 from sensorml.commands.probe import self_test as selftest
-from sensorml.commands.probe.i2c_scan import KNOWN, Answer, Sensors
+from sensorml.commands.probe.i2c_scan import Answer, Sensors
 from sensorml.drivers import adxl355, mpu6050
 from sensorml.errors import BusError, SensorError
 from sensorml.sim.bus import SimBus
@@ -231,17 +231,6 @@ def test_all_sensors_that_have_one_are_tested_and_the_others_left_alone():
     assert str(tests[0]).startswith(
         "ADXL345 or ADXL343 at 0x53 on i2c-1: self-test passed (x +0.90 g of 0.12 to "
     )
-
-
-def test_every_accelerometer_that_the_scan_knows_has_a_self_test():
-    named = {
-        chip
-        for identities in KNOWN.values()
-        for identity in identities
-        for chip in identity.chips.values()
-    }
-    assert named - set(selftest.DRIVERS) == {"BME280", "BMP280"}
-    assert set(selftest.DRIVERS) <= named
 
 
 def test_a_sensor_that_stops_answering_fails_in_one_sentence():

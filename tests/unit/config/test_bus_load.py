@@ -164,5 +164,5 @@ def test_a_table_of_a_bus_that_is_not_used_or_used_twice_is_wrong(write):
 
 
 def test_a_driver_without_a_simulated_chip_has_no_known_load(monkeypatch):
-    monkeypatch.setattr(adxl345.Driver, "chip", "nosuchchip")
+    monkeypatch.setattr(adxl345.Driver, "name", "nosuchchip")
     assert measure(adxl345, adxl345.Options()) is None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorml.commands.probe.i2c_scan import KNOWN, scan
+from sensorml.commands.probe.i2c_scan import addresses, scan
 from sensorml.commands.probe.report import Software, system_warnings
 from sensorml.delegates import libraries
 from sensorml.delegates.checks import Rung, RuntimeVerdict, Verdict, judge
@@ -435,7 +435,7 @@ def test_a_scan_names_the_chips_that_answer():
 
 
 def test_a_scan_writes_nothing_but_the_number_of_an_identity_register():
-    bus = FakeBus({address: {} for address in KNOWN})
+    bus = FakeBus({address: {} for address in addresses()})
 
     answers = scan(1, bus.connect)
 
@@ -463,7 +463,7 @@ def test_a_bus_that_hangs_is_left_at_once_and_said():
 
 
 def test_a_bus_that_may_not_be_opened_is_an_error():
-    bus = FakeBus({}, errors=dict.fromkeys(KNOWN, 13))
+    bus = FakeBus({}, errors=dict.fromkeys(addresses(), 13))
 
     with pytest.raises(PermissionError):
         scan(1, bus.connect)

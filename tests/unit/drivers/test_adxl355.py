@@ -150,7 +150,7 @@ def test_a_dead_data_line_is_no_sample(level):
         return bytes([level]) * len(answer) if messages[0] == b"\x11" else answer
 
     bus.transfer = dead_in_the_burst
-    with pytest.raises(SensorError, match="adxl355 at 0x1d on i2c-sim: the entries"):
+    with pytest.raises(SensorError, match="0x1d on i2c-sim: the FIFO's entries"):
         driver.read()
 
 
