@@ -279,4 +279,4 @@ def test_the_json_document_has_the_changes_and_their_limits(monkeypatch, capfd):
 
 def test_a_captured_machine_has_no_sensor_to_test(capsys):
     assert probed("--self-test", "--root", str(ROOTS / "raspberry-pi-4b")) == 0
-    assert "no accelerometer answers" in capsys.readouterr().out
+    assert "no accelerometer with a self-test answers" in capsys.readouterr().out
