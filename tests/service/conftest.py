@@ -1,4 +1,4 @@
-"""Fixtures: real servers, started once for a session or for one test."""
+"""Fixtures of real servers, started for a session or for one test."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ def servers():
 
 @pytest.fixture(scope="session")
 def influxd(servers, tmp_path_factory):
-    """InfluxDB 1.6 that everybody may write to."""
+    """InfluxDB 1.6 without authentication."""
     yield from _running(servers.Influxd(tmp_path_factory.mktemp("influxd")))
 
 
 @pytest.fixture
 def own_influxd(servers, tmp_path_factory):
-    """InfluxDB 1.6 for one test that stops it or minds its small bodies."""
+    """InfluxDB 1.6 for one test, which may stop it; it accepts small bodies only."""
     folder = tmp_path_factory.mktemp("influxd")
     yield from _running(servers.Influxd(folder, max_body=20_000))
 
 
 @pytest.fixture
 def guarded_influxd(servers, tmp_path_factory):
-    """InfluxDB 1.6 that wants a user and a password."""
+    """InfluxDB 1.6 that requires a user and a password."""
     folder = tmp_path_factory.mktemp("influxd")
     yield from _running(servers.Influxd(folder, auth=True))
 

@@ -1,8 +1,7 @@
-"""Every query of the dashboard and the alert rules, answered by a real InfluxDB.
+"""All queries of the dashboard and the alert rules against a real InfluxDB.
 
-Rows go in by the influxdb sink. What Grafana does with a query before it sends
-it is done here: variables become regular expressions, the time range and the
-interval are put in.
+The influxdb sink writes the rows. As Grafana does before it sends a query, the tests
+replace variables by regular expressions and insert the time range and the interval.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ FAN = {"device": "pi 4", "sensor": "fan.left (2)", "model": "fan"}
 
 
 class Influx:
-    """The database with the rows, as Grafana's data source asks it."""
+    """The database with the rows, queried as by Grafana's data source."""
 
     def __init__(self, server) -> None:
         self._server = server
@@ -64,7 +63,7 @@ def influx(influxd, tmp_path_factory) -> Influx:
 
 
 def journal_rows() -> dict[str, list[tuple]]:
-    """Rows of every kind: a minute of a motor that fails, and a fan that stays well."""
+    """Return a minute of rows of every kind: a motor that fails and a healthy fan."""
     predictions = [
         row(
             "prediction",
@@ -131,8 +130,8 @@ def row(kind: str, tags: Mapping[str, object], **values: object) -> tuple:
     return tuple({**tags, **values}.get(column) for column in COLUMNS[kind])
 
 
-def chosen(values: list[str]) -> str:
-    """What Grafana makes of a variable inside a regular expression; [] is All."""
+def variable_value(values: list[str]) -> str:
+    """Return a variable as Grafana writes it in a regular expression; [] is All."""
     if not values:
         return ".*"
     escaped = [re.sub(r"[\\^$*+?.()|[\]{}/]", r"\\\g<0>", value) for value in values]
@@ -140,27 +139,27 @@ def chosen(values: list[str]) -> str:
 
 
 def expanded(text: str, **choice: list[str]) -> str:
-    """A query as Grafana sends it for the minute of the rows."""
+    """Return a query as Grafana sends it for the minute of the rows."""
     text = text.replace(
         "$timeFilter", f"time >= {START_NS // S}s and time < {START_NS // S + 60}s"
     ).replace("$__interval", f"{INTERVAL_S}s")
     for name in ("device", "sensor", "model", "stage"):
-        text = text.replace(f"${name}", chosen(choice.get(name, [])))
+        text = text.replace(f"${name}", variable_value(choice.get(name, [])))
     assert "$/" in text or "$" not in text
     return text
 
 
 def answers(influx: Influx, title: str, ref: str = "A", **choice: list[str]) -> list:
-    """The series of one query of the panel of this title."""
+    """Return the series of one query of the panel with this title."""
     [panel] = [p for p in dashboard()["panels"] if p["title"] == title]
     [target] = [t for t in panel["targets"] if t["refId"] == ref]
     return influx.query(expanded(target["query"], **choice))
 
 
 def values(series: list[dict], *, tag: str, is_: str, column: int = 1) -> list:
-    """The values of the series with this tag, oldest first."""
-    [found] = [each for each in series if each["tags"][tag] == is_]
-    return [value[column] for value in found["values"]]
+    """Return the values of the series with this tag, oldest first."""
+    [tagged] = [one for one in series if one["tags"][tag] == is_]
+    return [value[column] for value in tagged["values"]]
 
 
 def test_every_panel_has_an_answer_to_every_query(influx: Influx) -> None:
@@ -169,14 +168,14 @@ def test_every_panel_has_an_answer_to_every_query(influx: Influx) -> None:
             assert influx.query(expanded(target["query"])), panel["title"]
 
 
-def test_the_score_shows_the_highest_of_each_interval(influx: Influx) -> None:
+def test_the_score_is_the_highest_of_each_interval(influx: Influx) -> None:
     series = answers(influx, "Score against threshold")
     assert values(series, tag="sensor", is_="motor") == [0.1] * 4 + [50.0, 60.0]
     assert values(series, tag="sensor", is_=FAN["sensor"]) == [0.1] * 6
     assert series[0]["tags"].keys() == {"device", "sensor", "model"}
 
 
-def test_the_threshold_lies_beside_the_score(influx: Influx) -> None:
+def test_the_threshold_is_shown_with_the_score(influx: Influx) -> None:
     series = answers(influx, "Score against threshold", "B")
     assert values(series, tag="model", is_="motor-anomaly") == [0.5] * 6
 
@@ -187,7 +186,7 @@ def test_the_window_state_follows_the_windows(influx: Influx) -> None:
     assert states == ["normal"] * 4 + ["anomaly"] * 2
 
 
-def test_the_alarm_state_has_every_change_also_of_an_alarm_without_model(
+def test_the_alarm_state_shows_every_change_also_without_a_model(
     influx: Influx,
 ) -> None:
     series = answers(influx, "Alarm state")
@@ -197,7 +196,7 @@ def test_the_alarm_state_has_every_change_also_of_an_alarm_without_model(
     ]
 
 
-def test_the_newest_alarm_is_on_top(influx: Influx) -> None:
+def test_the_newest_alarm_comes_first(influx: Influx) -> None:
     [table] = answers(influx, "Alarms")
     assert [dict(zip(table["columns"], v, strict=True)) for v in table["values"]] == [
         {
@@ -223,7 +222,7 @@ def test_the_newest_alarm_is_on_top(influx: Influx) -> None:
     ]
 
 
-def test_the_newest_event_is_on_top_with_its_kind_and_subject(influx: Influx) -> None:
+def test_the_newest_event_comes_first_with_its_kind_and_subject(influx: Influx) -> None:
     [table] = answers(influx, "Events")
     assert [value[1:] for value in table["values"]] == [
         ["pi 4", "delegate", "fan", "degraded", "ok", "killed", 2.0],
@@ -231,65 +230,65 @@ def test_the_newest_event_is_on_top_with_its_kind_and_subject(influx: Influx) ->
     ]
 
 
-def test_the_delay_is_the_mean_median_and_the_worst_tails(influx: Influx) -> None:
+def test_the_delay_has_the_mean_p50_and_the_highest_p95_and_p99(influx: Influx) -> None:
     [series] = answers(influx, "Delay from sample to result")
     assert series["columns"] == ["time", "p50", "p95", "p99"]
     assert series["values"] == [[START_NS // S + 10, 100, 218, 318]]
 
 
-def test_each_stage_is_a_line_and_can_be_chosen(influx: Influx) -> None:
+def test_each_stage_is_a_series_and_can_be_selected(influx: Influx) -> None:
     title = "Delay of each stage, p95"
-    every = answers(influx, title)
-    assert {each["tags"]["stage"] for each in every} == set(STAGES)
-    assert values(every, tag="stage", is_="invoke") == [221]
-    two = answers(influx, title, stage=["invoke", "decide"])
-    assert {each["tags"]["stage"] for each in two} == {"invoke", "decide"}
+    series = answers(influx, title)
+    assert {one["tags"]["stage"] for one in series} == set(STAGES)
+    assert values(series, tag="stage", is_="invoke") == [221]
+    series = answers(influx, title, stage=["invoke", "decide"])
+    assert {one["tags"]["stage"] for one in series} == {"invoke", "decide"}
 
 
-def test_missing_samples_show_in_their_interval(influx: Influx) -> None:
+def test_missing_samples_are_shown_in_their_interval(influx: Influx) -> None:
     series = answers(influx, "Missing samples")
     assert values(series, tag="sensor", is_="motor") == [0, 0, 0.25, 0, 0, 0]
 
 
-def test_windows_are_counted_by_the_minute(influx: Influx) -> None:
+def test_windows_are_counted_per_minute(influx: Influx) -> None:
     series = answers(influx, "Windows a minute")
     assert values(series, tag="sensor", is_="motor") == [WINDOWS]
 
 
-def test_missed_samples_add_up_in_their_interval(influx: Influx) -> None:
+def test_missed_samples_are_summed_in_their_interval(influx: Influx) -> None:
     series = answers(influx, "Samples missed")
     assert values(series, tag="sensor", is_="motor") == [7, 30, 0]
 
 
-def test_the_true_rate_is_not_drawn_while_no_sample_comes(influx: Influx) -> None:
+def test_the_true_rate_is_absent_without_samples(influx: Influx) -> None:
     series = answers(influx, "True rate")
     assert values(series, tag="sensor", is_="motor") == [801.0, 801.0]
 
 
-def test_the_sensor_state_is_shown_also_of_one_without_a_model(influx: Influx) -> None:
+def test_the_sensor_state_is_shown_also_without_a_model(influx: Influx) -> None:
     series = answers(influx, "Sensor state")
     assert values(series, tag="sensor", is_="motor") == ["overrun", "ok", "absent"]
     assert values(series, tag="sensor", is_="door") == ["ok"]
-    [chosen_one] = answers(influx, "Sensor state", sensor=["door"])
-    assert chosen_one["tags"]["sensor"] == "door"
+    [door] = answers(influx, "Sensor state", sensor=["door"])
+    assert door["tags"]["sensor"] == "door"
 
 
 @pytest.mark.parametrize("sensor", [MOTOR["sensor"], FAN["sensor"]])
-def test_a_chosen_sensor_is_the_only_one_shown(influx: Influx, sensor: str) -> None:
+def test_only_the_selected_sensor_is_shown(influx: Influx, sensor: str) -> None:
     [series] = answers(influx, "Score against threshold", sensor=[sensor])
     assert series["tags"]["sensor"] == sensor
 
 
-def test_several_chosen_sensors_are_all_shown(influx: Influx) -> None:
+def test_all_selected_sensors_are_shown(influx: Influx) -> None:
     both = [MOTOR["sensor"], FAN["sensor"]]
     assert len(answers(influx, "Window state", sensor=both)) == 2
 
 
-def test_a_name_is_not_taken_for_the_beginning_of_another(influx: Influx) -> None:
+def test_a_name_does_not_match_a_longer_name(influx: Influx) -> None:
     assert answers(influx, "Window state", sensor=["mot"]) == []
 
 
-def test_a_device_that_is_not_there_shows_nothing(influx: Influx) -> None:
+def test_an_unknown_device_shows_nothing(influx: Influx) -> None:
     for title in ("Score against threshold", "Alarms", "Events", "Alarm state"):
         assert answers(influx, title, device=["pi 5"]) == []
 
@@ -305,27 +304,27 @@ def test_a_device_that_is_not_there_shows_nothing(influx: Influx) -> None:
         ("stage", {"model": ["fan"]}, set()),
     ],
 )
-def test_a_variable_offers_what_fits_the_ones_before_it(
+def test_a_variable_offers_the_values_for_the_earlier_variables(
     influx: Influx, name: str, choice: dict[str, list[str]], offered: set[str]
 ) -> None:
     [variable] = [v for v in dashboard()["templating"]["list"] if v["name"] == name]
     series = influx.query(expanded(variable["query"], **choice))
-    assert {value for each in series for _, value in each["values"]} == offered
+    assert {value for one in series for _, value in one["values"]} == offered
 
 
 def rule(uid: str) -> str:
     [group] = alert_rules()["groups"]
-    [found] = [each for each in group["rules"] if each["uid"] == uid]
-    return expanded(found["data"][0]["model"]["query"])
+    [alert] = [one for one in group["rules"] if one["uid"] == uid]
+    return expanded(alert["data"][0]["model"]["query"])
 
 
-def test_the_rule_for_alarms_counts_those_that_went_on(influx: Influx) -> None:
+def test_the_alert_for_alarms_counts_those_that_were_raised(influx: Influx) -> None:
     series = influx.query(rule("sensorml-alarm"))
     assert values(series, tag="alarm", is_="motor-bad") == [1]
     assert values(series, tag="alarm", is_="door") == [1]
 
 
-def test_the_rule_for_silence_sees_a_sensor_that_has_stopped(influx: Influx) -> None:
+def test_the_alert_for_silence_finds_a_sensor_that_has_stopped(influx: Influx) -> None:
     last = START_NS // S + 59
     later = rule("sensorml-silent").replace(f"< {last + 1}s", f"< {last + 600}s")
     counts = values(influx.query(later), tag="sensor", is_="motor")

@@ -1,4 +1,4 @@
-"""The InfluxDB sink and its delivery, against real servers."""
+"""The InfluxDB sink and its delivery against real servers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ROWS = {
 
 @pytest.fixture
 def send(tmp_path):
-    """Send rows as a delivery does: through a journal, read as the sink wants."""
+    """A function that sends rows as a delivery does, through a journal."""
     journal = Journal.open(tmp_path / "sent.db")
     last_id = 0
 
@@ -73,27 +73,27 @@ def v1(server, database="plant", **options):
 
 
 def expected(kind, row):
-    """What SELECT * gives back: every column, the time, and the tags of the box."""
+    """Return a row as SELECT * returns it: columns, time, and the device's tags."""
     row = [v.replace("\n", " ") if isinstance(v, str) else v for v in row]
     values = TAG | dict(zip(COLUMNS[kind], row, strict=True))
     return {"time" if name == TIME[kind] else name: v for name, v in values.items()}
 
 
-def test_influxdb_1_gives_back_every_column_exactly(influxd, kind, send):
+def test_influxdb_1_stores_every_column_exactly(influxd, kind, send):
     sink = v1(influxd, "exact")
     assert send(sink, kind, ROWS[kind]) == Delivered()
     sink.close()
     assert influxd.rows("exact", kind) == [expected(kind, ROWS[kind])]
 
 
-def test_without_gzip_the_same_arrives(influxd, send):
+def test_rows_arrive_without_gzip(influxd, send):
     sink = v1(influxd, "plain", gzip=False)
     assert send(sink, "event", ROWS["event"]) == Delivered()
     sink.close()
     assert len(influxd.rows("plain", "event")) == 1
 
 
-def test_what_is_not_a_number_is_absent_and_the_rest_of_the_row_is_there(influxd, send):
+def test_nan_is_absent_and_the_rest_of_the_row_arrives(influxd, send):
     sink = v1(influxd, "gaps")
     rows = [prediction(0), prediction(1, score=math.nan), prediction(2)]
     assert send(sink, "prediction", *rows) == Delivered()
@@ -102,7 +102,7 @@ def test_what_is_not_a_number_is_absent_and_the_rest_of_the_row_is_there(influxd
     assert scores == [0.1, None, 2.1]
 
 
-def test_victoria_metrics_gives_back_every_number(victoria, kind, send):
+def test_victoria_metrics_stores_every_number(victoria, kind, send):
     options = Options(url=victoria.url, api="v2", org="any", bucket="any")
     sink = Sink(options, TAG)
     assert send(sink, kind, ROWS[kind]) == Delivered()
@@ -117,9 +117,7 @@ def test_victoria_metrics_gives_back_every_number(victoria, kind, send):
         and name != TIME[kind]
         and TYPES[kind][name] in {"INTEGER", "REAL"}
     }
-    assert {name: found for name, found in samples.items() if name in numbers} == (
-        numbers
-    )
+    assert {name: s for name, s in samples.items() if name in numbers} == (numbers)
 
 
 def test_a_wrong_password_holds_and_a_right_one_delivers(
@@ -151,7 +149,7 @@ def test_a_server_without_the_v2_api_is_held_with_a_hint(influxd, send):
     assert "check url, api" in outcome.reason.cure
 
 
-def test_nobody_at_the_address_is_a_retry(servers, send):
+def test_an_address_without_a_server_is_a_retry(servers, send):
     url = f"http://127.0.0.1:{servers.free_port()}"
     sink = Sink(Options(url=url, api="v1", database="x", timeout_s=2), {})
     outcome = send(sink, "event", ROWS["event"])
@@ -159,7 +157,7 @@ def test_nobody_at_the_address_is_a_retry(servers, send):
     assert outcome == Retry(f"{url} did not answer: Connection refused")
 
 
-def test_a_server_that_says_nothing_is_a_retry(send):
+def test_a_server_that_does_not_answer_is_a_retry(send):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         sink = Sink(Options(url=url, api="v1", database="x", timeout_s=1), {})
@@ -170,7 +168,7 @@ def test_a_server_that_says_nothing_is_a_retry(send):
 
 
 class Box:
-    """A journal that is delivered to a server until there is nothing left."""
+    """A journal whose rows are delivered to a server until none is left."""
 
     def __init__(self, path, sink):
         self.path = path
@@ -184,7 +182,7 @@ class Box:
         self.journal.acknowledge("plant", kind, last_id)
 
     async def pause(self, _event, seconds):
-        """Time passes at once; a wait for new rows means that all is done."""
+        """Return at once; stop at a wait for new rows, when all rows are delivered."""
         self.before_each_wait(seconds)
         if self.delivery.status.state == "ok":
             self.stop.set()
@@ -217,7 +215,7 @@ def times(server):
     return [row["time"] for row in server.rows("plant", "prediction")]
 
 
-async def test_an_outage_loses_nothing_and_doubles_nothing(box, own_influxd):
+async def test_an_outage_loses_and_duplicates_no_row(box, own_influxd):
     rows = [prediction(n) for n in range(300)]
     box.journal.append({"prediction": rows})
     own_influxd.stop()
@@ -235,29 +233,32 @@ async def test_an_outage_loses_nothing_and_doubles_nothing(box, own_influxd):
     assert [e["state"] for e in box.events] == ["away", "ok"]
 
 
-async def test_an_outage_in_the_middle_of_the_backlog(box, own_influxd):
+async def test_an_outage_within_the_backlog_loses_no_row(box, own_influxd):
     rows = [prediction(n) for n in range(300)]
     box.journal.append({"prediction": rows})
-    acknowledge, done = box.acknowledge, []
+    acknowledge, acknowledged = box.acknowledge, []
 
     async def stop_after_two(kind, last_id):
-        done.append(last_id)
+        acknowledged.append(last_id)
         await acknowledge(kind, last_id)
-        if len(done) == 2:
+        if len(acknowledged) == 2:
             await asyncio.to_thread(own_influxd.stop)
 
     box.acknowledge = stop_after_two
-    box.before_each_wait = lambda _: own_influxd.start() if len(done) == 2 else None
+    box.before_each_wait = lambda _: (
+        own_influxd.start() if len(acknowledged) == 2 else None
+    )
     status = await box.deliver(batch_rows=60)
     assert times(own_influxd) == [row[1] for row in rows]
     assert status.sent == 300
-    assert done == [60, 120, 180, 240, 300]
+    assert acknowledged == [60, 120, 180, 240, 300]
 
 
 async def test_a_batch_beyond_the_servers_limit_arrives_in_pieces(box, own_influxd):
     box.sink.close()
     box.sink = v1(own_influxd, gzip=False)
-    rows = [prediction(n) for n in range(500)]  # some 300 bytes each, 20 kB allowed
+    # Each has about 300 bytes, and the server accepts 20 kB.
+    rows = [prediction(n) for n in range(500)]
     box.journal.append({"prediction": rows})
     status = await box.deliver(batch_rows=500)
     assert times(own_influxd) == [row[1] for row in rows]
@@ -267,14 +268,16 @@ async def test_a_batch_beyond_the_servers_limit_arrives_in_pieces(box, own_influ
 async def test_a_row_in_conflict_with_the_servers_types_is_set_aside(box, own_influxd):
     own_influxd.post("/query", q='CREATE DATABASE "plant"')
     rows = [prediction(n) for n in range(64)]
-    # The shard of one row's week holds `score` as text already.
-    odd = (*rows[20][:1], rows[20][1] - 10**9 * 86_400 * 30, *rows[20][2:])
-    rows[20] = odd
-    _write(own_influxd, f'prediction score="text" {odd[1] + 1}')
+    # In the shard of one row's week `score` already is a text.
+    conflict = (*rows[20][:1], rows[20][1] - 10**9 * 86_400 * 30, *rows[20][2:])
+    rows[20] = conflict
+    _write(own_influxd, f'prediction score="text" {conflict[1] + 1}')
     box.journal.append({"prediction": rows})
     status = await box.deliver(batch_rows=64)
-    found = times(own_influxd)
-    assert set(found) - {odd[1] + 1} == {row[1] for row in rows if row is not odd}
+    stored = times(own_influxd)
+    assert set(stored) - {conflict[1] + 1} == {
+        row[1] for row in rows if row is not conflict
+    }
     assert (status.sent, status.set_aside) == (63, 1)
     assert "field type conflict" in box.events[0]["detail"]
 
@@ -308,11 +311,11 @@ URL = "http://db:8086"
         (301, Retry),
     ],
 )
-def test_every_status_has_its_outcome(status, outcome):
+def test_every_http_status_has_its_outcome(status, outcome):
     assert isinstance(judge(URL, status, {}, ""), outcome)
 
 
-def test_retry_after_is_seconds_or_a_date_and_capped():
+def test_retry_after_is_seconds_or_a_date_and_is_capped():
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=40), usegmt=True)
     assert judge(URL, 429, {"retry-after": "7"}, "") == Retry(f"{URL}: HTTP 429", 7.0)
     assert judge(URL, 429, {"Retry-After": "86400"}, "") == Retry(
@@ -337,7 +340,7 @@ def test_retry_after_is_seconds_or_a_date_and_capped():
         ),
     ],
 )
-def test_options_that_cannot_work_are_refused_with_the_reason(options, message):
+def test_invalid_options_are_refused_with_the_reason(options, message):
     with pytest.raises(ValueError, match=message):
         Options(**options)
 

@@ -1,4 +1,4 @@
-"""The service's lines, on gpiozero's simulated pins, while it runs and after."""
+"""The lines of a service on simulated pins, during a run and after it."""
 
 from __future__ import annotations
 
@@ -75,11 +75,11 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockFactory]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 - pins have nothing to wait on
+    while not condition():  # noqa: ASYNC110 - pins offer no event to wait for
         await asyncio.sleep(0.01)
 
 
-async def test_lines_blink_toggle_and_show_scores_and_are_safe_at_the_end(
+async def test_lines_blink_toggle_and_show_scores_and_end_at_safe_levels(
     lines: MockFactory, tmp_path: Path
 ) -> None:
     (tmp_path / "box.toml").write_text(BOX)
@@ -93,19 +93,19 @@ async def test_lines_blink_toggle_and_show_scores_and_are_safe_at_the_end(
         for line in (17, 24):
             lines.pin(line).clear_states()
             await until(lambda line=line: len(lines.pin(line).states) > 6)
-        steps.append("blinks and beats")
+        steps.append("blink and heartbeat")
         await until(lambda: lines.pin(18).state > 0)
-        steps.append("points")
+        steps.append("meter")
         assert alarms["guarded"].logic.state is AlarmState.DISARMED
         lines.pin(6).drive_low()
         await until(lambda: alarms["guarded"].logic.state is AlarmState.ALARM)
         assert lines.pin(16).state
-        steps.append("guards")
+        steps.append("arming")
         [_, pressed] = running.monitor.streams
         assert pressed.windows == 0
         lines.pin(5).drive_high()
         await until(lambda: pressed.windows > 0)
-        steps.append("scores")
+        steps.append("trigger")
         finished.set()
 
     finished = asyncio.Event()
@@ -113,9 +113,9 @@ async def test_lines_blink_toggle_and_show_scores_and_are_safe_at_the_end(
     async with asyncio.TaskGroup() as group:
         task = group.create_task(run)
         await finished.wait()
-        os.kill(os.getpid(), signal.SIGTERM)  # as systemd ends it
+        os.kill(os.getpid(), signal.SIGTERM)  # as systemd stops it
         await task
-    assert steps == ["blinks and beats", "points", "guards", "scores"]
+    assert steps == ["blink and heartbeat", "meter", "arming", "trigger"]
     assert {n: bool(lines.pin(n).state) for n in (16, 17, 18, 24)} == {
         16: False,
         17: True,

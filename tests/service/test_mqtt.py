@@ -1,4 +1,4 @@
-"""A topic of a real broker, mosquitto, as a sensor."""
+"""The mqtt driver with a topic of a real broker, mosquitto."""
 
 import time
 from contextlib import ExitStack
@@ -10,32 +10,32 @@ from paho.mqtt.enums import CallbackAPIVersion
 from sensorml.drivers.mqtt import Driver, Options
 from sensorml.errors import BusError
 
-PATIENCE_S = 20
+TIMEOUT_S = 20
 
 
 @pytest.fixture
-def start(servers, tmp_path_factory):
-    """Start a broker that is stopped in the end."""
+def start_broker(servers, tmp_path_factory):
+    """A function that starts a broker, which is stopped after the test."""
     with ExitStack() as stack:
 
-        def started(**options):
+        def start(**options):
             broker = servers.Mosquitto(tmp_path_factory.mktemp("mosquitto"), **options)
             stack.callback(broker.stop)
             broker.start()
             return broker
 
-        yield started
+        yield start
 
 
 @pytest.fixture
-def mosquitto(start):
-    """A broker that everybody may talk to."""
-    return start()
+def mosquitto(start_broker):
+    """A broker without authentication."""
+    return start_broker()
 
 
 @pytest.fixture
 def send():
-    """Publish to a broker, and wait until it has it."""
+    """A function that publishes a message and waits until the broker has it."""
 
     def publish(broker, payload, *, retain=False, **login):
         client = Client(CallbackAPIVersion.VERSION2)
@@ -53,113 +53,116 @@ def send():
 
 
 @pytest.fixture
-def driver():
-    """Make a driver that is stopped in the end."""
-    made = []
+def start_driver():
+    """A function that starts a driver, which is stopped after the test."""
+    drivers = []
 
-    def make(broker, **options):
-        made.append(Driver(Options(topic="plant/pump", port=broker.port, **options)))
-        made[-1].start()
-        return made[-1]
+    def start(broker, **options):
+        driver = Driver(Options(topic="plant/pump", port=broker.port, **options))
+        drivers.append(driver)
+        driver.start()
+        return driver
 
-    yield make
-    for each in made:
-        each.stop()
+    yield start
+    for driver in drivers:
+        driver.stop()
 
 
-def until(driver, good):
-    """Read until `good` says so of a block or an error; return that."""
-    deadline = time.monotonic() + PATIENCE_S
+def read_until(driver, condition):
+    """Read until a block, or the text of an error, meets a condition; return it."""
+    deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
         try:
-            found = driver.read()
+            result = driver.read()
         except BusError as err:
-            found = str(err)
-        if found is not None and good(found):
-            return found
+            result = str(err)
+        if result is not None and condition(result):
+            return result
         time.sleep(0.01)
-    raise AssertionError("nothing came")
+    raise AssertionError(f"no such result in {TIMEOUT_S} s")
 
 
-def first(send, driver, broker, payload, **login):
-    """Send until the subscription is there and something comes of it."""
-    deadline = time.monotonic() + PATIENCE_S
+def first_block(send, driver, broker, payload, **login):
+    """Send until the driver is subscribed and returns a block."""
+    deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
         send(broker, payload, **login)
         time.sleep(0.02)
         if (block := driver.read()) is not None:
             return block
-    raise AssertionError("nothing came")
+    raise AssertionError(f"no block in {TIMEOUT_S} s")
 
 
-def test_messages_are_rows(mosquitto, send, driver):
-    made = driver(mosquitto, fields=("t", "h"), rate_hz=100.0)
-    block = first(send, made, mosquitto, b'{"t": 21.5, "h": 40}')
+def test_a_message_is_one_or_more_rows(mosquitto, send, start_driver):
+    driver = start_driver(mosquitto, fields=("t", "h"), rate_hz=100.0)
+    block = first_block(send, driver, mosquitto, b'{"t": 21.5, "h": 40}')
     assert block.samples[0].tolist() == [21.5, 40.0]
     send(mosquitto, b'[{"t": 1, "h": 2}, {"t": 3, "h": 4}]')
-    block = until(made, lambda b: b.samples[-1, 0] == 3.0)
+    block = read_until(driver, lambda b: b.samples[-1, 0] == 3.0)
     assert block.samples[-2:].tolist() == [[1.0, 2.0], [3.0, 4.0]]
-    assert 0 <= block.age_ns < PATIENCE_S * 1e9
+    assert 0 <= block.age_ns < TIMEOUT_S * 1e9
 
 
-def test_what_the_broker_has_kept_is_no_row(mosquitto, send, driver):
+def test_a_retained_message_is_no_row(mosquitto, send, start_driver):
     send(mosquitto, b"1", retain=True)
     try:
-        made = driver(mosquitto, rate_hz=100.0)
-        block = first(send, made, mosquitto, b"2")
+        driver = start_driver(mosquitto, rate_hz=100.0)
+        block = first_block(send, driver, mosquitto, b"2")
         assert 1.0 not in block.samples
     finally:
         send(mosquitto, b"", retain=True)
 
 
-def test_no_broker_is_a_bus_error(servers, driver):
-    class Nobody:
+def test_an_address_without_a_broker_is_a_bus_error(servers, start_driver):
+    class NoBroker:
         port = servers.free_port()
 
-    why = until(driver(Nobody), lambda found: True)
-    assert f"127.0.0.1:{Nobody.port}: no connection (Connection refused)" in why
+    error = read_until(start_driver(NoBroker), lambda _: True)
+    assert f"127.0.0.1:{NoBroker.port}: no connection (Connection refused)" in error
 
 
-def test_a_broker_that_stops_is_a_bus_error_and_a_start_finds_it_again(
-    mosquitto, send, driver
+def test_a_stopped_broker_is_a_bus_error_until_the_next_start(
+    mosquitto, send, start_driver
 ):
-    made = driver(mosquitto, rate_hz=100.0)
-    first(send, made, mosquitto, b"1")
+    driver = start_driver(mosquitto, rate_hz=100.0)
+    first_block(send, driver, mosquitto, b"1")
     mosquitto.stop()
-    why = until(made, lambda found: isinstance(found, str))
-    assert "the connection" in why
-    made.stop()
+    error = read_until(driver, lambda result: isinstance(result, str))
+    assert "the connection" in error
+    driver.stop()
     mosquitto.start()
-    made.start()
-    assert first(send, made, mosquitto, b"2").samples[0].tolist() == [2.0]
+    driver.start()
+    assert first_block(send, driver, mosquitto, b"2").samples[0].tolist() == [2.0]
 
 
-def test_a_user_with_the_password_is_let_in_and_another_is_not(
-    start, send, driver, tmp_path
-):
+def test_only_the_right_password_connects(start_broker, send, start_driver, tmp_path):
     login = {"username": "pump", "password": "secret"}
-    broker = start(users={"pump": "secret"})
+    broker = start_broker(users={"pump": "secret"})
     file = tmp_path / "password"
     file.write_text("secret\n")
-    made = driver(broker, username="pump", password_file=str(file), rate_hz=100.0)
-    first(send, made, broker, b"1", **login)
+    driver = start_driver(
+        broker, username="pump", password_file=str(file), rate_hz=100.0
+    )
+    first_block(send, driver, broker, b"1", **login)
     file.write_text("wrong\n")
-    made = driver(broker, username="pump", password_file=str(file))
-    why = until(made, lambda found: isinstance(found, str))
-    assert "check username and password_file" in why
+    driver = start_driver(broker, username="pump", password_file=str(file))
+    error = read_until(driver, lambda result: isinstance(result, str))
+    assert "check username and password_file" in error
     with pytest.raises(BusError, match="password_file: cannot be read"):
-        driver(broker, username="pump", password_file=str(tmp_path / "none"))
+        start_driver(broker, username="pump", password_file=str(tmp_path / "none"))
 
 
-# paho leaves the socket of a failed handshake to the garbage collector.
+# paho does not close the socket of a failed handshake.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_certificate_is_believed_when_its_authority_is_named(start, send, driver):
-    broker = start(tls=True)
+def test_a_certificate_is_accepted_with_the_ca_file_of_its_authority(
+    start_broker, send, start_driver
+):
+    broker = start_broker(tls=True)
     ca = str(broker.ca)
-    made = driver(broker, ca_file=ca, rate_hz=100.0)
-    assert len(first(send, made, broker, b"1", ca_certs=ca).samples)
-    made = driver(broker, tls=True)
-    why = until(made, lambda found: isinstance(found, str))
-    assert "certificate verify failed" in why
+    driver = start_driver(broker, ca_file=ca, rate_hz=100.0)
+    assert len(first_block(send, driver, broker, b"1", ca_certs=ca).samples)
+    driver = start_driver(broker, tls=True)
+    error = read_until(driver, lambda result: isinstance(result, str))
+    assert "certificate verify failed" in error
     with pytest.raises(BusError, match="correct ca_file"):
-        driver(broker, ca_file=ca + ".not")
+        start_driver(broker, ca_file=ca + ".not")

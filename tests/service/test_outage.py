@@ -1,4 +1,4 @@
-"""The whole service, its database away and back again."""
+"""The service during an outage of its database."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ database = "plant"
 
 @pytest.fixture
 def box(own_influxd, tmp_path):
-    """The demo with a sink, and the journal that it will write."""
+    """The configuration of the demo with a sink, and the path of its journal."""
     return configured(tmp_path, own_influxd.url), tmp_path / "journal.db"
 
 
@@ -34,14 +34,14 @@ def configured(tmp_path, url):
 
 
 def predictions(store):
-    """Return end and score of every window in the journal, by end."""
+    """Return the score of every window in the journal by the window's end."""
     end, score = (COLUMNS["prediction"].index(name) for name in ("end_ns", "score"))
     with closing(Reader.open(store)) as reader:
-        found = reader.read("prediction", 0, 10_000)
-    return {row[end]: row[score] for _, row in found}
+        rows = [row for _, row in reader.read("prediction", 0, 10_000)]
+    return {row[end]: row[score] for row in rows}
 
 
-def test_an_outage_of_the_database_loses_nothing_and_doubles_nothing(own_influxd, box):
+def test_an_outage_of_the_database_loses_and_duplicates_no_row(own_influxd, box):
     config, store = box
     process = start("run", config, "--store", store)
     wait_for_line(process, "unknown → normal")
@@ -50,21 +50,21 @@ def test_an_outage_of_the_database_loses_nothing_and_doubles_nothing(own_influxd
     own_influxd.stop()
     wait_for_line(process, "sink influxdb: ok → away")
     before = len(predictions(store))
-    while len(predictions(store)) < before + 10:  # three seconds and more
+    while len(predictions(store)) < before + 10:  # more than three seconds
         pass
     own_influxd.start()
     wait_for_line(process, "sink influxdb: away → ok")
     code, log = stop(process)
     assert code == 0, log
-    kept = predictions(store)
+    stored = predictions(store)
     delivered = own_influxd.rows("plant", "prediction")
-    assert len(delivered) == len(kept)
-    assert {row["time"]: row["score"] for row in delivered} == pytest.approx(kept)
+    assert len(delivered) == len(stored)
+    assert {row["time"]: row["score"] for row in delivered} == pytest.approx(stored)
     events = own_influxd.rows("plant", "event")
     assert [e["state"] for e in events if e["subject"] == "influxdb"] == ["away", "ok"]
 
 
-def test_a_database_that_is_away_does_not_hold_up_a_stop(tmp_path):
+def test_an_absent_database_does_not_delay_a_stop(tmp_path):
     config = configured(tmp_path, "http://127.0.0.1:9")
     process = start("run", config, "--store", tmp_path / "journal.db")
     wait_for_line(process, "sink influxdb: ok → away")
@@ -73,7 +73,7 @@ def test_a_database_that_is_away_does_not_hold_up_a_stop(tmp_path):
     assert "service demo: stopped" in log
 
 
-def test_what_was_delivered_is_not_delivered_again_by_the_next_run(box):
+def test_the_journal_keeps_the_offset_of_delivered_rows(box):
     config, store = box
     process = start("run", config, "--store", store)
     wait_for_line(process, "unknown → normal")

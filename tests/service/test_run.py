@@ -1,4 +1,4 @@
-"""The whole service as a process: the demo, stopping, and what befalls a box."""
+"""The service as a process: the demo, stopping, faults of disk, samples and power."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def demo(tmp_path, *, fault_after_s: float) -> str:
 
 
 def rows(store, kind):
-    got = sensorml("export", "--store", store, "--kind", kind, "--format", "jsonl")
-    assert got.returncode == 0, got.stderr
-    return [json.loads(line) for line in got.stdout.splitlines()]
+    export = sensorml("export", "--store", store, "--kind", kind, "--format", "jsonl")
+    assert export.returncode == 0, export.stderr
+    return [json.loads(line) for line in export.stdout.splitlines()]
 
 
 def committed(store) -> bool:
-    """Whether a prediction is in the journal."""
+    """Return whether a prediction is in the journal."""
     try:
         with closing(Reader.open(store)) as reader:
             return reader.last_id("prediction") > 0
@@ -50,14 +50,14 @@ def committed(store) -> bool:
 
 
 def healthy(seconds: float, *, seed: int = 3):
-    """Return samples like those the demo model was trained on."""
+    """Return samples like those of the demo model's training."""
     from sensorml.sim.machine import Machine, MachineOptions
 
     t_s = np.arange(round(seconds * 800)) / 800
     return Machine(MachineOptions(seed=seed)).acceleration(t_s).astype(np.float32)
 
 
-def recorded(path, samples, **more):
+def write_recording(path, samples, **more):
     write_npz(
         path,
         samples=samples,
@@ -71,7 +71,7 @@ def recorded(path, samples, **more):
 
 
 def configured(tmp_path, *, store="journal.db", pace="fast", extra=""):
-    """Write a configuration that plays healthy.npz through the demo model."""
+    """Write a configuration that scores healthy.npz with the demo's model."""
     path = tmp_path / "box.toml"
     path.write_text(
         f"""
@@ -97,15 +97,15 @@ def configured(tmp_path, *, store="journal.db", pace="fast", extra=""):
     return path
 
 
-def test_the_demo_raises_its_alarm_after_the_fault_and_not_before(tmp_path):
+def test_the_demo_raises_its_alarm_only_after_the_fault(tmp_path):
     store = tmp_path / "demo.db"
     config = demo(tmp_path, fault_after_s=6)
-    ran = sensorml("run", config, "--duration", "12", "--store", store)
-    assert ran.returncode == 0, ran.stderr
+    run = sensorml("run", config, "--duration", "12", "--store", store)
+    assert run.returncode == 0, run.stderr
     predictions = rows(store, "predictions")
-    began = predictions[0]["start_ns"]  # the machine's time begins with its sensor's
+    began = predictions[0]["start_ns"]  # the machine starts with its sensor
     alarms = [r for r in rows(store, "alarms") if r["state"] == "alarm"]
-    assert len(alarms) == 1, ran.stderr
+    assert len(alarms) == 1, run.stderr
     assert alarms[0]["alarm"] == "motor-bad"
     assert alarms[0]["time_ns"] - began > 6e9
     before = [p for p in predictions if p["end_ns"] - began < 6e9]
@@ -115,11 +115,11 @@ def test_the_demo_raises_its_alarm_after_the_fault_and_not_before(tmp_path):
     assert stages == {"sample_to_result", "features", "quantise", "invoke", "decide"}
 
 
-def test_what_runs_live_is_what_was_scored(tmp_path):
-    recorded(tmp_path / "healthy.npz", healthy(30))
+def test_live_and_recorded_samples_have_the_same_scores(tmp_path):
+    write_recording(tmp_path / "healthy.npz", healthy(30))
     config = configured(tmp_path)
-    ran = sensorml("run", config)  # ends by itself with its only source
-    assert ran.returncode == 0, ran.stderr
+    run = sensorml("run", config)  # ends with the recording, its only source
+    assert run.returncode == 0, run.stderr
     live = [r["score"] for r in rows(tmp_path / "journal.db", "predictions")]
     scored = sensorml("score", "--model", MODEL, tmp_path / "healthy.npz")
     assert scored.returncode == 0, scored.stderr
@@ -130,7 +130,7 @@ def test_what_runs_live_is_what_was_scored(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_finishes_what_is_queued_and_exits_with_0(tmp_path, number):
+def test_a_signal_ends_the_service_after_its_queue_with_status_0(tmp_path, number):
     store = tmp_path / "demo.db"
     process = start("run", "--store", store)
     wait_for_line(process, "unknown → normal")
@@ -141,8 +141,8 @@ def test_a_signal_finishes_what_is_queued_and_exits_with_0(tmp_path, number):
     assert rows(store, "predictions")
 
 
-def test_a_killed_service_leaves_a_journal_that_goes_on(tmp_path):
-    recorded(tmp_path / "healthy.npz", healthy(30))
+def test_a_killed_service_leaves_a_journal_that_the_next_one_continues(tmp_path):
+    write_recording(tmp_path / "healthy.npz", healthy(30))
     config = configured(tmp_path, pace="real")
     process = start("run", config)
     wait_for_line(process, "unknown → normal")
@@ -150,8 +150,8 @@ def test_a_killed_service_leaves_a_journal_that_goes_on(tmp_path):
         pass
     process.kill()
     process.communicate()
-    ran = sensorml("run", config, "--duration", "2")
-    assert ran.returncode == 0, ran.stderr
+    run = sensorml("run", config, "--duration", "2")
+    assert run.returncode == 0, run.stderr
     ids = [r["id"] for r in rows(tmp_path / "journal.db", "events")]
     assert ids == sorted(set(ids))
     states = [r["state"] for r in rows(tmp_path / "journal.db", "events")]
@@ -159,7 +159,7 @@ def test_a_killed_service_leaves_a_journal_that_goes_on(tmp_path):
     assert states.count("stopped") == 1
 
 
-def test_a_full_disk_costs_history_and_no_alarm(tmp_path):
+def test_a_full_disk_costs_history_but_no_alarm(tmp_path):
     config = demo(tmp_path, fault_after_s=8)
     store = tmp_path / "full.db"
     process = start("run", config, "--store", store, file_bytes=36_000)
@@ -171,8 +171,8 @@ def test_a_full_disk_costs_history_and_no_alarm(tmp_path):
     assert "Traceback" not in rest
 
 
-def test_a_place_that_cannot_be_written_costs_history_and_no_alarm(tmp_path):
-    (tmp_path / "file").write_text("in the way")
+def test_an_unwritable_folder_costs_history_but_no_alarm(tmp_path):
+    (tmp_path / "file").write_text("a file instead of a folder")
     config = demo(tmp_path, fault_after_s=3)
     process = start("run", config, "--store", tmp_path / "file" / "journal.db")
     log = "".join(wait_for_line(process, "→ alarm"))
@@ -180,28 +180,28 @@ def test_a_place_that_cannot_be_written_costs_history_and_no_alarm(tmp_path):
     assert stop(process)[0] == 0
 
 
-def test_a_corrupt_journal_is_put_aside_and_the_service_starts(tmp_path):
-    recorded(tmp_path / "healthy.npz", healthy(5))
+def test_a_corrupt_journal_is_set_aside_and_the_service_starts(tmp_path):
+    write_recording(tmp_path / "healthy.npz", healthy(5))
     store = tmp_path / "journal.db"
     store.write_bytes(b"SQLite format 3\0" + os.urandom(5000))
-    ran = sensorml("run", configured(tmp_path))
-    assert ran.returncode == 0, ran.stderr
+    run = sensorml("run", configured(tmp_path))
+    assert run.returncode == 0, run.stderr
     assert [p.name for p in tmp_path.glob("journal.db.corrupt-*")]
     assert any("corrupt-" in r["detail"] for r in rows(store, "events"))
     assert rows(store, "predictions")
 
 
-def test_a_gap_in_the_samples_withholds_the_windows_over_it(tmp_path):
+def test_windows_with_a_gap_have_no_score(tmp_path):
     samples = healthy(10)
     t_ns = 1_700_000_000_000_000_000 + (np.arange(len(samples)) * 1_250_000)
     t_ns[4000:] += 40 * 1_250_000
-    recorded(tmp_path / "healthy.npz", samples, t_ns=t_ns)
+    write_recording(tmp_path / "healthy.npz", samples, t_ns=t_ns)
     assert sensorml("run", configured(tmp_path)).returncode == 0
     windows = rows(tmp_path / "journal.db", "predictions")
-    withheld = [w for w in windows if w["state"] == "unknown"]
-    assert len(withheld) == 2
-    assert all(w["score"] is None for w in withheld)
-    assert [round(w["quality"], 4) for w in withheld] == [round(512 / 552, 4)] * 2
+    unknown = [w for w in windows if w["state"] == "unknown"]
+    assert len(unknown) == 2
+    assert all(w["score"] is None for w in unknown)
+    assert [round(w["quality"], 4) for w in unknown] == [round(512 / 552, 4)] * 2
     [event] = [
         r for r in rows(tmp_path / "journal.db", "events") if r["state"] == "overrun"
     ]
@@ -211,7 +211,7 @@ def test_a_gap_in_the_samples_withholds_the_windows_over_it(tmp_path):
 def test_a_frozen_sensor_makes_the_alarm_unknown(tmp_path):
     samples = healthy(12)
     samples[4000:8000] = samples[4000]
-    recorded(tmp_path / "healthy.npz", samples)
+    write_recording(tmp_path / "healthy.npz", samples)
     assert sensorml("run", configured(tmp_path)).returncode == 0
     changes = [r["state"] for r in rows(tmp_path / "journal.db", "alarms")]
     assert changes[:3] == ["normal", "unknown", "normal"]
@@ -220,16 +220,16 @@ def test_a_frozen_sensor_makes_the_alarm_unknown(tmp_path):
     assert "frozen" in sensor
 
 
-def test_a_wrong_configuration_is_told_whole_and_touches_nothing(tmp_path):
+def test_every_problem_of_a_configuration_is_reported_before_the_start(tmp_path):
     config = configured(tmp_path, extra='[extra]\n[web]\nlisten = "0.0.0.0:1"')
     for command in ("run", "check"):
-        got = sensorml(command, config)
-        assert got.returncode == 2
-        told = got.stdout + got.stderr
-        assert "extra: unknown key" in told
-        assert "token_file" in told
-        assert "healthy.npz" in told
-        assert "Traceback" not in told
+        completed = sensorml(command, config)
+        assert completed.returncode == 2
+        output = completed.stdout + completed.stderr
+        assert "extra: unknown key" in output
+        assert "token_file" in output
+        assert "healthy.npz" in output
+        assert "Traceback" not in output
     assert not (tmp_path / "journal.db").exists()
 
 
@@ -251,20 +251,20 @@ def test_a_terminal_shows_a_live_view(tmp_path):
         env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"},
     ) as process:
         os.close(theirs)
-        seen = b""
+        output = b""
         try:
             while piece := os.read(ours, 65536):
-                seen += piece
-        except OSError:  # EIO: the other side has closed the terminal
+                output += piece
+        except OSError:  # EIO: the process has closed the terminal
             pass
         assert process.wait() == 0
     os.close(ours)
     for text in ("motor-anomaly", "motor-bad", "800", "cpu", "delay"):
-        assert text in seen.decode()
+        assert text in output.decode()
 
 
 def test_the_journal_is_an_ordinary_database(tmp_path):
-    recorded(tmp_path / "healthy.npz", healthy(5))
+    write_recording(tmp_path / "healthy.npz", healthy(5))
     assert sensorml("run", configured(tmp_path)).returncode == 0
     with sqlite3.connect(tmp_path / "journal.db") as db:
         [(n, model)] = db.execute("SELECT count(*), min(model) FROM prediction")
@@ -272,8 +272,8 @@ def test_the_journal_is_an_ordinary_database(tmp_path):
     assert (n, model) == ((5 * 800 - 512) // 256 + 1, "m")
 
 
-def test_a_second_ctrl_c_ends_it_at_once(tmp_path):
-    with socket.socket() as silent:  # takes connections and never answers
+def test_a_second_ctrl_c_ends_the_service_at_once(tmp_path):
+    with socket.socket() as silent:  # accepts connections and never answers
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         config = configured(
@@ -287,18 +287,18 @@ def test_a_second_ctrl_c_ends_it_at_once(tmp_path):
             """,
             pace="real",
         )
-        recorded(tmp_path / "healthy.npz", healthy(60))
+        write_recording(tmp_path / "healthy.npz", healthy(60))
         process = start("run", config)
         wait_for_line(process, "unknown → normal")
         while not committed(tmp_path / "journal.db"):
             pass
         process.send_signal(signal.SIGINT)
-        wait_for_line(process, "service box: stopped")  # the sink is still trying
+        wait_for_line(process, "service box: stopped")  # the sink still tries to send
         code, _ = stop(process, signal.SIGINT)
     assert code == 130
 
 
-def test_a_recording_of_a_simulated_sensor_trains_a_model_that_finds_it_normal(
+def test_a_model_trained_on_a_recording_judges_it_normal(
     tmp_path,
 ):
     config = tmp_path / "box.toml"
@@ -306,17 +306,17 @@ def test_a_recording_of_a_simulated_sensor_trains_a_model_that_finds_it_normal(
         '[[sensor]]\nname = "motor"\ndriver = "mpu6050"\nbus = "sim"\nrate_hz = 1000\n'
     )
     out = tmp_path / "motor.npz"
-    got = sensorml(
+    record = sensorml(
         "record", config, "--sensor", "motor", "--duration", "8", "--out", out
     )
-    assert got.returncode == 0, got.stderr
-    assert "0 missed" in got.stdout
+    assert record.returncode == 0, record.stderr
+    assert "0 missed" in record.stdout
     model = tmp_path / "model"
-    got = sensorml("train", "--normal", out, "--out", model, "--window", "128")
-    assert got.returncode == 0, got.stderr
-    got = sensorml("score", "--model", model, out, "--json")
-    assert got.returncode == 0, got.stderr
-    summary = json.loads(got.stdout)
+    train = sensorml("train", "--normal", out, "--out", model, "--window", "128")
+    assert train.returncode == 0, train.stderr
+    score = sensorml("score", "--model", model, out, "--json")
+    assert score.returncode == 0, score.stderr
+    summary = json.loads(score.stdout)
     assert summary["files"][0]["state"] == "normal"
     assert summary["windows"] > 100
     missing = sensorml(
@@ -326,7 +326,7 @@ def test_a_recording_of_a_simulated_sensor_trains_a_model_that_finds_it_normal(
     assert "did you mean motor?" in missing.stderr
 
 
-def test_systemd_hears_ready_after_the_first_result_and_alive_while_data_moves(
+def test_systemd_is_notified_of_the_first_result_and_of_a_running_service(
     tmp_path,
 ):
     address = tmp_path / "notify"
@@ -339,10 +339,10 @@ def test_systemd_hears_ready_after_the_first_result_and_alive_while_data_moves(
         ready = notify.recv(4096).decode()
         assert ready.splitlines()[0] == "READY=1"
         assert "STATUS=motor " in ready
-        heard = [notify.recv(4096).decode() for _ in range(6)]
-        assert heard.count("WATCHDOG=1") >= 2
+        notifications = [notify.recv(4096).decode() for _ in range(6)]
+        assert notifications.count("WATCHDOG=1") >= 2
         code, _ = stop(process)
         assert code == 0
         notify.setblocking(False)
-        while heard[-1] != "STOPPING=1":
-            heard.append(notify.recv(4096).decode())
+        while notifications[-1] != "STOPPING=1":
+            notifications.append(notify.recv(4096).decode())
