@@ -1,19 +1,19 @@
-/* An external delegate for tests: it claims "edgetpu-custom-op" and copies that
- * operator's input to its output, and does wrong what its options tell it to.
+/* An external delegate for tests: it claims "edgetpu-custom-op", copies that operator's
+ * input to its output, and fails as its options say.
  *
- *   create=HOW prepare=HOW invoke=HOW   when, and how (see `suffer`)
- *   after=N                             invoke: only after N good ones
- *   device=usb:N                        opens that one of the sticks
+ *   create=HOW prepare=HOW invoke=HOW   the call that fails, and how (see `fail_as`)
+ *   after=N                             invoke fails only after N successful ones
+ *   device=usb:N                        opens device N
  *
- * HOW at any time: slow, hang, abort, corrupt, segv, exit, print. Also create=null,
+ * HOW in each call: slow, hang, abort, corrupt, segv, exit, print. Also create=null,
  * prepare=fail, invoke=fail, invoke=wrong.
  *
- * The paths of the sticks are in the environment, DELEGATE_DEVICES, in the order
- * that they are counted in, with a space between.
+ * The environment variable DELEGATE_DEVICES has the paths of the devices in the order
+ * of their numbers, separated by spaces.
  *
  * The structures are those of TensorFlow Lite 2.14's core/c/common.h (the same in
- * ai-edge-litert), as far as they are used; those that the runtime reads as a whole
- * are complete. */
+ * ai-edge-litert), up to the last member used; structures that the runtime reads as a
+ * whole are complete. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -55,7 +55,7 @@ typedef struct {
 } Tensor;
 
 typedef struct {
-    IntArray *inputs, *outputs; /* and more, not used here */
+    IntArray *inputs, *outputs; /* more members follow, which are not used here */
 } Node;
 
 typedef struct {
@@ -98,7 +98,7 @@ static long after, invocations;
 
 static bool is(const char *how, const char *word) { return !strcmp(how, word); }
 
-static void suffer(const char *how) {
+static void fail_as(const char *how) {
     if (is(how, "slow")) usleep(20000);
     if (is(how, "hang")) {
         fputs("waits for a device\n", stderr);
@@ -115,7 +115,7 @@ static void suffer(const char *how) {
     if (is(how, "segv")) *(volatile int *)8 = 0;
     if (is(how, "exit")) _exit(3);
     if (is(how, "print"))
-        for (int i = 0; i < 2000; i++) { /* more than a pipe holds */
+        for (int i = 0; i < 2000; i++) { /* more than the buffer of a pipe */
             printf("\xff\xfe {garbage} on line %d of stdout, longer than most\n", i);
             fflush(stdout);
             fprintf(stderr, "+ garbage on line %d of stderr, longer than most\n", i);
@@ -123,12 +123,12 @@ static void suffer(const char *how) {
 }
 
 static Status kernel_invoke(Context *context, Node *node) {
-    Tensor *given = &context->tensors[node->inputs->data[0]];
-    Tensor *made = &context->tensors[node->outputs->data[0]];
-    memcpy(made->data, given->data, made->bytes);
+    Tensor *input = &context->tensors[node->inputs->data[0]];
+    Tensor *output = &context->tensors[node->outputs->data[0]];
+    memcpy(output->data, input->data, output->bytes);
     if (invocations++ < after) return kOk;
-    suffer(invoke);
-    if (is(invoke, "wrong")) ((char *)made->data)[0] ^= 0x40;
+    fail_as(invoke);
+    if (is(invoke, "wrong")) ((char *)output->data)[0] ^= 0x40;
     if (is(invoke, "fail")) {
         context->report_error(context, "Failed to execute request.");
         return kError;
@@ -138,7 +138,7 @@ static Status kernel_invoke(Context *context, Node *node) {
 
 static Status kernel_prepare(Context *context, Node *node) {
     (void)context, (void)node;
-    suffer(prepare);
+    fail_as(prepare);
     return is(prepare, "fail") ? kError : kOk;
 }
 
@@ -173,11 +173,11 @@ typedef struct {
 } Device;
 
 Device *edgetpu_list_devices(size_t *count) {
-    const char *given = getenv("DELEGATE_DEVICES");
+    const char *paths = getenv("DELEGATE_DEVICES");
     *count = 0;
-    if (!given) return NULL;
-    Device *devices = malloc(strlen(given) * sizeof *devices);
-    for (char *path = strtok(strdup(given), " "); path; path = strtok(NULL, " "))
+    if (!paths) return NULL;
+    Device *devices = malloc(strlen(paths) * sizeof *devices);
+    for (char *path = strtok(strdup(paths), " "); path; path = strtok(NULL, " "))
         devices[(*count)++] = (Device){1, path};
     return devices;
 }
@@ -194,7 +194,7 @@ static void open_device(const char *name) {
 
 Delegate *tflite_plugin_create_delegate(char **keys, char **values, size_t count,
                                         void (*report_error)(const char *)) {
-    (void)report_error; /* libedgetpu gives no reason either */
+    (void)report_error; /* libedgetpu does not report a reason either */
     for (size_t i = 0; i < count; i++) {
         char *how = is(keys[i], "create")    ? create
                     : is(keys[i], "prepare") ? prepare
@@ -204,7 +204,7 @@ Delegate *tflite_plugin_create_delegate(char **keys, char **values, size_t count
         if (is(keys[i], "after")) after = atol(values[i]);
         if (is(keys[i], "device")) open_device(values[i]);
     }
-    suffer(create);
+    fail_as(create);
     if (is(create, "null")) return NULL;
     Delegate *delegate = calloc(1, sizeof *delegate);
     delegate->prepare = delegate_prepare;
