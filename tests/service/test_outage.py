@@ -73,10 +73,12 @@ def test_an_absent_database_does_not_delay_a_stop(tmp_path):
     assert "service demo: stopped" in log
 
 
-def test_the_journal_keeps_the_offset_of_delivered_rows(box):
+def test_the_journal_keeps_the_offset_of_delivered_rows(own_influxd, box):
     config, store = box
     process = start("run", config, "--store", store)
     wait_for_line(process, "unknown → normal")
+    while not own_influxd.rows("plant", "prediction"):  # the sink is imported by then
+        pass
     assert stop(process)[0] == 0
     with closing(Reader.open(store)) as reader:
         for kind in ("prediction", "alarm", "event"):
