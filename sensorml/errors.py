@@ -60,12 +60,8 @@ class ConfigError(SensormlError, ValueError):
         self.problems = tuple(problems)
 
 
-class PluginError(SensormlError, LookupError):
-    """A driver, a sink or a kind of feature cannot be used; `reason` is why."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
+class PluginError(ReasonedError, LookupError):
+    """A driver, a sink or a kind of feature is not there or cannot be used."""
 
 
 class MissingExtraError(SensormlError, ImportError):

@@ -13,7 +13,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, cast
 
-from sensorml.errors import PluginError, Reason
+from sensorml.errors import PluginError
 from sensorml.interfaces import DriverModule, SensorOptions, SinkModule
 from sensorml.schema import nearest
 
@@ -39,6 +39,8 @@ _RULES: Final[dict[Group, _Rules]] = {
     "features": _Rules("sensorml.pipeline.features", "feature kind", ("Features",)),
 }
 
+CORRECT: Final = "correct that package: see docs/own-driver.md"
+
 _IMPORT_ERRORS: Final = (
     ImportError,
     SyntaxError,
@@ -52,7 +54,7 @@ _IMPORT_ERRORS: Final = (
     TypeError,
     ValueError,
 )
-"""What the import of somebody else's module may raise."""
+"""What the import of a module of another package may raise."""
 
 
 def driver(name: object) -> DriverModule:
@@ -63,9 +65,9 @@ def driver(name: object) -> DriverModule:
             do not inherit from SensorOptions.
     """
     module = load("drivers", name)
-    if not issubclass(module.Options, SensorOptions):
-        what = f"the Options of the driver {name!r} are no SensorOptions"
-        raise PluginError(Reason(what, "correct that package: see docs/own-driver.md"))
+    if not is_subclass(module.Options, SensorOptions):
+        what = f"the Options of the driver {name!r} do not inherit from SensorOptions"
+        raise PluginError(what, CORRECT)
     return cast("DriverModule", module)
 
 
@@ -76,6 +78,11 @@ def sink(name: object) -> SinkModule:
         PluginError: there is none of that name, or it cannot be imported.
     """
     return cast("SinkModule", load("sinks", name))
+
+
+def is_subclass(kind: object, base: type) -> bool:
+    """Return whether what a module offers is a class of that base."""
+    return isinstance(kind, type) and issubclass(kind, base)
 
 
 def names(group: Group) -> Sequence[str]:
@@ -96,11 +103,11 @@ def load(group: Group, name: object) -> ModuleType:
     entries = [entry for entry in _entry_points(group) if entry.name == name]
     if not entries:
         what = f"there is no {rules.noun} {name!r}" if name else "missing"
-        raise PluginError(Reason(what, nearest(str(name or ""), names(group))))
+        raise PluginError(what, nearest(str(name or ""), names(group)))
     if len(entries) > 1:
         packages = " and ".join(sorted(map(_package, entries)))
         what = f"{name!r} is offered by the packages {packages}"
-        raise PluginError(Reason(what, "uninstall all but one"))
+        raise PluginError(what, "uninstall all but one")
     return _imported(entries[0], rules)
 
 
@@ -121,11 +128,11 @@ def _imported(entry: EntryPoint, rules: _Rules) -> ModuleType:
         module: ModuleType = entry.load()
     except _IMPORT_ERRORS as err:
         what = f"{where} cannot be imported ({type(err).__name__}: {err})"
-        raise PluginError(Reason(what, "repair or uninstall that package")) from err
+        raise PluginError(what, "repair or uninstall that package") from err
     absent = [each for each in rules.offers if not hasattr(module, each)]
     if absent:
         what = f"{where} is no {rules.noun}: {entry.value} lacks {', '.join(absent)}"
-        raise PluginError(Reason(what, "correct that package: see docs/own-driver.md"))
+        raise PluginError(what, CORRECT)
     return module
 
 

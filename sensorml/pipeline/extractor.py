@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Self, TypeAlias, cast
 import numpy as np
 
 from sensorml import plugins
-from sensorml.errors import ModelError, PluginError, Reason
+from sensorml.errors import ModelError, PluginError
 from sensorml.schema import Floats, Tagged
 from sensorml.types import Float32
 
@@ -61,10 +61,13 @@ class FeatureSpec(Tagged, frozen=True, kw_only=True):
             PluginError: there is none of that name, or it cannot be imported.
         """
         module = plugins.load("features", name)
+        if not plugins.is_subclass(module.Features, FeatureSpec):
+            what = f"the Features of {name!r} do not inherit from FeatureSpec"
+            raise PluginError(what, plugins.CORRECT)
         kind = cast("type[FeatureSpec]", module.Features)
         if (tag := kind.__struct_config__.tag) != name:
-            what = f"{module.__name__}: its tag is {tag!r} and its name {name!r}"
-            raise PluginError(Reason(what, "make them equal"))
+            what = f"{module.__name__}: the tag is {tag!r} and the name is {name!r}"
+            raise PluginError(what, "make them equal")
         return kind
 
     @classmethod

@@ -13,6 +13,7 @@ import sensorml
 from sensorml import plugins
 from sensorml.config import loading
 from sensorml.errors import ConfigError, PluginError
+from sensorml.pipeline.extractor import FeatureSpec
 
 FOLDERS = {"drivers": "drivers", "sinks": "sinks", "features": "pipeline/features"}
 DRIVER = """
@@ -96,7 +97,7 @@ def test_a_driver_of_a_package_is_listed_and_imported(install: Install) -> None:
     assert "thermo" not in plugins.names("sinks")
 
 
-def test_a_driver_whose_options_answer_no_questions_is_refused(
+def test_a_driver_whose_options_are_no_sensor_options_is_refused(
     install: Install,
 ) -> None:
     install(
@@ -104,7 +105,7 @@ def test_a_driver_whose_options_answer_no_questions_is_refused(
         DRIVER.replace("SensorOptions", "Table").replace("interfaces", "schema"),
         drivers="thermo",
     )
-    with pytest.raises(PluginError, match="are no SensorOptions: correct that"):
+    with pytest.raises(PluginError, match="do not inherit from SensorOptions: correct"):
         plugins.driver("thermo")
 
 
@@ -156,12 +157,16 @@ def test_a_broken_package_is_a_problem_of_the_configuration_in_words(
 
 
 def test_a_feature_whose_tag_is_another_name_is_refused(install: Install) -> None:
-    from sensorml.pipeline.extractor import FeatureSpec
-
     source = (
         "from sensorml.pipeline.extractor import FeatureSpec\n"
         "class Features(FeatureSpec, frozen=True, kw_only=True, tag='a'): pass\n"
     )
     install("acme", source, features="b")
-    with pytest.raises(PluginError, match="its tag is 'a' and its name 'b'"):
+    with pytest.raises(PluginError, match="the tag is 'a' and the name is 'b'"):
+        FeatureSpec.of_kind("b")
+
+
+def test_features_that_are_no_class_are_refused(install: Install) -> None:
+    install("acme", "Features = 1", features="b")
+    with pytest.raises(PluginError, match="do not inherit from FeatureSpec"):
         FeatureSpec.of_kind("b")

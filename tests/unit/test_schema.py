@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta
 
-from sensorml.errors import ConfigError, PluginError, Reason
+from sensorml.errors import ConfigError, PluginError
 from sensorml.schema import Decoder, Table, Tagged, decode_file, nearest, read_toml
 
 
@@ -21,7 +21,7 @@ class Shape(Tagged, frozen=True, kw_only=True):
             return Circle
         if name == "square":
             return Square
-        raise PluginError(Reason(f"there is no shape {name!r}", "draw a circle"))
+        raise PluginError(f"there is no shape {name!r}", "draw a circle")
 
 
 class Circle(Shape, frozen=True, kw_only=True, tag="circle"):
