@@ -11,6 +11,7 @@ import math
 import re
 import tomllib
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Self, TypeVar
 
@@ -90,6 +91,12 @@ def read_toml(path: Path) -> Json:
     raise ConfigError([Problem(str(path), "", what, cure)])
 
 
+@cache
+def _fields(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """Return the fields of a type; their annotations take long to evaluate."""
+    return msgspec.structs.fields(kind)
+
+
 class Decoder:
     """Turns one file's tables into types and remembers what was wrong.
 
@@ -114,7 +121,7 @@ class Decoder:
             self.problem(key, "is not a table", f"write it as [{key}]")
             return None
         before = len(self.problems)
-        fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+        fields = {field.encode_name: field for field in _fields(kind)}
         tag = kind.__struct_config__.tag_field
         for name in value:
             if name not in fields and name != tag:
