@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field, structs
 
-from sensorml.hardware.boards import Match, Text, _read
+from sensorml.hardware.boards import Match, Text, read_tables
 from sensorml.hardware.facts import Facts
 from sensorml.schema import Table
 
@@ -75,7 +75,7 @@ def delegates(folders: Iterable[Path]) -> dict[str, Delegate]:
     Raises:
         ConfigError: with every problem of every file.
     """
-    tables = _read(folders, DelegateTable)
+    tables = read_tables(folders, DelegateTable)
     return {p.stem: Delegate(path=p, **structs.asdict(t)) for p, t in tables.items()}
 
 

@@ -135,7 +135,7 @@ def boards(folders: Iterable[Path]) -> dict[str, Board]:
     Raises:
         ConfigError: with every problem of every file.
     """
-    tables = _read(folders, BoardTable)
+    tables = read_tables(folders, BoardTable)
     return {p.stem: Board(path=p, **structs.asdict(t)) for p, t in tables.items()}
 
 
@@ -165,7 +165,12 @@ def identify(facts: Facts, known: Mapping[str, Board]) -> Board:
     return best
 
 
-def _read(folders: Iterable[Path], kind: type[T]) -> dict[Path, T]:
+def read_tables(folders: Iterable[Path], kind: type[T]) -> dict[Path, T]:
+    """Decode all files of the folders; a later folder overrides an earlier one.
+
+    Raises:
+        ConfigError: with every problem of every file.
+    """
     files = {
         path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))
     }
