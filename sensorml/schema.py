@@ -1,8 +1,8 @@
-"""TOML tables as frozen types, with every problem found at once.
+"""TOML tables as frozen types, with every problem reported at once.
 
-msgspec decodes and checks each value; it stops at the first wrong one, so the
-tables are walked here key by key, and everything wrong is collected with its
-place and its cure.
+msgspec decodes and checks each value, but stops at the first wrong one. So each
+table is decoded here key by key, and every problem is collected with its key and
+its cure.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Meta
 
 from sensorml.errors import ConfigError, OptionError, PluginError, Problem
-from sensorml.schema_hints import is_struct, item_struct, members, wanted
+from sensorml.schema_hints import hint, is_struct, item_struct, members
 
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
@@ -71,7 +71,7 @@ def read_toml(path: Path) -> Json:
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-        repr(tables)  # dotted keys nest deeper than what a message can show
+        repr(tables)  # dotted keys may nest deeper than repr can show
     except FileNotFoundError:
         what, cure = "no such file", "check the path"
     except IsADirectoryError:
@@ -83,7 +83,7 @@ def read_toml(path: Path) -> Json:
     except tomllib.TOMLDecodeError as err:
         what, cure = f"not TOML: {err}", "correct that line"
     except RecursionError:
-        what, cure = "is nested too deeply", "no key here wants tables in tables so"
+        what, cure = "is nested too deeply", "use fewer levels of tables"
     except ValueError:  # Python's limit for the digits of a number
         what, cure = "not TOML: a number has thousands of digits", "correct it"
     else:
@@ -98,10 +98,10 @@ def _fields(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]
 
 
 class Decoder:
-    """Turns one file's tables into types and remembers what was wrong.
+    """A decoder for the tables of one file, which collects the problems.
 
-    A value that is wrong is reported and its table comes back as None, so a
-    caller goes on and finds the rest.
+    The table of a wrong value is returned as None, so that a caller can continue
+    and find the other problems.
     """
 
     def __init__(self, file: str) -> None:
@@ -116,7 +116,7 @@ class Decoder:
             raise ConfigError(self.problems)
 
     def table(self, value: object, kind: type[S], key: str = "") -> S | None:
-        """Decode one table; `key` is its place in the file, for the messages."""
+        """Decode one table; `key` is its place in the file, for messages."""
         if not isinstance(value, dict):
             self.problem(key, "is not a table", f"write it as [{key}]")
             return None
@@ -133,7 +133,7 @@ class Decoder:
                     value[name], field.type, _join(key, name)
                 )
             elif field.required:
-                self.problem(_join(key, name), "missing", wanted(field.type))
+                self.problem(_join(key, name), "missing", hint(field.type))
         if len(self.problems) > before:
             return None
         try:
@@ -163,16 +163,16 @@ class Decoder:
             return tuple(
                 self.table(each, item, f"{key}[{i}]") for i, each in enumerate(value)
             )
-        # Data sheets write addresses so.
+        # Data sheets write addresses in hexadecimal.
         write = "{:#04x}".format if key.endswith("address") else str
         shown = write(value) if type(value) is int else repr(value)
         if (odd := _odd(value)) is not None:
-            self.problem(key, f"is {shown}{odd}", wanted(kind, write))
+            self.problem(key, f"is {shown}{odd}", hint(kind, write))
             return None
         try:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError:
-            self.problem(key, f"is {shown}", wanted(kind, write))
+            self.problem(key, f"is {shown}", hint(kind, write))
             return None
 
 
@@ -190,7 +190,7 @@ def decode_file(path: Path, kind: type[S]) -> S:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Name the known word that `name` is probably meant to be, or all of them.
+    """Suggest the known word that is closest to `name`, or all of them.
 
     >>> nearest("adress", ["address", "bus"])
     'did you mean address?'
@@ -208,7 +208,7 @@ _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and newline
 
 
 def _odd(value: object) -> str | None:
-    r"""Say what makes a value no key's, though TOML can write it, or return None.
+    r"""Return why no key accepts a value that TOML can write, or None.
 
     >>> _odd([1.0, float("nan")]), _odd(2**63), _odd("a\0b"), _odd("a\nb")
     ('', ', more than 64 bits', ', with control characters', None)

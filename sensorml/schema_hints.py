@@ -1,4 +1,4 @@
-"""What the key of a table wants, in words: its type, its limits, its choices."""
+"""Hints: the type, the limits and the choices of a key, in words."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ _PLAIN = {
 _LISTS = {list, tuple}
 
 
-def wanted(kind: object, write: Callable[[object], str] = str) -> str:
-    """Say in words what a key wants, numbers as `write` does.
+def hint(kind: object, write: Callable[[object], str] = str) -> str:
+    """Return what to give for a key, in words; `write` formats the numbers.
 
-    >>> wanted(Literal["v1", "v2"])
+    >>> hint(Literal["v1", "v2"])
     'use one of "v1", "v2"'
-    >>> wanted(int | None)
+    >>> hint(int | None)
     'give a whole number'
-    >>> wanted(tuple[Literal["x", "y"], ...])
+    >>> hint(tuple[Literal["x", "y"], ...])
     'give a list, each one of "x", "y"'
-    >>> wanted(dict[str, str])
+    >>> hint(dict[str, str])
     'give a table, each value text in quotes'
     """
-    given = [m for m in members(kind) if m is not type(None)]
-    choices = [c for m in given if get_origin(m) is Literal for c in get_args(m)]
+    accepted = [m for m in members(kind) if m is not type(None)]
+    choices = [c for m in accepted if get_origin(m) is Literal for c in get_args(m)]
     if choices:
         return f"use {_one_of(choices)}"
-    names = [name for m in given if (name := _name(m, write))]
+    names = [name for m in accepted if (name := _name(m, write))]
     return "give " + " or ".join(names) if names else "see the documentation"
 
 
@@ -63,8 +63,8 @@ def _limited(
     if get_origin(base) in _LISTS:
         return _list(base, write, _length(limits))
     few = _few(limits) if base is int else []
-    said = " or ".join(map(write, few))
-    return said or _name(base, write) + _bounds(limits, write)
+    few_numbers = " or ".join(map(write, few))
+    return few_numbers or _name(base, write) + _bounds(limits, write)
 
 
 def _list(kind: object, write: Callable[[object], str], length: str = "") -> str:
@@ -85,7 +85,7 @@ def _length(limits: Iterable[msgspec.Meta]) -> str:
 
 
 def _few(limits: Iterable[msgspec.Meta]) -> list[float]:
-    """Return the whole numbers within limits that leave one or two."""
+    """Return the whole numbers within the limits, if there are one or two."""
     for meta in limits:
         if meta.ge is not None and meta.le is not None and meta.le - meta.ge <= 1:
             return sorted({meta.ge, meta.le})
@@ -93,7 +93,7 @@ def _few(limits: Iterable[msgspec.Meta]) -> list[float]:
 
 
 def _bounds(limits: Iterable[msgspec.Meta], write: Callable[[object], str]) -> str:
-    said: list[str] = []
+    bounds: list[str] = []
     for meta in limits:
         for limit, word in (
             (meta.gt, "above"),
@@ -102,15 +102,15 @@ def _bounds(limits: Iterable[msgspec.Meta], write: Callable[[object], str]) -> s
             (meta.le, "at most"),
         ):
             if limit is not None:
-                said.append(f" {word} {write(limit)}")
+                bounds.append(f" {word} {write(limit)}")
         if meta.min_length:
-            said.append(" that is not empty")
+            bounds.append(" that is not empty")
         if meta.examples:
             shown = ", ".join(f'"{example}"' for example in meta.examples)
-            said.append(f" such as {shown}")
+            bounds.append(f" such as {shown}")
         elif meta.pattern:
-            said.append(f" that matches {meta.pattern}")
-    return ",".join(said)
+            bounds.append(f" that matches {meta.pattern}")
+    return ",".join(bounds)
 
 
 def members(kind: object) -> tuple[object, ...]:

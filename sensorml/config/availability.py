@@ -1,8 +1,8 @@
-"""What a configuration needs and this machine does not have, or has in use.
+"""Warnings about what a configuration requires and this machine lacks, or has in use.
 
-All of it is worth a warning and no more: a file may be checked on another machine
-than its own. Listings of /sys and /dev are read, and the kernel is asked who holds
-which line; nothing is claimed.
+These are warnings and no errors, because a file may be checked on another machine
+than its own. Listings of /sys and /dev are read, and the kernel reports the holder of
+each line; nothing is claimed.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from sensorml.hardware.tree import Tree
 from sensorml.resources import folders
 
 OWN_NAME: Final = "lg"
-"""What lgpio calls every program that holds a line by it, ours too."""
+"""The name under which lgpio holds a line, for any program."""
 
 
 def warnings_here(config: Config) -> list[Problem]:
-    """Warn of what this machine lacks, as `warnings`.
+    """Return the warnings for this machine; see `warnings`.
 
     Raises:
         ConfigError: a file in boards/ is wrong.
@@ -42,12 +42,12 @@ def warnings_here(config: Config) -> list[Problem]:
 def warnings(
     config: Config, facts: Facts, held: Mapping[str, Sequence[LineInfo]]
 ) -> list[Problem]:
-    """Warn of buses that are not there, and of lines that are not, or are held.
+    """Return warnings about absent buses, and about GPIO lines that are absent or held.
 
     Args:
-        config: a good one.
-        facts: of the machine.
-        held: the lines of each GPIO chip; none of those that cannot be asked.
+        config: a configuration without errors.
+        facts: the facts of the machine.
+        held: the lines of each GPIO chip; a chip that cannot be read has none.
     """
     reasons = [*_missing(config, facts), *_lines(config, facts, held)]
     return [Problem(str(config.path), key, *reason) for key, reason in reasons]
@@ -74,7 +74,7 @@ def _lines(
             reason = _why_not_label(line.removeprefix(LABEL), held)
         elif header is not None:
             reason = _why_not_number(line, header, held.get(header.name, ()))
-        else:  # nothing says which chip is the header's
+        else:  # the chip of the header is unknown
             reason = None
         if reason is not None:
             yield key, reason
@@ -86,21 +86,19 @@ def _why_not_number(
     count = header_lines(header)
     if count is not None and number >= count:
         what = f"there is no GPIO line {number} on this machine"
-        return Reason(
-            what, f"the header's chip, {header.label}, has 0 to {count - 1}: use one"
-        )
+        return Reason(what, f"use one of 0 to {count - 1}, the lines of {header.label}")
     return _why_held(f"GPIO line {number}", lines[number : number + 1])
 
 
 def _why_not_label(label: str, held: Mapping[str, Sequence[LineInfo]]) -> Reason | None:
-    known = [line for lines in held.values() for line in lines]
-    if not known:
+    lines = [line for chip in held.values() for line in chip]
+    if not lines:
         return None
-    found = [line for line in known if line.name == label]
-    if not found:
+    matches = [line for line in lines if line.name == label]
+    if not matches:
         what = f"no GPIO line of this machine has the label {label}"
-        return Reason(what, "correct it, gpioinfo shows those there are")
-    return _why_held(f"the GPIO line {label}", found)
+        return Reason(what, "correct it, gpioinfo lists the labels")
+    return _why_held(f"the GPIO line {label}", matches)
 
 
 def _why_held(what: str, lines: Sequence[LineInfo]) -> Reason | None:

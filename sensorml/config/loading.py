@@ -1,7 +1,7 @@
-"""Read a configuration file: all of it, or every reason why not.
+"""The reader of a configuration file: a whole `Config`, or every problem at once.
 
-No hardware is touched and no model is loaded; model cards and the headers of
-recordings are read, so that what does not fit together shows here.
+No hardware is accessed and no model is loaded. Model cards and the headers of
+recordings are read, to check that models and sensors match.
 """
 
 from __future__ import annotations
@@ -135,22 +135,24 @@ class _Loading:
         )
 
     def _bus_load(self, sensors: dict[str, Sensor]) -> Sequence[Problem]:
-        """Check that the buses carry their sensors; return what to warn of."""
+        """Report buses that cannot carry their sensors; return the warnings."""
         errors, warnings = bus_load.report(sensors, self._buses(), str(self.path))
         self.decoder.problems += errors
         return warnings
 
     def _places(self, key: str) -> Iterator[tuple[str, Json]]:
         """Yield the place and the table of every `[[key]]`."""
-        found = self.tables.get(key, [])
-        for i, table in enumerate(found if isinstance(found, list) else [found]):
-            if isinstance(table, dict) and isinstance(found, list):
+        tables = self.tables.get(key, [])
+        for i, table in enumerate(tables if isinstance(tables, list) else []):
+            if isinstance(table, dict):
                 yield f"{key}[{i}]", table
 
     def _names(self, key: str) -> list[str]:
-        """Return the names that the `[[key]]` tables give; report what is wrong."""
-        found = self.tables.get(key, [])
-        if not isinstance(found, list) or not all(isinstance(t, dict) for t in found):
+        """Return the names of the `[[key]]` tables; report the wrong ones."""
+        tables = self.tables.get(key, [])
+        if not isinstance(tables, list) or not all(
+            isinstance(table, dict) for table in tables
+        ):
             self.decoder.problem(key, "is not a list of tables", f"write it [[{key}]]")
         names: list[str] = []
         for place, table in self._places(key):
@@ -168,8 +170,7 @@ class _Loading:
         return names
 
     def _buses(self) -> dict[str, Bus]:
-        found = self.tables.get("bus", [])
-        if not isinstance(found, list):
+        if not isinstance(self.tables.get("bus", []), list):
             self.decoder.problem("bus", "is not a list of tables", "write it [[bus]]")
         return {
             place: bus
@@ -178,11 +179,11 @@ class _Loading:
         }
 
     def _decoded(self, key: str, kind: type[S]) -> dict[str, S]:
-        """Decode the `[[key]]` tables that are right."""
+        """Decode the `[[key]]` tables; leave out those with problems."""
         return {
             place: decoded
             for place, table in self._places(key)
-            # What is wrong with a name, `_names` has told.
+            # `_names` has reported names that are wrong.
             for name in ["".join(filter(str.isprintable, str(table.get("name"))))]
             for named in [{**table, "name": name}]
             if (decoded := self.decoder.table(named, kind, place)) is not None
@@ -191,7 +192,7 @@ class _Loading:
     def _plugged(
         self, key: Literal["sensor", "sink"], options_of: Callable[[object], type[T]]
     ) -> Iterator[tuple[str, str, str, T, Json]]:
-        """Decode the `[[key]]` tables with the Options of the drivers they name."""
+        """Decode the `[[key]]` tables by the Options of their drivers."""
         for place, table in self._places(key):
             try:
                 kind = options_of(table.get("driver"))

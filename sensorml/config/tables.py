@@ -1,4 +1,4 @@
-"""The service's configuration as types; `loading` reads a file into them.
+"""The tables of a configuration file, as types; `loading` reads a file into them.
 
 Rules within one table are in its `__post_init__`, rules between tables in
 `loading`. The keys of a driver or a sink are in its own file.
@@ -36,17 +36,17 @@ class Sensor(NamedTuple):
     driver: str
     options: SensorOptions
     stale_after_s: float | None = None
-    """So long without a sample and the sensor is stale; None: by its rate."""
+    """The sensor is stale after this time without a sample; None: by its rate."""
 
 
 class Trigger(Table, frozen=True, kw_only=True):
-    """A line whose edges say when a window begins; between them none is scored."""
+    """A line whose edges start a window; without an edge no window is scored."""
 
     gpio: LineName
     edge: Literal["rising", "falling"] = "rising"
     pull: Literal["up", "down", "none"] = "down"
     bounce_s: Annotated[float, Meta(ge=0, le=1)] = 0.0
-    """A level counts when it has lasted so long."""
+    """A level is accepted after it has lasted this long."""
     delay_s: Annotated[float, Meta(ge=0, le=60)] = 0.0
     """From the edge to the window's first sample."""
 
@@ -67,7 +67,7 @@ class Model(Table, frozen=True, kw_only=True):
     sensor: str
     delegate: str = "auto"
     device: str | None = None
-    """Which of the delegate's devices, counted from 0: "usb:1"."""
+    """One of the delegate's devices, counted from 0: "usb:1"."""
     fallback: Literal["cpu"] | None = None
     trigger: Trigger | None = None
 
@@ -76,17 +76,18 @@ class Model(Table, frozen=True, kw_only=True):
             return
         if not re.fullmatch("usb|pci|(usb|pci)?:[0-9]{1,2}", self.device):
             raise OptionError(
-                f'device = "{self.device}" is none', 'write "usb", "usb:1" or "pci:0"'
+                f'device = "{self.device}" is invalid',
+                'write "usb", "usb:1" or "pci:0"',
             )
         if self.delegate in {"auto", "cpu"}:
             raise OptionError(
                 f'has a device and delegate = "{self.delegate}"',
-                "name the delegate that the device is of, or remove device",
+                "name the delegate of that device, or remove device",
             )
 
 
 class When(Table, frozen=True, kw_only=True):
-    """A condition on a sensor's first channel; all that are given must hold."""
+    """A condition on a sensor's first channel; every key that is set must hold."""
 
     equals: float | None = None
     above: float | None = None
@@ -98,28 +99,28 @@ class When(Table, frozen=True, kw_only=True):
 
 
 class Alarm(Table, frozen=True, kw_only=True):
-    """One `[[alarm]]`: from a model's scores, or straight from a sensor."""
+    """One `[[alarm]]`, of a model's scores or of a sensor's values."""
 
     name: str
     model: str | None = None
     sensor: str | None = None
     when: When | None = None
     of: tuple[int, int] | None = None
-    """On when k of the last n windows are over the threshold."""
+    """On when k of the last n windows exceed the threshold."""
     clear_after_s: Seconds | None = None
     clear_ratio: Annotated[float, Meta(gt=0, le=1)] = 0.8
     latch: bool = False
     acknowledge_gpio: LineName | None = None
     arm_gpio: LineName | None = None
-    """The alarm is off, whatever happens, unless this contact to ground is closed."""
+    """The alarm is armed only while this contact to ground is closed."""
     gpio: LineName | None = None
     active: Literal["high", "low"] = "high"
     pattern: Literal["level", "blink", "pulse"] = "level"
-    """What the line does while the alarm is on. Without sight it is still."""
+    """The pattern of the line while the alarm is on; it is constant while unknown."""
     blink_s: tuple[Blink, Blink] = (0.5, 0.5)
-    """On and off."""
+    """The times on and off."""
     pulse_s: Blink = 1.0
-    """One pulse so long when the alarm goes on."""
+    """The length of the one pulse when the alarm goes on."""
     fail_safe: Literal["on", "off"] = "on"
 
     def __post_init__(self) -> None:
@@ -128,10 +129,10 @@ class Alarm(Table, frozen=True, kw_only=True):
                 "needs either model or sensor", "give exactly one of them"
             )
         if self.sensor is not None and self.when is None:
-            raise OptionError("has a sensor and no condition", "add [alarm.when]")
+            raise OptionError("has a sensor, but no condition", "add [alarm.when]")
         if self.sensor is None and self.when is not None:
             raise OptionError(
-                "has a model and [alarm.when]",
+                "has both model and [alarm.when]",
                 "a model's alarm follows its threshold, remove [alarm.when]",
             )
         k, n = self.votes
@@ -142,7 +143,7 @@ class Alarm(Table, frozen=True, kw_only=True):
 
     @property
     def votes(self) -> tuple[int, int]:
-        """`(k, n)`; a contact needs no second opinion, a model's window does."""
+        """`(k, n)`; by default 3 of 5 windows of a model, or 1 value of a sensor."""
         return self.of or ((3, 5) if self.model else (1, 1))
 
     @property
@@ -162,22 +163,22 @@ class Alarm(Table, frozen=True, kw_only=True):
 
 
 class Meter(Table, frozen=True, kw_only=True):
-    """One `[[meter]]`: a line whose pulses follow a model's last score.
+    """One `[[meter]]`: a line whose pulses show a model's last score.
 
-    0 % is also what it shows when there is none: the sensor is silent, or the
-    window could not be judged.
+    It shows 0 % without a score: the sensor sends nothing, or the window could not
+    be judged.
     """
 
     name: str
     model: str
     gpio: LineName
     kind: Literal["pwm", "servo"] = "pwm"
-    """pwm: 0 to 100 % of the time high, for a moving-coil meter or a lamp. servo:
+    """pwm: high for 0 to 100 % of the time, for a moving-coil meter or a lamp. servo:
     a pulse of `pulse_ms` 50 times a second."""
     full_scale: Positive | None = None
-    """The score that is 100 %; None: twice the model's threshold."""
+    """The score shown as 100 %; None: twice the model's threshold."""
     frequency_hz: Annotated[float, Meta(ge=0.1, le=10_000)] = 1000.0
-    """Of kind "pwm"."""
+    """The frequency of kind "pwm"."""
     pulse_ms: tuple[Pulse, Pulse] = (1.0, 2.0)
     """The pulse of kind "servo" at 0 % and at 100 %; the first may be the longer."""
 
@@ -186,11 +187,11 @@ class Meter(Table, frozen=True, kw_only=True):
 
 
 class Heartbeat(Table, frozen=True, kw_only=True):
-    """`[heartbeat]`: a line that toggles as long as data moves."""
+    """`[heartbeat]`: a line that toggles while samples arrive."""
 
     gpio: LineName
     period_s: Annotated[float, Meta(ge=0.1, le=60)] = 1.0
-    """High and low together."""
+    """The time of one high and one low together."""
     timeout_s: Annotated[float, Meta(ge=0.5, le=3600)] = 5.0
     """After this time without samples from any sensor the line stops toggling."""
 
@@ -199,7 +200,7 @@ class Heartbeat(Table, frozen=True, kw_only=True):
 
 
 class Sink(NamedTuple):
-    """One `[[sink]]`; `name` tells its offset in the journal from others'."""
+    """One `[[sink]]`; its offset in the journal is stored under `name`."""
 
     name: str
     driver: str
@@ -207,7 +208,7 @@ class Sink(NamedTuple):
 
 
 class Bus(Table, frozen=True, kw_only=True):
-    """One `[[bus]]`: what is known of an I2C bus."""
+    """One `[[bus]]`: the speed of an I2C bus."""
 
     number: (
         Annotated[int, Meta(ge=0)]
@@ -216,7 +217,7 @@ class Bus(Table, frozen=True, kw_only=True):
             Meta(pattern="^(usb:|/dev/)", examples=["usb:1-1.2", "/dev/i2c-motor"]),
         ]
     )
-    """As the sensors on it write `bus`."""
+    """The same value as `bus` of its sensors."""
     speed_hz: Annotated[int, Meta(ge=10_000, le=5_000_000)]
     """Its real speed."""
 
@@ -233,7 +234,7 @@ class Store(Table, frozen=True, kw_only=True):
     max_mb: Annotated[float, Meta(ge=1, le=1e9)] = 512.0
     commit_s: Annotated[float, Meta(ge=0.05, le=60)] = 1.0
     timing_s: Annotated[float, Meta(ge=1, le=86_400)] = 10.0
-    """One row of delay percentiles per stage for every so many seconds."""
+    """The time between two rows of delay percentiles, one row per stage."""
 
 
 class Web(Table, frozen=True, kw_only=True):
@@ -263,7 +264,7 @@ def _is_loopback(host: str) -> bool:
 
 
 class Config(NamedTuple):
-    """A whole, consistent configuration; every name in it is resolved."""
+    """A configuration without errors; every name in it exists."""
 
     path: Path
     device: str
@@ -278,13 +279,13 @@ class Config(NamedTuple):
     cards: tuple[Card, ...] = ()
     """The models' cards, in the order of `models`; their files are verified."""
     warnings: tuple[Problem, ...] = ()
-    """What is allowed and probably not meant."""
+    """Settings that are allowed, but probably not intended."""
 
     def model_folder(self, model: Model) -> Path:
         return model_folder(model.path, self.path.parent)
 
     def store_path(self) -> Path:
-        """Where the journal is: configured, systemd's, or the default."""
+        """Return the path of the journal: configured, systemd's, or the default."""
         if self.store.path is not None:
             return self.path.parent / self.store.path
         return Path(os.environ.get("STATE_DIRECTORY", "/var/lib/sensorml")) / (

@@ -188,7 +188,7 @@ def test_no_value_makes_the_decoder_fail_otherwise_than_by_a_problem(value) -> N
         (None, "no such file: check the path"),
         (b"a = ", "not TOML"),
         (b"a = 1\na = 2", "not TOML"),
-        (b"a = " + b"[" * 5000, "is nested too deeply: no key here wants"),
+        (b"a = " + b"[" * 5000, "is nested too deeply: use fewer levels of tables"),
         (b"a" + b".a" * 12_000 + b" = 1", "is nested too deeply"),
         (b"a = " + b"9" * 5000, "not TOML: a number has thousands of digits"),
         (b"\x7fELF\xff\xfe", "not UTF-8 at byte 4: save the file as UTF-8"),

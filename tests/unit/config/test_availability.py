@@ -165,7 +165,7 @@ def test_a_number_past_the_headers_last_line_is_told(warned, root, last) -> None
     assert told.startswith(
         f"sensor[1].gpio: there is no GPIO line {last + 1} on this machine: "
     )
-    assert f"has 0 to {last}: use one" in told
+    assert f"use one of 0 to {last}, the lines of " in told
 
 
 @pytest.mark.parametrize("root", ["pc", "generic-linux"])

@@ -224,7 +224,7 @@ def test_a_sensors_own_patience_is_taken(write: Write) -> None:
         (
             "[alarm.when]\nequals = 1",
             "",
-            "alarm[1]: has a sensor and no condition: add [alarm.when]",
+            "alarm[1]: has a sensor, but no condition: add [alarm.when]",
         ),
         ("equals = 1", "", "alarm[1].when: is empty: give equals, above or below"),
         (
