@@ -1,1 +1,1 @@
-"""Wires: the only importers of device libraries, and what their data share."""
+"""Wires to sensors: I2C, SPI, Industrial I/O, MQTT and programs."""

@@ -1,7 +1,7 @@
-"""What a failed transfer means, and what follows from it.
+"""The meaning of failed transfers, and the reaction to them.
 
-The kernel's Documentation/i2c/fault-codes.rst says what an errno should mean;
-this is what the sources of the adapters' drivers return:
+The kernel's Documentation/i2c/fault-codes.rst defines what an errno should mean.
+The drivers of the adapters return, according to their sources:
 
                           bcm2835     designware
                           (to Pi 4)   (Pi 5)      i2c-gpio    tiny-usb
@@ -14,19 +14,19 @@ unplugged while open                                          EIO or
                                                               EOPNOTSUPP
 two reads in a transfer   EOPNOTSUPP  works       works       works
 
-What is done about it:
+The reaction:
 
-- The kernel repeats nothing (see `i2cdev`). `read_status` repeats a read
-  that changes nothing in the chip, once. A read that takes data out is never
-  repeated: what it took is gone. It fails, the sensor is started again with
-  back-off (`bus_thread.SensorPoller`), and the rows in between count as missed.
-- An EIO that comes late is a time-out (`i2cdev`).
-- After a time-out, or without its adapter, a connection is dead: what is asked
-  of it fails without a transfer until the driver has connected anew. So a chip
-  that hangs costs its neighbours one time-out an attempt. Without the adapter
-  all connections on the bus are.
+- The kernel repeats no transfer (see `i2c_dev`). `read_status` repeats a read
+  that changes nothing in the chip, once. A read that takes data out of the chip is
+  never repeated, because those data are lost. It fails, the sensor is started again
+  with back-off (`acquisition.bus_thread`), and the rows in between count as missed.
+- An EIO that comes late is a time-out (`i2c_dev`).
+- After a time-out, or without its adapter, a connection is lost: every call fails
+  without a transfer until the driver opens a new one. So a chip that hangs costs its
+  neighbours one time-out per attempt. Without the adapter all connections on the bus
+  are lost.
 - A line that is held low can be freed by clocking SCL. Adapters with bus recovery
-  do that in the kernel; nobody can from here.
+  do that in the kernel; it is impossible from user space.
 """
 
 from __future__ import annotations
@@ -44,22 +44,22 @@ if TYPE_CHECKING:
 
 
 class Meaning(NamedTuple):
-    """Of an errno."""
+    """The meaning of an errno."""
 
     reason: BusReason
     sentence: str
-    """What it is and the cure."""
+    """The failure and its cure."""
 
 
 Meanings: TypeAlias = Mapping[int, Meaning]
 
 _NOBODY = Meaning(
     BusReason.NOBODY,
-    "nobody answers there: check the wiring, the power and the address",
+    "no chip answers: check the wiring, the power and the address",
 )
 _GONE = Meaning(
     BusReason.NO_ADAPTER,
-    "the bus is gone: plug its adapter in again; the sensor then starts by itself",
+    "the bus has disappeared: plug its adapter in again, the sensor then restarts",
 )
 _DENIED = Meaning(
     BusReason.DENIED,
@@ -68,13 +68,13 @@ _DENIED = Meaning(
 )
 REFUSED: Final = Meaning(
     BusReason.REFUSED,
-    "the chip answers, but broke a transfer off: check the pull-ups and the length "
+    "the chip answers, but aborted a transfer: check the pull-ups and the length "
     "of the wires, lower the bus speed",
 )
 STUCK: Final = Meaning(
     BusReason.STUCK,
-    "the bus hangs for every chip on it: one of them holds a line low, power-cycle "
-    "them all, then unplug one after the other",
+    "no chip on the bus answers: one of them holds a line low, power-cycle all of "
+    "them, then unplug one after the other",
 )
 
 I2C_MEANINGS: Final[Meanings] = {
@@ -82,23 +82,23 @@ I2C_MEANINGS: Final[Meanings] = {
     errno.EREMOTEIO: _NOBODY,
     errno.EIO: Meaning(
         BusReason.BROKE_OFF,
-        "the transfer broke off: power-cycle the sensor, check the pull-ups, lower "
+        "the transfer was aborted: power-cycle the sensor, check the pull-ups, lower "
         "the bus speed",
     ),
     errno.ETIMEDOUT: Meaning(
         BusReason.TIMED_OUT,
-        "it holds the clock for too long, or a line is held low: power-cycle the "
-        "sensor, check the pull-ups, lower the bus speed",
+        "the chip holds the clock for too long, or a line is held low: power-cycle "
+        "the sensor, check the pull-ups, lower the bus speed",
     ),
     errno.EAGAIN: Meaning(
         BusReason.STUCK,
-        "the adapter lost the bus: another master is on it, or a line is held low; "
-        "check the pull-ups, power-cycle what is on the bus",
+        "the adapter lost the arbitration: remove any other master, check the "
+        "pull-ups, power-cycle the chips on the bus",
     ),
     errno.EBUSY: Meaning(
         BusReason.HELD,
-        "a kernel driver holds that address: remove its dtoverlay from config.txt "
-        "or unbind it",
+        "a kernel driver uses that address: remove its dtoverlay from config.txt, or "
+        "unbind the driver",
     ),
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
@@ -116,9 +116,9 @@ I2C_MEANINGS: Final[Meanings] = {
 }
 
 GONE: Final = {errno.ENODEV, errno.ESHUTDOWN}
-"""The adapter is no longer there: no connection on the bus survives it."""
+"""The adapter has disappeared, so all connections on its bus are lost."""
 DEAD: Final = {errno.ETIMEDOUT, *GONE}
-"""What a connection does not survive."""
+"""Errors after which a connection is lost."""
 
 _GLITCHES = {BusReason.REFUSED, BusReason.BROKE_OFF, BusReason.STUCK}
 
@@ -129,18 +129,18 @@ def explained(
     meanings: Meanings = I2C_MEANINGS,
     *,
     node: str = "",
-    known: Meaning | None = None,
+    meaning: Meaning | None = None,
 ) -> BusError:
-    """Say what an errno means here, and what to do.
+    """Return a BusError with the meaning of an errno, and the cure.
 
     Args:
-        err: As the kernel gave it.
-        where: The chip and its bus, for people.
-        meanings: Of the errnos of such a bus.
-        node: The device that was to be opened, to name who may.
-        known: What it means, where more than the errno tells.
+        err: the error of the kernel.
+        where: the chip and its bus, for messages.
+        meanings: the meanings of errnos on such a bus.
+        node: the device node that could not be opened, to name its group.
+        meaning: the meaning, where it follows from more than the errno.
     """
-    reason, sentence = known or meanings.get(
+    reason, sentence = meaning or meanings.get(
         err.errno or 0, Meaning(BusReason.OTHER, f"{err.strerror}: check the wiring")
     )
     if reason is BusReason.DENIED and (group := _group(node)):
@@ -149,7 +149,7 @@ def explained(
 
 
 def read_status(bus: Registers, register: int, length: int = 1) -> bytes:
-    """Read a register whose reading changes nothing, once more after a glitch."""
+    """Read a register without side effects; repeat it once after a glitch."""
     try:
         return bus.read(register, length)
     except BusError as err:
@@ -173,7 +173,7 @@ def _group(node: str) -> str:
 def _denied(node: str, group: str) -> str:
     if group == "root":
         return (
-            f"access to {node} denied, it is root's alone: install a udev rule that "
+            f"access to {node} denied, only root may use it: install a udev rule that "
             "gives it to a group (systemd/60-sensorml.rules)"
         )
     return (

@@ -1,6 +1,6 @@
-"""I2C to one chip: through the kernel, behind a multiplexer, or to a simulated one.
+"""I2C connections to one chip: by the kernel, behind a multiplexer, or simulated.
 
-What failures mean, and what is done about them, is in `faults`.
+The meaning of failures, and the reaction to them, is in `fault_codes`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from weakref import WeakSet
 import msgspec
 from msgspec import Meta
 
-from sensorml.buses import fault_codes as faults
-from sensorml.buses import i2c_adapters as adapters
-from sensorml.buses import i2c_mux as mux
+from sensorml.buses import fault_codes, i2c_adapters, i2c_mux
 from sensorml.buses.i2c_dev import MAX_MESSAGES, Adapter, KernelBus
 from sensorml.errors import BusError, BusReason, OptionError, Reason
 from sensorml.interfaces import Claim, LineClaim, SensorOptions
@@ -31,11 +29,11 @@ if TYPE_CHECKING:
     from sensorml.interfaces import DriverModule
 
 BUS_NAMES: Final = r"sim|usb:\d+-\d+(\.\d+)*|/dev/.+"
-"""What `bus` may be when it is not a number, as a regular expression."""
+"""The values of `bus` that are not numbers, as a regular expression."""
 
 
 class I2cOptions(SensorOptions, frozen=True, kw_only=True):
-    """The keys that every sensor on I2C has; a driver adds its own."""
+    """The keys of every sensor on I2C; a driver adds its own."""
 
     bus: (
         Annotated[int, Meta(ge=0)]
@@ -48,18 +46,18 @@ class I2cOptions(SensorOptions, frozen=True, kw_only=True):
         ]
     ) = 1
     """N of /dev/i2c-N; for an adapter on USB, whose N changes, its port or a link
-    that udev makes; or "sim": the chip is simulated, fixed to a machine. Sensors
-    on one bus all spell it alike."""
+    that udev makes; or "sim": the chip and the machine under it are simulated. All
+    sensors on one bus write the same value."""
     address: Annotated[int, Meta(ge=0x08, le=0x77)]
     """7 bits, without the read/write bit."""
-    mux: mux.MuxOptions | None = None
-    """The multiplexer that the chip is behind, unless the kernel drives it."""
+    mux: i2c_mux.MuxOptions | None = None
+    """The multiplexer in front of the chip, unless the kernel drives it."""
     machine: MachineOptions = MachineOptions()
-    """What a simulated chip feels; of no use on a real bus."""
+    """The machine under a simulated chip; without effect on a real bus."""
 
     @property
     def thread(self) -> str:
-        return adapters.bus_name(self.bus)
+        return i2c_adapters.bus_name(self.bus)
 
     @property
     def pi_lines(self) -> Sequence[int]:
@@ -82,7 +80,7 @@ class I2cOptions(SensorOptions, frozen=True, kw_only=True):
         yield Claim("mux.address", shared, purpose="multiplexer")
 
     def missing(self, facts: Facts) -> Iterator[tuple[str, Reason]]:
-        if self.bus != "sim" and (reason := adapters.why_missing(self.bus, facts)):
+        if self.bus != "sim" and (reason := i2c_adapters.why_missing(self.bus, facts)):
             yield "bus", reason
 
     def bits_per_s(self, module: DriverModule) -> float | None:
@@ -101,7 +99,7 @@ class I2cOptions(SensorOptions, frozen=True, kw_only=True):
 def connect(
     options: I2cOptions, chip: str, clock: Callable[[], int] = time.monotonic_ns
 ) -> I2cConnection:
-    """Open the bus to one chip; with bus "sim", make the chip.
+    """Open a connection to one chip; with bus "sim", to a simulated one.
 
     Raises:
         BusError: the bus cannot be opened, or a kernel driver holds the address.
@@ -112,24 +110,24 @@ def connect(
         return I2cConnection(
             _simulated(options, {options.address: simulated}), options, chip
         )
-    node = adapters.node(options.bus)
+    node = i2c_adapters.node(options.bus)
     try:
         kernel = KernelBus(node, options.address)
     except BusError:
         raise
     except OSError as err:
-        raise faults.explained(err, _where(options, chip), node=node) from err
+        raise fault_codes.explained(err, _where(options, chip), node=node) from err
     return I2cConnection(_muxed(kernel, options), options, chip)
 
 
 class I2cConnection:
-    """One address on a bus: the `interfaces.Registers` that a driver talks to."""
+    """One address on a bus: the `interfaces.Registers` of a driver."""
 
     def __init__(self, adapter: Adapter, options: I2cOptions, chip: str) -> None:
         self._adapter = adapter
         self._options = options
         self._chip = chip
-        simulated = options.bus == "sim"  # a bus of its own, every time
+        simulated = options.bus == "sim"  # each simulated chip has its own bus
         self._bus = _SharedBus() if simulated else _bus(options.thread)
         self._bus.connections.add(self)
 
@@ -170,38 +168,38 @@ class I2cConnection:
         return answer
 
     def _failed(self, err: OSError, messages: Sequence[bytes | int]) -> BusError:
-        """Find out what is behind an errno, which may take another transfer."""
+        """Return the error for an errno; this may take another transfer."""
         where, address = str(self), self._options.address
-        error = faults.explained(err, where)
+        error = fault_codes.explained(err, where)
         self._lose_if_dead(err)
         if error.reason is BusReason.TIMED_OUT:
             self._bus.silent.add(address)
             if len(self._bus.silent) > 1:
-                return faults.explained(err, where, known=faults.STUCK)
+                return fault_codes.explained(err, where, meaning=fault_codes.STUCK)
         if error.reason is BusReason.NOBODY and self._answers(messages[0]):
-            return faults.explained(err, where, known=faults.REFUSED)
+            return fault_codes.explained(err, where, meaning=fault_codes.REFUSED)
         return error
 
     def _lose_if_dead(self, err: OSError) -> None:
         if isinstance(self._adapter, _LostAdapter):
             return
-        if err.errno in faults.GONE:
-            # The kernel lets an adapter come back when nobody has the old one open:
-            # a sensor that is asked once a minute must not keep the others waiting.
+        if err.errno in fault_codes.GONE:
+            # An adapter can only return when all connections to the old one are closed:
+            # a sensor that is read once a minute must not delay the others.
             for connection in tuple(self._bus.connections):
                 connection.lose(err)
-        elif err.errno in faults.DEAD:
+        elif err.errno in fault_codes.DEAD:
             self.lose(err)
 
     def lose(self, err: OSError) -> None:
-        """Close the connection: from now on it fails like this."""
+        """Close the connection; all further transfers fail with the same error."""
         self._adapter.close()
         self._adapter = _LostAdapter(err)
 
     def _answers(self, message: bytes | int) -> bool:
-        """Ask whether the chip is there by setting its register pointer again.
+        """Return whether the chip acknowledges its register pointer.
 
-        A read could take data out of it, and not every adapter can send nothing.
+        A read could take data out of it, and not every adapter supports an empty write.
         """
         pointer = message[:1] if isinstance(message, bytes) else message
         try:
@@ -212,7 +210,7 @@ class I2cConnection:
 
 
 class _LostAdapter:
-    """In place of an adapter that a connection has lost."""
+    """The replacement of an adapter after the connection was lost."""
 
     def __init__(self, err: OSError) -> None:
         self._err = err
@@ -221,16 +219,16 @@ class _LostAdapter:
         raise OSError(self._err.errno, self._err.strerror)
 
     def close(self) -> None:
-        """Do nothing: it is closed."""
+        """Do nothing: it is closed already."""
 
 
 class _SharedBus:
-    """What the connections on one bus have in common; its thread uses them all."""
+    """The state that all connections on one bus share; only its thread uses it."""
 
     def __init__(self) -> None:
         self.connections: WeakSet[I2cConnection] = WeakSet()
         self.silent: set[int] = set()
-        """Addresses that timed out since the last one answered."""
+        """Addresses that timed out since a chip answered."""
 
 
 @cache
@@ -251,9 +249,9 @@ def _muxed(kernel: KernelBus, options: I2cOptions) -> Adapter:
     except OSError as err:
         kernel.close()
         where = f"multiplexer {options.mux.address:#04x} on {options.thread}"
-        raise faults.explained(err, where, mux.MEANINGS) from err
-    shared = mux.muxes(options.thread)
-    return mux.Muxed(kernel, shared, options.mux, options.thread)
+        raise fault_codes.explained(err, where, i2c_mux.MEANINGS) from err
+    shared = i2c_mux.muxes(options.thread)
+    return i2c_mux.Muxed(kernel, shared, options.mux, options.thread)
 
 
 def _simulated(options: I2cOptions, chips: dict[int, RegisterChip]) -> Adapter:
@@ -261,15 +259,15 @@ def _simulated(options: I2cOptions, chips: dict[int, RegisterChip]) -> Adapter:
         return SimBus(chips)
     simulated = SimMux({options.mux.channel: chips})
     bus = MuxedSimBus({}, {options.mux.address: simulated})
-    return mux.Muxed(bus, mux.Muxes(), options.mux, options.thread)
+    return i2c_mux.Muxed(bus, i2c_mux.Muxes(), options.mux, options.thread)
 
 
 class InterruptOptions(I2cOptions, frozen=True, kw_only=True):
     """The keys of a chip on I2C whose interrupt pin can be wired."""
 
     interrupt_gpio: int | str | None = None
-    """The line that its INT (INT1) pin is wired to: BCM number, header pin
-    ("BOARD22") or name ("GPIO25"). Without it the sensor is read on schedule."""
+    """The line at its pin INT (INT1): BCM number, header pin ("BOARD22") or name
+    ("GPIO25"). Without it the sensor is read on schedule."""
 
     def lines(self) -> Iterator[LineClaim]:
         if self.interrupt_gpio is not None:
@@ -282,5 +280,5 @@ class InterruptOptions(I2cOptions, frozen=True, kw_only=True):
         if self.interrupt_gpio is not None and self.bus == "sim":
             raise OptionError(
                 'interrupt_gpio with bus = "sim"',
-                "a simulated chip has no pin, leave interrupt_gpio out",
+                "a simulated chip has no pin, remove interrupt_gpio",
             )

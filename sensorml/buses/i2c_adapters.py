@@ -1,8 +1,8 @@
-"""Which device node an I2C bus has just now.
+"""The device nodes of I2C adapters.
 
-The kernel numbers adapters in the order in which it meets them: one on USB may
-come back under another number. The USB port it is plugged into stays the same,
-and so does a link that a udev rule makes.
+The kernel numbers adapters in the order in which it detects them, so the number of
+an adapter on USB may change. Its USB port stays the same, and so does a link that a
+udev rule makes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def node(bus: int | str, adapters: Path = ADAPTERS) -> str:
     """Return the device node of a bus: N, "usb:PORT" or a path under /dev.
 
     Raises:
-        BusError: no adapter, or more than one, is plugged into that port.
+        BusError: that port has no adapter, or more than one.
     """
     if isinstance(bus, int):
         return f"/dev/i2c-{bus}"
@@ -41,12 +41,12 @@ def node(bus: int | str, adapters: Path = ADAPTERS) -> str:
     if found:
         raise BusError(
             errno.ENODEV,
-            f"{bus}: {' and '.join(found)} are plugged in there: make a link with a "
+            f"{bus}: {' and '.join(found)} are on that port: make a link with a "
             'udev rule and write bus = "/dev/LINK"',
             reason=BusReason.NO_ADAPTER,
         )
-    there = ", ".join(f"usb:{port}" for port in ports.values() if port)
-    others = f"but on {there}" if there else "nor on any other"
+    in_use = ", ".join(f"usb:{port}" for port in ports.values() if port)
+    others = f"only on {in_use}" if in_use else "nor on any other"
     raise BusError(
         errno.ENODEV,
         f"{bus}: there is no I2C adapter on that port, {others}: plug it in there, or "
@@ -56,7 +56,7 @@ def node(bus: int | str, adapters: Path = ADAPTERS) -> str:
 
 
 def bus_name(bus: int | str) -> str:
-    """Return the one name of a bus, however it is spelled; no hardware.
+    """Return the canonical name of a bus, without access to hardware.
 
     >>> bus_name(1), bus_name("/dev//i2c-1"), bus_name("usb:1-1.2")
     ('i2c-1', 'i2c-1', 'i2c-usb:1-1.2')
@@ -92,9 +92,9 @@ def absent(bus: str, present: Iterable[str], cure: str) -> Reason:
 
 
 def _port(adapter: Path) -> str:
-    """Return the USB port an adapter is plugged into, "" when it is not on USB.
+    """Return the USB port of an adapter, "" when it is not on USB.
 
-    Hubs are ports on the way to it: the last one counts.
+    The path contains the ports of hubs, too; the last port is the adapter's.
     """
     parts = adapter.resolve().parts
     return next((part for part in reversed(parts) if _PORT.fullmatch(part)), "")

@@ -1,7 +1,7 @@
 """I2C through a device node of the kernel's i2c-dev, /dev/i2c-N.
 
 The only importer of smbus2. A transfer is one I2C_RDWR ioctl where the adapter
-can: the SMBus block reads stop at 32 bytes, this does not (kernel documentation,
+supports it, because SMBus block reads are limited to 32 bytes (kernel documentation,
 Documentation/i2c/dev-interface.rst).
 """
 
@@ -20,17 +20,18 @@ if TYPE_CHECKING:
     from smbus2 import i2c_msg
 
 MAX_MESSAGES: Final = 42
-"""Messages that one ioctl takes: I2C_RDWR_IOCTL_MAX_MSGS of linux/i2c-dev.h."""
+"""The limit of messages per ioctl: I2C_RDWR_IOCTL_MAX_MSGS of linux/i2c-dev.h."""
 TIMEOUT_S: Final = 0.1
-"""Of one transfer, by whatever program; the kernel never ends it early, and late by
-a tick of its own. A chip that hangs costs its neighbours so much; a kilobyte, such as
-a small display's picture, takes 93 ms at 100 kHz, the longest of ours half that."""
+"""The time-out of a transfer, for every program that uses the adapter. The kernel
+never ends a transfer earlier, and at most one of its ticks later. A chip that hangs
+delays its neighbours for this time. A kilobyte, such as the picture of a small
+display, takes 93 ms at 100 kHz; our longest transfer takes half of that."""
 _HELD_S: Final = TIMEOUT_S / 2
-"""A transfer that breaks off after so long was held up, whatever the errno says."""
+"""A transfer that is aborted later than this was a time-out, whatever its errno."""
 
 _UNPLUGGED: Final = {errno.EIO, errno.EOPNOTSUPP}
-"""What the kernel says when an adapter of USB is no longer there: the latter where
-it asks it first what it can."""
+"""The errnos of an unplugged USB adapter; the second comes from drivers that query
+the adapter's functions first."""
 
 # linux/i2c-dev.h
 _I2C_RETRIES = 0x0701
@@ -40,16 +41,16 @@ _I2C_M_RD = 0x0001  # linux/i2c.h
 
 
 class Adapter(Protocol):
-    """A bus; `transfer` is the one thing that it does."""
+    """A bus that runs transfers."""
 
     def transfer(self, address: int, messages: Sequence[bytes | int]) -> bytes:
         """Run messages in order, bytes to write or a number of bytes to read.
 
         Returns:
-            What was read, joined.
+            The bytes that were read, joined.
 
         Raises:
-            OSError: as the kernel gave it.
+            OSError: the error of the kernel.
         """
 
     def close(self) -> None: ...
@@ -67,8 +68,8 @@ class KernelBus:
         """Open /dev/i2c-N, or the node of that name.
 
         Raises:
-            BusError: the adapter can only SMBus.
-            OSError: as the kernel gave it; EBUSY: a driver of it has the address.
+            BusError: the adapter supports only SMBus.
+            OSError: the error of the kernel; EBUSY: a kernel driver uses the address.
         """
         import smbus2
 
@@ -76,20 +77,20 @@ class KernelBus:
         self._message = smbus2.i2c_msg
         self._node = f"/dev/i2c-{bus}" if isinstance(bus, int) else bus
         self._bus = smbus2.SMBus(self._node)
-        # The buffers of a burst are made once: the same reads come every time.
+        # The buffers of a burst are made once, because the same reads are repeated.
         self._reads: dict[int, list[i2c_msg]] = {}
-        self._combines = True  # as far as is known
+        self._combines = True  # until a transfer proves otherwise
         try:
             if not self._bus.funcs & smbus2.I2cFunc.I2C:
                 raise BusError(
                     errno.EOPNOTSUPP,
-                    f"{self._node}: this adapter can SMBus only, which has no long "
-                    "reads: connect the sensor to another one",
+                    f"{self._node}: this adapter supports only SMBus, which has no "
+                    "long reads: connect the sensor to another adapter",
                     reason=BusReason.UNSUPPORTED,
                 )
             self.claim(address)
-            # Both hold for the adapter, whoever uses it. A transfer that the
-            # kernel repeats by itself would lose what its first try had read.
+            # Both apply to the adapter, for all programs. If the kernel repeated a
+            # transfer, the data that its first attempt has read would be lost.
             self._control(_I2C_TIMEOUT, round(TIMEOUT_S * 100))
             self._control(_I2C_RETRIES, 0)
         except OSError:
@@ -97,22 +98,23 @@ class KernelBus:
             raise
 
     def claim(self, address: int) -> None:
-        """Find out whether an address is free: I2C_RDWR itself does not mind.
+        """Check that an address is free, because I2C_RDWR does not check it.
 
         Raises:
-            OSError: EBUSY: a kernel driver has it.
+            OSError: EBUSY: a kernel driver uses it.
         """
         self._control(_I2C_SLAVE, address)
 
     def transfer(self, address: int, messages: Sequence[bytes | int]) -> bytes:
         """Run messages in one system call; see `Adapter`.
 
-        The adapter of a Raspberry Pi up to 4 takes one read a transfer (i2c-bcm2835:
-        EOPNOTSUPP, before it sends anything): then it is one system call a read.
+        The adapter of a Raspberry Pi up to 4 allows one read per transfer (i2c-bcm2835:
+        EOPNOTSUPP, before it sends anything); there it is one system call per read.
 
         Raises:
-            OSError: as the kernel gave it, but ENODEV when the node is gone, and
-                ETIMEDOUT when it broke off late (i2c-bcm2835 says EIO, too).
+            OSError: the error of the kernel, but ENODEV when the node has disappeared,
+                and ETIMEDOUT when the transfer was aborted late (i2c-bcm2835 returns
+                EIO for both).
         """
         reads: list[i2c_msg] = []
         run: list[i2c_msg] = []
@@ -136,7 +138,7 @@ class KernelBus:
                 number = errno.ETIMEDOUT
             if number == err.errno:
                 raise
-            assert number is not None  # noqa: S101 - the kernel gave one
+            assert number is not None  # noqa: S101 - errors of the kernel have one
             raise OSError(number, os.strerror(number)) from err
         return b"".join(map(bytes, reads))
 

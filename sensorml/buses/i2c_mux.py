@@ -3,8 +3,8 @@
 Data sheet: TI TCA9548A, SCPS207F, section 8.5.4 (one byte, a bit a channel,
 effective after the STOP); "Device Address" for 0x70 to 0x77.
 
-Where the kernel's i2c-mux-pca954x has the multiplexer, its channels are buses of
-their own, /dev/i2c-N: then `bus = N` is all that is needed.
+Where the kernel's i2c-mux-pca954x drives the multiplexer, its channels are separate
+buses, /dev/i2c-N: then `bus = N` is sufficient.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ MEANINGS = {
     **I2C_MEANINGS,
     errno.EBUSY: Meaning(
         BusReason.HELD,
-        "the kernel has this multiplexer, and its channels are buses of their own: "
-        "leave out mux and set bus to the channel's number (i2cdetect -l lists them)",
+        "the kernel drives this multiplexer, and its channels are separate buses: "
+        "remove mux and set bus to the channel's number (i2cdetect -l lists them)",
     ),
 }
 
@@ -46,34 +46,34 @@ class MuxOptions(Table, frozen=True, kw_only=True):
 
 
 class Muxes:
-    """What the multiplexers of one bus have selected, as far as is known."""
+    """The selected channels of the multiplexers on one bus, as far as known."""
 
     def __init__(self) -> None:
         self._masks: dict[int, int | None] = {}  # by address; None: unknown
 
     def add(self, address: int) -> None:
-        """Take care of one; what it has selected is not known yet."""
+        """Register a multiplexer, whose selection is unknown."""
         self._masks[address] = None
 
     def forget(self) -> None:
-        """Know nothing any more: something failed on the bus."""
+        """Mark all selections as unknown, after a failure on the bus."""
         self._masks = dict.fromkeys(self._masks)
 
     def select(self, adapter: Adapter, address: int, channel: int) -> None:
-        """Connect one channel, and no other of any multiplexer.
+        """Connect one channel, and disconnect all channels of other multiplexers.
 
-        The others go first, or two chips with one address would answer.
+        These are disconnected first, or two chips with one address would answer.
 
         Raises:
-            OSError: as the kernel gave it.
+            OSError: the error of the kernel.
         """
-        wanted = 1 << channel
+        mask_of_channel = 1 << channel
         for other, mask in self._masks.items():
             if other != address and mask != 0:
                 self._switch_off(adapter, other)
-        if self._masks[address] != wanted:
-            adapter.transfer(address, [bytes((wanted,))])
-            self._masks[address] = wanted
+        if self._masks[address] != mask_of_channel:
+            adapter.transfer(address, [bytes((mask_of_channel,))])
+            self._masks[address] = mask_of_channel
 
     def _switch_off(self, adapter: Adapter, address: int) -> None:
         try:
@@ -81,18 +81,18 @@ class Muxes:
         except OSError as err:
             if err.errno not in _NOBODY:
                 raise
-            # Without power it connects nothing, and begins so when it is back.
+            # Without power it connects no channel, and none after its power is back.
         self._masks[address] = 0
 
 
 @cache
 def muxes(_bus: str) -> Muxes:
-    """Return those of one bus; its sensors share them, and its thread."""
+    """Return the multiplexers of one bus, which all its sensors share."""
     return Muxes()
 
 
 class Muxed:
-    """An `i2cdev.Adapter` for what is behind one channel of a multiplexer."""
+    """An `i2c_dev.Adapter` for the chips behind one channel of a multiplexer."""
 
     def __init__(
         self, adapter: Adapter, muxes: Muxes, options: MuxOptions, bus: str
@@ -104,11 +104,11 @@ class Muxed:
         muxes.add(options.address)
 
     def transfer(self, address: int, messages: Sequence[bytes | int]) -> bytes:
-        """Select the channel, if it is not, and run messages; see `i2cdev.Adapter`.
+        """Select the channel and run messages; see `i2c_dev.Adapter`.
 
         Raises:
             BusError: the multiplexer does not answer.
-            OSError: the chip does not; as the kernel gave it.
+            OSError: the chip does not; the error of the kernel.
         """
         muxes, mux = self._muxes, self._options
         try:

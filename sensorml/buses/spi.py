@@ -1,11 +1,10 @@
 """SPI to one chip, through a device node of the kernel's spidev, /dev/spidevB.C.
 
 Kernel documentation: Documentation/spi/spidev.rst; linux/spi/spidev.h for the
-numbers. However many frames there are, with the chip deselected in between, they
-are one system call.
+numbers. A burst of frames, with the chip deselected in between, is one system call.
 
-Nobody acknowledges anything on SPI: a chip that is not there reads as nothing
-but ones or zeros. No chip has such an identity (see `chip.identify`).
+SPI has no acknowledgement: without a chip all bits read as ones, or all as zeros. No
+chip has such an identity (see `acquisition.registers.identify`).
 """
 
 from __future__ import annotations
@@ -21,9 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, Protocol
 import msgspec
 from msgspec import Meta
 
-from sensorml.buses import fault_codes as faults
-from sensorml.buses import i2c
-from sensorml.buses import i2c_adapters as adapters
+from sensorml.buses import fault_codes, i2c, i2c_adapters
 from sensorml.buses.i2c import InterruptOptions
 from sensorml.errors import BusError, BusReason, OptionError, Reason
 from sensorml.interfaces import Claim, Registers
@@ -33,7 +30,7 @@ if TYPE_CHECKING:
     from sensorml.interfaces import DriverModule
 
 SPEED_HZ: Final = 2_000_000
-"""The clock: slow enough for wires on a bench, and 32 rows of 9 bytes take 1.2 ms."""
+"""The clock, slow enough for long wires; 32 rows of 9 bytes take 1.2 ms."""
 
 # linux/spi/spidev.h, with the ioctl numbers of asm-generic (ARM, x86, RISC-V)
 _WR_MODE = 0x40016B01
@@ -42,17 +39,17 @@ _WR_MAX_SPEED_HZ = 0x40046B04
 _TRANSFER = struct.Struct("=QQIIHBBBBBB")  # struct spi_ioc_transfer
 """tx_buf, rx_buf, len, speed_hz, delay_usecs, bits_per_word, cs_change, 4 unused."""
 
-_GONE = faults.Meaning(
+_GONE = fault_codes.Meaning(
     BusReason.NO_ADAPTER,
-    "the bus is gone: the kernel has let go of it (dmesg says why)",
+    "the bus has disappeared: look for the reason in the kernel log (dmesg)",
 )
-_DENIED = faults.Meaning(
+_DENIED = fault_codes.Meaning(
     BusReason.DENIED,
     "access denied: add the user to the group spi (sudo usermod -aG spi USER) and "
     "log in again",
 )
-_MEANINGS: Final[faults.Meanings] = {
-    errno.ENOENT: faults.Meaning(
+_MEANINGS: Final[fault_codes.Meanings] = {
+    errno.ENOENT: fault_codes.Meaning(
         BusReason.NO_ADAPTER,
         "there is no such bus: enable SPI (raspi-config, or dtparam=spi=on in "
         "config.txt), or correct bus",
@@ -62,11 +59,11 @@ _MEANINGS: Final[faults.Meanings] = {
     errno.ESHUTDOWN: _GONE,
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
-    errno.EINVAL: faults.Meaning(
+    errno.EINVAL: fault_codes.Meaning(
         BusReason.UNSUPPORTED,
-        "the SPI controller cannot do this chip's mode: connect it by I2C",
+        "the SPI controller does not support this chip's mode: connect it by I2C",
     ),
-    errno.EMSGSIZE: faults.Meaning(
+    errno.EMSGSIZE: fault_codes.Meaning(
         BusReason.UNSUPPORTED,
         "the transfer is longer than spidev allows: load spidev with bufsiz=65536",
     ),
@@ -87,7 +84,7 @@ class SpiOptions(InterruptOptions, frozen=True, kw_only=True):
         ]
     ) = 1
     """As for every sensor on I2C; or "spiB.C" for /dev/spidevB.C: bus B, chip
-    select C. Then there is no `address`."""
+    select C. Then `address` must be left out."""
 
     def __post_init__(self) -> None:
         InterruptOptions.__post_init__(self)
@@ -98,7 +95,7 @@ class SpiOptions(InterruptOptions, frozen=True, kw_only=True):
         if names := [key for key in i2c_only if i2c_only[key] != usual[key]]:
             raise OptionError(
                 f"{' and '.join(names)} with SPI",
-                "the bus names the chip, leave it out",
+                "the chip select replaces it, remove it",
             )
 
     @property
@@ -109,7 +106,7 @@ class SpiOptions(InterruptOptions, frozen=True, kw_only=True):
 
     @property
     def thread(self) -> str:
-        # Both chip selects are on the wires of one controller.
+        # The chip selects of one controller share its wires.
         return f"spi-{self.spi.split('.')[0]}" if self.spi else super().thread
 
     @property
@@ -130,28 +127,28 @@ class SpiOptions(InterruptOptions, frozen=True, kw_only=True):
         present = [node.path.replace("/dev/spidev", "spi") for node in facts.spi]
         if self.bus not in present:
             cure = "enable SPI (raspi-config, or dtparam=spi=on in config.txt)"
-            yield "bus", adapters.absent(str(self.bus), present, cure)
+            yield "bus", i2c_adapters.absent(str(self.bus), present, cure)
 
     def bits_per_s(self, module: DriverModule) -> float | None:
         return None if self.spi else super().bits_per_s(module)
 
 
 class Framing(NamedTuple):
-    """How a chip wants the bytes on its wires, from its data sheet.
+    """The format of a chip's frames, from its data sheet.
 
-    The first byte of a frame names the register and what to do with it.
+    The first byte of a frame is the command: register, read or write.
     """
 
     mode: int
     """0 to 3: CPOL × 2 + CPHA."""
     read: int
-    """The bit that says: read."""
+    """The bit of the command for a read."""
     many: int = 0
-    """The bit that says: go on with the next register, if there is one."""
+    """The bit of the command for several consecutive registers; 0: none needed."""
     shift: int = 0
-    """How far left the register's number is."""
+    """The position of the register number within the command."""
     gap_us: int = 0
-    """From one frame of a burst to the next, at least."""
+    """The least time between two frames of a burst."""
 
     def command(self, register: int, length: int) -> int:
         """Return the first byte of a frame that writes `length` bytes.
@@ -162,7 +159,7 @@ class Framing(NamedTuple):
         return register << self.shift | (self.many if length > 1 else 0)
 
     def connect(self, options: SpiOptions, chip: str) -> Registers:
-        """Open the bus to one chip, by SPI or by I2C, as `bus` says.
+        """Open a connection to one chip, by SPI or by I2C according to `bus`.
 
         Raises:
             BusError: it cannot be opened.
@@ -174,24 +171,24 @@ class Framing(NamedTuple):
         try:
             return SpiConnection(SpiDev(node, self), self, where)
         except OSError as err:
-            raise faults.explained(err, where, _MEANINGS, node=node) from err
+            raise fault_codes.explained(err, where, _MEANINGS, node=node) from err
 
 
 class ChipSelect(Protocol):
-    """One chip select; `transfer` is the one thing that it does."""
+    """One chip select, which transfers frames."""
 
     def transfer(self, frames: Sequence[bytes]) -> bytes:
-        """Send frames, the chip deselected after each; return what came meanwhile.
+        """Send frames, the chip deselected after each; return the received bytes.
 
         Raises:
-            OSError: as the kernel gave it.
+            OSError: the error of the kernel.
         """
 
     def close(self) -> None: ...
 
 
 class SpiConnection:
-    """One chip: the `interfaces.Registers` that a driver talks to."""
+    """One chip: the `interfaces.Registers` of a driver."""
 
     def __init__(self, wire: ChipSelect, framing: Framing, where: str) -> None:
         self._wire = wire
@@ -219,10 +216,10 @@ class SpiConnection:
         self._wire.close()
 
     def nobody(self) -> BusError:
-        """Return the error for a chip that gives nothing but ones or zeros."""
+        """Return the error for a bus that reads as ones only, or zeros only."""
         return BusError(
-            f"{self._where}: nobody answers there: check the wires of MISO and CS, the "
-            "power, and that the chip's CS is at the chip select which bus names",
+            f"{self._where}: no chip answers: check the wires of MISO and CS, the "
+            "power, and that the chip's CS is connected to the chip select of bus",
             reason=BusReason.NOBODY,
         )
 
@@ -234,11 +231,11 @@ class SpiConnection:
         try:
             return self._wire.transfer(frames)
         except OSError as err:
-            raise faults.explained(err, self._where, _MEANINGS) from err
+            raise fault_codes.explained(err, self._where, _MEANINGS) from err
 
 
 class _Burst(NamedTuple):
-    """Frames as the kernel wants them."""
+    """A burst of frames in the kernel's layout."""
 
     request: int
     transfers: bytearray
@@ -253,10 +250,10 @@ class SpiDev:
         """Open it.
 
         Raises:
-            OSError: as the kernel gave it.
+            OSError: the error of the kernel.
         """
         self._gap_us = framing.gap_us
-        # The same reads come every time.
+        # The same reads are repeated.
         self._bursts: dict[Sequence[bytes], _Burst] = {}
         self._fd = os.open(node, os.O_RDWR | os.O_CLOEXEC)
         try:
@@ -268,11 +265,11 @@ class SpiDev:
             raise
 
     def transfer(self, frames: Sequence[bytes]) -> bytes:
-        """Run frames in one system call; see `ChipSelect`."""
+        """Transfer frames in one system call; see `ChipSelect`."""
         burst = self._bursts.get(frames)
         if burst is None:
             burst = self._bursts[frames] = _burst(frames, self._gap_us)
-        # A bytearray, so that other threads run meanwhile: bytes hold the lock.
+        # With a bytearray, unlike with bytes, the interpreter lock is released.
         fcntl.ioctl(self._fd, burst.request, burst.transfers)
         return burst.received.raw
 
@@ -284,7 +281,7 @@ class SpiDev:
 
 
 def _burst(frames: Sequence[bytes], gap_us: int) -> _Burst:
-    """Lay frames out in memory, each with an answer of its own length."""
+    """Lay out frames in memory, each with room for the received bytes."""
     size = sum(map(len, frames))
     sent = ctypes.create_string_buffer(b"".join(frames), size)
     received = ctypes.create_string_buffer(size)
@@ -292,7 +289,7 @@ def _burst(frames: Sequence[bytes], gap_us: int) -> _Burst:
     done = 0
     for number, frame in enumerate(frames, 1):
         tx, rx = ctypes.addressof(sent) + done, ctypes.addressof(received) + done
-        more = number < len(frames)  # after the last one it is deselected anyhow
+        more = number < len(frames)  # the kernel deselects after the last
         gap = gap_us if more else 0
         transfers += _TRANSFER.pack(tx, rx, len(frame), 0, gap, 0, more, 0, 0, 0, 0)
         done += len(frame)

@@ -147,10 +147,10 @@ _ABSENT, _FROZEN = (SensorState.ABSENT,), (SensorState.FROZEN,)
 _OVERRUN = (SensorState.OVERRUN,)
 # A transfer that is running when the adapter is unplugged is given up after 2 s.
 _ABSENT_LATE = (SensorState.STALE, SensorState.ABSENT)
-_REFUSED = "broke a transfer off"
-_BROKE = "transfer broke off"
+_REFUSED = "aborted a transfer"
+_BROKE = "transfer was aborted"
 _HELD = "holds the clock for too long"
-_GONE = "nobody answers"
+_GONE = "no chip answers"
 _SILENT = "lost its configuration|nothing but 0x00"
 _LOST = r"\d+ samples were lost"
 _SHORT = (0.1, 0.6)
@@ -169,7 +169,7 @@ FAULTS = (
     Fault("chip hangs", hang, recover, _HANGS,
           same_slot, _ABSENT, _HELD),
     Fault("adapter unplugged", unplug_adapter, plug_adapter, _SHORT,
-          same_bus, _ABSENT_LATE, "the bus is gone|no sample for 2"),
+          same_bus, _ABSENT_LATE, "the bus has disappeared|no sample for 2"),
     Fault("chip unplugged", remove_chip, put_chip_back, _SHORT,
           same_slot, _ABSENT, _GONE),
     Fault("another identity", remove_chip, insert_clone, _SHORT,

@@ -30,7 +30,7 @@ from sensorml.sim.machine import Machine, MachineOptions
 
 STILL = Machine(MachineOptions(harmonics=()))
 NODE = Path("/dev/i2c-1")
-ABSENT = "nobody answers there: check the wiring, the power and the address"
+ABSENT = "no chip answers: check the wiring, the power and the address"
 FIRST_ADDRESSES = {
     0x18: (lis3dh, "LIS3DH"),
     0x1D: (adxl355, "ADXL355"),
@@ -156,8 +156,8 @@ def test_a_sensor_starts_again_after_its_adapter_was_unplugged(adapter, driver, 
         driver.read()
     assert failure.value.reason is BusReason.NO_ADAPTER
     assert str(failure.value) == (
-        "adxl345 at 0x53 on i2c-1: the bus is gone: plug its adapter in again; the "
-        "sensor then starts by itself"
+        "adxl345 at 0x53 on i2c-1: the bus has disappeared: plug its adapter in "
+        "again, the sensor then restarts"
     )
     assert 1 not in probe(capsys)[0]
     with pytest.raises(BusError, match="there is no such bus"):
@@ -175,15 +175,15 @@ def test_an_smbus_only_adapter_is_refused():
         error, _ = error_of("adxl345", bus=0)
     assert error.reason is BusReason.UNSUPPORTED
     assert str(error) == (
-        "/dev/i2c-0: this adapter can SMBus only, which has no long reads: connect "
-        "the sensor to another one"
+        "/dev/i2c-0: this adapter supports only SMBus, which has no long reads: "
+        "connect the sensor to another adapter"
     )
 
 
 @pytest.mark.parametrize(
     ("group", "cure"),
     [
-        (0, ", it is root's alone: install a udev rule that gives it to a group"),
+        (0, ", only root may use it: install a udev rule that gives it to a group"),
         (1, ": add the user to the group daemon that owns it"),
     ],
     ids=["root", "group"],

@@ -280,7 +280,7 @@ class TestBus:
 
     def test_a_failure_is_told_and_the_sensor_started_again(self) -> None:
         clock = Clock()
-        error = BusError("i2c-1 0x53: nobody answers")
+        error = BusError("i2c-1 0x53: no chip answers")
         driver = Script(clock, 1, error)
         readings = run(clock, 1.0, a=driver)
         assert [r.content for r in readings if isinstance(r.content, Exception)] == [
@@ -394,9 +394,9 @@ class TestBus:
         class Stubborn(Script):
             def stop(self) -> None:
                 super().stop()
-                raise BusError("nobody answers")
+                raise BusError("no chip answers")
 
-        driver = Stubborn(clock, BusError("nobody answers"))
+        driver = Stubborn(clock, BusError("no chip answers"))
         run(clock, 2, a=driver)
         assert len(driver.starts) == 2
 

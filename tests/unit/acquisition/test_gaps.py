@@ -104,7 +104,7 @@ class Counter:
 
 
 BROKEN = {
-    "gone": BusError("nobody answers"),
+    "gone": BusError("no chip answers"),
     "nonsense": SensorError("all bytes are 0xff"),
 }
 

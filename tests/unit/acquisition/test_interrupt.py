@@ -195,7 +195,7 @@ def test_it_listens_to_the_pin_itself(pins: MockFactory) -> None:
 
 
 def test_a_simulated_chip_has_no_pin() -> None:
-    with pytest.raises(msgspec.ValidationError, match="leave interrupt_gpio out"):
+    with pytest.raises(msgspec.ValidationError, match="remove interrupt_gpio"):
         msgspec.convert(
             {"bus": "sim", "address": 0x53, "interrupt_gpio": 25}, InterruptOptions
         )

@@ -72,7 +72,7 @@ def test_one_that_never_started_is_not_called_stale() -> None:
 @pytest.mark.parametrize(
     ("error", "state"),
     [
-        (BusError("nobody answers"), SensorState.ABSENT),
+        (BusError("no chip answers"), SensorState.ABSENT),
         (BusError(errno.EACCES, "no access"), SensorState.DENIED),
         (BusError(errno.EPERM, "not permitted"), SensorState.DENIED),
         (SensorError("identity 0x00"), SensorState.WRONG_CHIP),

@@ -201,7 +201,7 @@ def test_an_unplugged_sensor_is_one_event_and_its_return_another() -> None:
     rig.run(600)
     [(first, _), (state, detail)] = rig.events("state", "detail")
     assert (first, state) == ("ok", "absent")
-    assert "nobody answers there: check the wiring" in detail
+    assert "no chip answers: check the wiring" in detail
     counts = rig.counts()
     assert counts["state"] == "absent"
     assert counts["failures"] > 20

@@ -25,7 +25,9 @@ def test_an_adapter_is_found_by_its_port_whatever_its_number(tmp_path):
     (tmp_path / "i2c-4").rename(tmp_path / "i2c-9")
     assert adapters.node("usb:1-1.3", tmp_path) == "/dev/i2c-9"
     for port in ("1-1", "1-70"):
-        with pytest.raises(BusError, match=r"but on usb:1-1\.2, usb:1-1\.3") as failure:
+        with pytest.raises(
+            BusError, match=r"only on usb:1-1\.2, usb:1-1\.3"
+        ) as failure:
             adapters.node(f"usb:{port}", tmp_path)
         assert failure.value.reason is BusReason.NO_ADAPTER
 

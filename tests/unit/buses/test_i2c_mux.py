@@ -133,7 +133,7 @@ def test_after_any_error_the_selection_is_written_again(bus):
 
 def test_a_chip_that_is_absent_behind_a_multiplexer_is_named_with_it(bus):
     bus.chips[0x70, 7].absent = True
-    place = r"adxl345 at 0x53 on i2c-sim behind multiplexer 0x70, channel 7: nobody"
+    place = r"adxl345 at 0x53 on i2c-sim behind multiplexer 0x70, channel 7: no chip answers"
     with pytest.raises(BusError, match=place) as failure:
         bus.device(0x70, 7).read(0x00, 1)
     assert failure.value.reason is BusReason.NOBODY
@@ -142,7 +142,7 @@ def test_a_chip_that_is_absent_behind_a_multiplexer_is_named_with_it(bus):
 def test_a_multiplexer_that_does_not_answer_is_named_itself(bus):
     bus.muxes[0x71].absent = True
     with pytest.raises(
-        BusError, match="multiplexer 0x71 on i2c-sim: nobody"
+        BusError, match="multiplexer 0x71 on i2c-sim: no chip answers"
     ) as failure:
         bus.device(0x71, 0).read(0x00, 1)
     assert failure.value.errno == errno.EREMOTEIO
@@ -194,7 +194,7 @@ def test_a_multiplexer_that_the_kernel_drives_has_buses_of_its_own(monkeypatch):
         i2c, "KernelBus", lambda *of: kept.append(Opened(*of)) or kept[0]
     )
     options = mpu6050.Options(bus=1, mux=MuxOptions(channel=0))
-    with pytest.raises(BusError, match=r"0x70 on i2c-1: .*leave out mux") as failure:
+    with pytest.raises(BusError, match=r"0x70 on i2c-1: .*remove mux") as failure:
         i2c.connect(options, "mpu6050")
     assert failure.value.reason is BusReason.HELD
     assert kept[0].closed

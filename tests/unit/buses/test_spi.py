@@ -189,7 +189,7 @@ def test_the_adxl345_is_deselected_for_5_us_between_the_entries_of_its_fifo(kern
 def test_a_chip_that_is_not_there_is_absent(fastest, kernel, level):
     kernel.wire = Absent(level)
     health = SensorHealth("vibration", stale_after_s=1)
-    with pytest.raises(BusError, match=r"on spi0\.0: nobody .* wires of MISO") as err:
+    with pytest.raises(BusError, match=r"on spi0\.0: no chip .* wires of MISO") as err:
         fastest.driver.start()
     assert err.value.reason is BusReason.NOBODY
     health.failure(0, err.value)
@@ -267,7 +267,7 @@ def test_chip_selects_of_one_controller_share_its_thread():
     ("table", "words"),
     [
         ({"bus": "spi0"}, "bus: is 'spi0'"),
-        ({"bus": "spi0.0", "address": 0x1D}, "address with SPI.*leave it out"),
+        ({"bus": "spi0.0", "address": 0x1D}, "address with SPI.*remove it"),
         ({"bus": "spi0.0", "mux": {"channel": 0}}, "mux with SPI"),
         ({"bus": "sim", "interrupt_gpio": 4}, "has no pin"),
     ],

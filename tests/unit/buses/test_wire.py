@@ -1,4 +1,4 @@
-"""What FIFOs cost on the wire: at most a tenth more than their rows must."""
+"""The bytes on the wire of a FIFO: at most a tenth more than its rows."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def test_every_chip_with_a_fifo_is_measured():
     with_fifo = {
         name
         for name, each in options.items()
-        if issubclass(each, I2cOptions) and hasattr(each, "fifo_rows")
+        if issubclass(each, I2cOptions) and "fifo_rows" in each.__struct_fields__
     }
     assert set(ROW_BYTES) == with_fifo
 
@@ -25,6 +25,8 @@ def test_the_bytes_on_the_wire_are_nearly_only_samples(driver):
 
 
 @pytest.mark.parametrize(("driver", "chosen"), list(rates()))
-def test_so_they_are_at_any_rate_with_enough_rows_a_read(driver, chosen):
+def test_the_bytes_are_nearly_only_samples_at_any_rate_with_enough_rows_per_read(
+    driver, chosen
+):
     assert chosen["fifo_rows"] == FIFO_ROWS
     assert 1 <= wire(driver, **chosen).ratio <= AT_MOST

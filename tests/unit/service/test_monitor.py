@@ -229,7 +229,7 @@ def test_a_contact_that_went_away_is_not_taken_for_a_closed_door() -> None:
 def test_an_alarm_that_was_on_stays_on_while_its_sensor_is_away() -> None:
     bench = Bench(clear_after_s=30.0)
     bench.read("motor", LOUD)
-    bench.put("motor", BusError("nobody answers"))
+    bench.put("motor", BusError("no chip answers"))
     assert bench.bad.logic.state is AlarmState.UNKNOWN
     assert bench.bad_line.levels == [True]
     bench.read("motor", QUIET)
@@ -640,7 +640,7 @@ def test_a_meter_follows_the_score_and_falls_when_the_sensor_fails() -> None:
     rule = Meter(name="needle", model="wear", gpio=18, full_scale=10.0)
     bench.stream.meters = [MeterOutput(rule, line, 1.0, bench.outbox)]
     bench.read("motor", LOUD)
-    bench.put("motor", BusError("nobody answers"))
+    bench.put("motor", BusError("no chip answers"))
     assert line.duties == [0.5, 0.0]
 
 
