@@ -133,7 +133,7 @@ def test_after_any_error_the_selection_is_written_again(bus):
 
 def test_a_chip_that_is_absent_behind_a_multiplexer_is_named_with_it(bus):
     bus.chips[0x70, 7].absent = True
-    place = r"adxl345 at 0x53 on i2c-sim behind multiplexer 0x70, channel 7: no chip answers"
+    place = r"adxl345 at 0x53 on i2c-sim behind multiplexer 0x70, channel 7: no chip"
     with pytest.raises(BusError, match=place) as failure:
         bus.device(0x70, 7).read(0x00, 1)
     assert failure.value.reason is BusReason.NOBODY
