@@ -1,4 +1,4 @@
-"""`python -m sensorml` is `sensorml`."""
+"""The program `python -m sensorml`, the same as `sensorml`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wall time for rows, from the monotonic clock that everything else uses."""
+"""The wall clock of rows, from the monotonic clock that all other code uses."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 
 class WallClock:
-    """Turns CLOCK_MONOTONIC into UTC, and notices when the wall clock is set.
+    """The offset from CLOCK_MONOTONIC to UTC; detects that the wall clock was set.
 
-    A Pi without a battery clock boots in the past and is set by NTP later:
-    `check` then says by how much, so that rows already made can be put right.
+    A Raspberry Pi without a battery clock boots with a time in the past, and NTP
+    sets it later. `check` then returns the step, so that rows with the earlier
+    offset can be corrected.
     """
 
     def __init__(
@@ -24,10 +25,10 @@ class WallClock:
         self._utc_ns = utc_ns
         self._tolerance_ns = tolerance_ns
         self.offset_ns = self._measure()
-        """Add to a monotonic time to have UTC."""
+        """UTC minus the monotonic time."""
 
     def check(self) -> int:
-        """Follow the wall clock; return by how many ns it was stepped, or 0.
+        """Follow the wall clock; return its step in ns, or 0.
 
         Slewing by NTP stays below the tolerance between two calls and is
         followed silently.

@@ -14,7 +14,7 @@ from sensorml.errors import OutputError, SecretError, SensormlError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write beside the file, sync, rename: a reader finds all of it or the old one.
+    """Write beside the file, sync and rename, so that a reader never sees a part of it.
 
     Raises:
         OutputError: it cannot be written; nothing is left behind.
@@ -27,7 +27,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as err:
-        if isinstance(err, SensormlError):  # somebody else's, a store's for one
+        if isinstance(err, SensormlError):  # an error of other code, such as the store
             raise
         raise OutputError(
             f"{path}: cannot be written ({err.strerror}): "
@@ -40,7 +40,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def replacing_text(path: Path) -> Iterator[TextIO]:
-    """`replacing` for UTF-8 text; newlines are written as they are given."""
+    """Do the same for UTF-8 text, whose newlines are written unchanged."""
     with replacing(path) as file:
         text = TextIOWrapper(file, encoding="utf-8", newline="")
         yield text

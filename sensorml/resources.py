@@ -1,4 +1,4 @@
-"""Where the declarative files are: in the wheel, in the checkout, in /etc."""
+"""The folders of boards, delegates and models: in the package and in /etc."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def folders(kind: Kind, site: Path | None = None) -> list[Path]:
-    """List the folders that hold files of this kind; a later one overrides.
+    """Return the folders with files of a kind; a later one overrides an earlier one.
 
     `site` is systemd's CONFIGURATION_DIRECTORY, else /etc/sensorml.
     """
@@ -21,15 +21,15 @@ def folders(kind: Kind, site: Path | None = None) -> list[Path]:
     packaged = _PACKAGE / "_data" / kind
     shipped = packaged if packaged.is_dir() else _PACKAGE.parent / kind
     both = (shipped, site / kind)
-    # Path's is_dir raises where somebody may not look.
+    # Path.is_dir raises where the user has no permission.
     return [folder for folder in both if os.path.isdir(folder)]  # noqa: PTH112
 
 
 def model_folder(path: str, beside: Path) -> Path:
-    """Find a model folder: beside the configuration, then /etc, then shipped.
+    """Return a model folder: beside the configuration, in /etc, or of the package.
 
-    `path` may be "models/motor" or "motor". Returns the first place looked at
-    when it is nowhere, so that the message names a path the user knows.
+    `path` may be "models/motor" or "motor". If there is no such folder, the path
+    beside the configuration is returned, because the user knows it.
     """
     first = beside / path
     name = path.removeprefix("models/")

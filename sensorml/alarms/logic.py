@@ -43,7 +43,7 @@ def why_of_window(window: Prediction) -> str:
     if window.reason:
         return window.reason
     over = "over" if window.state is State.ANOMALY else "under"
-    return f"score {window.score:.3g} {over} {window.threshold:.3g}"
+    return f"score {window.score:.3g} is {over} the threshold {window.threshold:.3g}"
 
 
 def vote_of_value(when: When, value: float) -> Vote:

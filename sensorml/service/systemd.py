@@ -1,4 +1,4 @@
-"""Notifications of systemd: sd_notify(3) and sd_watchdog_enabled(3).
+"""Notifications of systemd, by sd_notify(3).
 
 Each message is one datagram to the socket that $NOTIFY_SOCKET names. Without the
 variable, that is without systemd, nothing is sent.
@@ -25,9 +25,6 @@ class Notifier:
         if self._address:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.setblocking(False)
-        self.watchdog_interval_s = _watchdog_s(environ)
-        """systemd restarts the service after this time without `watchdog()`; call
-        it at least twice as often. None: no watchdog."""
 
     def ready(self, status: str) -> None:
         """Report that the service has started, and its status."""
@@ -72,11 +69,3 @@ def _address(name: str) -> str:
     '\x00'
     """
     return "\0" + name[1:] if name.startswith("@") else name
-
-
-def _watchdog_s(environ: Mapping[str, str]) -> float | None:
-    """Return the watchdog's time-out for this process, or None."""
-    if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
-        return None
-    usec = environ.get("WATCHDOG_USEC", "")
-    return int(usec) / 1e6 if usec.isdigit() and int(usec) > 0 else None

@@ -1,4 +1,4 @@
-"""Wall time over a clock that is slewed, set and slow to read."""
+"""The wall clock while it is slewed, set and slow to read."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_while_both_clocks_run_nothing_was_stepped() -> None:
 
 
 @pytest.mark.parametrize("step_s", [86_400 * 365, 0.6, -0.6, -3_600])
-def test_a_step_is_told_once_and_followed(step_s: float) -> None:
+def test_a_step_is_returned_once_and_followed(step_s: float) -> None:
     wall, monotonic, utc = clocks()
     utc.advance(step_s)
     assert wall.check() == round(step_s * SECOND)
@@ -40,7 +40,7 @@ def test_a_step_is_told_once_and_followed(step_s: float) -> None:
 
 
 @given(st.lists(st.integers(-400 * MS, 400 * MS), max_size=20))
-def test_slewing_is_followed_without_a_word(slews_ns: list[int]) -> None:
+def test_slewing_is_followed_and_is_no_step(slews_ns: list[int]) -> None:
     wall, monotonic, utc = clocks()
     for slew_ns in slews_ns:
         utc.now_ns += slew_ns
@@ -48,7 +48,7 @@ def test_slewing_is_followed_without_a_word(slews_ns: list[int]) -> None:
     assert monotonic() + wall.offset_ns == utc()
 
 
-def test_a_slow_reading_of_the_clocks_is_halved_between_them() -> None:
+def test_the_monotonic_time_is_the_middle_of_two_reads() -> None:
     monotonic = Clock(0)
 
     def slow() -> int:

@@ -1,4 +1,4 @@
-"""A file appears whole, or the old one stays and nothing else is left."""
+"""Files that are written whole or not at all, and secrets."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def _write_and_fail(path: Path, error: BaseException) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("bad"), KeyboardInterrupt(), StoreError("the store is away")]
+    "error", [ValueError("bad"), KeyboardInterrupt(), StoreError("the store is full")]
 )
-def test_after_a_failure_the_old_file_is_there_and_the_error_is_as_it_was(
+def test_after_a_failure_the_old_file_is_there_and_the_error_is_unchanged(
     tmp_path: Path, error: BaseException
 ) -> None:
     path = tmp_path / "out.csv"

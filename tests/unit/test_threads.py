@@ -1,4 +1,4 @@
-"""One thread, one call at a time, and an end that waits."""
+"""A worker runs one call at a time, and its end waits for the call."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from sensorml.threads import Worker
 
 @pytest.fixture
 def worker() -> Iterator[Worker]:
-    made = Worker("bench")
-    yield made
-    made.close()
+    with Worker("bench") as worker:
+        yield worker
 
 
 async def test_calls_run_in_order_on_one_thread_of_its_name(worker: Worker) -> None:
@@ -50,19 +49,19 @@ async def test_the_loop_goes_on_while_a_call_blocks(worker: Worker) -> None:
 
 async def test_close_waits_for_the_call_that_runs_and_drops_the_rest() -> None:
     worker = Worker("bench")
-    begun, released = threading.Event(), threading.Event()
+    started, released = threading.Event(), threading.Event()
     ended: list[str] = []
 
     def transfer() -> None:
-        begun.set()
+        started.set()
         released.wait(30)
         ended.append("transfer")
 
     running = asyncio.get_running_loop().create_task(worker.call(transfer))
     await asyncio.sleep(0)
-    begun.wait(30)
+    started.wait(30)
     waiting = worker._pool.submit(ended.append, "waiting")
-    # It is dropped while `close` waits; only then may the transfer end.
+    # `close` drops this call while it waits; then the transfer may end.
     waiting.add_done_callback(lambda _: released.set())
     worker.close()
     assert ended == ["transfer"]

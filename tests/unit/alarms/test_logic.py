@@ -1,11 +1,9 @@
-"""The judge of a window, and alarms against a model that remembers everything."""
+"""The logic of an alarm, by examples and against a reference model."""
 
 from __future__ import annotations
 
-import math
-
 import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -14,7 +12,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from support import SECOND, card, prediction
+from support import SECOND, prediction
 
 from sensorml.alarms.logic import (
     AlarmLogic,
@@ -24,11 +22,7 @@ from sensorml.alarms.logic import (
     vote_of_window,
 )
 from sensorml.config.tables import Alarm, When
-from sensorml.pipeline.judge import Judge, tilt_deg
-from sensorml.pipeline.model_card import Baseline
 from sensorml.types import AlarmState, State
-
-UP = Baseline(gravity=(0.0, 0.0, 1.0), max_tilt_deg=5.0)
 
 
 def alarm(**rules: object) -> AlarmLogic:
@@ -47,66 +41,19 @@ def feed(logic: AlarmLogic, votes: str, *, at_s: float = 0.0) -> list[str]:
     return states
 
 
-class TestJudge:
-    def test_only_a_score_over_the_threshold_is_an_anomaly(self) -> None:
-        judge = Judge(card())
-        assert judge.state(1.0, [0.0], 0.0) == (State.NORMAL, "")
-        assert judge.state(math.nextafter(1.0, 2), [0.0], 0.0) == (State.ANOMALY, "")
-
-    def test_a_clipped_window_is_never_normal(self) -> None:
-        judge = Judge(card(max_clipped=0.1))
-        assert judge.state(0.0, [0.0], 0.1)[0] is State.NORMAL
-        state, reason = judge.state(0.0, [0.0], 0.25)
-        assert state is State.UNKNOWN
-        assert "25% of the samples are at full scale" in reason
-
-    def test_a_clipped_window_can_be_an_anomaly(self) -> None:
-        assert Judge(card()).state(2.0, [0.0], 1.0)[0] is State.ANOMALY
-
-    def test_a_score_that_is_not_a_number_is_never_normal(self) -> None:
-        state, reason = Judge(card()).state(math.nan, [0.0], 0.0)
-        assert state is State.UNKNOWN
-        assert "not a number" in reason
-
-    def test_a_turned_sensor_is_neither_normal_nor_an_anomaly(self) -> None:
-        judge = Judge(card(channels=3, baseline=UP))
-        for score in (0.0, 5.0):
-            state, reason = judge.state(score, [0.0, 0.5, 0.5], 0.0)
-            assert state is State.BASELINE_MISMATCH
-            assert "tilted by 45°" in reason
-
-    @given(
-        st.floats(0, 180).filter(lambda deg: abs(deg - 5) > 0.01), st.floats(0.1, 20)
-    )
-    def test_tilt_counts_from_five_degrees_on_whatever_the_length(self, deg, size):
-        means = [
-            0.0,
-            size * math.sin(math.radians(deg)),
-            size * math.cos(math.radians(deg)),
-        ]
-        state, _ = Judge(card(channels=3, baseline=UP)).state(0.0, means, 0.0)
-        assert (state is State.BASELINE_MISMATCH) == (deg > 5)
-
-    def test_without_a_baseline_any_mounting_will_do(self) -> None:
-        assert Judge(card(channels=3)).state(0.0, [0, -1, 0], 0.0)[0] is State.NORMAL
-
-    def test_weightlessness_has_no_direction(self) -> None:
-        judge = Judge(card(channels=3, baseline=UP))
-        assert judge.state(0.0, [0.0, 0.0, 0.0], 0.0)[0] is State.NORMAL
-        assert tilt_deg((0, 0, 0), (0, 0, 1)) == 0
-
-
 class TestVotes:
     @pytest.mark.parametrize(
         ("score", "vote"),
         [(1.1, Vote.OVER), (1.0, Vote.HOLD), (0.8, Vote.HOLD), (0.79, Vote.CLEAR)],
     )
-    def test_between_clearing_and_alarming_lies_hysteresis(self, score, vote) -> None:
+    def test_a_score_just_under_the_threshold_holds_the_alarm(
+        self, score, vote
+    ) -> None:
         rules = Alarm(name="a", model="m", clear_ratio=0.8)
         assert vote_of_window(rules, prediction(score)) is vote
 
     @pytest.mark.parametrize("state", [State.UNKNOWN, State.BASELINE_MISMATCH])
-    def test_a_window_that_says_nothing_is_blind_whatever_its_score(self, state):
+    def test_a_window_that_was_not_judged_is_a_blind_vote(self, state):
         rules = Alarm(name="a", model="m")
         assert vote_of_window(rules, prediction(0.0, state=state)) is Vote.BLIND
 
@@ -153,18 +100,20 @@ class TestAlarm:
         assert change is not None
         assert change == (9 * SECOND, "alarm", "normal", "acknowledged")
 
-    def test_acknowledging_does_not_end_what_still_lasts(self) -> None:
+    def test_an_acknowledgement_does_not_end_an_alarm_that_lasts(self) -> None:
         logic = alarm(latch=True, clear_after_s=1)
         feed(logic, "oo")
         assert logic.acknowledge(2 * SECOND) is None
         assert feed(logic, "occ", at_s=3) == ["alarm", "alarm", "normal"]
 
-    def test_an_acknowledgement_is_for_this_alarm_and_not_the_next(self) -> None:
+    def test_an_acknowledgement_counts_for_one_alarm_only(self) -> None:
         logic = alarm(latch=True)
         logic.acknowledge(0)
         assert feed(logic, "occ") == ["alarm"] * 3
 
-    def test_a_latched_alarm_cannot_be_acknowledged_off_in_the_dark(self) -> None:
+    def test_an_acknowledgement_does_not_end_a_latched_alarm_that_is_blind(
+        self,
+    ) -> None:
         logic = alarm(latch=True)
         feed(logic, "oc")
         logic.blind(3 * SECOND, "no sensor")
@@ -172,7 +121,7 @@ class TestAlarm:
         assert logic.on
         assert feed(logic, "h", at_s=5) == ["alarm"]
 
-    def test_an_alarm_that_was_on_is_on_again_when_sight_returns(self) -> None:
+    def test_an_alarm_that_was_on_is_on_again_when_it_sees(self) -> None:
         logic = alarm(of=(2, 3), clear_after_s=30)
         feed(logic, "oo")
         change = logic.blind(3 * SECOND, "gone")
@@ -184,7 +133,7 @@ class TestAlarm:
         assert feed(alarm(of=(2, 3)), "cob") == ["normal", "normal", "unknown"]
         assert feed(alarm(of=(3, 5)), "ccbbc") == ["normal"] * 5
 
-    def test_silence_forgets_the_votes_before_it(self) -> None:
+    def test_earlier_votes_do_not_count_after_a_silence(self) -> None:
         logic = alarm(of=(2, 3))
         feed(logic, "o")
         logic.blind(2 * SECOND, "gone")
@@ -201,7 +150,7 @@ class TestAlarm:
         states = feed(alarm(of=(2, 4)), "cbbcccc")
         assert states == ["normal", "normal", *["unknown"] * 3, "normal", "normal"]
 
-    def test_a_change_is_told_once_with_its_reason_and_time(self) -> None:
+    def test_a_change_is_returned_once_with_its_reason_and_time(self) -> None:
         logic = alarm()
         assert logic.vote(7, Vote.CLEAR, "fine") == (7, "unknown", "normal", "fine")
         assert logic.vote(8, Vote.CLEAR, "fine") is None
@@ -209,7 +158,7 @@ class TestAlarm:
 
 
 class TestArming:
-    def test_disarmed_nothing_brings_it_on_and_armed_it_begins_anew(self) -> None:
+    def test_a_disarmed_alarm_never_comes_on_and_starts_again_when_armed(self) -> None:
         logic = alarm(of=(2, 3))
         feed(logic, "co")
         logic.arm(2 * SECOND, armed=False)
@@ -227,7 +176,7 @@ class TestArming:
         logic.arm(3 * SECOND, armed=True)
         assert not logic.on
 
-    def test_disarmed_its_line_is_off_though_it_cannot_see(self) -> None:
+    def test_the_line_of_a_disarmed_alarm_is_off_also_when_blind(self) -> None:
         logic = alarm(fail_safe="on")
         logic.arm(0, armed=False)
         assert logic.blind(SECOND, "gone") is None
@@ -235,13 +184,13 @@ class TestArming:
         logic.arm(2 * SECOND, armed=True)
         assert (logic.state, logic.signal) == (AlarmState.UNKNOWN, Signal.SAFE)
 
-    def test_to_arm_what_is_armed_changes_nothing(self) -> None:
+    def test_arming_an_armed_alarm_changes_nothing(self) -> None:
         logic = alarm(of=(2, 3))
         feed(logic, "co")
         assert logic.arm(2 * SECOND, armed=True) is None
         assert feed(logic, "o", at_s=3) == ["alarm"]
 
-    def test_an_alarm_that_was_on_shows_so_though_it_cannot_see(self) -> None:
+    def test_a_blind_alarm_that_was_on_keeps_its_line_on(self) -> None:
         logic = alarm(fail_safe="on")
         assert logic.signal is Signal.SAFE
         feed(logic, "o")
@@ -249,12 +198,14 @@ class TestArming:
         assert logic.signal is Signal.ALARM
 
 
-class Told:
-    """What the rules say of a whole history, without any state but the history."""
+class Reference:
+    """The same rules, written for clarity."""
 
     def __init__(self, rules: Alarm) -> None:
         self.rules = rules
-        self.recent: list[Vote] = []  # since silence or the last alarm's end
+        self.recent: list[
+            Vote
+        ] = []  # since the sensor was silent or the last alarm ended
         self.on = False
         self.seeing = False
         self.clear_since: int | None = None
@@ -286,7 +237,7 @@ class Told:
 
 
 class AlarmMachine(RuleBasedStateMachine):
-    """Any votes, silences and acknowledgements, in any order."""
+    """Any votes, silences, acknowledgements and disarming, in any order."""
 
     @initialize(
         of=st.tuples(st.integers(1, 4), st.integers(1, 6)).filter(
@@ -306,12 +257,12 @@ class AlarmMachine(RuleBasedStateMachine):
             fail_safe=fail_safe,
         )
         self.logic = AlarmLogic(self.rules)
-        self.told = Told(self.rules)
+        self.reference = Reference(self.rules)
         self.now_ns = 0
         self.last_not_clear_ns = 0
 
     def step(self, change, before) -> None:
-        """A change is reported exactly when the state is another one."""
+        """Check that a change is returned exactly when the state has changed."""
         after = self.logic.state
         if after is before:
             assert change is None
@@ -325,7 +276,7 @@ class AlarmMachine(RuleBasedStateMachine):
         before, was_on = self.logic.state, self.logic.on
         if vote is not Vote.CLEAR:
             self.last_not_clear_ns = self.now_ns
-        self.told.vote(self.now_ns, vote)
+        self.reference.vote(self.now_ns, vote)
         self.step(self.logic.vote(self.now_ns, vote, "vote"), before)
         if was_on and not self.logic.on:
             dwelt_ns = self.now_ns - self.last_not_clear_ns
@@ -346,9 +297,13 @@ class AlarmMachine(RuleBasedStateMachine):
             assert self.logic.vote(self.now_ns, each, "vote") is None
             assert self.logic.state is AlarmState.DISARMED
             assert self.logic.signal is Signal.OFF
-        self.told.recent, self.told.on, self.told.clear_since = [], False, None
+        self.reference.recent, self.reference.on, self.reference.clear_since = (
+            [],
+            False,
+            None,
+        )
         if votes:
-            self.told.seeing = votes[-1] is not Vote.BLIND
+            self.reference.seeing = votes[-1] is not Vote.BLIND
         self.last_not_clear_ns = self.now_ns
         change = self.logic.arm(self.now_ns, armed=True)
         assert change is not None
@@ -357,7 +312,11 @@ class AlarmMachine(RuleBasedStateMachine):
     @rule()
     def silence(self) -> None:
         before, was_on = self.logic.state, self.logic.on
-        self.told.recent, self.told.seeing, self.told.clear_since = [], False, None
+        self.reference.recent, self.reference.seeing, self.reference.clear_since = (
+            [],
+            False,
+            None,
+        )
         self.last_not_clear_ns = self.now_ns
         self.step(self.logic.blind(self.now_ns, "silence"), before)
         assert self.logic.state is AlarmState.UNKNOWN
@@ -366,26 +325,26 @@ class AlarmMachine(RuleBasedStateMachine):
     @rule()
     def acknowledge(self) -> None:
         before = self.logic.state
-        self.told.acknowledged = True
-        self.told.end_if_due(self.now_ns)
+        self.reference.acknowledged = True
+        self.reference.end_if_due(self.now_ns)
         self.step(self.logic.acknowledge(self.now_ns), before)
 
     @precondition(lambda self: self.logic.on and self.rules.latch)
     @rule()
     def a_latch_holds(self) -> None:
-        if not self.told.acknowledged:
+        if not self.reference.acknowledged:
             for _ in range(8):
                 self.vote(Vote.CLEAR, 3)
             assert self.logic.on
 
     @invariant()
-    def it_is_as_told(self) -> None:
+    def it_agrees_with_the_reference(self) -> None:
         if hasattr(self, "logic"):
-            assert self.logic.on == self.told.on
-            assert self.logic.seeing == self.told.seeing
+            assert self.logic.on == self.reference.on
+            assert self.logic.seeing == self.reference.seeing
 
     @invariant()
-    def its_output_is_never_off_in_an_alarm_nor_unsafe_in_the_dark(self) -> None:
+    def its_output_is_on_in_an_alarm_and_safe_while_blind(self) -> None:
         if hasattr(self, "logic"):
             if self.logic.on:
                 assert self.logic.output

@@ -7,7 +7,6 @@ import math
 import pytest
 
 from sensorml.alarms.meter import MeterOutput, duty, frequency_hz
-from sensorml.clock import WallClock
 from sensorml.config.tables import Meter
 from sensorml.errors import BusError
 from sensorml.storage.outbox import Outbox
@@ -33,7 +32,7 @@ def meter(**keys: object) -> Meter:
 def output(
     line: FakePwm, outbox: Outbox | None = None, *, threshold: float = 1.0, **keys
 ) -> MeterOutput:
-    outbox = outbox or Outbox(WallClock(), urgent=lambda: None)
+    outbox = outbox or Outbox(urgent=lambda: None)
     return MeterOutput(meter(**keys), line, threshold, outbox)
 
 

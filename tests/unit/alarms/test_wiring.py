@@ -16,7 +16,6 @@ from sensorml.acquisition.inbox import Trigger as Triggered
 from sensorml.alarms import wiring
 from sensorml.alarms.logic import Signal
 from sensorml.alarms.timer import LineTimer
-from sensorml.clock import WallClock
 from sensorml.config.tables import (
     Alarm,
     Config,
@@ -51,7 +50,7 @@ def alarm(**keys: object) -> Alarm:
 
 
 def outbox() -> Outbox:
-    return Outbox(WallClock(), urgent=lambda: None)
+    return Outbox(urgent=lambda: None)
 
 
 def listen(stack: ExitStack, readings: list[Reading], *alarms: Alarm) -> None:

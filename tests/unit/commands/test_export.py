@@ -1,4 +1,4 @@
-"""`sensorml export`: what a person or a spreadsheet gets out of the journal."""
+"""The output of `sensorml export`, as CSV and as JSON lines."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def test_the_counts_of_sensors_are_a_kind(store, capsys):
     assert (row["missed"], row["failures"]) == ("0", "3")
 
 
-def test_text_with_quotes_and_line_breaks_comes_through_csv(store, capsys):
+def test_text_with_quotes_and_line_breaks_is_unchanged_in_csv(store, capsys):
     assert run("--store", store, "--kind", "events") == 0
     header, row = csv.reader(io.StringIO(capsys.readouterr().out))
     assert header == ["id", *COLUMNS["event"]]
     assert row == ["1", *map(str, EVENT)]
 
 
-def test_several_kinds_share_a_table_that_says_which_is_which(store, capsys):
+def test_several_kinds_share_a_table_with_a_column_for_the_kind(store, capsys):
     assert run("--store", store, "--kind", "alarms,events") == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [row["kind"] for row in rows] == ["alarm", "event"]
@@ -77,7 +77,7 @@ def test_several_kinds_share_a_table_that_says_which_is_which(store, capsys):
     assert [row["time_ns"] for row in rows] == ["5", "10"]
 
 
-def test_json_lines_carry_kind_id_and_null_for_what_is_no_number(store, capsys):
+def test_json_lines_have_kind_and_id_and_null_for_nan(store, capsys):
     assert run("--store", store, "--kind", "alarms,events", "--format", "jsonl") == 0
     alarm, event = map(json.loads, capsys.readouterr().out.splitlines())
     assert alarm == (
@@ -110,7 +110,9 @@ def test_a_file_appears_whole_or_not_at_all(store, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"garbage " * 100])
-def test_what_is_no_journal_is_one_sentence_and_exit_1(tmp_path, capsys, content):
+def test_a_file_that_is_no_journal_is_one_message_and_exit_code_1(
+    tmp_path, capsys, content
+):
     path = tmp_path / "some.db"
     if content is not None:
         path.write_bytes(content)
@@ -128,7 +130,7 @@ def test_an_unknown_kind_is_wrong_usage(store, capsys):
     assert "moods" in capsys.readouterr().err
 
 
-def test_a_reader_that_has_enough_is_no_error(store):
+def test_a_reader_that_closes_the_pipe_is_no_error(store):
     child = subprocess.Popen(
         [sys.executable, "-m", "sensorml", "export", "--store", store],
         stdout=subprocess.PIPE,

@@ -144,7 +144,7 @@ def test_an_alarm_and_its_window_are_rows() -> None:
         "model": "wear",
         "state": "alarm",
         "previous": "normal",
-        "reason": "score 5 over 1",
+        "reason": "score 5 is over the threshold 1",
         "score": 5.0,
         "threshold": 1.0,
     }
@@ -543,10 +543,10 @@ def test_disarmed_an_alarm_is_off_and_armed_again_it_works() -> None:
     bench.read("motor", LOUD)
     assert bench.bad_line.signals == [Signal.ALARM, Signal.OFF, Signal.ALARM]
     assert bench.rows("alarm", "previous", "state", "reason") == [
-        ("unknown", "alarm", "score 5 over 1"),
+        ("unknown", "alarm", "score 5 is over the threshold 1"),
         ("alarm", "disarmed", "disarmed"),
         ("disarmed", "normal", "armed"),
-        ("normal", "alarm", "score 5 over 1"),
+        ("normal", "alarm", "score 5 is over the threshold 1"),
     ]
 
 

@@ -1,8 +1,7 @@
-"""What reaches a real datagram socket in systemd's place."""
+"""The notifications of systemd, one by one, on a real socket."""
 
 from __future__ import annotations
 
-import os
 import socket
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from sensorml.service.systemd import Notifier
 
 @pytest.fixture(params=["path", "abstract"])
 def manager(request, tmp_path: Path) -> Iterator[tuple[socket.socket, str]]:
-    """A socket that listens, and its name as systemd writes it."""
+    """A socket, and its name in systemd's notation."""
     abstract = request.param == "abstract"
     name = f"@sensorml-{uuid.uuid4().hex}" if abstract else str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
@@ -26,7 +25,7 @@ def manager(request, tmp_path: Path) -> Iterator[tuple[socket.socket, str]]:
 
 
 @pytest.mark.parametrize(
-    ("say", "expected"),
+    ("notify", "expected"),
     [
         (lambda n: n.ready("2 sensors"), b"READY=1\nSTATUS=2 sensors"),
         (lambda n: n.status("motor: \u00b5 ok"), "STATUS=motor: µ ok".encode()),
@@ -37,12 +36,12 @@ def manager(request, tmp_path: Path) -> Iterator[tuple[socket.socket, str]]:
 )
 def test_each_message_is_one_datagram(
     manager: tuple[socket.socket, str],
-    say: Callable[[Notifier], None],
+    notify: Callable[[Notifier], None],
     expected: bytes,
 ) -> None:
     listening, name = manager
     with closing(Notifier({"NOTIFY_SOCKET": name})) as notifier:
-        say(notifier)
+        notify(notifier)
     assert listening.recv(4096) == expected
     with pytest.raises(BlockingIOError):
         listening.recv(4096)
@@ -54,10 +53,9 @@ def test_without_systemd_nothing_is_sent_and_nothing_fails() -> None:
     notifier.watchdog()
     notifier.stopping()
     notifier.close()
-    assert notifier.watchdog_interval_s is None
 
 
-def test_a_manager_that_went_away_does_not_stop_the_service(
+def test_a_socket_that_was_closed_does_not_stop_the_service(
     manager: tuple[socket.socket, str],
 ) -> None:
     listening, name = manager
@@ -68,7 +66,7 @@ def test_a_manager_that_went_away_does_not_stop_the_service(
         notifier.watchdog()
 
 
-def test_a_manager_that_does_not_read_does_not_block_the_service(
+def test_a_full_socket_does_not_block_the_service(
     manager: tuple[socket.socket, str],
 ) -> None:
     listening, name = manager
@@ -76,20 +74,3 @@ def test_a_manager_that_does_not_read_does_not_block_the_service(
         for _ in range(10_000):
             notifier.watchdog()
     assert listening.recv(4096) == b"WATCHDOG=1"
-
-
-@pytest.mark.parametrize(
-    ("environ", "interval_s"),
-    [
-        ({"WATCHDOG_USEC": "30000000"}, 30.0),
-        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}, 30.0),
-        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}, None),
-        ({"WATCHDOG_USEC": "0"}, None),
-        ({"WATCHDOG_USEC": "soon"}, None),
-        ({}, None),
-    ],
-)
-def test_the_watchdog_is_the_one_of_this_process(
-    environ: dict[str, str], interval_s: float | None
-) -> None:
-    assert Notifier(environ).watchdog_interval_s == interval_s
