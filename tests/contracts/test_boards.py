@@ -1,4 +1,4 @@
-"""Every file in boards/ describes one board, and finds it on its own root only."""
+"""The contract of boards/: each file describes one board, and matches no other."""
 
 import tomllib
 from pathlib import Path
@@ -32,19 +32,19 @@ def report_on(name: str) -> MachineReport:
     )
 
 
-def test_every_board_has_a_root_and_every_root_a_board():
+def test_every_board_has_a_file_tree_and_every_tree_a_board():
     roots = {path.parent.name for path in ROOTS.glob("*/expected.toml")}
 
     assert roots == set(BOARDS)
 
 
 @pytest.mark.parametrize("name", sorted(BOARDS))
-def test_a_root_is_identified_as_its_board(name: str):
+def test_a_file_tree_is_identified_as_its_board(name: str):
     assert identify(Facts.gather(ROOTS / name), BOARDS).name == expected(name)["board"]
 
 
 @pytest.mark.parametrize("name", sorted(set(BOARDS) - CATCH_ALL))
-def test_a_board_matches_no_other_root(name: str):
+def test_a_board_matches_no_other_file_tree(name: str):
     match = BOARDS[name].match
     others = [
         root
@@ -56,7 +56,7 @@ def test_a_board_matches_no_other_root(name: str):
 
 
 @pytest.mark.parametrize("name", sorted(BOARDS))
-def test_the_processor_of_a_root_is_known(name: str):
+def test_the_facts_have_the_processor_of_the_board(name: str):
     facts = Facts.gather(ROOTS / name)
 
     assert facts.machine == expected(name)["machine"]
@@ -64,32 +64,32 @@ def test_the_processor_of_a_root_is_known(name: str):
 
 
 @pytest.mark.parametrize("name", sorted(BOARDS))
-def test_the_verdicts_on_a_root_are_the_expected_ones(name: str):
+def test_the_verdicts_on_a_file_tree_are_the_expected_ones(name: str):
     verdicts = {v.delegate: v for v in report_on(name).delegates}
-    wanted = expected(name)["delegates"]
+    listed = expected(name)["delegates"]
 
-    assert isinstance(wanted, dict)
-    reasons = {name: verdicts[name].reason for name in wanted}
-    assert {n: r.what if r else "" for n, r in reasons.items()} == wanted
-    # What is not listed has no device here.
-    others = {v.rung for each, v in verdicts.items() if each not in wanted}
+    assert isinstance(listed, dict)
+    reasons = {delegate: verdicts[delegate].reason for delegate in listed}
+    assert {d: r.what if r else "" for d, r in reasons.items()} == listed
+    # A delegate that is not listed has no device on this board.
+    others = {v.rung for delegate, v in verdicts.items() if delegate not in listed}
     assert others == {Rung.DEVICE}
 
 
 @pytest.mark.parametrize("name", sorted(BOARDS))
-def test_the_warnings_on_a_root_are_the_expected_ones(name: str):
+def test_the_warnings_on_a_file_tree_are_the_expected_ones(name: str):
     report = report_on(name)
-    said = [*report.warnings, *(w for v in report.delegates for w in v.warnings)]
-    wanted = expected(name).get("warnings", [])
+    warnings = [*report.warnings, *(w for v in report.delegates for w in v.warnings)]
+    phrases = expected(name).get("warnings", [])
 
-    assert isinstance(wanted, list)
-    assert len(said) == len(wanted), said
-    for phrase in wanted:
-        assert any(phrase in sentence for sentence in said), (phrase, said)
+    assert isinstance(phrases, list)
+    assert len(warnings) == len(phrases), warnings
+    for phrase in phrases:
+        assert any(phrase in warning for warning in warnings), (phrase, warnings)
 
 
 @pytest.mark.parametrize("name", sorted(BOARDS))
-def test_the_header_of_a_board_is_found_on_its_root(name: str):
+def test_the_header_of_a_board_is_found_in_its_file_tree(name: str):
     report = report_on(name)
 
     assert report.i2c_bus == expected(name).get("i2c_bus")
@@ -99,7 +99,7 @@ def test_the_header_of_a_board_is_found_on_its_root(name: str):
 
 
 @pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
-def test_a_board_leaves_a_core_to_the_sensors(board: Board):
+def test_a_board_leaves_one_core_for_the_sensors(board: Board):
     cores = Facts.gather(ROOTS / board.name).cpu.cores
 
     assert board.cpu is None or board.cpu.threads < cores

@@ -443,8 +443,8 @@ def test_a_healthy_chip_passes_its_self_test_in_any_orientation(bus, name, gravi
     bench = Bench(bus, name, MachineOptions(harmonics=(), gravity=gravity))
     result = self_test(bench)
     assert result.verdict == "passed", result
-    assert [each.axis for each in result.axes] == ["x", "y", "z"]
-    assert all(abs(each.change_g) > 0.1 for each in result.axes)
+    assert [axis.axis for axis in result.axes] == ["x", "y", "z"]
+    assert all(abs(axis.change_g) > 0.1 for axis in result.axes)
     assert bench.chip.asleep
 
 
@@ -455,7 +455,7 @@ def test_a_chip_whose_proof_mass_is_stuck_fails_its_self_test(bus, name):
     result = self_test(bench)
     assert result.verdict == "failed"
     assert "x and y and z" in result.why
-    assert all(abs(each.change_g) < 0.02 for each in result.axes)
+    assert all(abs(axis.change_g) < 0.02 for axis in result.axes)
 
 
 @pytest.mark.parametrize("name", SELF_TESTING)

@@ -1,4 +1,4 @@
-"""Every file in delegates/ has what the checks need."""
+"""The contract of delegates/: each file has all that the checks need."""
 
 from pathlib import Path
 
@@ -13,13 +13,13 @@ DELEGATES = delegates(folders("delegates", site=Path("/nonexistent")))
 
 
 @pytest.mark.parametrize("delegate", DELEGATES.values(), ids=DELEGATES)
-def test_a_delegate_runs_a_file_that_a_model_folder_can_hold(delegate: Delegate):
+def test_the_model_file_of_a_delegate_belongs_to_a_model_folder(delegate: Delegate):
     assert delegate.model.file in {CPU_FILE, EDGETPU_FILE, VELA_FILE}
     assert set(delegate.model.dtypes) <= {"float32", "int8", "uint8"}
 
 
 @pytest.mark.parametrize("delegate", DELEGATES.values(), ids=DELEGATES)
-def test_all_but_the_cpu_name_their_library(delegate: Delegate):
+def test_every_delegate_but_the_cpu_names_its_library(delegate: Delegate):
     assert (delegate.library is None) == (delegate.name == "cpu")
 
 

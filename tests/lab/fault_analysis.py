@@ -235,10 +235,10 @@ def summary_table(run: FaultRun) -> Iterator[str]:
         list(recoveries(run)),
     )
     for fault in (*FAULTS, *(fault for fault, _ in OUTAGES), LONG_PAUSE):
-        injections = [each for each in run.injections if each.fault == fault]
-        returned = [each for each in all_recoveries if each.injection.fault == fault]
-        reported = len({recovery.injection.begun_ns for recovery in returned})
-        states = {row["state"] for each in returned for row in each.events[:-1]}
+        injections = [i for i in run.injections if i.fault == fault]
+        returned = [r for r in all_recoveries if r.injection.fault == fault]
+        reported = len({r.injection.begun_ns for r in returned})
+        states = {row["state"] for r in returned for row in r.events[:-1]}
         reported_s = [
             (recovery.events[0]["time_ns"] - recovery.injection.begun_ns) / 1e9
             for recovery in returned

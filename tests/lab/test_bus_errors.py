@@ -88,8 +88,8 @@ def error_of(name, **options):
 def test_the_probe_finds_every_chip_at_both_of_its_addresses(adapter, chips, capsys):
     adapter.chips = {at: module.Chip(STILL) for at, (module, _) in chips.items()}
     buses, _ = probe(capsys)
-    chips_found = {each["address"]: each["chip"] for each in buses[1]["answers"]}
-    assert chips_found == {address: name for address, (_, name) in chips.items()}
+    answers = {answer["address"]: answer["chip"] for answer in buses[1]["answers"]}
+    assert answers == {address: name for address, (_, name) in chips.items()}
     assert buses[0]["answers"] == []
 
 
@@ -111,7 +111,7 @@ def test_the_probe_runs_the_self_test_of_every_accelerometer(adapter, capsys):
     chips[0x1E].self_test_fails = True
     adapter.chips = chips
     _, tests = probe(capsys, "--self-test")
-    verdicts = {each["address"]: each["result"]["verdict"] for each in tests}
+    verdicts = {test["address"]: test["result"]["verdict"] for test in tests}
     assert verdicts.pop(0x1E) == "failed"
     assert verdicts == dict.fromkeys([0x18, 0x1D, 0x53, 0x68, 0x69], "passed")
 

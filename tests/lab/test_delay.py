@@ -54,7 +54,7 @@ fail_safe = "off"
 
 
 class Steps:
-    """0 and 1.5 g on x by turns; 1 g on z."""
+    """A machine with 0 and 1.5 g on x in turn, and 1 g on z."""
 
     def acceleration(self, at_s):
         high = (at_s // STEP_S) % 2

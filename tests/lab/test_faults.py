@@ -63,7 +63,7 @@ def test_a_fault_costs_other_sensors_no_sample(fault_run):
     lost = Counter()
     for slot, loss, causes in neighbour_losses(fault_run):
         # While a chip holds the clock, no sensor on its bus can be read.
-        hangs = [each for each in causes if each.hangs and each.slot.bus == slot.bus]
+        hangs = [c for c in causes if c.hangs and c.slot.bus == slot.bus]
         assert hangs, (slot, loss, causes)
         lost[slot, hangs[-1]] += loss.rows
     for (slot, hang), rows in lost.items():

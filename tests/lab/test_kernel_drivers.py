@@ -187,8 +187,6 @@ def test_a_driver_cannot_start_on_an_address_that_the_kernel_holds(
 
 def test_the_probe_shows_that_a_kernel_driver_holds_an_address(imu, capsys):
     cli.main(["probe", "--json"])
-    buses = {
-        each["bus"]: each for each in json.loads(capsys.readouterr().out)["sensors"]
-    }
+    buses = {bus["bus"]: bus for bus in json.loads(capsys.readouterr().out)["sensors"]}
     held = {"address": 0x68, "chip": "(held by a kernel driver)"}
     assert buses[1]["answers"] == [held]
