@@ -1,7 +1,7 @@
-"""What Grafana needs to show a box: data source, dashboard, alert rules.
+"""Files for Grafana: data source, dashboard, alert rules.
 
-The folder is laid out as Grafana's own `/etc/grafana`: `provisioning/` is read
-at its start, and the dashboard lies where the provisioning file says.
+The folder has the layout of Grafana's own `/etc/grafana`: Grafana reads
+`provisioning/` at its start, and the dashboards from the folder named there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["Database", "files", "write"]
 
 
 def files(database: Database, folder: Path) -> dict[str, str]:
-    """Return the text of every file by its path in `folder`."""
+    """Return the text of every file by its path within `folder`."""
     dashboards = str(folder.resolve() / "dashboards")
     return {
         "provisioning/datasources/sensorml.yaml": to_yaml(data_source(database)),
@@ -36,7 +36,7 @@ def files(database: Database, folder: Path) -> dict[str, str]:
 
 
 def write(database: Database, folder: Path) -> list[Path]:
-    """Write every file; a Grafana that looks meanwhile sees old or new, not half.
+    """Write every file, each as a whole, because Grafana may read it meanwhile.
 
     Raises:
         OSError: the folder cannot be written to.

@@ -1,7 +1,7 @@
 """The dashboard, as Grafana's classic JSON model (schemaVersion 42).
 
-One function for each panel; `panels` holds their shapes, `queries` what they
-ask. The types are those of `Dashboard` in npm's @grafana/schema.
+One function for each panel; `panels` has their JSON, `queries` their InfluxQL.
+The types are those of `Dashboard` in npm's @grafana/schema.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from sensorml.grafana import queries
 from sensorml.grafana.panels import (
     DATA_SOURCE,
     Panel,
+    arrange,
     column,
     dashed,
-    laid_out,
     query,
     table,
     time_series,
@@ -69,7 +69,7 @@ def dashboard() -> Json:
                 _variable("stage", measurement="timing", chosen=_STREAM),
             ]
         },
-        "panels": laid_out(
+        "panels": arrange(
             [
                 [_score()],
                 [_window_state(), _alarm_state()],
@@ -119,7 +119,7 @@ def _alarm_state() -> Panel:
             queries.changes("alarm", "state", by=("device", "alarm"), chosen=_STREAM),
             alias="$tag_device $tag_alarm",
         ),
-        description="From the first change in the time range on.",
+        description="Starts at the first change in the time range.",
         colours=_COLOURS,
     )
 
@@ -191,7 +191,7 @@ def _quality() -> Panel:
 
 def _windows_per_minute() -> Panel:
     return time_series(
-        "Windows a minute",
+        "Windows per minute",
         query(
             queries.series(
                 "prediction", 'count("quality") AS "windows"', by=_STREAM, every="1m"
@@ -211,7 +211,7 @@ def _sensor_state() -> Panel:
             ),
             alias="$tag_device $tag_sensor",
         ),
-        description="At the end of each interval; what was shorter is an event.",
+        description="At the end of each interval; shorter changes are events.",
         colours=_COLOURS,
     )
 
@@ -225,7 +225,7 @@ def _missed() -> Panel:
             ),
             alias="$tag_device $tag_sensor",
         ),
-        description="How many were lost in each interval.",
+        description="Samples lost in each interval.",
         unit="short",
     )
 
@@ -239,8 +239,8 @@ def _rate() -> Panel:
             ),
             alias="$tag_device $tag_sensor",
         ),
-        description="Samples a second as the sensor's own clock takes them; "
-        "none while no sample comes.",
+        description="Samples a second by the sensor's own clock; "
+        "empty while no sample arrives.",
         unit="hertz",
     )
 
@@ -250,8 +250,7 @@ def _variable(
 ) -> Json:
     """Return a template variable that offers the values of a tag.
 
-    "All" also stands for the rows that lack the tag, as an alarm without a
-    model does.
+    "All" includes rows without the tag, such as an alarm without a model.
     """
     return {
         "type": "query",

@@ -1,4 +1,4 @@
-"""The shapes of Grafana panels that the dashboard is made of."""
+"""The kinds of Grafana panels on the dashboard, as JSON."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _COLUMNS = 24
 _HEIGHT = 8
 
 
-def laid_out(rows: Sequence[Sequence[Panel]]) -> list[Panel]:
-    """Give every panel its id and its place; panels of a row share its width."""
-    placed: list[Panel] = []
+def arrange(rows: Sequence[Sequence[Panel]]) -> list[Panel]:
+    """Return the panels with id and position; panels of a row share its width."""
+    arranged: list[Panel] = []
     for y, row in enumerate(rows):
         width = _COLUMNS // len(row)
         for x, panel in enumerate(row):
-            place = {"x": x * width, "y": y * _HEIGHT, "w": width, "h": _HEIGHT}
-            placed.append({"id": len(placed) + 1, **panel, "gridPos": place})
-    return placed
+            position = {"x": x * width, "y": y * _HEIGHT, "w": width, "h": _HEIGHT}
+            arranged.append({"id": len(arranged) + 1, **panel, "gridPos": position})
+    return arranged
 
 
 def query(text: str, *, alias: str = "") -> Query:
@@ -44,8 +44,8 @@ def time_series(
     unit: str = "none",
     overrides: Sequence[Json] = (),
 ) -> Panel:
-    """Return lines over time."""
-    drawn = {"drawStyle": "line", "lineWidth": 1, "showPoints": "auto"}
+    """Return a panel of lines over time."""
+    style = {"drawStyle": "line", "lineWidth": 1, "showPoints": "auto"}
     return {
         **_panel("timeseries", title, targets, description),
         "options": {
@@ -57,7 +57,7 @@ def time_series(
             "tooltip": {"mode": "multi", "sort": "desc"},
         },
         "fieldConfig": {
-            "defaults": {"unit": unit, "custom": drawn},
+            "defaults": {"unit": unit, "custom": style},
             "overrides": list(overrides),
         },
     }
@@ -66,7 +66,7 @@ def time_series(
 def timeline(
     title: str, *targets: Query, colours: Mapping[str, str], description: str = ""
 ) -> Panel:
-    """Return a bar for each series, coloured by its state."""
+    """Return a panel with a bar for each series, coloured by its state."""
     return {
         **_panel("state-timeline", title, targets, description),
         "options": {
@@ -92,7 +92,7 @@ def timeline(
 
 
 def table(title: str, *targets: Query, overrides: Sequence[Json] = ()) -> Panel:
-    """Return rows as they are."""
+    """Return a panel that lists rows."""
     return {
         **_panel("table", title, targets, ""),
         "options": {"showHeader": True, "cellHeight": "sm"},

@@ -1,4 +1,4 @@
-"""The files that Grafana reads at its start (provisioning, apiVersion 1).
+"""Provisioning files, which Grafana reads at its start (apiVersion 1).
 
 Source: Grafana documentation, "Provision Grafana" and "Configure the InfluxDB
 data source". Secrets are names of variables in Grafana's own environment.
@@ -19,20 +19,20 @@ _EXPRESSION: Json = {"type": "__expr__", "uid": "__expr__"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """Where the rows are."""
+    """The database that holds the rows."""
 
     api: Api
     url: str
     name: str
-    """Database (v1, v3) or bucket (v2). A v2 bucket answers InfluxQL under the
-    name of its DBRP mapping, which is the bucket's unless one was made."""
+    """Database (v1, v3) or bucket (v2). InfluxQL finds a v2 bucket by the name of
+    its DBRP mapping, which is that of the bucket unless a mapping was made."""
 
 
 def data_source(database: Database) -> Json:
-    """Return the data source, asked in InfluxQL whatever the server's version.
+    """Return the data source; its language is InfluxQL for every version.
 
-    v1 wants INFLUX_USER and INFLUX_PASSWORD if it wants anything; v2 and v3
-    want INFLUX_TOKEN.
+    v1 uses INFLUX_USER and INFLUX_PASSWORD if it needs a login; v2 and v3 use
+    INFLUX_TOKEN.
     """
     settings: Json = {
         "version": "InfluxQL",
@@ -80,10 +80,10 @@ def dashboard_provider(folder: str) -> Json:
 
 
 def alert_rules() -> Json:
-    """Return two rules: an alarm went on, and a sensor that fell silent.
+    """Return two rules: an alarm went on, and no windows are judged.
 
-    Grafana puts no environment variables into queries and annotations, so a
-    "$" there is its own.
+    A "$" in queries and annotations is always Grafana's own, because Grafana
+    inserts no environment variables there.
     """
     alarm = _rule(
         "sensorml-alarm",

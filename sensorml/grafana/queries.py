@@ -1,6 +1,6 @@
-"""InfluxQL over the measurements of `lineprotocol`, with Grafana's variables.
+"""InfluxQL over the measurements of `storage.line_protocol`, with Grafana's variables.
 
-InfluxQL because InfluxDB 1, 2 (by its 1.x compatibility) and 3 all answer it.
+InfluxQL, because InfluxDB 1, 2 (by its 1.x compatibility) and 3 all accept it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 _CHOSEN = {
     name: f'"{name}" =~ /^${name}$/' for name in ("device", "sensor", "model", "stage")
 }
-"""For each template variable, the condition that a row is of those chosen."""
+"""For each template variable, the condition that selects the chosen rows."""
 
 
 def series(
@@ -38,7 +38,7 @@ def series(
 def changes(
     measurement: str, column: str, *, by: Sequence[str], chosen: Sequence[str]
 ) -> str:
-    """Return every row as it is, one series for each set of the tags in `by`."""
+    """Return every row unchanged, one series for each set of the tags in `by`."""
     tags = ", ".join(f'"{tag}"' for tag in by)
     return f'SELECT "{column}" {_from(measurement, chosen)} GROUP BY {tags}'
 

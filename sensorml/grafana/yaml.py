@@ -1,7 +1,7 @@
-"""Plain values as YAML: maps and lists in blocks, scalars as JSON writes them.
+"""YAML of plain values: maps and lists as blocks, scalars as in JSON.
 
-Every JSON scalar is a YAML 1.2 scalar, so nothing needs to be guessed about
-quoting; keys are ours and plain.
+Every JSON scalar is a YAML 1.2 scalar, so quoting needs no rules of its own.
+Keys are plain words.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 
 def to_yaml(value: object) -> str:
-    """Write maps, lists, strings, numbers, booleans and None.
+    """Return maps, lists, strings, numbers, booleans and None as YAML.
 
     >>> print(to_yaml({"groups": [{"name": "a: b", "rules": []}], "orgId": 1}), end="")
     groups:

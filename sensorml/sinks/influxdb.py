@@ -1,10 +1,10 @@
-"""InfluxDB 1, 2 and 3, and what speaks its write API (VictoriaMetrics).
+"""InfluxDB 1, 2 and 3, and servers with its write API (VictoriaMetrics).
 
-The only importer of influxdb_client. Its transport is used with ready bytes;
-its batching, retries and queue are not, because the journal is the queue.
+The only importer of influxdb_client. Only its transport is used; its batching,
+retries and queue are not, because the journal is the queue.
 
 Endpoints: v1 `POST /write?db=&precision=ns`, v2 and v3 `POST /api/v2/write`
-(InfluxDB 3 takes it with the database as bucket and ignores the organisation).
+(InfluxDB 3 accepts it with the database as bucket and ignores the organisation).
 
     [[sink]]
     driver = "influxdb"
@@ -38,7 +38,7 @@ _PLAIN: Final = {"Content-Type": "text/plain; charset=utf-8"}
 
 
 class Options(Table, frozen=True, kw_only=True):
-    """The keys of its `[[sink]]` table."""
+    """Keys of its `[[sink]]` table."""
 
     url: str
     api: Literal["v1", "v2", "v3"] = "v2"
@@ -65,7 +65,7 @@ class Options(Table, frozen=True, kw_only=True):
         if self.api == "v3" and not (self.database or self.bucket):
             raise OptionError('api = "v3" needs a database', 'add database = "name"')
         if (self.username is None) != (self.password_file is None):
-            raise OptionError("username and password_file go together", "give both")
+            raise OptionError("username and password_file belong together", "add both")
 
 
 class _ApiClient(Protocol):

@@ -1,1 +1,1 @@
-"""The journal and its ways in and out: one SQLite file that is store and queue."""
+"""The journal, one SQLite file that is store and queue, with its writer and readers."""

@@ -1,7 +1,7 @@
-"""The one task that writes the journal: about once a second, whatever happens.
+"""The task that writes the journal about once a second.
 
-A disk that is full or read-only costs history, never an alarm: rows wait in
-the outbox, within its bound, and the fact is an event and part of the health.
+A full or read-only disk costs history, never an alarm: rows wait in the outbox
+within its bound, and the failure is an event and part of the status.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from sensorml.storage.journal import Journal
 
 RETRY_S: Final = 5.0
-"""Between attempts while the store does not take rows."""
+"""Between attempts while the journal cannot be written."""
 
 
 class Committer:
-    """Owns the journal and the thread that writes it."""
+    """Owns the journal, and calls it on the thread that writes it."""
 
     def __init__(
         self,
@@ -41,16 +41,16 @@ class Committer:
     ) -> None:
         self.path = path
         self.error = ""
-        """Why nothing is stored just now; empty when all is well."""
+        """Why nothing can be stored now; empty while the journal is written."""
         self.opened = asyncio.Event()
-        """Set once there is a journal to read from, or there will be none."""
+        """Set when there is a journal to read from, or when there will be none."""
         self._outbox = outbox
         self._worker = worker
         self._wall = wall
         self._max_mb = max_mb
         self._commit_s = commit_s
         self.wake = wake
-        """Set it, and what is waiting is written now."""
+        """Set by others to have pending rows written now."""
         self._journal: Journal | None = None
         self._since: dict[str, int] = {}
         self._moved_ns = 0
@@ -59,8 +59,8 @@ class Committer:
     async def run(self, stop: asyncio.Event, *, after: asyncio.Event) -> None:
         """Commit until `stop`, then once more.
 
-        The first commit waits for `after`, the first result, or for its usual
-        interval: opening a journal must not delay what watches the machine.
+        The first commit waits for `after`, the first result, or for the usual
+        interval, because opening a journal must not delay the monitoring.
         """
         try:
             with suppress(TimeoutError):
@@ -82,7 +82,7 @@ class Committer:
                 await self._worker.call(self._journal.close)
 
     async def commit(self) -> None:
-        """Write everything that is waiting; on failure keep it and say so."""
+        """Write all pending rows; on failure keep them and report it."""
         rows = self._outbox.take()
         moved_ns = self._wall.check()
         self._moved_ns += moved_ns
@@ -92,7 +92,7 @@ class Committer:
                 subject="wall",
                 state="stepped",
                 detail=f"the wall clock was set by {moved_ns / 1e9:+.3f} s: "
-                "rows made before were moved with it",
+                "earlier rows were moved with it",
                 value=moved_ns / 1e9,
             )
         try:
@@ -106,7 +106,7 @@ class Committer:
             self.error = str(error)
             return
         self.opened.set()
-        self._tell_incidents()
+        self._report_incidents()
         if self.error:
             self.error = ""
             lost, self._dropped = (
@@ -118,23 +118,23 @@ class Committer:
                 subject="journal",
                 state="ok",
                 previous="failed",
-                detail=f"written again; {lost} predictions were lost meanwhile",
+                detail=f"can be written again; {lost} predictions were lost meanwhile",
                 value=lost,
             )
 
     async def acknowledge(self, sink: str, kind: str, last_id: int) -> None:
-        """Remember that a sink has everything up to a row."""
+        """Store that a sink has every row up to an id."""
         if self._journal is not None:
             await self._worker.call(self._journal.acknowledge, sink, kind, last_id)
 
     async def verify(self) -> None:
-        """Have the journal look at itself, after a reader found it damaged."""
+        """Check the journal, after a reader could not read it."""
         if self._journal is not None:
-            with suppress(StoreError):  # the next commit says so
+            with suppress(StoreError):  # the next commit reports it
                 await self._worker.call(self._journal.verify)
 
     def _write(self, rows: Mapping[str, Sequence[Row]], offset_ns: int) -> None:
-        """Runs on the journal's thread, which also waits for SQLite's import."""
+        """Write on the journal's thread, which also imports SQLite."""
         from sensorml.storage.journal import Journal
 
         if self._journal is None:
@@ -148,10 +148,10 @@ class Committer:
         else:
             self._journal.flush()
 
-    def _tell_incidents(self) -> None:
+    def _report_incidents(self) -> None:
         if self._journal is not None and self._journal.incidents:
-            told, self._journal.incidents = self._journal.incidents, []
-            for sentence in told:
+            incidents, self._journal.incidents = self._journal.incidents, []
+            for incident in incidents:
                 self._outbox.event(
-                    kind="store", subject="journal", state="incident", detail=sentence
+                    kind="store", subject="journal", state="incident", detail=incident
                 )

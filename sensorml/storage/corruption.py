@@ -1,4 +1,4 @@
-"""Telling a damaged journal from a disk that is full, and putting it aside."""
+"""Detection of a damaged journal, and its renaming."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ _CODES: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 def is_damage(err: sqlite3.DatabaseError) -> bool:
-    # The low byte; SQLite's extended codes add detail above it.
+    """Return whether the file is damaged, and not the disk full or the file locked."""
+    # The low byte: SQLite's extended codes add detail above it.
     return getattr(err, "sqlite_errorcode", 0) & 0xFF in _CODES
 
 
 def verdict_on(db: sqlite3.Connection) -> str:
-    """Return "ok", or the first thing that is wrong with the file."""
+    """Return "ok", or the first damage that SQLite finds."""
     try:
         [verdict] = db.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError as err:
@@ -30,11 +31,12 @@ def verdict_on(db: sqlite3.Connection) -> str:
 
 
 def beside(path: Path, suffix: str) -> Path:
+    """Return the path with a suffix added to its name."""
     return path.with_name(path.name + suffix)
 
 
-def put_aside(path: Path, why: str) -> str:
-    """Rename a damaged file and what belongs to it; return what to tell people.
+def put_aside(path: Path, damage: str) -> str:
+    """Rename a damaged file and its WAL files; return a message about it.
 
     Raises:
         StoreError: the folder cannot be written.
@@ -47,10 +49,10 @@ def put_aside(path: Path, why: str) -> str:
                 beside(path, suffix).rename(beside(aside, suffix))
     except OSError as err:
         raise StoreError(
-            f"{path}: is damaged ({why}) and cannot be put aside "
+            f"{path}: is damaged ({damage}) and cannot be put aside "
             f"({err.strerror}): move it away"
         ) from err
     return (
-        f"{path} was damaged ({why}): put aside as {aside.name}, "
-        "a new journal was begun"
+        f"{path} was damaged ({damage}): put aside as {aside.name}, "
+        "a new journal was created"
     )

@@ -1,8 +1,8 @@
-"""Writing the journal: one connection, one transaction for each call.
+"""The journal's writer: one connection, one transaction for each call.
 
-WAL with synchronous=NORMAL: what was appended survives a kill of the process;
-a power cut may take the last commits, and never harms the file. Commits wear
-an SD card, so callers gather rows and append about once a second.
+WAL with synchronous=NORMAL: appended rows survive a kill of the process; a
+power cut can lose the last commits and never damages the file. Commits wear an
+SD card, so callers gather rows and append about once a second.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from sensorml.storage.tables import (
 _INSERT: Final = {kind: insert_statement(kind) for kind in KINDS}
 _NEWEST: Final = {kind: f"SELECT max(id) FROM {kind}" for kind in KINDS}  # noqa: S608 - names from KINDS
 _CHECK_WHOLE_BYTES: Final = 32_000_000
-_CHECK_CAP_ROWS: Final = 2_000
+_CHECK_SIZE_ROWS: Final = 2_000
 _TRIM_CHUNKS: Final = 64
-_TELL_FULL_S: Final = 3600.0
+_REPORT_FULL_S: Final = 3600.0
 
 
 class Journal:
-    """The journal's only writer. Blocking; always called on one thread."""
+    """The only writer of a journal. Blocking; always called on one thread."""
 
     def __init__(
         self,
@@ -47,10 +47,10 @@ class Journal:
         self.path = path
         self.retention = retention
         self.incidents: list[str] = []
-        """Sentences for people about what befell the file; the caller drains it."""
+        """Messages about damage and cleaning; the caller takes them out."""
         self._monotonic = monotonic
-        self._told_full_at = float("-inf")
-        self._unchecked_rows = _CHECK_CAP_ROWS
+        self._full_reported_s = float("-inf")
+        self._unchecked_rows = _CHECK_SIZE_ROWS
         self._last = dict.fromkeys(KINDS, 0)
         self._acknowledged: dict[tuple[str, str], int] = {}
         self._inode = 0
@@ -61,13 +61,13 @@ class Journal:
         """Open or create the journal; a damaged file is put aside.
 
         Raises:
-            StoreError: the place cannot be written, or the file is another
-                program's or a newer version's.
+            StoreError: the file or its folder cannot be written, or the file
+                is of another program or of a newer version.
         """
         _bind_numpy_scalars()
         journal = cls(path, Retention(max_mb))
         journal._connect(check=True)
-        journal._keep_under_cap()
+        journal._limit_size()
         return journal
 
     def append(self, rows: Mapping[str, Sequence[Row]], *, offset_ns: int = 0) -> None:
@@ -81,29 +81,29 @@ class Journal:
         """
 
         def insert(db: sqlite3.Connection) -> None:
-            for kind, each in rows.items():
+            for kind, added in rows.items():
                 first = self._last[kind] + 1
                 numbered = [
-                    (id_, offset_ns, *row) for id_, row in enumerate(each, first)
+                    (id_, offset_ns, *row) for id_, row in enumerate(added, first)
                 ]
                 db.executemany(_INSERT[kind], numbered)
 
         self._transaction(insert)
-        for kind, each in rows.items():
-            self._last[kind] += len(each)
+        for kind, added in rows.items():
+            self._last[kind] += len(added)
         self._unchecked_rows += sum(map(len, rows.values()))
-        if self._unchecked_rows >= _CHECK_CAP_ROWS:
-            self._keep_under_cap()
+        if self._unchecked_rows >= _CHECK_SIZE_ROWS:
+            self._limit_size()
 
     def acknowledge(self, sink: str, kind: str, last_id: int) -> None:
-        """Remember how far a sink has come; the next append or flush writes it."""
+        """Note a sink's offset; the next append or flush writes it."""
         self._acknowledged[sink, kind] = last_id
 
     def restamp(self, delta_ns: int, since: Mapping[str, int]) -> None:
-        """Shift the times of rows made before the wall clock was stepped.
+        """Shift the times of rows written before the wall clock was stepped.
 
-        Only rows with an id above `since[kind]` that no sink has acknowledged:
-        what has left the house keeps its time.
+        Rows up to the id `since[kind]`, and those that a sink has acknowledged,
+        keep their times, because copies of them are elsewhere already.
         """
 
         def shift(db: sqlite3.Connection) -> None:
@@ -122,10 +122,10 @@ class Journal:
         return dict(self._last)
 
     def verify(self) -> None:
-        """Put the file aside if it is damaged; for when a reader says it is.
+        """Check the file, and put it aside if it is damaged.
 
         Raises:
-            StoreError: it cannot be told just now.
+            StoreError: it cannot be checked now.
         """
         try:
             verdict = verdict_on(self._connection())
@@ -141,22 +141,22 @@ class Journal:
             self._transaction(lambda _: None)
 
     def close(self) -> None:
-        """Write what is pending, as far as the disk lets us, and close the file."""
+        """Write pending offsets if the disk allows it, and close the file."""
         with suppress(StoreError):
             self.flush()
         self._disconnect()
 
     def _transaction(self, work: Callable[[sqlite3.Connection], None]) -> None:
-        """Write pending offsets and do `work`: both or neither."""
+        """Write pending offsets and do `work` in one transaction."""
         try:
             self._attempt(work)
         except sqlite3.IntegrityError:
-            # Somebody else's rows have the next ids: `_connect` has looked again.
+            # Another writer has used the next ids; `_connect` has read them again.
             self._attempt(work)
         except sqlite3.OperationalError as err:
             raise StoreError(
-                f"{self.path}: cannot be written: {err}: free or mend the disk; "
-                "rows wait in memory meanwhile"
+                f"{self.path}: cannot be written: {err}: free space on the disk or "
+                "repair it; rows wait in memory meanwhile"
             ) from err
         except sqlite3.DatabaseError as err:
             if not is_damage(err):
@@ -180,11 +180,11 @@ class Journal:
             done = True
         finally:
             if not done:
-                self._disconnect()  # rolls back, begins afresh
+                self._disconnect()  # rolls back
         self._acknowledged.clear()
 
     def _connection(self) -> sqlite3.Connection:
-        """Return a connection to the file that has the name now."""
+        """Return a connection to the file that has this path now."""
         if self._db is not None:
             try:
                 inode = self.path.stat().st_ino
@@ -195,7 +195,7 @@ class Journal:
             self._disconnect()
             self.incidents.append(
                 f"{self.path} was deleted or replaced while the service ran: "
-                "a new journal was begun"
+                "a new journal was created"
             )
         return self._connect(check=False)
 
@@ -204,8 +204,8 @@ class Journal:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as err:
             raise StoreError(
-                f"{self.path.parent}: cannot be made ({err.strerror}): "
-                "make it, or set [store] path"
+                f"{self.path.parent}: cannot be created ({err.strerror}): "
+                "create it, or set [store] path"
             ) from err
         doubtful = check and (beside(self.path, "-wal").exists() or self._is_small())
         db = None
@@ -236,18 +236,18 @@ class Journal:
         return db
 
     def _prepare(self, db: sqlite3.Connection) -> None:
-        """Make the tables that are missing, or see that they are ours."""
+        """Create the tables that are missing; refuse a file that is not a journal."""
         [application] = db.execute("PRAGMA application_id").fetchone()
         [version] = db.execute("PRAGMA user_version").fetchone()
         [tables] = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         if tables and application != APPLICATION_ID:
             raise StoreError(
-                f"{self.path}: is another program's database: set [store] path"
+                f"{self.path}: is the database of another program: set [store] path"
             )
         if version > VERSION:
             raise StoreError(
                 f"{self.path}: was written by a newer sensorml (version {version}, "
-                f"this one knows {VERSION}): upgrade, or set [store] path"
+                f"this one reads up to {VERSION}): upgrade, or set [store] path"
             )
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
@@ -259,8 +259,8 @@ class Journal:
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {VERSION}")
             db.execute("COMMIT")
-        # Ids go on from those of a file that this one replaces, since readers
-        # hold offsets into it; and from offsets, since rows may all be gone.
+        # Ids continue from a file that this one replaces, because readers hold
+        # offsets into it, and from the offsets, because all rows may be deleted.
         for kind in KINDS:
             [newest] = db.execute(_NEWEST[kind]).fetchone()
             [sent] = db.execute(
@@ -271,9 +271,9 @@ class Journal:
     def _is_small(self) -> bool:
         return self.path.exists() and self.path.stat().st_size <= _CHECK_WHOLE_BYTES
 
-    def _put_aside(self, why: str) -> None:
+    def _put_aside(self, damage: str) -> None:
         self._disconnect()
-        self.incidents.append(put_aside(self.path, why))
+        self.incidents.append(put_aside(self.path, damage))
 
     def _disconnect(self) -> None:
         if self._db is not None:
@@ -281,8 +281,8 @@ class Journal:
                 self._db.close()  # rolls back what is open
             self._db = None
 
-    def _keep_under_cap(self) -> None:
-        """Trim if needed. Never raises: the rows of the append are in already."""
+    def _limit_size(self) -> None:
+        """Delete old rows if needed. Never raises, because the append has succeeded."""
         self._unchecked_rows = 0
         trimmed = False
         try:
@@ -292,15 +292,17 @@ class Journal:
                 trimmed = True
                 self._transaction(self.retention.trim)
         except (StoreError, sqlite3.DatabaseError) as err:
-            self.incidents.append(f"{self.path}: cannot be kept under its cap: {err}")
+            self.incidents.append(
+                f"{self.path}: cannot be kept below [store] max_mb: {err}"
+            )
         now = self._monotonic()
-        if trimmed and now - self._told_full_at >= _TELL_FULL_S:
-            self._told_full_at = now
+        if trimmed and now - self._full_reported_s >= _REPORT_FULL_S:
+            self._full_reported_s = now
             self.incidents.append(f"{self.path} is {self.retention}")
 
 
 def _bind_numpy_scalars() -> None:
-    """Let rows hold numpy scalars, which sqlite3 does not know by itself."""
+    """Let rows hold NumPy scalars, which sqlite3 does not accept by itself."""
     import numpy as np
 
     sqlite3.register_adapter(np.float32, float)

@@ -1,4 +1,4 @@
-"""Reading the journal while it is written, or when it lies still."""
+"""The journal's reader, while the journal is written or at rest."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from sensorml.storage.tables import (
 
 
 class Reader:
-    """Its own read-only connection. Any thread, but one at a time.
+    """A read-only connection. Called on any thread, but one at a time.
 
-    Every method raises StoreError when the file cannot be read just now. A
-    journal that was replaced (put aside as corrupt, deleted) is opened again.
-    One that an older sensorml wrote has no rows of the kinds that it lacks.
+    Every method raises StoreError when the file cannot be read now. A journal
+    that was replaced (put aside as damaged, or deleted) is opened again. One
+    that an older sensorml wrote reads as empty for the kinds it lacks.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._inode = 0
-        self._lacking = False
+        self._incomplete = False
         self._db: sqlite3.Connection | None = None
 
     @classmethod
@@ -37,7 +37,7 @@ class Reader:
         """Open a journal.
 
         Raises:
-            StoreError: it is missing, not a journal, or of a newer version.
+            StoreError: it is missing, is not a journal, or is of a newer version.
         """
         reader = cls(path)
         reader._all("PRAGMA user_version", ())
@@ -62,7 +62,7 @@ class Reader:
     def rows(self, kind: str, after_id: int, limit: int) -> list[Row]:
         """Return what `read` returns, but each row with its id as its last value.
 
-        It costs a sink with a long backlog less.
+        That is faster, which matters to a sink with a long backlog.
         """
         sql = (
             f"SELECT {', '.join(COLUMNS[kind])}, id FROM {kind} "  # noqa: S608 - names from the row types
@@ -71,11 +71,11 @@ class Reader:
         return self._all(sql, (after_id, limit))
 
     def last_id(self, kind: str) -> int:
-        """Return the id of the newest row there is; 0 for none."""
+        """Return the id of the newest row; 0 if there is none."""
         return self._number(f"SELECT max(id) FROM {kind}", ())  # noqa: S608 - a name from KINDS
 
     def offset(self, sink: str, kind: str) -> int:
-        """Return the id of the last row that the sink has acknowledged; or 0."""
+        """Return the id of the last row that the sink has acknowledged; 0 if none."""
         sql = "SELECT max(id) FROM offset WHERE sink = ? AND kind = ?"
         return self._number(sql, (sink, kind))
 
@@ -96,32 +96,32 @@ class Reader:
             raise StoreError(f"{self._path}: cannot be read now: {err}") from err
 
     def _connection(self) -> sqlite3.Connection:
-        """Return a connection to the file that has the name now."""
+        """Return a connection to the file that has this path now."""
         try:
             inode = self._path.stat().st_ino
         except OSError as err:
             self.close()
             raise StoreError(
-                f"{self._path}: {err.strerror}: give the journal of a service that "
+                f"{self._path}: {err.strerror}: name the journal of a service that "
                 "has run"
             ) from err
-        # What an older journal lacks may have been made meanwhile.
-        if self._db is None or inode != self._inode or self._lacking:
+        # Tables that an older journal lacks may have been created meanwhile.
+        if self._db is None or inode != self._inode or self._incomplete:
             self.close()
             self._db, self._inode = _connect(self._path), inode
-            self._lacking = _stand_in(self._db)
+            self._incomplete = _create_missing(self._db)
         return self._db
 
 
-def _stand_in(db: sqlite3.Connection) -> bool:
-    """Make tables that the file lacks, empty and in memory; say if there are any."""
-    there = {name for (name,) in db.execute("SELECT name FROM sqlite_schema")}
-    lacking = [kind for kind in KINDS if kind not in there]
-    if lacking:
+def _create_missing(db: sqlite3.Connection) -> bool:
+    """Create tables that the file lacks, empty and in memory; return whether any."""
+    existing = {name for (name,) in db.execute("SELECT name FROM sqlite_schema")}
+    missing = [kind for kind in KINDS if kind not in existing]
+    if missing:
         db.execute("PRAGMA temp_store = MEMORY")
-    for kind in lacking:
+    for kind in missing:
         db.execute(create_statement(kind, "temp"))
-    return bool(lacking)
+    return bool(missing)
 
 
 def _numbered(rows: list[Row]) -> list[tuple[int, Row]]:
@@ -131,11 +131,12 @@ def _numbered(rows: list[Row]) -> list[tuple[int, Row]]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    # A folder we may not write to has no place for the shared-memory file that
-    # a WAL reader needs. With no -wal nobody writes, and it can do without.
-    still = not path.with_name(path.name + "-wal").exists()
+    # A WAL reader needs a shared-memory file, which cannot be created in a
+    # read-only folder. Without a -wal file nothing is written, and
+    # `immutable` needs none.
+    at_rest = not path.with_name(path.name + "-wal").exists()
     problem = ""
-    for mode in ("mode=ro", "immutable=1") if still else ("mode=ro",):
+    for mode in ("mode=ro", "immutable=1") if at_rest else ("mode=ro",):
         db = sqlite3.connect(
             f"{path.absolute().as_uri()}?{mode}",
             uri=True,
@@ -153,8 +154,8 @@ def _connect(path: Path) -> sqlite3.Connection:
             return db
         db.close()
         if application != APPLICATION_ID:
-            problem = "another program made it"
+            problem = "another program wrote it"
         else:
             problem = f"a newer sensorml wrote it (version {version}): upgrade this one"
         break
-    raise StoreError(f"{path}: not a journal that can be read: {problem}")
+    raise StoreError(f"{path}: is not a journal that can be read: {problem}")

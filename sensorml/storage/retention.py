@@ -1,8 +1,8 @@
-"""Keeping the journal under its cap: what goes first when the disk is to last.
+"""The journal's size limit, and the order in which old rows are deleted.
 
-Old predictions are thinned, then the oldest are dropped, then timings and the
-counts of sensors; events and alarms go last. Everything works in chunks of ids,
-oldest first, so that one step stays short however large the file is.
+Old predictions are thinned first, then the oldest are deleted, then timings and
+the counts of sensors; events and alarms go last. Rows are deleted in chunks of
+ids, oldest first, so that one step stays short in a file of any size.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from sensorml.types import State
 _DROP_ORDER: Final = ("prediction", "timing", "sensor", "event", "alarm")
 _CHUNK_IDS: Final = 20_000
 _KEEP_EVERY: Final = 3
-"""SQLite merges a page with its neighbours only when it is two thirds empty:
-deleting every second row would free no page at all."""
+"""SQLite merges a page with its neighbours only when it is two thirds empty, so
+deleting every second row would free no page."""
 
 
 class Retention:
-    """How much the journal may hold, and how far its predictions are thinned."""
+    """The size limit of a journal, and how far its predictions are thinned."""
 
     def __init__(self, max_mb: float) -> None:
         self._max_bytes = max_mb * 1e6
@@ -32,13 +32,14 @@ class Retention:
         """Oldest rows deleted, by kind, since the journal was opened."""
 
     def exceeded(self, db: sqlite3.Connection) -> bool:
+        """Return whether the file, without its free pages, is above the limit."""
         [pages] = db.execute("PRAGMA page_count").fetchone()
         [free] = db.execute("PRAGMA freelist_count").fetchone()
         [size] = db.execute("PRAGMA page_size").fetchone()
         return bool((pages - free) * size > self._max_bytes)
 
     def trim(self, db: sqlite3.Connection) -> None:
-        """Delete one chunk, in the caller's transaction."""
+        """Delete one chunk of rows, in the caller's transaction."""
         first, last = _bounds(db, "prediction")
         quarter = first + (last - first) // 4
         start = max(first, self._thinned_to)
@@ -61,7 +62,7 @@ class Retention:
                 return
 
     def __str__(self) -> str:
-        """Say what has been deleted.
+        """Return what has been deleted, for a message.
 
         >>> retention = Retention(512)
         >>> retention.thinned, retention.dropped["timing"] = 20, 3
@@ -76,8 +77,8 @@ class Retention:
 
 
 def _bounds(db: sqlite3.Connection, kind: str) -> tuple[int, int]:
-    """Return the first and the last id there is, or (0, 0)."""
-    # Two look-ups in the b-tree; min and max in one SELECT would read it all.
+    """Return the first and the last id, or (0, 0) without rows."""
+    # Two look-ups in the b-tree; min and max in one SELECT would read the table.
     [first] = db.execute(f"SELECT min(id) FROM {kind}").fetchone()  # noqa: S608
     [last] = db.execute(f"SELECT max(id) FROM {kind}").fetchone()  # noqa: S608
     return first or 0, last or 0

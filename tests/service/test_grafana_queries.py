@@ -251,7 +251,7 @@ def test_missing_samples_are_shown_in_their_interval(influx: Influx) -> None:
 
 
 def test_windows_are_counted_per_minute(influx: Influx) -> None:
-    series = answers(influx, "Windows a minute")
+    series = answers(influx, "Windows per minute")
     assert values(series, tag="sensor", is_="motor") == [WINDOWS]
 
 

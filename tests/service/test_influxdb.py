@@ -336,7 +336,7 @@ def test_retry_after_is_seconds_or_a_date_and_is_capped():
         ({"url": "http://x", "api": "v3"}, "needs a database"),
         (
             {"url": "http://x", "api": "v3", "database": "d", "username": "u"},
-            "go together",
+            "belong together",
         ),
     ],
 )

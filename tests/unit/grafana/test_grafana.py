@@ -1,4 +1,4 @@
-"""The files that Grafana gets: their text, and that they are whole and repeatable."""
+"""The files for Grafana: their content, and how they are written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sensorml.commands import grafana as command
 from sensorml.grafana import Database, files, write
 from sensorml.grafana.dashboard import dashboard
-from sensorml.grafana.panels import laid_out
+from sensorml.grafana.panels import arrange
 from sensorml.grafana.yaml import to_yaml
 from sensorml.storage.tables import COLUMNS
 from sensorml.types import AlarmState, SensorState, State
@@ -34,7 +34,7 @@ def run(*arguments: object) -> int:
 
 
 def queries() -> list[str]:
-    """Every query of the dashboard."""
+    """Return every query of the dashboard."""
     board = dashboard()
     variables = [variable["query"] for variable in board["templating"]["list"]]
     return variables + [
@@ -42,7 +42,7 @@ def queries() -> list[str]:
     ]
 
 
-def test_a_token_is_only_ever_named_never_written() -> None:
+def test_a_token_is_named_and_never_written() -> None:
     v2, v3 = files(database("v2"), Path()), files(database("v3"), Path())
     for text in (v2[DATA_SOURCE], v3[DATA_SOURCE]):
         assert 'httpHeaderName1: "Authorization"' in text
@@ -56,7 +56,9 @@ def test_the_oldest_api_has_a_user_instead_of_a_token() -> None:
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_every_api_is_asked_in_influxql_for_the_named_database(api: str) -> None:
+def test_the_data_source_of_every_api_is_influxql_and_names_the_database(
+    api: str,
+) -> None:
     text = files(database(api), Path())[DATA_SOURCE]
     assert 'version: "InfluxQL"' in text
     assert 'dbName: "plant"' in text
@@ -64,12 +66,12 @@ def test_every_api_is_asked_in_influxql_for_the_named_database(api: str) -> None
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_the_dashboard_is_the_same_whatever_the_api(api: str) -> None:
+def test_the_dashboard_is_the_same_for_every_api(api: str) -> None:
     name = "dashboards/sensorml.json"
     assert files(database(api), Path())[name] == files(database(), Path())[name]
 
 
-def test_written_twice_the_bytes_are_the_same_and_nothing_is_left_over(
+def test_a_second_write_gives_the_same_bytes_and_no_other_files(
     tmp_path: Path,
 ) -> None:
     def tree() -> dict[str, bytes]:
@@ -83,7 +85,7 @@ def test_written_twice_the_bytes_are_the_same_and_nothing_is_left_over(
     assert set(first) == set(files(database(), tmp_path))
 
 
-def test_a_file_is_exchanged_whole(tmp_path: Path) -> None:
+def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     target = tmp_path / DATA_SOURCE
     write(database(), tmp_path)
     with target.open() as open_before:
@@ -124,7 +126,7 @@ def test_every_panel_has_its_own_id_and_every_query_its_own_letter() -> None:
 
 
 def test_panels_of_a_row_share_its_width() -> None:
-    places = [panel["gridPos"] for panel in laid_out([[{}], [{}, {}, {}]])]
+    places = [panel["gridPos"] for panel in arrange([[{}], [{}, {}, {}]])]
     assert [(p["x"], p["y"], p["w"]) for p in places] == [
         (0, 0, 24),
         (0, 8, 8),
@@ -142,13 +144,13 @@ def test_a_query_names_only_columns_that_the_journal_has(query: str) -> None:
 
 
 @pytest.mark.parametrize("query", queries())
-def test_a_query_uses_only_variables_that_are_there(query: str) -> None:
+def test_a_query_uses_only_variables_of_the_dashboard(query: str) -> None:
     names = [variable["name"] for variable in dashboard()["templating"]["list"]]
     used = set(re.findall(r"\$(\w+)", query))
     assert used <= {*names, "timeFilter", "__interval"}
 
 
-def test_every_state_there_is_has_a_colour() -> None:
+def test_every_state_has_a_colour() -> None:
     for panel in dashboard()["panels"]:
         if panel["type"] == "state-timeline":
             [mapping] = panel["fieldConfig"]["defaults"]["mappings"]
@@ -165,7 +167,7 @@ def test_every_state_there_is_has_a_colour() -> None:
         max_leaves=20,
     )
 )
-def test_yaml_is_one_scalar_or_key_a_line_and_nests_by_two_spaces(
+def test_yaml_has_one_scalar_or_key_per_line_and_indents_by_two_spaces(
     value: object,
 ) -> None:
     lines = to_yaml(value).split("\n")
@@ -201,12 +203,12 @@ def test_the_command_lists_what_it_wrote(
     assert "INFLUX_PASSWORD" in printed.err
 
 
-def test_bucket_is_the_other_word_for_database(tmp_path: Path) -> None:
+def test_bucket_is_another_name_of_database(tmp_path: Path) -> None:
     assert run("--out", tmp_path, "--bucket", "vibration") == 0
     assert 'dbName: "vibration"' in (tmp_path / DATA_SOURCE).read_text()
 
 
-def test_a_folder_that_cannot_be_written_is_named(
+def test_an_error_names_the_folder_that_cannot_be_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()

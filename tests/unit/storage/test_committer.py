@@ -21,7 +21,7 @@ UTC = 1_700_000_000 * SECOND
 
 
 class WatchedCommitter(Committer):
-    """Counts its commits, for who waits for one."""
+    """A committer whose commits a test can wait for."""
 
     committed: asyncio.Semaphore
 
@@ -31,7 +31,7 @@ class WatchedCommitter(Committer):
 
 
 class Bench:
-    """A committer with its outbox, and clocks that are told the time."""
+    """A committer with its outbox, and clocks that the test sets."""
 
     def __init__(self, path: Path, worker: Worker) -> None:
         self.path = path
@@ -56,7 +56,7 @@ class Bench:
         )
 
     def events(self, *columns: str) -> list[tuple[object, ...]]:
-        """What the journal holds, as another process sees it."""
+        """Return these columns of the events in the journal."""
         reader = Reader.open(self.path)
         try:
             rows = [row for _, row in reader.read("event", 0, 1000)]
@@ -68,9 +68,9 @@ class Bench:
 
 @pytest.fixture
 def worker() -> Iterator[Worker]:
-    made = Worker("journal")
-    yield made
-    made.close()
+    worker = Worker("journal")
+    yield worker
+    worker.close()
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ async def bench(tmp_path: Path, worker: Worker) -> Bench:
 
 
 async def stopped(bench: Bench) -> None:
-    """Run the committer's task with a stop that has already come."""
+    """Run the committer's task with `stop` set already."""
     stop = asyncio.Event()
     stop.set()
     await bench.committer.run(stop, after=stop)
@@ -102,7 +102,7 @@ async def test_rows_that_could_not_be_written_are_kept_and_written_once(bench) -
     await bench.committer.commit()
     bench.event("two")
     await bench.committer.commit()
-    assert "cannot be made" in bench.committer.error
+    assert "cannot be created" in bench.committer.error
     assert not bench.committer.opened.is_set()
     blocker.unlink()
     await bench.committer.commit()
@@ -116,7 +116,7 @@ async def test_rows_that_could_not_be_written_are_kept_and_written_once(bench) -
     ]
 
 
-async def test_a_store_that_fails_while_it_is_open_recovers_too(bench: Bench) -> None:
+async def test_an_open_store_that_fails_recovers(bench: Bench) -> None:
     await bench.committer.commit()
     locker = sqlite3.connect(bench.path, isolation_level=None)
     locker.execute("BEGIN IMMEDIATE")
@@ -135,7 +135,7 @@ async def test_a_store_that_fails_while_it_is_open_recovers_too(bench: Bench) ->
     assert [s for (s,) in bench.events("subject")] == ["one", "journal", "journal"]
 
 
-async def test_what_was_lost_meanwhile_is_said(bench: Bench) -> None:
+async def test_the_number_of_lost_predictions_is_reported(bench: Bench) -> None:
     bench.path.parent.write_text("in the way")
     await bench.committer.commit()
     bench.outbox.dropped += 12
@@ -144,11 +144,13 @@ async def test_what_was_lost_meanwhile_is_said(bench: Bench) -> None:
     await stopped(bench)
     assert bench.events("value", "detail")[-1] == (
         12.0,
-        "written again; 12 predictions were lost meanwhile",
+        "can be written again; 12 predictions were lost meanwhile",
     )
 
 
-async def test_setting_the_clock_moves_the_rows_already_written(bench: Bench) -> None:
+async def test_a_clock_step_moves_rows_that_are_written_or_pending(
+    bench: Bench,
+) -> None:
     bench.event("before")
     await bench.committer.commit()
     bench.event("waiting")
@@ -165,7 +167,7 @@ async def test_setting_the_clock_moves_the_rows_already_written(bench: Bench) ->
     assert clock == ("clock", "stepped", 3_600.0)
 
 
-async def test_rows_of_an_earlier_run_keep_their_time(
+async def test_a_clock_step_leaves_rows_of_an_earlier_run(
     bench: Bench, worker: Worker
 ) -> None:
     bench.event("earlier")
@@ -180,7 +182,7 @@ async def test_rows_of_an_earlier_run_keep_their_time(
     assert rows["before"] == UTC + 3_600 * SECOND
 
 
-async def test_rows_a_sink_has_sent_keep_their_time(bench: Bench) -> None:
+async def test_a_clock_step_leaves_rows_that_a_sink_has_sent(bench: Bench) -> None:
     bench.event("sent")
     await bench.committer.commit()
     bench.event("unsent")
@@ -194,7 +196,7 @@ async def test_rows_a_sink_has_sent_keep_their_time(bench: Bench) -> None:
     assert rows["unsent"] == UTC + 3_600 * SECOND
 
 
-async def test_a_step_while_the_store_is_away_moves_every_row_once(
+async def test_a_clock_step_while_the_store_fails_moves_every_row_once(
     bench: Bench,
 ) -> None:
     bench.event("written")
@@ -215,7 +217,7 @@ async def test_a_step_while_the_store_is_away_moves_every_row_once(
     assert rows["written"] == rows["waiting"] == UTC + 3_660 * SECOND
 
 
-async def test_what_befell_the_journal_is_an_event(bench: Bench) -> None:
+async def test_damage_to_the_journal_is_an_event(bench: Bench) -> None:
     bench.path.parent.mkdir()
     bench.path.write_bytes(b"SQLite format 3\0" + b"rubbish" * 1000)
     bench.event("one")
@@ -227,7 +229,7 @@ async def test_what_befell_the_journal_is_an_event(bench: Bench) -> None:
     assert str(bench.path) in str(incident[1])
 
 
-async def test_an_acknowledgement_is_in_the_journal_with_the_next_commit(bench) -> None:
+async def test_an_acknowledgement_is_written_with_the_next_commit(bench) -> None:
     bench.event("one")
     await bench.committer.commit()
     await bench.committer.acknowledge("influx", "event", 1)
@@ -251,7 +253,7 @@ async def test_urgent_rows_do_not_wait_for_the_interval(bench: Bench) -> None:
         bench.wake.set()
 
 
-async def test_stopping_writes_what_is_left(bench: Bench) -> None:
+async def test_a_stop_writes_what_is_pending(bench: Bench) -> None:
     bench.event("last")
     await stopped(bench)
     assert bench.events("subject") == [("last",)]

@@ -1,4 +1,4 @@
-"""Delivery against sinks that behave: away, hanging, refusing, back again."""
+"""Delivery to fake sinks: away, hanging, refusing, back again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def event(n):
 
 
 class Server:
-    """A sink that holds what it was given, once for each send."""
+    """A sink that keeps the rows it accepts."""
 
     def __init__(self):
         self.taken: list[tuple[str, tuple[object, ...]]] = []
@@ -50,7 +50,7 @@ class Server:
 
 
 class Time:
-    """Passes at once; remembers the waits, and ends the story at the last one."""
+    """A `pause` that returns at once, records the waits and stops at the last."""
 
     def __init__(self, stop, waits):
         self.waits: list[float] = []
@@ -148,7 +148,7 @@ async def test_alarms_go_before_the_backlog_of_timings(box):
     assert [kind for kind, _ in box.server.taken][:2] == ["alarm", "timing"]
 
 
-async def test_a_server_that_is_away_costs_nothing_and_gets_all_when_it_is_back(box):
+async def test_a_server_that_was_away_gets_every_row_when_it_is_back(box):
     box.journal.append({"event": [event(n) for n in range(5)]})
     box.server.answers = [Retry("refused")] * 9
     status = await box.run(waits=10)
@@ -161,7 +161,7 @@ async def test_a_server_that_is_away_costs_nothing_and_gets_all_when_it_is_back(
     ]
 
 
-async def test_what_is_not_delivered_stays_for_the_next_start(box):
+async def test_rows_that_are_not_delivered_are_sent_by_the_next_run(box):
     box.journal.append({"event": [event(n) for n in range(5)]})
     box.server.answers = [Delivered(), *[Retry("down")] * 5]
     delivery = box.delivery(waits=2, batch_rows=2)
@@ -174,7 +174,7 @@ async def test_what_is_not_delivered_stays_for_the_next_start(box):
     assert [row[0] for _, row in box.server.taken] == [2, 3, 4]
 
 
-async def test_a_hold_is_tried_each_minute_and_said_once(box):
+async def test_a_hold_is_tried_every_minute_and_reported_once(box):
     box.journal.append({"event": [event(1)]})
     box.server.answers = [Hold("HTTP 401")] * 3
     await box.run(waits=4)
@@ -183,7 +183,7 @@ async def test_a_hold_is_tried_each_minute_and_said_once(box):
     assert len(box.server.taken) == 1
 
 
-async def test_one_bad_row_is_set_aside_and_blocks_nobody(box):
+async def test_one_bad_row_is_set_aside_and_all_others_are_sent(box):
     box.journal.append({"event": [event(n) for n in range(1, 101)]})
     box.server.refused = {37}
     status = await box.run()
@@ -198,7 +198,7 @@ async def test_one_bad_row_is_set_aside_and_blocks_nobody(box):
     assert box.server.sends < 25
 
 
-async def test_a_flood_of_refused_rows_is_reported_at_powers_of_ten(box):
+async def test_many_refused_rows_are_reported_at_powers_of_ten(box):
     box.journal.append({"event": [event(n) for n in range(1, 121)]})
     box.server.refused = set(range(1, 121))
     status = await box.run()
@@ -214,14 +214,14 @@ async def test_a_batch_that_is_too_large_is_sent_in_smaller_ones(box):
     assert status.set_aside == 0
 
 
-async def test_the_servers_wish_to_wait_longer_is_followed(box):
+async def test_a_longer_wait_that_the_server_asks_for_is_kept(box):
     box.journal.append({"event": [event(1)]})
     box.server.answers = [Retry("busy", after_s=33.0)]
     await box.run(waits=2)
     assert box.time.waits == [33.0, 1]
 
 
-async def test_a_missing_journal_is_waited_for(box, tmp_path):
+async def test_delivery_waits_for_a_missing_journal(box, tmp_path):
     box.path = tmp_path / "later.db"
 
     class Made(Time):
@@ -240,7 +240,7 @@ async def test_a_missing_journal_is_waited_for(box, tmp_path):
     assert delivery.status == Status()
 
 
-async def test_rows_that_come_last_are_sent_at_the_stop(box):
+async def test_rows_that_were_written_last_are_sent_at_the_stop(box):
     async def late(event, _seconds):
         box.journal.append({"event": [globals()["event"](9)]})
         box.stop.set()
@@ -252,7 +252,7 @@ async def test_rows_that_come_last_are_sent_at_the_stop(box):
 
 
 class HangingServer(Server):
-    """Accepts the request and never answers, until it is released."""
+    """A sink that does not return until it is released."""
 
     def __init__(self):
         super().__init__()
@@ -276,7 +276,7 @@ async def released(server):
                 thread.join()
 
 
-async def test_a_hanging_server_holds_up_neither_the_loop_nor_the_stop(box):
+async def test_a_hanging_server_delays_neither_the_loop_nor_the_stop(box):
     box.server = HangingServer()
     box.journal.append({"event": [event(1)]})
     delivery = box.delivery(stop_s=0.01)
@@ -290,7 +290,7 @@ async def test_a_hanging_server_holds_up_neither_the_loop_nor_the_stop(box):
     assert box.server.closed
 
 
-async def test_a_nudge_ends_the_wait_unless_the_server_is_away(box):
+async def test_wake_ends_the_wait_unless_the_server_is_away(box):
     delivery = box.delivery()
     delivery.wake()
     assert delivery._nudge.is_set()
@@ -303,7 +303,7 @@ async def test_a_nudge_ends_the_wait_unless_the_server_is_away(box):
     assert not delivery._nudge.is_set()
 
 
-async def test_all_calls_of_a_sink_come_from_its_own_thread(box):
+async def test_a_sink_is_always_called_on_its_own_thread(box):
     box.journal.append({"event": [event(n) for n in range(250)]})
     await box.run()
     assert box.server.threads == {"sink plant"}
@@ -325,7 +325,7 @@ async def test_a_bug_in_a_sink_is_not_hidden(box):
     st.sets(st.integers(0, 199), max_size=20),
     st.lists(st.booleans(), max_size=50),
 )
-def test_whatever_is_refused_every_other_row_is_taken_once(batch, bad, outages):
+def test_every_row_that_is_not_refused_is_taken_once(batch, bad, outages):
     policy = RetryPolicy(batch_rows=batch, jitter=lambda: 0.0)
     taken, offset, outages = [], 0, list(outages)
     for _ in range(10_000):
@@ -348,7 +348,7 @@ def test_whatever_is_refused_every_other_row_is_taken_once(batch, bad, outages):
 
 
 @given(st.integers(0, 200), st.floats(0, 1))
-def test_the_wait_grows_to_its_cap_and_stays_there(failures, chance):
+def test_the_wait_grows_to_its_limit_and_stays_there(failures, chance):
     policy = RetryPolicy(batch_rows=1, longest_wait_s=60.0, jitter=lambda: chance)
     for _ in range(failures):
         policy.after("event", 1, Retry("down"))

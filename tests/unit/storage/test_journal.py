@@ -1,4 +1,4 @@
-"""The journal: what is acknowledged stays, whatever happens to the file."""
+"""The journal: rows, offsets, damage, a full disk, the size limit."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def stored(path, kind):
         return reader.read(kind, 0, 1_000_000)
 
 
-def test_rows_of_every_kind_come_back_in_order_with_their_ids(journal, path):
+def test_rows_of_every_kind_are_read_in_order_with_their_ids(journal, path):
     alarm = (5, "bad", "motor", "m", "alarm", "normal", "3 of 5", 2.0, 1.0)
     timing = (1, 2, "motor", "m", "cpu", "invoke", 9, 1, 2, 3, 4)
     sensor = (1, 2, "motor", "ok", 801.5, 9, 8, 1, 7, 6, 55_000, 2)
@@ -94,9 +94,7 @@ def test_nan_becomes_null_and_numpy_scalars_become_numbers(journal, path):
     assert values["delay_ns"] == 7
 
 
-def test_a_value_of_the_wrong_type_is_refused_and_nothing_of_the_call_is_kept(
-    journal, path
-):
+def test_a_value_of_the_wrong_type_is_refused_with_all_rows_of_its_call(journal, path):
     bad = (10, "sensor", "motor", "stale", "ok", "", "much")
     with pytest.raises(sqlite3.IntegrityError):
         journal.append({"prediction": [prediction()], "event": [EVENT, bad]})
@@ -136,7 +134,7 @@ def test_closing_writes_the_last_offsets(path):
         assert reader.offset("plant", "event") == 5
 
 
-def test_a_stepped_clock_moves_the_instants_of_what_nobody_has_yet(journal, path):
+def test_a_clock_step_moves_the_instants_of_rows_that_no_sink_has(journal, path):
     journal.append({"prediction": [prediction(start_ns=100)] * 4})
     journal.acknowledge("plant", "prediction", 2)
     journal.restamp(1_000, {"prediction": 1})
@@ -171,7 +169,7 @@ def test_rows_end_at_the_limit_and_skip_deleted_ids(journal, path):
 @pytest.mark.parametrize(
     "content", [b"not a database at all, " * 100, b"SQLite format 3\0" + b"\xff" * 5000]
 )
-def test_a_file_that_is_no_database_is_put_aside_and_the_boot_goes_on(path, content):
+def test_a_file_that_is_no_database_is_put_aside_and_a_new_one_created(path, content):
     path.parent.mkdir()
     path.write_bytes(content)
     journal = Journal.open(path)
@@ -195,7 +193,7 @@ def test_damage_inside_a_closed_journal_is_found_when_it_is_opened(path):
     journal.close()
 
 
-def test_damage_while_it_runs_costs_the_old_rows_but_ids_go_on(journal, path):
+def test_damage_in_operation_costs_the_old_rows_and_ids_continue(journal, path):
     journal.append({"prediction": [prediction()] * 2000, "event": [EVENT]})
     with reading(path) as reader:
         scribble(path)
@@ -207,7 +205,7 @@ def test_damage_while_it_runs_costs_the_old_rows_but_ids_go_on(journal, path):
         assert [id_ for id_, _ in reader.read("prediction", 2000, 10)] == [2001]
 
 
-def test_damage_met_by_a_write_is_healed_by_the_same_write(journal, path):
+def test_a_write_that_finds_damage_succeeds_in_a_new_file(journal, path):
     journal.append({"event": [EVENT]})
     journal.close()
     path.write_bytes(b"\xff" * path.stat().st_size)
@@ -216,7 +214,7 @@ def test_damage_met_by_a_write_is_healed_by_the_same_write(journal, path):
     assert "put aside" in journal.incidents[0]
 
 
-def test_a_journal_deleted_under_the_service_is_begun_anew(journal, path):
+def test_a_journal_that_is_deleted_in_operation_is_created_again(journal, path):
     journal.append({"event": [EVENT]})
     path.unlink()
     journal.append({"event": [EVENT]})
@@ -225,7 +223,7 @@ def test_a_journal_deleted_under_the_service_is_begun_anew(journal, path):
 
 
 def scribble(path: Path) -> None:
-    """Damage every page after the schema's first ones, and forget the WAL."""
+    """Damage every page after the first ones, and delete the WAL."""
     with sqlite3.connect(path, isolation_level=None) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
@@ -235,7 +233,7 @@ def scribble(path: Path) -> None:
         file.write(b"\xa5" * (size - size // 2))
 
 
-def test_a_newer_journal_is_refused_in_words(path):
+def test_a_newer_journal_is_refused_with_the_reason(path):
     Journal.open(path).close()
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 99")
@@ -250,7 +248,7 @@ SENSOR = (1, 2, "motor", "ok", math.nan, 0, 0, 0, 0, 0, 0, 3)
 
 
 def made_by_version_1(path: Path) -> None:
-    """Write a journal as it was before there was a table of sensors."""
+    """Write a journal of version 1, without the table of sensors."""
     with closing(Journal.open(path)) as journal:
         journal.append({"event": [EVENT] * 3})
         journal.acknowledge("plant", "event", 2)
@@ -260,7 +258,7 @@ def made_by_version_1(path: Path) -> None:
         db.commit()
 
 
-def test_an_older_journal_goes_on_with_its_rows_offsets_and_the_new_kind(path):
+def test_an_older_journal_keeps_rows_and_offsets_and_gets_the_new_kind(path):
     made_by_version_1(path)
     with closing(Journal.open(path)) as journal:
         assert journal.incidents == []
@@ -273,7 +271,7 @@ def test_an_older_journal_goes_on_with_its_rows_offsets_and_the_new_kind(path):
     Journal.open(path).close()  # and a second time there is nothing to do
 
 
-def test_an_older_journal_reads_as_one_without_sensors(path):
+def test_an_older_journal_reads_as_empty_for_the_new_kind(path):
     made_by_version_1(path)
     before = path.read_bytes()
     with reading(path) as reader:
@@ -284,7 +282,7 @@ def test_an_older_journal_reads_as_one_without_sensors(path):
     assert path.read_bytes() == before
 
 
-def test_a_reader_that_was_there_first_sees_the_kind_once_it_is_made(path):
+def test_a_reader_sees_a_new_kind_that_is_created_after_it_opened(path):
     made_by_version_1(path)
     with reading(path) as reader:
         assert reader.last_id("sensor") == 0
@@ -293,7 +291,7 @@ def test_a_reader_that_was_there_first_sees_the_kind_once_it_is_made(path):
             assert reader.last_id("sensor") == 1
 
 
-def test_counts_of_sensors_go_before_events_when_the_disk_is_to_last(path):
+def test_at_the_limit_counts_of_sensors_go_before_events(path):
     journal = Journal.open(path, max_mb=1)
     journal.append({"event": [EVENT] * 50})
     for _ in range(40):
@@ -305,7 +303,7 @@ def test_counts_of_sensors_go_before_events_when_the_disk_is_to_last(path):
     assert len(stored(path, "event")) == 50
 
 
-def test_another_programs_database_is_refused_and_not_touched(tmp_path):
+def test_a_database_of_another_program_is_refused_and_not_changed(tmp_path):
     path = tmp_path / "theirs.db"
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE precious (x)")
@@ -318,7 +316,7 @@ def test_another_programs_database_is_refused_and_not_touched(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_a_reader_says_that_a_file_is_missing_or_no_database(tmp_path):
+def test_a_reader_refuses_a_missing_file_and_one_that_is_no_database(tmp_path):
     with pytest.raises(StoreError, match="No such file"):
         Reader.open(tmp_path / "none.db")
     (tmp_path / "text.db").write_text("hello " * 200)
@@ -326,7 +324,7 @@ def test_a_reader_says_that_a_file_is_missing_or_no_database(tmp_path):
         Reader.open(tmp_path / "text.db")
 
 
-def test_a_place_that_cannot_be_made_is_said_in_words(tmp_path):
+def test_a_folder_that_cannot_be_created_is_an_error_with_a_cure(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="set \\[store\\] path"):
         Journal.open(tmp_path / "file" / "journal.db")
@@ -334,7 +332,7 @@ def test_a_place_that_cannot_be_made_is_said_in_words(tmp_path):
 
 @contextmanager
 def largest_file(size: int):
-    """Make the disk full for files that would grow beyond `size` bytes."""
+    """Fail writes of files beyond `size` bytes, as a full disk does."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
@@ -345,9 +343,7 @@ def largest_file(size: int):
         signal.signal(signal.SIGXFSZ, before)
 
 
-def test_a_full_disk_keeps_nothing_by_halves_and_the_same_rows_go_in_later(
-    journal, path
-):
+def test_a_full_disk_stores_no_part_of_a_call_and_all_of_it_later(journal, path):
     journal.append({"event": [EVENT]})
     rows = {"prediction": [prediction()] * 20_000, "event": [EVENT]}
     journal.acknowledge("plant", "event", 1)
@@ -363,7 +359,7 @@ def test_a_full_disk_keeps_nothing_by_halves_and_the_same_rows_go_in_later(
         assert reader.offset("plant", "event") == 1
 
 
-def test_the_cap_thins_old_predictions_then_drops_them_and_keeps_alarms(path):
+def test_at_the_limit_old_predictions_are_thinned_then_deleted_and_alarms_kept(path):
     journal = Journal.open(path, max_mb=1)
     alarm = (5, "bad", "motor", "m", "alarm", "normal", "3 of 5", 2.0, 1.0)
     journal.append({"alarm": [alarm] * 50, "event": [EVENT] * 50})
@@ -386,7 +382,7 @@ def test_the_cap_thins_old_predictions_then_drops_them_and_keeps_alarms(path):
     assert "thinned" in incident
 
 
-def test_thinning_takes_normal_rows_only(path):
+def test_thinning_deletes_normal_rows_only(path):
     journal = Journal.open(path, max_mb=1)
     while not journal.retention.thinned:
         states = ["normal", "anomaly"] * 500
@@ -398,7 +394,7 @@ def test_thinning_takes_normal_rows_only(path):
     assert len(ids) - len(anomalies) < len(anomalies)
 
 
-def test_when_only_events_are_left_the_oldest_of_them_go(path):
+def test_at_the_limit_with_events_only_the_oldest_go(path):
     journal = Journal.open(path, max_mb=1)
     for _ in range(15):
         journal.append({"event": [EVENT] * 2000})
@@ -422,7 +418,7 @@ while True:
 """
 
 
-def test_what_was_acknowledged_before_a_kill_is_there_after_it(path):
+def test_rows_written_before_a_kill_are_there_after_it(path):
     acknowledged = 0
     for _ in range(5):
         with subprocess.Popen(
@@ -474,7 +470,7 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def kill_and_open(self):
-        """Copy the files as they are, as a kill would leave them."""
+        """Copy the files in their present state, as a kill leaves them."""
         left = Path(tempfile.mkdtemp(dir=self.folder))
         for file in self.path.parent.glob("journal.db*"):
             shutil.copy(file, left)
