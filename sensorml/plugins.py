@@ -1,8 +1,8 @@
 """Drivers, sinks and features by name: files of ours, and entry points of packages.
 
-A file of ours wins over an entry point of the same name: what a configuration means
-does not depend on the packages that are installed. Entry points are read only for a
-name that is no file of ours, because that takes longer than a whole start.
+A file of ours wins over an entry point of the same name, so that a configuration does
+not depend on the packages that are installed. Entry points are read only for a name
+that is no file of ours, because this reads the metadata of all installed packages.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _imported(entry: EntryPoint, rules: _Rules) -> ModuleType:
     except _IMPORT_ERRORS as err:
         what = f"{where} cannot be imported ({type(err).__name__}: {err})"
         raise PluginError(what, "repair or uninstall that package") from err
-    absent = [each for each in rules.offers if not hasattr(module, each)]
+    absent = [name for name in rules.offers if not hasattr(module, name)]
     if absent:
         what = f"{where} is no {rules.noun}: {entry.value} lacks {', '.join(absent)}"
         raise PluginError(what, CORRECT)

@@ -1,7 +1,7 @@
-"""Features of windows: what each kind offers, and the extractor that computes them.
+"""Features of windows: the interface of a kind, and the extractor.
 
 A kind of feature is a file in `features/`, or a module of another package. Its class
-`Features` is the table `[features]` of a model card and computes what it describes.
+`Features` is the table `[features]` of a model card, with the computation.
 All arrays are float32, all computations are vectorised over windows and channels, and
 none keeps state between calls but its own scratch memory.
 """
@@ -153,7 +153,7 @@ def _per_feature(key: str, values: tuple[float, ...], size: int) -> Float32 | No
 
 
 def significant(value: float, digits: int = 6) -> float:
-    """Round a number to what a card holds of it.
+    """Round a number to the digits that a card holds.
 
     >>> significant(0.012345678)
     0.0123457

@@ -71,16 +71,16 @@ class Input(Table, frozen=True, kw_only=True):
             rows: the length of a recording, whose channels must also have the names
                 of the model's; None for a sensor.
         """
-        names, wanted = ", ".join(channels), ", ".join(self.channels)
+        names, own = ", ".join(channels), ", ".join(self.channels)
         if len(channels) != len(self.channels):
             return Reason(
                 f"has {len(channels)} channels ({names}), the model takes "
-                f"{len(self.channels)} ({wanted})",
+                f"{len(self.channels)} ({own})",
                 "choose the channels it was trained on, or train a model on these",
             )
         if rows is not None and tuple(channels) != self.channels:
             return Reason(
-                f"has the channels {names}, the model takes {wanted}",
+                f"has the channels {names}, the model takes {own}",
                 "choose them, in that order, with --channels",
             )
         if unit and self.unit and unit != self.unit:
@@ -196,8 +196,13 @@ class Card(Table, frozen=True, kw_only=True):
     @property
     def signal(self) -> Signal:
         """The windows that the features are computed of."""
-        wants = self.input
-        return Signal(len(wants.channels), wants.window, wants.rate_hz, wants.unit)
+        model_input = self.input
+        return Signal(
+            len(model_input.channels),
+            model_input.window,
+            model_input.rate_hz,
+            model_input.unit,
+        )
 
     @property
     def score(self) -> Literal["reconstruction", "value", "probability"]:

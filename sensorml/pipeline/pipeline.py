@@ -68,33 +68,33 @@ class Pipeline:
         triggered: bool = False,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        wants = card.input
+        model_input = card.input
         self.card = card
         self.engine = engine
         self._clock = clock
-        self._min_quality = wants.min_quality
-        self._slowest_hz = wants.rate_hz * (1 - wants.rate_tolerance)
-        self._fastest_hz = wants.rate_hz * (1 + wants.rate_tolerance)
-        channels = len(wants.channels)
+        self._min_quality = model_input.min_quality
+        self._slowest_hz = model_input.rate_hz * (1 - model_input.rate_tolerance)
+        self._fastest_hz = model_input.rate_hz * (1 + model_input.rate_tolerance)
+        channels = len(model_input.channels)
         self._capture: Capture | None = None
         if triggered:
             from sensorml.pipeline.capture import Capture
 
             self._ring: Ring = Capture(
                 channels=channels,
-                window=wants.window,
-                rate_hz=wants.rate_hz,
-                frozen_rows=wants.frozen_rows,
+                window=model_input.window,
+                rate_hz=model_input.rate_hz,
+                frozen_rows=model_input.frozen_rows,
             )
             self._capture = self._ring
         else:
             self._ring = Ring(
                 channels=channels,
-                window=wants.window,
-                hop=wants.hop,
-                frozen_rows=wants.frozen_rows,
+                window=model_input.window,
+                hop=model_input.hop,
+                frozen_rows=model_input.frozen_rows,
             )
-        self._rate_hz = wants.rate_hz
+        self._rate_hz = model_input.rate_hz
         self._frozen = False
         self._ahead_ns = 0
         self._features = extractor(card.features, card.signal)
@@ -169,10 +169,10 @@ class Pipeline:
     def _why_off_rate(self, rate_hz: float) -> str:
         if self._slowest_hz <= rate_hz <= self._fastest_hz:
             return ""
-        wants = self.card.input
+        usual_hz, tolerance = self.card.input.rate_hz, self.card.input.rate_tolerance
         return (
-            f"the sensor runs at {rate_hz:.4g} Hz, the model takes {wants.rate_hz:.4g} "
-            f"± {wants.rate_tolerance:.0%}"
+            f"the sensor runs at {rate_hz:.4g} Hz, the model takes {usual_hz:.4g} "
+            f"± {tolerance:.0%}"
         )
 
     def _why_withheld(self, windows: Windows, i: int) -> str:

@@ -23,7 +23,7 @@ _BANDS: Final = 32
 
 
 def usual_bands(window: int) -> int:
-    """Return into how many bands a spectrum is split where nobody has chosen."""
+    """Return the number of bands of a spectrum, where it is not given."""
     return min(_BANDS, window // 4)
 
 
@@ -58,7 +58,7 @@ def band_edges(
 ) -> NDArray[np.intp]:
     """Split the bins between two frequencies into bands of equal width.
 
-    Bin 0 is never in a band: it holds what is left of the DC part.
+    Bin 0 is never in a band: it holds the rest of the DC part.
 
     Returns:
         Shape (bands + 1,): band b is bins edges[b] to edges[b + 1] - 1.

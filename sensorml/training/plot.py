@@ -28,7 +28,7 @@ def plot(recording: Recording, predictions: Sequence[Prediction] = ()) -> Figure
 
     Args:
         recording: the samples, in their unit.
-        predictions: what `LoadedModel.score` returned for this recording.
+        predictions: the result of `LoadedModel.score` for this recording.
 
     Returns:
         A figure that belongs to no window: a notebook shows it, `savefig` writes it.
@@ -77,10 +77,10 @@ def _samples(axes: Axes, recording: Recording) -> None:
 def _scores(axes: Axes, start_ns: int, predictions: Sequence[Prediction]) -> None:
     """Draw one point a window, at its end, in the colour of its state."""
     for state, colour in _COLOURS.items():
-        chosen = [each for each in predictions if each.state is state]
+        chosen = [p for p in predictions if p.state is state]
         if chosen:
-            times_s = [(each.end_ns - start_ns) / 1e9 for each in chosen]
-            scores = [each.score for each in chosen]
+            times_s = [(p.end_ns - start_ns) / 1e9 for p in chosen]
+            scores = [p.score for p in chosen]
             axes.plot(times_s, scores, ".", color=colour, label=state.value)
     axes.axhline(predictions[0].threshold, color="black", linewidth=0.8)
     axes.set_ylabel("score")

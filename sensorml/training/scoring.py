@@ -63,7 +63,7 @@ class LoadedModel:
 
     Attributes:
         card: the model card.
-        delegate: the name of what runs the model, "cpu" or a file of delegates/.
+        delegate: "cpu", or the file of delegates/ whose device runs the model.
     """
 
     def __init__(self, card: Card, engine: Engine) -> None:
@@ -111,15 +111,15 @@ def load(folder: Path | str, *, delegate: str = "auto") -> LoadedModel:
     >>> import numpy as np
     >>> import sensorml
     >>> from sensorml.resources import folders
-    >>> demo = next(each / "demo" for each in folders("models"))
+    >>> demo = folders("models")[0] / "demo"
     >>> still = np.tile(np.float32([0, 0, 1]), (1024, 1))
     >>> recording = sensorml.from_array(
     ...     still, rate_hz=800, channels=["x", "y", "z"], unit="g"
     ... )
     >>> with sensorml.load(demo) as model:
     ...     predictions = model.score(recording)
-    >>> [(each.window, each.state.value, each.reason) for each in predictions][:1]
-    [(0, 'unknown', 'frozen: the sensor repeats the same sample')]
+    >>> len(predictions), predictions[0].state.value, predictions[0].reason
+    (3, 'unknown', 'frozen: the sensor repeats the same sample')
     """
     folder = Path(folder)
     card = model_files.load(folder)
@@ -137,29 +137,29 @@ def read(
     Raises:
         RecordingError: it cannot be read, or does not fit the model.
     """
-    wants = card.input
-    unit = wants.unit
+    model_input = card.input
+    unit = model_input.unit
     if channels is not None:
         read = recordings.read(path, channels=channels, rate_hz=rate_hz, unit=unit)
-        recording = replace(read, channels=wants.channels)
+        recording = replace(read, channels=model_input.channels)
     else:
         try:
             recording = recordings.read(
-                path, channels=wants.channels, rate_hz=rate_hz, unit=unit
+                path, channels=model_input.channels, rate_hz=rate_hz, unit=unit
             )
         except NoChannelError:
             recording = recordings.read(path, rate_hz=rate_hz, unit=unit)
-    check(recording, wants)
+    check(recording, model_input)
     return recording
 
 
-def check(recording: Recording, wants: Input) -> None:
+def check(recording: Recording, model_input: Input) -> None:
     """Raise an error where a recording does not fit a model.
 
     Raises:
         RecordingError: with the reason.
     """
-    reason = wants.why_not(
+    reason = model_input.why_not(
         channels=recording.channels,
         unit=recording.unit,
         rate_hz=recording.rate_hz,
@@ -182,11 +182,11 @@ def score(
     begun = time.perf_counter()
     for block in recording.blocks(rows=BLOCK_WINDOWS * card.input.hop):
         predictions = pipeline.step(block)
-        for each in predictions:
-            alarm.vote(each.end_ns, vote_of_window(alarm.rule, each), "")
+        for prediction in predictions:
+            alarm.vote(prediction.end_ns, vote_of_window(alarm.rule, prediction), "")
             alarmed |= alarm.state is AlarmState.ALARM
-            counts[each.state] += 1
-            file.anomalies += each.score > each.threshold
+            counts[prediction.state] += 1
+            file.anomalies += prediction.score > prediction.threshold
         if predictions:
             _add_stages(summary, predictions)
         summary.seconds += time.perf_counter() - begun

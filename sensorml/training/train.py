@@ -38,8 +38,8 @@ from sensorml.training.statistics import centre, gravity, threshold
 from sensorml.training.windows import (
     Cut,
     WindowFeatures,
-    adapted,
     choose,
+    choose_features,
     cut,
     joined,
     read_alike,
@@ -131,7 +131,8 @@ def train(
         recordings = read_alike([Path(file) for file in files], channels, rate_hz)
         how = choose(recordings, window, hop)
         usual = "log_spectrum" if recordings[0].rate_hz >= SPECTRA_HZ else "raw"
-        spec = adapted(FeatureSpec.of_kind(features or usual), recordings, how, bands)
+        kind = FeatureSpec.of_kind(features or usual)
+        spec = choose_features(kind, recordings, how, bands)
         parts: list[WindowFeatures] = []
         for recording in recordings:
             parts.append(_first(cut(recording, how, spec)))
@@ -146,21 +147,17 @@ def train(
             report=report,
         )
         (folder / cards.CPU_FILE).write_bytes(model)
+        digest = hashlib.sha256(model).hexdigest()
         card = Card(
             name=name or out.resolve().name,
-            version=hashlib.sha256(model).hexdigest()[:8],
+            version=digest[:8],
             kind="anomaly",
             input=_input(recordings, how, early),
             features=spec,
             threshold=cards.Threshold(value=0.0),  # until it is set, below
             baseline=_baseline(early, recordings[0].unit),
-            files={cards.CPU_FILE: hashlib.sha256(model).hexdigest()},
-            provenance=cards.Provenance(
-                tool=f"sensorml {sensorml.__version__}",
-                arch=arch,
-                seed=seed,
-                recordings=tuple(each.path.name for each in recordings),
-            ),
+            files={cards.CPU_FILE: digest},
+            provenance=_provenance(recordings, arch, seed),
         )
         scores = _scores(recordings, folder, card, report)
         card = msgspec.structs.replace(
@@ -229,6 +226,17 @@ def _input(
         hop=how.hop,
         min_quality=0.5 if gaps > _MANY_GAPS else 1.0,
         frozen_rows=still if still <= how.window else 0,
+    )
+
+
+def _provenance(
+    recordings: Sequence[Recording], arch: str, seed: int
+) -> cards.Provenance:
+    return cards.Provenance(
+        tool=f"sensorml {sensorml.__version__}",
+        arch=arch,
+        seed=seed,
+        recordings=tuple(recording.path.name for recording in recordings),
     )
 
 

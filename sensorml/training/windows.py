@@ -1,4 +1,4 @@
-"""Windows of recordings, with what training needs of them."""
+"""Windows of recordings, and their features, means and levels."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from sensorml.schema import Decoder
 from sensorml.types import Float32
 
 ENOUGH: Final = 60
-"""Windows that a model should be trained with."""
+"""The number of windows that a model should be trained with."""
 LEAST: Final = 30
-"""With fewer there is no model."""
+"""The least number of windows for a model."""
 _SHORTEST: Final = 16
 _RATES_APART: Final = 0.05
 
@@ -115,7 +115,7 @@ def features(
         window: rows of a window.
         hop: rows from window to window; half a window when None.
         keys: those of the table `[features]` of a model card that are to differ from
-            what `train` would choose, as `bands=16`.
+            the choice of `train`, as `bands=16`.
 
     Returns:
         Shape (windows, features), channel by channel (raw: sample by sample).
@@ -136,7 +136,7 @@ def features(
            [1., 1.]], dtype=float32)
     """
     how = _cut_of(window, hop)
-    usual = adapted(FeatureSpec.of_kind(kind), [recording], how)
+    usual = choose_features(FeatureSpec.of_kind(kind), [recording], how)
     decoder = Decoder("features")
     spec = decoder.table(msgspec.to_builtins(usual) | keys, type(usual), kind)
     decoder.raise_if_any()
@@ -154,7 +154,7 @@ def read_alike(
         TrainingError: they are not of one sensor.
     """
     if not files:
-        raise TrainingError("there is no recording to learn from: give --normal FILE")
+        raise TrainingError("there is no recording to train with: give --normal FILE")
     recordings = [read(path, channels=channels, rate_hz=rate_hz) for path in files]
     first = recordings[0]
     for other in recordings[1:]:
@@ -204,7 +204,7 @@ def choose(recordings: Sequence[Recording], window: int | None, hop: int | None)
     return how
 
 
-def adapted(
+def choose_features(
     kind: type[FeatureSpec],
     recordings: Sequence[Recording],
     how: Cut,
