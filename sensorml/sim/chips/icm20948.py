@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from typing import ClassVar
 
-from sensorml.sim.bytefifo import ByteFifo
+from sensorml.sim.byte_fifo import ByteFifo
 from sensorml.sim.converter import NO_PUSH, Converter, Push
 from sensorml.sim.machine import Machine
 from sensorml.sim.registers import RegisterChip

@@ -1,23 +1,11 @@
-"""What the InvenSense drivers share, and the ring of bytes of their chips."""
+"""The ring of bytes of the simulated InvenSense chips."""
 
 from collections import deque
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorml.acquisition.invensense import decode
-from sensorml.sim.bytefifo import ByteFifo
-
-
-@given(
-    st.lists(st.tuples(*[st.integers(-32768, 32767)] * 3), min_size=1, max_size=170),
-    st.sampled_from([2, 4, 8, 16]),
-)
-def test_decode_gives_back_what_the_chip_encoded(rows, range_g):
-    decoded = decode(np.array(rows, ">i2").tobytes(), range_g)
-    assert decoded.dtype == np.float32
-    np.testing.assert_array_equal(decoded * (32768 / range_g), rows)
+from sensorml.sim.byte_fifo import ByteFifo
 
 
 @given(st.lists(st.one_of(st.binary(max_size=14), st.integers(0, 20)), max_size=60))
