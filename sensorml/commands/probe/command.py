@@ -228,13 +228,14 @@ def _document(
         }
         for delegate, threads, latency in results.latencies
     ]
+    auto = results.auto
     return {
         **asdict(report),
         "runtime": _flat(report.runtime),
         "delegates": [{"usable": v.usable, **_flat(v)} for v in report.delegates],
         "sensors": [asdict(bus) for bus in sensors],
         "latency_us": latencies,
-        "auto": asdict(results.auto) if results.auto else None,
+        "auto": auto and {"delegate": auto.delegate, "said": auto.sentence},
         "notes": results.notes,
         "self_tests": [asdict(test) for test in tests],
     }
@@ -271,7 +272,7 @@ def _show(
     for note in results.notes:
         print(printable(note))
     if results.auto:
-        print(printable(results.auto.said))
+        print(printable(results.auto.sentence))
     warnings = [*report.warnings, *(w for v in report.delegates for w in v.warnings)]
     for warning in dict.fromkeys(warnings):  # two delegates may share a library
         print(f"warning: {printable(warning)}")

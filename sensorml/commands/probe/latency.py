@@ -39,7 +39,7 @@ class Choice:
     """The delegate that `delegate = "auto"` would choose, and why."""
 
     delegate: str
-    said: str
+    sentence: str
 
 
 def trials(

@@ -238,7 +238,7 @@ def chosen(**p95_us: float) -> str:
         for name, us in ((each.replace("_", "-"), us) for each, us in p95_us.items())
     ]
     chosen = choice(trials, shipped)
-    return chosen.said if chosen else ""
+    return chosen.sentence if chosen else ""
 
 
 def test_auto_chooses_the_least_p95_and_says_why():

@@ -1,13 +1,10 @@
 """Each check of a delegate has its own reason and cure."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sensorml.commands.probe.i2c_scan import addresses, scan
-from sensorml.commands.probe.report import Software, system_warnings
 from sensorml.delegates import libraries
 from sensorml.delegates.checks import Rung, RuntimeVerdict, Verdict, judge
 from sensorml.delegates.descriptor import Delegate, delegates
@@ -338,14 +335,6 @@ def test_the_link_speed_of_a_card_is_a_note(machine: Facts):
     assert judge(with_chip(machine), PCI, RUNTIME).notes == ()
 
 
-def test_throttling_of_a_raspberry_pi_is_one_warning(machine: Facts):
-    throttled = replace(machine, throttled=("under-voltage now", "throttled now"))
-
-    (warning,) = system_warnings(throttled, Software("3.11.2", {}))
-
-    assert "under-voltage now, throttled now: check the supply" in warning
-
-
 @pytest.mark.parametrize(("temp_c", "factor"), [(85.0, 2), (93.0, 4), (96.0, 8)])
 def test_a_hot_chip_is_a_warning_with_its_clock_divider(
     machine: Facts, temp_c: float, factor: int
@@ -353,117 +342,3 @@ def test_a_hot_chip_is_a_warning_with_its_clock_divider(
     verdict = judge(with_chip(machine, replace(CHIP, temp_c=temp_c)), PCI, RUNTIME)
 
     assert f"divided by {factor}:" in verdict.warnings[0]
-
-
-@pytest.mark.parametrize(
-    ("software", "machine_name", "phrase"),
-    [
-        (
-            Software("3.11.2", {"tflite-runtime": "2.14.0", "numpy": "2.1"}),
-            "",
-            "numpy<2",
-        ),
-        (Software("3.11.2", {}, wrong_pycoral=True), "", "not Google's"),
-        (Software("3.13.1", {}), "armv7l", "32-bit Arm"),
-    ],
-)
-def test_packages_that_do_not_work_together_are_a_warning(
-    software: Software, machine_name: str, phrase: str
-):
-    (warning,) = software.warnings(machine_name)
-
-    assert phrase in warning
-
-
-@pytest.mark.parametrize(
-    "software",
-    [
-        Software("3.11.2", {"tflite-runtime": "2.14.0", "numpy": "1.26.4"}),
-        Software("3.13.1", {"ai-edge-litert": "2.3.0", "numpy": "2.1"}),
-        Software("3.14.0rc1", {}),
-    ],
-)
-def test_packages_that_work_together_are_no_warning(software: Software):
-    assert list(software.warnings("aarch64")) == []
-
-
-class FakeBus:
-    """Chips by address and register; errors by address."""
-
-    def __init__(
-        self, chips: dict[int, dict[int, int]], errors: dict[int, int] | None = None
-    ) -> None:
-        self.chips = chips
-        self.errors = errors or {}
-        self.asked: list[int] = []
-        self.written: list[bytes] = []
-        self.open = 0
-
-    def connect(self, _number: int, address: int) -> "FakeBus":
-        self.asked.append(address)
-        if self.errors.get(address) == 16:  # EBUSY comes from the open
-            raise OSError(16, "busy")
-        self.open += 1
-        return self
-
-    def transfer(self, address: int, messages: Sequence[bytes | int]) -> bytes:
-        if address in self.errors:
-            raise OSError(self.errors[address], "failed")
-        if address not in self.chips:
-            raise OSError(121, "remote I/O error")
-        register, length = messages
-        assert isinstance(register, bytes)
-        assert length == 1
-        self.written.append(register)
-        return bytes([self.chips[address].get(register[0], 0)])
-
-    def close(self) -> None:
-        self.open -= 1
-
-
-def test_a_scan_names_the_chips_that_answer():
-    bus = FakeBus({0x53: {0x00: 0xE5}, 0x68: {0x75: 0x68}, 0x69: {0x00: 0xEA}})
-
-    answers = scan(1, bus.connect)
-
-    assert [(a.address, a.chip) for a in answers] == [
-        (0x53, "ADXL345 or ADXL343"),
-        (0x68, "MPU6050"),
-        (0x69, "ICM-20948"),
-    ]
-    assert bus.open == 0
-
-
-def test_a_scan_writes_nothing_but_the_number_of_an_identity_register():
-    bus = FakeBus({address: {} for address in addresses()})
-
-    answers = scan(1, bus.connect)
-
-    assert all(len(written) == 1 for written in bus.written)
-    assert all(answer.chip.startswith("(unknown chip") for answer in answers)
-
-
-def test_a_chip_that_a_kernel_driver_holds_is_said():
-    bus = FakeBus({0x18: {0x0F: 0x33}}, errors={0x76: 16})
-
-    assert [a.chip for a in scan(1, bus.connect)] == [
-        "LIS3DH",
-        "(held by a kernel driver)",
-    ]
-
-
-def test_a_bus_that_hangs_is_left_at_once_and_said():
-    bus = FakeBus({0x18: {0x0F: 0x33}}, errors={0x1D: 110, 0x53: 110})
-
-    lis3dh, hung = scan(1, bus.connect)
-    assert (lis3dh.chip, hung.address) == ("LIS3DH", 0x1D)
-    assert "power-cycle what is on the bus" in hung.chip
-    assert bus.asked[-1] == 0x1D
-    assert bus.open == 0
-
-
-def test_a_bus_that_may_not_be_opened_is_an_error():
-    bus = FakeBus({}, errors=dict.fromkeys(addresses(), 13))
-
-    with pytest.raises(PermissionError):
-        scan(1, bus.connect)
