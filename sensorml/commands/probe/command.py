@@ -122,10 +122,10 @@ def _inaccessible(root: Path) -> str | None:
 
 
 def _self_tests(sensors: Sequence[Sensors]) -> tuple[tuple[Tested, ...], bool]:
-    from sensorml.commands.probe import self_test as selftest
+    from sensorml.commands.probe import self_test
 
-    tests = tuple(selftest.run(sensors))
-    return tests, selftest.failed(tests)
+    tests = tuple(self_test.run(sensors))
+    return tests, self_test.failed(tests)
 
 
 def _runtime() -> RuntimeVerdict:
@@ -140,7 +140,7 @@ def _runtime() -> RuntimeVerdict:
 
 def _sensors(facts: Facts) -> Iterator[Sensors]:
     """Scan the buses for sensors, on the running machine only."""
-    from sensorml.buses import fault_codes as faults
+    from sensorml.buses import fault_codes
     from sensorml.buses.i2c_dev import KernelBus
 
     for adapter in facts.i2c if facts.live else ():
@@ -153,7 +153,7 @@ def _sensors(facts: Facts) -> Iterator[Sensors]:
             yield Sensors(adapter.bus, why_not=str(err))
         except OSError as err:
             where = f"i2c-{adapter.bus}"
-            error = faults.explained(err, where, node=f"/dev/{where}")
+            error = fault_codes.explained(err, where, node=f"/dev/{where}")
             yield Sensors(adapter.bus, why_not=str(error).removeprefix(f"{where}: "))
 
 

@@ -47,11 +47,11 @@ def machine(
     for chip in facts.gpio:
         header = "on the header" if chip.name == report.gpio_chip else ""
         lines = f"{chip.lines} lines" if chip.lines else ""
-        usable = "" if chip.usable else "access denied: join the group gpio"
-        yield chip.name, _list(chip.label, lines, header, usable)
+        access = "" if chip.usable else "access denied: join the group gpio"
+        yield chip.name, _list(chip.label, lines, header, access)
     for node in (*facts.spi, *facts.accelerators):
         name = node.path.removeprefix("/dev/")
-        yield name, "" if node.writable else "access denied: join its group"
+        yield name, "accessible" if node.writable else "access denied: join its group"
     for apex in facts.apex:
         temp = "" if apex.temp_c is None else f"{apex.temp_c} °C"
         yield apex.name, _list("Edge TPU", temp, apex.status)
