@@ -46,9 +46,7 @@ class TestVotes:
         ("score", "vote"),
         [(1.1, Vote.OVER), (1.0, Vote.HOLD), (0.8, Vote.HOLD), (0.79, Vote.CLEAR)],
     )
-    def test_a_score_just_under_the_threshold_holds_the_alarm(
-        self, score, vote
-    ) -> None:
+    def test_a_score_just_under_the_threshold_is_a_hold(self, score, vote) -> None:
         rules = Alarm(name="a", model="m", clear_ratio=0.8)
         assert vote_of_window(rules, prediction(score)) is vote
 
@@ -111,7 +109,7 @@ class TestAlarm:
         logic.acknowledge(0)
         assert feed(logic, "occ") == ["alarm"] * 3
 
-    def test_an_acknowledgement_does_not_end_a_latched_alarm_that_is_blind(
+    def test_an_acknowledgement_does_not_end_a_blind_alarm(
         self,
     ) -> None:
         logic = alarm(latch=True)
@@ -203,9 +201,7 @@ class Reference:
 
     def __init__(self, rules: Alarm) -> None:
         self.rules = rules
-        self.recent: list[
-            Vote
-        ] = []  # since the sensor was silent or the last alarm ended
+        self.recent: list[Vote] = []  # since a silence or the last alarm
         self.on = False
         self.seeing = False
         self.clear_since: int | None = None
@@ -227,6 +223,9 @@ class Reference:
         at_worst = blind if self.on else blind + window.count(Vote.OVER)
         doubtful = blind > 0 and at_worst >= k
         self.seeing = not doubtful and (self.seeing or vote is not Vote.BLIND)
+
+    def restart(self) -> None:
+        self.recent, self.clear_since = [], None
 
     def end_if_due(self, at_ns: int) -> None:
         held = self.rules.latch and not self.acknowledged
@@ -297,11 +296,8 @@ class AlarmMachine(RuleBasedStateMachine):
             assert self.logic.vote(self.now_ns, each, "vote") is None
             assert self.logic.state is AlarmState.DISARMED
             assert self.logic.signal is Signal.OFF
-        self.reference.recent, self.reference.on, self.reference.clear_since = (
-            [],
-            False,
-            None,
-        )
+        self.reference.restart()
+        self.reference.on = False
         if votes:
             self.reference.seeing = votes[-1] is not Vote.BLIND
         self.last_not_clear_ns = self.now_ns
@@ -312,11 +308,8 @@ class AlarmMachine(RuleBasedStateMachine):
     @rule()
     def silence(self) -> None:
         before, was_on = self.logic.state, self.logic.on
-        self.reference.recent, self.reference.seeing, self.reference.clear_since = (
-            [],
-            False,
-            None,
-        )
+        self.reference.restart()
+        self.reference.seeing = False
         self.last_not_clear_ns = self.now_ns
         self.step(self.logic.blind(self.now_ns, "silence"), before)
         assert self.logic.state is AlarmState.UNKNOWN

@@ -110,9 +110,7 @@ def test_a_file_appears_whole_or_not_at_all(store, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"garbage " * 100])
-def test_a_file_that_is_no_journal_is_one_message_and_exit_code_1(
-    tmp_path, capsys, content
-):
+def test_a_file_that_is_no_journal_is_an_error(tmp_path, capsys, content):
     path = tmp_path / "some.db"
     if content is not None:
         path.write_bytes(content)

@@ -48,9 +48,7 @@ def test_a_tilted_sensor_is_neither_normal_nor_an_anomaly() -> None:
 
 
 @given(st.floats(0, 180).filter(lambda deg: abs(deg - 5) > 0.01), st.floats(0.1, 20))
-def test_a_tilt_of_more_than_five_degrees_is_a_mismatch_at_any_length(
-    deg, size
-) -> None:
+def test_a_tilt_of_more_than_five_degrees_is_a_mismatch(deg, size) -> None:
     means = [
         0.0,
         size * math.sin(math.radians(deg)),
