@@ -1,8 +1,8 @@
-"""The buffer of an Industrial I/O device: the kernel collects, whole scans come out.
+"""The buffer of an Industrial I/O device, in which the kernel collects scans.
 
 Sources: Documentation/iio/iio_devbuf.rst and Documentation/ABI/testing/
 sysfs-bus-iio of the kernel; iio_compute_scan_bytes in industrialio-buffer.c for
-where an element lies in a scan. Since kernel 5.11 the files of the folders
+the offset of an element in a scan. Since kernel 5.11 the files of the folders
 `buffer` and `scan_elements` are in `buffer0`.
 """
 
@@ -30,22 +30,22 @@ _TYPE = re.compile(r"(le|be):([su])(\d+)/(8|16|32|64)(?:X1)?(?:>>(\d+))?", re.AS
 _CHUNK_BYTES: Final = 65_536
 
 _CURES = {
-    errno.EBUSY: "somebody else reads it: stop that",
-    errno.EACCES: "access denied: give the service's user the right to it (udev)",
+    errno.EBUSY: "another program reads it: stop that program",
+    errno.EACCES: "access denied: give the service's user access to it (udev)",
     errno.ENOENT: "there is no such device: load its driver (dtoverlay)",
-    errno.ENODEV: "it is gone: check the wiring and its driver (dmesg)",
+    errno.ENODEV: "the device has disappeared: check the wiring and its driver (dmesg)",
 }
 _CURES[errno.EPERM] = _CURES[errno.EACCES]
 
 
 class Element(NamedTuple):
-    """How one channel is stored in a scan."""
+    """The storage of one channel in a scan."""
 
     name: str
     place: int
-    """Where it comes among the others of the scan."""
+    """Its position among the elements of the scan."""
     order: str
-    """"<" or ">", as numpy says it."""
+    """"<" or ">", as in numpy."""
     signed: bool
     bits: int
     storage_bits: int
@@ -53,7 +53,7 @@ class Element(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Where the elements of a scan are."""
+    """The layout of a scan."""
 
     elements: tuple[Element, ...]
     dtype: np.dtype[np.void]
@@ -66,7 +66,7 @@ def element(name: str, place: int, written: str) -> Element:
     ('>', True, 12, 16, 4)
 
     Raises:
-        SensorError: it is of a kind that is not known here.
+        SensorError: its type is not supported.
     """
     match = _TYPE.fullmatch(written)
     if match:
@@ -81,17 +81,17 @@ def element(name: str, place: int, written: str) -> Element:
                 int(storage),
                 int(shift),
             )
-    raise SensorError(f"in_{name}_type: {written!r} is not supported: leave it out")
+    raise SensorError(f"in_{name}_type: {written!r} is not supported: remove the input")
 
 
 def layout(elements: Sequence[Element]) -> Layout:
-    """Put elements by their place, each at a multiple of its own size.
+    """Return the layout of elements, each at a multiple of its own size.
 
-    A scan ends at a multiple of its largest element's.
+    The size of a scan is a multiple of its largest element's.
 
     >>> rows = [element("x", 0, "le:s16/16"), element("timestamp", 3, "le:s64/64")]
-    >>> made = layout(rows).dtype
-    >>> made.fields["timestamp"][1], made.itemsize
+    >>> dtype = layout(rows).dtype
+    >>> dtype.fields["timestamp"][1], dtype.itemsize
     (8, 16)
     """
     ordered = sorted(elements, key=lambda each: each.place)
@@ -112,13 +112,13 @@ def layout(elements: Sequence[Element]) -> Layout:
     return Layout(tuple(ordered), dtype)
 
 
-def unpack(scans: bytes, made: Layout) -> dict[str, Int64]:
-    """Return the whole numbers of every element, (n,) each, without what pads them."""
-    table = np.frombuffer(scans, made.dtype)
+def unpack(scans: bytes, layout: Layout) -> dict[str, Int64]:
+    """Return the whole numbers of every element, (n,) each, without padding."""
+    table = np.frombuffer(scans, layout.dtype)
     values: dict[str, Int64] = {}
-    for each in made.elements:
-        # To the top of 64 bits and back: this drops what is above and below the
-        # bits, and spreads the sign.
+    for each in layout.elements:
+        # Shifted to the top of 64 bits and back, which drops the padding and
+        # extends the sign.
         top = 64 - each.bits
         raw = table[each.name].astype(np.uint64) >> np.uint64(each.shift)
         lifted = raw << np.uint64(top)
@@ -130,64 +130,64 @@ def unpack(scans: bytes, made: Layout) -> dict[str, Int64]:
 
 
 def folders(device: Path) -> tuple[Path, Path]:
-    """Return where the settings of a device's buffer are, and its elements.
+    """Return the folders of a buffer's settings and of its elements.
 
     Raises:
-        BusError: it has no buffer.
+        BusError: the device has no buffer.
     """
     for settings, elements in (("buffer0", "buffer0"), ("buffer", "scan_elements")):
         if (device / settings).is_dir():
             return device / settings, device / elements
     raise BusError(
         errno.ENOTSUP,
-        f"{device}: it has no buffer: leave out buffered, or load a driver that has "
-        "one (many need the interrupt line in the dtoverlay)",
+        f"{device}: it has no buffer: remove buffered, or load a driver that has one "
+        "(many need the interrupt line in the dtoverlay)",
     )
 
 
 def stop(device: Path) -> None:
-    """Stop collecting: nothing can be set before."""
+    """Stop collecting, because no setting can be changed before."""
     write(folders(device)[0] / "enable", "0")
 
 
 class Buffer:
-    """The buffer of one device, collecting from its making to its close."""
+    """The buffer of one device, which collects until it is closed."""
 
     def __init__(
         self, device: Path, node: Path, inputs: Sequence[str], *, scans: int
     ) -> None:
-        """Select the channels, let the kernel collect.
+        """Select the channels and start collecting.
 
         Args:
             device: its folder in sysfs.
             node: its node, /dev/iio:deviceN.
-            inputs: what is between `in_` and `_en`; a timestamp is added where
-                there is one.
-            scans: how many the kernel keeps.
+            inputs: the part between `in_` and `_en`; a timestamp is added if the
+                device has one.
+            scans: the number of scans that the kernel keeps.
 
         Raises:
-            BusError: the device has no such buffer, or refuses.
-            SensorError: an element is of a kind that is not known here.
+            BusError: the device has no such buffer, or refuses a setting.
+            SensorError: the type of an element is not supported.
         """
         self._files, elements = folders(device)
         self._node = node
         self._rest = b""
         stop(device)
-        wanted = {*inputs, TIMESTAMP}
-        there = {file.name[3:-3]: file for file in sorted(elements.glob("in_*_en"))}
-        if missing := [each for each in inputs if each not in there]:
+        selected = {*inputs, TIMESTAMP}
+        switches = {file.name[3:-3]: file for file in sorted(elements.glob("in_*_en"))}
+        if missing := [each for each in inputs if each not in switches]:
             raise BusError(
                 f"{elements}: there is no in_{missing[0]}_en: its elements are "
-                f"{', '.join(there) or 'none'}"
+                f"{', '.join(switches) or 'none'}"
             )
-        for name, file in there.items():
-            write(file, str(int(name in wanted)))
-        # A driver may only be able to collect some channels together.
-        on = [name for name, file in there.items() if sysfs.number(file)]
+        for name, file in switches.items():
+            write(file, str(int(name in selected)))
+        # A driver may collect only some combinations of channels.
+        on = [name for name, file in switches.items() if sysfs.number(file)]
         self.layout = layout([_stored(elements, name) for name in on])
         write(self._files / "length", str(scans))
         if (self._files / "watermark").is_file():
-            write(self._files / "watermark", "1")  # a scan is there when it is taken
+            write(self._files / "watermark", "1")  # each scan can be read at once
         self._open()
 
     def __str__(self) -> str:
@@ -198,10 +198,10 @@ class Buffer:
         return any(each.name == TIMESTAMP for each in self.layout.elements)
 
     def read(self) -> Mapping[str, Int64]:
-        """Return the scans that are there, by element; (0,) when there are none.
+        """Return the collected scans by element, each of shape (n,), n >= 0.
 
         Raises:
-            BusError: the device is gone.
+            BusError: the device has disappeared.
         """
         size = self.layout.dtype.itemsize
         chunks = [self._rest]
@@ -218,7 +218,7 @@ class Buffer:
         return unpack(data[:whole], self.layout)
 
     def close(self) -> None:
-        """Stop collecting, as far as the device is still there."""
+        """Stop collecting, if the device still exists."""
         os.close(self._descriptor)
         with contextlib.suppress(BusError):
             write(self._files / "enable", "0")
@@ -239,7 +239,7 @@ def write(file: Path, text: str) -> None:
     """Write a setting.
 
     Raises:
-        BusError: it is refused; the message says what may be written, if the kernel
+        BusError: it is refused; the message lists the allowed values, if the kernel
             does.
     """
     try:
@@ -247,12 +247,12 @@ def write(file: Path, text: str) -> None:
             opened.write(f"{text}\n")
     except OSError as err:
         choices = file.with_name(f"{file.name}_available")
-        may = (
+        cure = (
             f"use one of {sysfs.text(choices)}"
             if choices.is_file()
-            else ("see what the device can do, and dmesg")
+            else "check the device's data sheet, and dmesg"
         )
-        why = _CURES.get(err.errno or 0, f"{err.strerror}: {may}")
+        why = _CURES.get(err.errno or 0, f"{err.strerror}: {cure}")
         raise BusError(err.errno, f"{file}: {text} is refused: {why}") from err
 
 

@@ -1,7 +1,7 @@
-"""A device of another computer's kernel, by libiio. The only importer of its binding.
+"""An Industrial I/O device of another computer, by libiio, whose only importer it is.
 
-Source: bindings/python/iio.py of libiio 0.2x. It gives every channel the scale and
-offset that it shares with others, under the channel's own name.
+Source: bindings/python/iio.py of libiio 0.2x. It lists the scale and the offset that
+channels share under the name of each channel.
 """
 
 from __future__ import annotations
@@ -18,45 +18,45 @@ if TYPE_CHECKING:
     from iio import Context
 
 Attributes: TypeAlias = Mapping[str, Callable[[], float]]
-"""How to read what a channel has: raw or input, and perhaps offset and scale."""
+"""The readers of a channel's attributes: raw or input, and perhaps offset and scale."""
 
 _VALUES: Final = {"raw", "input"}
 _ANSWER_MS: Final = 2000
 
 
 class RemoteDevice:
-    """One device at a URI; connected for as long as anybody holds it."""
+    """One device at a URI; connected until it is collected."""
 
-    def __init__(self, uri: str, wanted: str) -> None:
+    def __init__(self, uri: str, name: str) -> None:
         """Connect.
 
         Args:
-            uri: where it is, as libiio writes it: "ip:192.168.1.5".
-            wanted: its name or its number.
+            uri: the address in libiio's notation, "ip:192.168.1.5".
+            name: the name or the number of the device.
 
         Raises:
-            BusError: libiio is not installed, nobody answers at the URI, or it has
+            BusError: libiio is not installed, there is no answer at the URI, or it has
                 no such device.
         """
-        self._context = _connected(uri)  # what it gives does not keep it alive
-        self._name = f"{uri}: {wanted}"
-        known = {each.id: each for each in self._context.devices}
-        found = [d for d in known.values() if wanted in {d.id, d.name}]
-        if not found:
-            there = (f"{d.id} = {d.name}" if d.name else d.id for d in known.values())
+        self._context = _connected(uri)  # devices do not keep their context alive
+        self._name = f"{uri}: {name}"
+        devices = {each.id: each for each in self._context.devices}.values()
+        matches = [d for d in devices if name in {d.id, d.name}]
+        if not matches:
+            others = (f"{d.id} = {d.name}" if d.name else d.id for d in devices)
             raise BusError(
                 errno.ENODEV,
-                f"{uri}: there is no {wanted!r}, but {', '.join(there) or 'nothing'}: "
+                f"{uri}: there is no {name!r}, but {', '.join(others) or 'nothing'}: "
                 "correct the name, or load the device's driver there (dtoverlay)",
             )
         self._inputs = {
             channel.id: channel.attrs
-            for channel in found[0].channels
+            for channel in matches[0].channels
             if not channel.output and not _VALUES.isdisjoint(channel.attrs)
         }
 
     def attributes(self, name: str) -> Attributes:
-        """Return what an input has.
+        """Return the attributes of an input.
 
         Raises:
             BusError: there is no such input.
@@ -71,20 +71,20 @@ class RemoteDevice:
     def _number(self, name: str, what: str) -> float:
         where = f"{self._name}, {name}_{what}"
         try:
-            found = str(self._inputs[name][what].value)
+            value = str(self._inputs[name][what].value)
         except OSError as err:
             raise BusError(
                 err.errno,
                 f"{where}: {err.strerror}: check the network, iiod, and the sensor",
             ) from err
-        return sysfs.parsed(found.strip(), where)
+        return sysfs.parsed(value.strip(), where)
 
 
 def _connected(uri: str) -> Context:
     try:
         from iio import Context
     except (ImportError, AttributeError, OSError) as err:
-        # Without the library itself, the binding looks for its functions in vain.
+        # Without the library, the binding fails with one of the other two errors.
         raise BusError(
             errno.ENOENT,
             "uri needs libiio 0.2x and its Python binding: apt install libiio0, and "

@@ -1,7 +1,7 @@
 """One topic of an MQTT broker. The only importer of paho-mqtt.
 
 The client is connected, served and disconnected on one thread, which belongs to
-the subscription; what it receives waits here until it is taken.
+the subscription; received messages are queued until they are taken.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from paho.mqtt.reasoncodes import ReasonCode
 
 MAX_MESSAGES: Final = 4096
-"""Messages that wait to be taken; of more, the newest."""
+"""The length of the queue; when it is full, the oldest message is dropped."""
 
 _CONNECT_S: Final = 4.0
 _KEEP_ALIVE_S: Final = 30
-_TURN_S: Final = 0.25  # how soon it sees that it shall stop
+_LOOP_S: Final = 0.25  # the longest delay of a stop
 _END_S: Final = 5.0
 
 
 class Topic(Protocol):
-    """One topic of one broker, and how to log in."""
+    """One topic of one broker, with the login."""
 
     @property
     def broker(self) -> str:
@@ -51,17 +51,17 @@ class Topic(Protocol):
 
 
 class Message(NamedTuple):
-    """What came, and when, by the clock."""
+    """A payload, and the time of its arrival."""
 
     at_ns: int
     payload: bytes
 
 
 class Subscription:
-    """One topic, from the connection to the broker to its end."""
+    """A subscription to one topic, with its own connection."""
 
     def __init__(self, topic: Topic, clock: Callable[[], int]) -> None:
-        """Begin to connect; whether that works, `take` says.
+        """Start to connect; `take` reports failures.
 
         Raises:
             BusError: paho-mqtt is not installed, or a file cannot be read.
@@ -71,7 +71,7 @@ class Subscription:
         self._messages: deque[Message] = deque(maxlen=MAX_MESSAGES)
         self._failure = ""
         self._stop = threading.Event()
-        # Only the thread holds the client: with its end the client's sockets close.
+        # Only the thread holds the client, so the client's sockets close when it ends.
         self._thread = threading.Thread(
             target=self._run,
             args=(self._configured(),),
@@ -81,19 +81,19 @@ class Subscription:
         self._thread.start()
 
     def take(self) -> list[Message]:
-        """Return what has come since the last call, oldest first.
+        """Return the messages since the last call, oldest first.
 
         Raises:
-            BusError: the broker refused or went away, and all it sent is taken.
+            BusError: the broker refused or disconnected, and all messages are taken.
         """
-        failure = self._failure  # before the messages: none comes after it
+        failure = self._failure  # read first, because no message follows it
         taken = [self._messages.popleft() for _ in range(len(self._messages))]
         if failure and not taken:
             raise BusError(f"{self._topic.broker}: {failure}")
         return taken
 
     def close(self) -> None:
-        """Disconnect; a name server that does not answer is not waited for."""
+        """Disconnect, within _END_S even if a name server does not answer."""
         self._stop.set()
         self._thread.join(_END_S)
 
@@ -118,29 +118,29 @@ class Subscription:
         if source.encrypted:
             try:
                 client.tls_set(source.ca_file)
-            except OSError as err:  # also what is no certificate
+            except OSError as err:  # also for a file that is no certificate
                 raise BusError(
                     err.errno, f"{source.ca_file}: no certificate: correct ca_file"
                 ) from err
         return client
 
     def _run(self, client: Client) -> None:
-        """Serve the client until it shall stop or has failed."""
+        """Serve the client until it is stopped or fails."""
         host, port = self._topic.broker.rsplit(":", 1)
         try:
             client.connect(host, int(port), _KEEP_ALIVE_S)
         except (OSError, UnicodeError) as err:
-            why = getattr(err, "strerror", None) or err
+            why = (isinstance(err, OSError) and err.strerror) or err
             self._fail(f"no connection ({why}): check host, port, tls and the broker")
             return
         while not self._stop.is_set():
-            if client.loop(_TURN_S):
+            if client.loop(_LOOP_S):
                 self._fail("the connection is lost: check the broker and the network")
                 break
         client.disconnect()
 
     def _fail(self, why: str) -> None:
-        self._failure = self._failure or why  # the first reason is the reason
+        self._failure = self._failure or why  # later failures follow from the first
 
     def _connected(
         self,
@@ -180,7 +180,7 @@ class Subscription:
     def _received(
         self, _client: Client, _userdata: object, message: MQTTMessage
     ) -> None:
-        # What the broker kept from before is of unknown age, and seen already.
+        # A retained message is of unknown age, and may have been received before.
         if not message.retain:
             self._messages.append(Message(self._clock(), bytes(message.payload)))
 

@@ -1,9 +1,8 @@
-"""A program of somebody else's whose lines are read, and that never outlives us.
+"""A program whose output lines are read, and which never outlives this process.
 
-It runs in a process group of its own, so that what it starts ends with it. Its
-standard input is a pipe from here on which the kernel is asked to kill that
-group when our end closes: also when this process is killed, with nothing left
-running here or there that could do it.
+It runs in a process group of its own, so that its children end with it. Its standard
+input is a pipe from this process, on which the kernel kills that group when our end
+closes. So the group also ends when this process is killed.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ from typing import IO, Final
 from sensorml.errors import BusError
 
 END_S: Final = 2.0
-"""How long it may take to end after SIGTERM."""
+"""The time that it has to end after SIGTERM."""
 
 _CHUNK_BYTES: Final = 65_536
-_CHUNKS: Final = 16  # in one go, so that one that never stops is not read for ever
+_CHUNKS: Final = 16  # per read, because a program may never pause
 _TAIL_BYTES: Final = 4096
-_SAID_CHARACTERS: Final = 200
+_SHOWN_CHARACTERS: Final = 200
 
 
 class Program:
-    """One run of a program, from its start to its end."""
+    """One running program."""
 
     def __init__(self, command: Sequence[str], *, max_line_bytes: int) -> None:
         """Start it.
@@ -45,14 +44,14 @@ class Program:
         self._skipping = False
         self._tail = b""
         with ExitStack() as undo:
-            theirs, self._leash = os.pipe()
-            undo.callback(os.close, self._leash)
+            program_end, self._our_end = os.pipe()
+            undo.callback(os.close, self._our_end)
             with ExitStack() as passed:
-                passed.callback(os.close, theirs)
+                passed.callback(os.close, program_end)
                 try:
                     self._process = subprocess.Popen(  # noqa: S603 - as configured
                         command,
-                        stdin=theirs,
+                        stdin=program_end,
                         stdout=subprocess.PIPE,
                         stderr=subprocess.PIPE,
                         process_group=0,
@@ -63,11 +62,11 @@ class Program:
                         f"{self.name}: it cannot be started ({err.strerror}): install "
                         "it, or correct command",
                     ) from err
-                # These settings belong to the pipe, which the program now has too.
-                fcntl.fcntl(theirs, fcntl.F_SETOWN, -self._process.pid)
-                fcntl.fcntl(theirs, fcntl.F_SETSIG, signal.SIGKILL)
-                flags = fcntl.fcntl(theirs, fcntl.F_GETFL)
-                fcntl.fcntl(theirs, fcntl.F_SETFL, flags | os.O_ASYNC)
+                # These settings belong to the pipe, which the program shares.
+                fcntl.fcntl(program_end, fcntl.F_SETOWN, -self._process.pid)
+                fcntl.fcntl(program_end, fcntl.F_SETSIG, signal.SIGKILL)
+                flags = fcntl.fcntl(program_end, fcntl.F_GETFL)
+                fcntl.fcntl(program_end, fcntl.F_SETFL, flags | os.O_ASYNC)
             undo.pop_all()
         for stream in self._streams:
             os.set_blocking(stream.fileno(), False)
@@ -80,44 +79,44 @@ class Program:
         return out, err
 
     def lines(self) -> list[bytes]:
-        """Return the lines that have come, without waiting.
+        """Return the lines since the last call, without waiting.
 
-        What it wrote behind its last newline when it ended is no whole line.
+        Text behind the last newline of a program that has ended is left out.
 
         Raises:
             BusError: it has ended or closed its output, and every line is read.
         """
-        self._listen()
+        self._read_stderr()
         written, ended = _available(self._streams[0])
         lines = self._cut(written)
         if ended and not lines:
             how = self._how()
-            self._listen()  # it may have said why after its last line
-            raise BusError(f"{self.name}: {how}{self._last_words()}")
+            self._read_stderr()  # stderr may give the reason
+            raise BusError(f"{self.name}: {how}{self._last_message()}")
         return lines
 
     def end(self) -> None:
-        """Ask it to end, kill what is left of it after END_S, and free the rest."""
+        """Stop it: SIGTERM, then SIGKILL to the whole group after END_S."""
         if self._process.returncode is not None:
             return
-        # Not reaped before its group is killed: until then its number is its own.
+        # It is reaped only after its group is killed: until then its id is not reused.
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGTERM)
         self._wait(END_S)
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        os.close(self._leash)
+        os.close(self._our_end)
         for stream in self._streams:
             stream.close()
 
-    def _listen(self) -> None:
-        """Take what it has printed on stderr, so that it never fills up."""
-        said, _ = _available(self._streams[1])
-        self._tail = (self._tail + said)[-_TAIL_BYTES:]
+    def _read_stderr(self) -> None:
+        """Read its stderr, so that the pipe never fills up."""
+        text, _ = _available(self._streams[1])
+        self._tail = (self._tail + text)[-_TAIL_BYTES:]
 
     def _cut(self, written: bytes) -> list[bytes]:
-        """Return the whole lines, and keep what has no newline yet."""
+        """Return the whole lines, and keep the text after the last newline."""
         *lines, rest = (self._line + written).split(b"\n")
         if lines and self._skipping:
             del lines[0]
@@ -131,7 +130,7 @@ class Program:
         return [line for line in lines if line.strip() and len(line) <= most]
 
     def _wait(self, seconds: float) -> bool:
-        """Wait for its end; leave it to be reaped."""
+        """Wait for its end, without reaping it."""
         descriptor = os.pidfd_open(self._process.pid)
         try:
             return bool(select.select([descriptor], [], [], seconds)[0])
@@ -139,7 +138,7 @@ class Program:
             os.close(descriptor)
 
     def _how(self) -> str:
-        """Say how it ended; its output may have closed a moment before."""
+        """Return how it ended; its output may have closed a moment before."""
         self._wait(0.1)
         flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
         result = os.waitid(os.P_PID, self._process.pid, flags)
@@ -147,19 +146,19 @@ class Program:
             return "it closed its output"
         if result.si_code == os.CLD_EXITED:
             return f"it ended with exit code {result.si_status}"
-        return f"it died of {signal.Signals(result.si_status).name}"
+        return f"it was killed by {signal.Signals(result.si_status).name}"
 
-    def _last_words(self) -> str:
-        """Return the last line on its stderr, or what to do."""
+    def _last_message(self) -> str:
+        """Return the last line of its stderr, and the cure."""
         lines = [each for each in self._tail.splitlines() if each.strip()]
         if not lines:
-            return ": run it by hand to see why"
+            return ": run it by hand to find the reason"
         text = "".join(filter(str.isprintable, lines[-1].decode(errors="replace")))
-        return f' (it said "{text.strip()[:_SAID_CHARACTERS]}"): run it by hand'
+        return f' ("{text.strip()[:_SHOWN_CHARACTERS]}"): run it by hand'
 
 
 def _available(stream: IO[bytes]) -> tuple[bytes, bool]:
-    """Return what is there, and whether nothing will follow."""
+    """Return the available bytes, and whether the stream has ended."""
     chunks: list[bytes] = []
     with suppress(BlockingIOError):
         for _ in range(_CHUNKS):

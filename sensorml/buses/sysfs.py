@@ -1,7 +1,8 @@
-"""Sensors that the kernel reads: one number in a file, found by name.
+"""Attribute files of sensors that a kernel driver reads; failures are errors.
 
-The kernel numbers devices in the order in which it meets them, so a folder is
-looked for by the name in it each time a driver starts.
+The kernel numbers devices in the order in which it detects them, so a device is
+found by its name each time a driver starts. (`hardware.tree` reads facts, whose
+absence is no error.)
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ from sensorml.errors import BusError, SensorError
 ROOT: Final = Path("/sys")
 
 _CURES = {
-    errno.ENOENT: "it is gone: check the wiring and the device's driver (dmesg)",
+    errno.ENOENT: "no such file: check the wiring and the device's driver (dmesg)",
     errno.EACCES: "access denied: check the file's permissions",
     errno.EPERM: "access denied: check the file's permissions",
-    errno.EIO: "the device did not answer properly: check its wiring",
-    errno.EAGAIN: "no value yet: try again later",
-    errno.ENODATA: "no value: the channel is switched off",
-    errno.EBUSY: "somebody else uses it (a buffer is on?): stop that",
+    errno.EIO: "the device did not answer correctly: check its wiring",
+    errno.EAGAIN: "no value yet: wait",
+    errno.ENODATA: "no value: switch the channel on",
+    errno.EBUSY: "the device is in use: stop the program that reads it, or its buffer",
 }
 
 
 def text(path: Path) -> str:
-    """Return what is in the file, without the newline.
+    """Return the text of the file, without the newline.
 
     Raises:
         BusError: it cannot be read.
@@ -45,41 +46,41 @@ def number(path: Path) -> float:
 
     Raises:
         BusError: it cannot be read.
-        SensorError: something else is in it.
+        SensorError: it holds no number.
     """
     return parsed(text(path), str(path))
 
 
-def parsed(found: str, where: str) -> float:
-    """Return the number that a text is.
+def parsed(value: str, where: str) -> float:
+    """Return the number in a text; `where` is for messages.
 
     Raises:
-        SensorError: it is something else.
+        SensorError: it is no number.
     """
     with contextlib.suppress(ValueError):
-        if math.isfinite(value := float(found)):
-            return value
-    what = f"holds {found[:40]!r}" if found else "is empty"
-    raise SensorError(f"{where}: {what}, and no number: check the wiring of the sensor")
+        if math.isfinite(number := float(value)):
+            return number
+    what = f"{value[:40]!r} is no number" if value else "no number, it is empty"
+    raise SensorError(f"{where}: {what}: check the wiring of the sensor")
 
 
-def find(folder: Path, pattern: str, wanted: str, label: str = "") -> Path:
-    """Return the device that is called `wanted`, or whose file `label` says so.
+def find(folder: Path, pattern: str, name: str, label: str = "") -> Path:
+    """Return the device with this name, or with this name in its file `label`.
 
     Raises:
-        BusError: there is none; the message names those that there are.
+        BusError: there is none; the message lists the devices.
     """
-    known: list[str] = []
+    others: list[str] = []
     for device in sorted(folder.glob(pattern)):
         names = [device.name]
         if label and (device / label).is_file():
             names.append(text(device / label))
-        if wanted in names:
+        if name in names:
             return device
-        known.append(" = ".join(names))
-    there = ", ".join(known) if known else f"no {pattern}"
+        others.append(" = ".join(names))
+    present = ", ".join(others) if others else f"no {pattern}"
     raise BusError(
         errno.ENODEV,
-        f"{folder}: there is no {wanted!r}, but {there}: correct the name, or load "
+        f"{folder}: there is no {name!r}, but {present}: correct the name, or load "
         "the device's driver (dtoverlay)",
     )

@@ -1,10 +1,10 @@
 """lgpio's pins below gpiozero, on any chip of any board.
 
-gpiozero knows Raspberry Pis: it has the names of their lines, and on a Pi 5 it
-takes gpiochip4 if there is one, else gpiochip0. Here the chip is told, and a
-board that is no Raspberry Pi has its lines by number alone.
+gpiozero supports Raspberry Pis: it has the names of their lines, and on a Pi 5 it
+uses gpiochip4 if it exists, else gpiochip0. Here the chip is a parameter, and the
+lines of any other board are found by number only.
 
-Importing this imports lgpio, which makes its FIFO at once.
+An import of this module imports lgpio, which creates its FIFO at once.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from gpiozero.pins.lgpio import LGPIOFactory, LGPIOPin
 class _Pin(LGPIOPin):  # type: ignore[misc]  # gpiozero comes without types
     """A pin whose duty cycle is not rounded to whole per cent.
 
-    A servo's whole way is 5 % of its 20 ms.
+    The full range of a servo is 5 % of its 20 ms.
     """
 
     _number: int
-    _pwm: tuple[float, float] | None  # Hz, per cent; its parent's
+    _pwm: tuple[float, float] | None  # Hz, per cent; set by the parent class
 
     def __init__(self, factory: PiChip, info: PinInfo) -> None:
         try:
@@ -35,7 +35,7 @@ class _Pin(LGPIOPin):  # type: ignore[misc]  # gpiozero comes without types
             user = lgpio.gpio_get_line_info(factory.handle, self._number)[_USER]
             if not user:
                 raise
-            raise lgpio.error(f'{err.value}, "{user}" has it') from err
+            raise lgpio.error(f'{err.value}, held by "{user}"') from err
 
     def _set_state(self, value: float) -> None:
         if self._pwm:
@@ -46,7 +46,7 @@ class _Pin(LGPIOPin):  # type: ignore[misc]  # gpiozero comes without types
 
 
 class PiChip(LGPIOFactory):  # type: ignore[misc]  # gpiozero comes without types
-    """The chip of a Raspberry Pi's header; None: the one that gpiozero takes."""
+    """The chip of a Raspberry Pi's header; None: gpiozero's choice."""
 
     def __init__(self, chip: int | None = None) -> None:
         super().__init__(chip=chip)
@@ -58,12 +58,12 @@ class PiChip(LGPIOFactory):  # type: ignore[misc]  # gpiozero comes without type
 
 
 class PlainChip(PiChip):
-    """A chip whose lines have numbers and nothing more."""
+    """A chip whose lines have numbers, but no names."""
 
     def __init__(self, chip: int) -> None:
         super().__init__(chip)
-        # gpiozero's local factories share these, and a line's number is only
-        # unique on its chip.
+        # gpiozero's local factories share these, but a line's number is unique
+        # only on its chip.
         self.pins: dict[PinInfo, _Pin] = {}
         self._reservations: dict[PinInfo, list[object]] = defaultdict(list)
         self._lines = _Lines(int(lgpio.gpio_get_chip_info(self.handle)[1]))
@@ -73,7 +73,7 @@ class PlainChip(PiChip):
 
 
 class _Lines:
-    """Stands where gpiozero has a board: finds pins by number or "GPIO<number>"."""
+    """The replacement of gpiozero's board: finds pins by number or "GPIO<number>"."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -88,27 +88,27 @@ class _Lines:
 
 
 def open_chip(chip: int | None) -> PiChip:
-    """Open the header's chip; None: whichever a Raspberry Pi has.
+    """Open the header's chip; None: that of a Raspberry Pi.
 
     Raises:
-        PinUnknownPi: no chip is named and this is no Raspberry Pi.
+        PinUnknownPi: no chip is given, and this is no Raspberry Pi.
         lgpio.error: it cannot be opened.
     """
-    found = PiChip(chip)
+    opened = PiChip(chip)
     try:
-        _ = found.board_info
+        _ = opened.board_info
     except PinUnknownPi:
-        found.close()
+        opened.close()
         if chip is None:
             raise
         return PlainChip(chip)
-    return found
+    return opened
 
 
 def labelled(chips: Iterable[int]) -> dict[str, list[tuple[int, int]]]:
-    """Return where every label that the kernel gives a line is: (chip, number).
+    """Return the lines, as (chip, number), of every label that the kernel gives.
 
-    A chip that may not be opened is left out.
+    A chip that cannot be opened is left out.
     """
     places: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for chip in chips:
@@ -128,4 +128,4 @@ def labelled(chips: Iterable[int]) -> dict[str, list[tuple[int, int]]]:
 
 _NAME: Final = 3
 _USER: Final = 4
-"""lgpio returns status, number, flags, name and user of a line."""
+"""Indices of the tuple (status, number, flags, name, user) that lgpio returns."""

@@ -1,9 +1,9 @@
-"""Where GPIO pins come from, and what lines are called; gpiozero's importer.
+"""The factories of GPIO pins, by gpiozero.
 
 A line is written as BCM number (17, "GPIO17"), as pin of the 40-pin header
 ("BOARD11", "J8:11") or, on boards that are no Raspberry Pi, as the number on
-the header's chip or by the kernel's own name for it ("label:P9_12", as gpioinfo
-shows it). `line_of` turns what means the same into the same.
+the header's chip or by its kernel label ("label:P9_12", as in gpioinfo).
+`names.line_of` returns one canonical name for each line.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class Info(Protocol):
     """The part of `gpiozero.PinInfo` that is used here."""
 
     pull: str
-    """The resistor that is on the board: "up", or "" for none."""
+    """The direction of a resistor on the board: "up", or "" for none."""
 
 
 class Pin(Protocol):
-    """The part of `gpiozero.Pin` that is used here; it comes without types."""
+    """The part of `gpiozero.Pin` that is used here; gpiozero has no types."""
 
     info: Info
     function: str
@@ -54,49 +54,49 @@ class Factory(Protocol):
     def release_pins(self, reserver: object, *names: str) -> None: ...
 
 
-def _whichever() -> int | None:
+def _no_chip() -> int | None:
     return None
 
 
 class _Header:
-    """Which chip the plain numbers mean; None: the one that gpiozero takes."""
+    """The chip of plain line numbers; None: gpiozero's choice."""
 
-    find: Callable[[], int | None] = staticmethod(_whichever)
+    find: Callable[[], int | None] = staticmethod(_no_chip)
 
 
 def use_chip(find: Callable[[], int | None]) -> None:
-    """Say how N of the header's /dev/gpiochipN is found, before a line is opened.
+    """Set the function that finds N of the header's /dev/gpiochipN.
 
-    `find` is called with the first line, if this machine has any chip.
+    It is called when the first line is opened, if this machine has any chip.
     """
     _Header.find = staticmethod(find)
 
 
 def find(line: LineName) -> tuple[Factory, LineName]:
-    """Return who makes the pin of a line, and what it calls that pin.
+    """Return the factory of a line's pin, and the name of the pin there.
 
     Raises:
-        ValueError: there is no such line.
+        OptionError: there is no such line.
         BusError: GPIO cannot be opened, or no line has that label.
     """
-    known = line_of(line)
+    name = line_of(line)
     header = factory()
-    if isinstance(known, int) or not known.startswith(LABEL):
-        return header, known
-    places = {} if is_simulated(header) else _labelled()
-    label = known.removeprefix(LABEL)
-    found = places.get(label, [])
-    if len(found) != 1:
-        what = "two lines have" if found else "no line has"
-        cure = "use a number" if found or not places else nearest(label, places)
+    if isinstance(name, int) or not name.startswith(LABEL):
+        return header, name
+    lines = {} if is_simulated(header) else _labelled()
+    label = name.removeprefix(LABEL)
+    matches = lines.get(label, [])
+    if len(matches) != 1:
+        what = "two lines have" if matches else "no line has"
+        cure = "use a number" if matches or not lines else nearest(label, lines)
         raise BusError(f"GPIO {line}: {what} this label: {cure}")
-    chip, number = found[0]
+    chip, number = matches[0]
     return (header if chip == getattr(header, "chip", None) else _other(chip)), number
 
 
 @cache
 def factory() -> Factory:
-    """Return who makes the header's pins; opened with the first call."""
+    """Return the factory of the header's pins; the first call opens it."""
     return open_factory(DEV)
 
 
@@ -119,18 +119,18 @@ def _numbers(dev: Path) -> list[int]:
     return sorted(int(name) for name in names if name.isdecimal())
 
 
-def is_simulated(made_by: Factory) -> bool:
+def is_simulated(factory: Factory) -> bool:
     from gpiozero.pins.mock import MockFactory
 
-    return isinstance(made_by, MockFactory)
+    return isinstance(factory, MockFactory)
 
 
 def open_factory(dev: Path) -> Factory:
     """Open the GPIO of this machine, whose device nodes are in `dev`.
 
-    lgpio where there is a chip, a simulation where there is none; the
-    environment's GPIOZERO_PIN_FACTORY decides otherwise. gpiozero's own search
-    would go on to libraries that fail later and less clearly.
+    This is lgpio if there is a chip, else a simulation, unless the environment
+    variable GPIOZERO_PIN_FACTORY is set. gpiozero's own search would continue with
+    libraries that fail later and with unclear messages.
 
     Raises:
         BusError: lgpio is missing, or the chip cannot be opened.
@@ -138,22 +138,22 @@ def open_factory(dev: Path) -> Factory:
     chips = [] if "GPIOZERO_PIN_FACTORY" in os.environ else _numbers(dev)
     header = _Header.find() if chips else None
     try:
-        with _room_for_lgpio():
+        with _lgpio_folder():
             return _choose(chips, header)
     except ImportError as err:
         raise BusError(
             f"GPIO: {err}: install it with pip install 'sensorml[gpio]'"
         ) from err
     except failures() as err:
-        wanted = chips if header is None else [header]
-        nodes = [dev / f"gpiochip{number}" for number in wanted]
+        numbers = chips if header is None else [header]
+        nodes = [dev / f"gpiochip{number}" for number in numbers]
         denied = [node for node in nodes if not os.access(node, os.R_OK | os.W_OK)]
         cure = (
             f"no access to {denied[0]}: add this user to the group gpio"
             if denied
-            else "GPIOZERO_PIN_FACTORY=mock simulates the lines"
+            else "check the driver (dmesg), or set GPIOZERO_PIN_FACTORY=mock"
         )
-        raise BusError(f"GPIO cannot be opened: {_said_by(err)}: {cure}") from err
+        raise BusError(f"GPIO cannot be opened: {_message_of(err)}: {cure}") from err
 
 
 def _choose(chips: list[int], header: int | None) -> Factory:
@@ -164,7 +164,7 @@ def _choose(chips: list[int], header: int | None) -> Factory:
 
         Device.ensure_pin_factory()
         chosen = Device.pin_factory
-        Device.pin_factory = None  # or gpiozero lets go of every line at exit
+        Device.pin_factory = None  # or gpiozero releases every line at exit
     elif not chips:
         chosen = MockFactory()
     else:
@@ -177,12 +177,12 @@ def _choose(chips: list[int], header: int | None) -> Factory:
 
 
 @contextmanager
-def _room_for_lgpio() -> Iterator[None]:
-    """Give lgpio a folder of its own while it is imported, and stay where we are.
+def _lgpio_folder() -> Iterator[None]:
+    """Give lgpio a folder of its own during its import, and keep the working folder.
 
-    It makes a FIFO in $LG_WD, opens it and leaves it there, where another user's
-    would keep it from being imported; and it takes the process along, to whom
-    every relative path would then mean something else.
+    lgpio makes a FIFO in $LG_WD, opens it and leaves it there; a FIFO of another
+    user would make the import fail. It also changes the working folder, which would
+    change the meaning of every relative path.
     """
     with ExitStack() as stack:
         stack.callback(os.chdir, Path.cwd())
@@ -195,7 +195,7 @@ def _room_for_lgpio() -> Iterator[None]:
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """Name what gpiozero and what is below it raise; lgpio has its own root."""
+    """Return the exceptions of gpiozero and of the libraries below it."""
     from gpiozero import GPIOZeroError
 
     error = getattr(sys.modules.get("lgpio"), "error", OSError)
@@ -204,24 +204,24 @@ def failures() -> tuple[type[Exception], ...]:
 
 @contextmanager
 def as_bus_error(line: LineName) -> Iterator[None]:
-    """Turn what gpiozero and lgpio raise into a BusError that names the line."""
+    """Turn exceptions of gpiozero and lgpio into a BusError that names the line."""
     try:
         yield
     except BusError:
         raise
     except ValueError as err:
-        raise _told(line, err) from err
+        raise _line_error(line, err) from err
     except failures() as err:
-        raise _told(line, err) from err
+        raise _line_error(line, err) from err
 
 
-def _told(line: LineName, err: Exception) -> BusError:
+def _line_error(line: LineName, err: Exception) -> BusError:
     return BusError(
-        f"GPIO {line}: {_said_by(err)}: name a free line by BCM number (17), header "
-        'pin ("BOARD11") or name ("GPIO17"); gpioinfo shows who holds which'
+        f"GPIO {line}: {_message_of(err)}: name a free line by BCM number (17), header "
+        'pin ("BOARD11") or name ("GPIO17"); gpioinfo lists the holders'
     )
 
 
-def _said_by(err: Exception) -> str:
-    """Return what an error says; lgpio's puts it in quotes."""
+def _message_of(err: Exception) -> str:
+    """Return the message of an error; str() of lgpio's would add quotes."""
     return str(getattr(err, "value", err))

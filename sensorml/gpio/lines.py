@@ -1,23 +1,23 @@
-"""GPIO lines that are driven or listened to; `gpiopins` says how they are named.
+"""GPIO lines as outputs and inputs; `gpio.names` has their names.
 
-The pins of gpiozero are used without its devices, because a device gives its
-line back as a floating input when it is collected, and again at exit.
+The pins of gpiozero are used without its devices, because a device turns its line
+into a floating input when it is collected, and again at exit.
 
-What holds an output, from best to worst:
+The level of an output, from the safest situation to the least safe:
 
-- While the process lives, also after `OutputLine.close`: the line is driven.
+- While the process runs, also after `OutputLine.close`: the line is driven.
 - After the process, on Raspberry Pi kernels: the line stays driven at its last
   level (pinctrl_bcm2835/rp1 `persist_gpio_outputs`, on unless config.txt says
   `dtparam=strict_gpiod`).
 - After the process, on other kernels: the line becomes an input. `open_output`
-  has set its pull towards the safe level, and pulls outlive the process. That
-  is some 50 kΩ: enough for a transistor, not for a relay board with its own
-  pull the other way.
-- At boot and without power nothing of this holds. Where it matters, wire it: an
-  external pull, or a relay that drops out in the safe position.
+  has set its pull towards the safe level, and pulls remain after the process. A
+  pull has about 50 kΩ: enough for a transistor, not for a relay board with its own
+  pull in the other direction.
+- At boot and without power the level is undefined. Where it matters, use hardware:
+  an external pull, or a relay that drops out in the safe position.
 
-A process that is killed leaves the level that was last set: `failsafe` is there
-for what comes then.
+A process that is killed leaves the line at its last level; `alarms.fail_safe` then
+sets the safe one.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _SECOND_NS = 1_000_000_000
 
 
 class _ClaimedLine:
-    """Ours for as long as it is open: a second claim on the line fails."""
+    """A line that is claimed until it is closed: a second claim fails."""
 
     def __init__(self, line: LineName, active: Level) -> None:
         self._line = line
@@ -56,11 +56,11 @@ class _ClaimedLine:
         return f"this program (as {self._line!r})"
 
     def _conflicts_with(self, _other: object) -> bool:
-        return True  # gpiozero asks this of two that want one line
+        return True  # gpiozero calls this for a second claim
 
     @property
     def value(self) -> bool:
-        """Whether the line is at its active level just now, bounces and all."""
+        """Return whether the line is at its active level now, bounces included."""
         with as_bus_error(self._line):
             return bool(self._pin.state) == self._high_is_on
 
@@ -85,7 +85,7 @@ class OutputLine(_ClaimedLine):
             raise
 
     def set(self, on: bool) -> None:
-        """Drive the line.
+        """Drive the line to its active (on) or inactive level.
 
         Raises:
             BusError: the line cannot be driven, or is closed.
@@ -96,7 +96,7 @@ class OutputLine(_ClaimedLine):
             self._pin.state = self._level(on)
 
     def close(self, safe: bool) -> None:
-        """Leave the line at its safe level, driven, and let others open it."""
+        """Set the safe level, keep driving it, and release the claim."""
         if self._open:
             try:
                 self.set(safe)
@@ -113,7 +113,7 @@ class OutputLine(_ClaimedLine):
 
 
 class InputLine(_ClaimedLine):
-    """A line that is listened to; made by `open_input` and `open_interrupt`."""
+    """A line whose edges are observed; made by `open_input` and `open_interrupt`."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class InputLine(_ClaimedLine):
             raise
 
     def close(self) -> None:
-        """Stop listening. Harmless when repeated."""
+        """Stop observing the line. A second call does nothing."""
         if self._open:
             try:
                 with as_bus_error(self._line):
@@ -167,7 +167,7 @@ class PwmLine(_ClaimedLine):
             raise
 
     def set(self, duty: float) -> None:
-        """Be high for this share of every period, from the next one on.
+        """Set the share of each period that is high, from the next period on.
 
         Raises:
             BusError: the line cannot be driven, or is closed.
@@ -178,7 +178,7 @@ class PwmLine(_ClaimedLine):
             self._pin.state = duty
 
     def close(self) -> None:
-        """Leave the line low, driven, and let others open it."""
+        """Set the line low, keep driving it, and release the claim."""
         if self._open:
             try:
                 with as_bus_error(self._line):
@@ -191,13 +191,13 @@ class PwmLine(_ClaimedLine):
 def open_output(
     line: LineName, *, active: Level, initial: bool, safe: bool | None = None
 ) -> OutputLine:
-    """Drive a line; gpiozero claims it low, and sets `initial` some 0.1 ms later.
+    """Drive a line; gpiozero claims it low, and sets `initial` about 0.1 ms later.
 
-    `active` is the level that means on. `safe` is where the pull goes that holds
-    the line when nobody drives it; by default where `initial` is.
+    `active` is the level that means on. `safe` is the direction of the pull that
+    holds the line when no program drives it; by default that of `initial`.
 
     Raises:
-        BusError: no access, no such line, or somebody else has it.
+        BusError: no access, no such line, or another program holds it.
     """
     return OutputLine(
         line, active=active, initial=initial, safe=initial if safe is None else safe
@@ -205,10 +205,10 @@ def open_output(
 
 
 def open_pwm(line: LineName, *, frequency_hz: float) -> PwmLine:
-    """Make pulses on a line by lgpio's own thread, 0.1 to 10 000 a second.
+    """Output pulses, 0.1 to 10 000 per second, from lgpio's own thread.
 
     Raises:
-        BusError: no access, no such line, or somebody else has it.
+        BusError: no access, no such line, or another program holds it.
     """
     return PwmLine(line, frequency_hz=frequency_hz)
 
@@ -223,16 +223,16 @@ def open_input(
     edges: Edges = "both",
     clock: Callable[[], int] = time.monotonic_ns,
 ) -> InputLine:
-    """Listen to a line.
+    """Observe the edges of a line.
 
-    `on_change` is called with True when the line becomes active and False when
-    it no longer is, and with the time of the edge: the kernel's, monotonic, ns.
-    That is on a thread of lgpio's: it must return at once. `active` is the level
-    that means True; by default the one that the pull is not, so True is a
-    pressed button. A level counts, and is told, when it has lasted `bounce_s`.
+    `on_change` is called with True when the line becomes active and with False when
+    it becomes inactive, and with the kernel's time of the edge (monotonic, ns). It is
+    called on a thread of lgpio, so it must return at once. `active` is the level that
+    means True; by default the level opposite to the pull, so that True is a pressed
+    button. A level is reported after it has lasted `bounce_s`.
 
     Raises:
-        BusError: no access, no such line, or somebody else has it.
+        BusError: no access, no such line, or another program holds it.
     """
     return InputLine(
         line,
@@ -247,36 +247,36 @@ def open_input(
 def _dated(
     on_change: OnChange, bounce_s: float, clock: Callable[[], int]
 ) -> Callable[[float, bool], None]:
-    """Turn an edge's ticks into its time, by `clock` if they are another clock's.
+    """Return a callback that turns the ticks of an edge into its time.
 
-    lgpio adds the time that it waited to them (lgPthAlerts.c, xDebWatEvt).
+    Ticks of another clock are replaced by the time of the call. lgpio adds the
+    bounce time to the ticks (lgPthAlerts.c, xDebWatEvt), so it is subtracted.
     """
     bounce_ns = round(bounce_s * 1e9)
 
-    def told(ticks_s: float, is_active: bool) -> None:
+    def changed(ticks_s: float, is_active: bool) -> None:
         now_ns, at_ns = clock(), round(ticks_s * 1e9)
         if not now_ns - _SECOND_NS < at_ns <= now_ns:
             at_ns = now_ns
         on_change(is_active, at_ns - bounce_ns)
 
-    return told
+    return changed
 
 
 def open_interrupt(line: LineName, on_rise: Callable[[float], None]) -> InputLine:
-    """Listen to a line that a chip drives, and that rises when it has something.
+    """Observe the interrupt line of a chip, which rises when data are ready.
 
-    `on_rise` is called on a thread of lgpio's and must return at once; it is
-    given the kernel's time of the edge in s. That is CLOCK_MONOTONIC since Linux
-    5.7 (include/uapi/linux/gpio.h), another clock before and with other
-    libraries than lgpio.
+    `on_rise` is called on a thread of lgpio and must return at once; its argument is
+    the kernel's time of the edge in s. The clock is CLOCK_MONOTONIC since Linux 5.7
+    (include/uapi/linux/gpio.h), and another clock before, or with other libraries.
 
     Raises:
-        BusError: no access, no such line, or somebody else has it.
+        BusError: no access, no such line, or another program holds it.
     """
     return InputLine(
         line,
         on_edge=lambda ticks, _is_active: on_rise(ticks),
-        pull="down",  # so that a wire that has come off is still, and not an aerial
+        pull="down",  # a loose wire then reads low instead of picking up noise
         active="high",
         bounce_s=0,
         edges="rising",
@@ -284,9 +284,9 @@ def open_interrupt(line: LineName, on_rise: Callable[[float], None]) -> InputLin
 
 
 def simulated() -> bool:
-    """Whether lines are only simulated, this machine having none.
+    """Return whether lines are simulated, because this machine has none.
 
     Raises:
-        BusError: there are GPIO chips, but they cannot be opened.
+        BusError: this machine has GPIO chips, but they cannot be opened.
     """
     return is_simulated(factory())

@@ -22,7 +22,7 @@ _PI_4B: Final = 0xC03111
 
 
 def line_of(name: LineName) -> LineName:
-    """Return the one name of a line: its number, or "label:…". No hardware.
+    """Return the canonical name of a line: its number, or "label:…". No hardware.
 
     >>> line_of("BOARD11"), line_of("j8:11"), line_of("GPIO17"), line_of(" 17")
     (17, 17, 17, 17)
@@ -51,8 +51,8 @@ def line_of(name: LineName) -> LineName:
         raise OptionError(what, f"use one of {_words(lines)}")
     cure = nearest(word, [name for name in lines if name.startswith(("GP", "BO"))])
     if not cure.startswith("did") or word.startswith(("GPIO", "BOARD")):
-        cure = f"use one of {_words(lines)};"  # it is the number that is wrong
-    cure += f' write "{LABEL}…" for a name that gpioinfo shows'
+        cure = f"use one of {_words(lines)};"  # only the number is wrong
+    cure += f' write "{LABEL}…" for a label that gpioinfo lists'
     raise OptionError(f"there is no line {text!r}", cure)
 
 

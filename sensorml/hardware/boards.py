@@ -1,6 +1,6 @@
-"""The types of boards/*.toml and delegates/*.toml, and which board this is.
+"""Boards: the types of boards/*.toml, and the identification of this board.
 
-A descriptor is data: a closed vocabulary, no expressions. A file of the same
+A descriptor is data, with a closed vocabulary and no expressions. A file of the same
 name in a later folder (/etc/sensorml) replaces the shipped one.
 """
 
@@ -34,13 +34,13 @@ NodePath = Annotated[
         examples=["/dev/galcore", "/dev/accel/accel0", "/dev/dri/renderD128"],
     ),
 ]
-"""A node that `devices.accelerators` looks for."""
+"""A node that `devices.accelerators` can find."""
 
 NO_MATCH = (-1, 0)
 
 
 class Match(Table, frozen=True, kw_only=True):
-    """Conditions on the machine. Each that is given must hold, by any of its words."""
+    """Conditions on the machine: each key that is set must match, by any word."""
 
     always: bool = False
     dt_compatible: tuple[Text, ...] = ()
@@ -50,14 +50,14 @@ class Match(Table, frozen=True, kw_only=True):
     node: tuple[NodePath, ...] = ()
 
     def __post_init__(self) -> None:
-        given = self.always or self.dt_compatible or self.machine
-        if not (given or self.usb or self.pci or self.node):
+        has_condition = self.always or self.dt_compatible or self.machine
+        if not (has_condition or self.usb or self.pci or self.node):
             raise OptionError(
                 "is empty", "give always, dt_compatible, machine, usb, pci or node"
             )
 
     def why_not(self, facts: Facts) -> str | None:
-        """Say what is missing, or return None when everything holds."""
+        """Return the condition that does not hold, or None if all hold."""
         if self.dt_compatible and not set(self.dt_compatible) & {*facts.dt_compatible}:
             return f"device tree is not {_either(self.dt_compatible)}"
         if self.machine and facts.machine not in self.machine:
@@ -72,10 +72,10 @@ class Match(Table, frozen=True, kw_only=True):
         return None
 
     def rank(self, facts: Facts) -> tuple[int, int]:
-        """Say how specific the match is; more is greater, `NO_MATCH` is none.
+        """Return how specific the match is; `NO_MATCH` if a condition does not hold.
 
-        A device tree lists the board before its family before its SoC, so the
-        earlier a word stands there, the more it says.
+        A device tree lists the board before its family before its SoC, so an earlier
+        word is more specific.
         """
         if self.why_not(facts) is not None:
             return NO_MATCH
@@ -98,19 +98,19 @@ class I2c(Table, frozen=True, kw_only=True):
 
 
 class Gpio(Table, frozen=True, kw_only=True):
-    """The GPIO chip of the board's header, by label: its number moves."""
+    """The GPIO chip of the board's header, by label, because its number changes."""
 
     chip_label: Text
 
 
 class BoardCpu(Table, frozen=True, kw_only=True):
-    """Interpreter threads that leave a core to the sensors."""
+    """The number of interpreter threads that leaves a core for the sensors."""
 
     threads: Annotated[int, Meta(ge=1)]
 
 
 class BoardTable(Table, frozen=True, kw_only=True):
-    """What a file in boards/ may hold; a key that is not known stays out."""
+    """The keys of a file in boards/."""
 
     title: Text
     match: Match
@@ -148,7 +148,10 @@ def identify(facts: Facts, known: Mapping[str, Board]) -> Board:
     ranks = {name: board.match.rank(facts) for name, board in known.items()}
     highest = max(ranks.values(), default=NO_MATCH)
     if highest == NO_MATCH:
-        what, cure = "none matches this machine", "restore boards/generic-linux.toml"
+        what, cure = (
+            "no board matches",
+            "restore boards/generic-linux.toml",
+        )
         raise ConfigError([Problem("boards", "", what, cure)])
     best, *others = (known[name] for name, rank in ranks.items() if rank == highest)
     problems = [
@@ -156,7 +159,7 @@ def identify(facts: Facts, known: Mapping[str, Board]) -> Board:
             str(other.path),
             "match",
             f"matches this machine as well as {best.path} does",
-            f"narrow one match, or name this file {best.path.name} to replace",
+            f"narrow one match, or name this file {best.path.name} to replace it",
         )
         for other in others
     ]
@@ -188,10 +191,10 @@ def read_tables(folders: Iterable[Path], kind: type[T]) -> dict[Path, T]:
 
 
 def _refuse_special(path: Path) -> None:
-    """Raise ConfigError for a pipe or a device: who reads one may wait for ever."""
+    """Raise ConfigError for a pipe or a device, because a read may never return."""
     try:
         ordinary = stat.S_ISREG(path.stat().st_mode)
-    except OSError:  # whoever reads it will say why
+    except OSError:  # the read reports the reason
         return
     if not ordinary:
         raise ConfigError([Problem(str(path), "", "is not a file", "remove it")])

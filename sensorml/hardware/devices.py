@@ -18,13 +18,13 @@ ACCELERATORS: Final = {
     "dev/accel": ("accel",),
     "dev/dri": ("renderD",),
 }
-"""Folders of /dev and how the names of accelerators' nodes begin there: Vivante's
-and Arm's own drivers, the kernel's accel and DRM subsystems."""
+"""Folders of /dev, and the prefixes of accelerators' nodes there: Vivante's and Arm's
+own drivers, the kernel's accel and DRM subsystems."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A device file, and what this process may do with it."""
+    """A device file, and the access of this process to it."""
 
     path: str
     exists: bool
@@ -47,7 +47,7 @@ class UsbDevice:
 
     id: str
     port: str
-    """The kernel's name of the place it is plugged in: bus-port.port…"""
+    """The kernel's name of its port: bus-port.port…"""
     bus: int
     device: int
     speed_mbps: float | None
@@ -55,7 +55,7 @@ class UsbDevice:
     product: str
     node: Node
     claimed: bool = False
-    """Whether a process uses it, through libusb: to open it now would reset it."""
+    """Whether a process uses it through libusb, so that opening it would reset it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +65,24 @@ class PciDevice:
     id: str
     slot: str
     link_gtps: float | None = None
-    """Giga-transfers a second and lane, as trained: 2.5 is the slowest, PCIe 1."""
+    """Giga-transfers per second and lane, as trained: 2.5 is the slowest, PCIe 1."""
     link_lanes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Apex:
-    """One Edge TPU on PCIe, as the gasket driver shows it."""
+    """One Edge TPU on PCIe, as reported by the gasket driver."""
 
     name: str
     node: Node
     temp_c: float | None
-    """-89.7 when the link is dead: all bits of the register read as one."""
+    """-89.7 without a link, because all bits of the register then read as one."""
     status: str
     owned: bool
     owner: int | None
-    """Process that has it open."""
+    """The process that has it open."""
     trip_points_c: tuple[float, ...]
-    """From each of these temperatures on the clock is halved once more."""
+    """The temperatures at which the clock is halved, once more at each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class I2cAdapter:
 
 def usb(tree: Tree) -> Iterator[UsbDevice]:
     ports = tree.names("sys/bus/usb/devices")
-    # usb/core/devio.c: whoever claims an interface there binds it to "usbfs".
+    # usb/core/devio.c: an interface that a program claims is bound to "usbfs".
     claimed = {
         interface.partition(":")[0]
         for interface in ports
@@ -161,13 +161,13 @@ def i2c(tree: Tree) -> Iterator[I2cAdapter]:
 
 
 def spi(tree: Tree) -> Iterator[Node]:
-    """Find what the kernel lets a process use: a device bound to spidev."""
+    """List the chip selects that processes can use: devices bound to spidev."""
     for name in tree.names("sys/class/spidev"):
         yield Node.at(tree, f"dev/{name}")
 
 
 def accelerators(tree: Tree) -> Iterator[Node]:
-    """Find the nodes of accelerators that are on neither USB nor PCI."""
+    """List the nodes of accelerators that are on neither USB nor PCI."""
     for folder, beginnings in ACCELERATORS.items():
         for name in tree.names(folder):
             if name.rstrip("0123456789") in beginnings:

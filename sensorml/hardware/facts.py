@@ -1,4 +1,4 @@
-"""What the kernel says about one machine.
+"""The facts about one machine, from its kernel.
 
 Sources: proc(5) and Documentation/ABI of the Linux kernel. The same reader
 serves the running machine and a captured tree (`sensorml probe --root DIR`).
@@ -26,7 +26,7 @@ class Cpu:
     """The processor; `cores` counts those that are online."""
 
     model: str
-    """Of every kind of core there is: "Cortex-A53 + Cortex-A73"."""
+    """The names of all kinds of cores: "Cortex-A53 + Cortex-A73"."""
     features: tuple[str, ...]
     cores: int
 
@@ -41,20 +41,20 @@ class Temperature:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything a descriptor may match on. Gathered once, never updated."""
+    """All facts that a descriptor may match. Gathered once, never updated."""
 
     root: str
     live: bool
     machine: str
-    """As `uname -m` says it; "" when it is not known."""
+    """The output of `uname -m`; "" if unknown."""
     bits: int | None
-    """Of the programs, which may be 32 under a 64-bit kernel."""
+    """The word size of programs, which may be 32 under a 64-bit kernel."""
     kernel: str
     system: str
     page_size_bytes: int | None
     model: str
     dt_compatible: tuple[str, ...]
-    """Most specific first, as the device tree orders them."""
+    """In the order of the device tree: the most specific first."""
     cpu: Cpu
     memory_bytes: int | None
     usb: tuple[devices.UsbDevice, ...]
@@ -63,15 +63,15 @@ class Facts:
     i2c: tuple[devices.I2cAdapter, ...]
     spi: tuple[devices.Node, ...]
     accelerators: tuple[devices.Node, ...]
-    """Nodes of those that are part of the SoC."""
+    """The nodes of accelerators that are part of the SoC."""
     gpio: tuple[GpioChip, ...]
     temperatures: tuple[Temperature, ...]
     throttled: tuple[str, ...]
-    """What holds a Raspberry Pi back now, or has since it was started."""
+    """Reasons that throttle a Raspberry Pi now, or did since its start."""
 
     @classmethod
     def gather(cls, root: Path = Path("/")) -> Facts:
-        """Read all facts under `root`. What is missing is empty; never raises."""
+        """Read all facts under `root`. Missing facts are empty; never raises."""
         tree = Tree.at(root)
         lines = [
             (key.strip(), value.strip())
@@ -113,8 +113,8 @@ def _machine(tree: Tree, cpuinfo: list[tuple[str, str]]) -> str:
         return arch
     if tree.live:
         return platform.machine()
-    # arch/arm64/kernel/cpuinfo.c writes just this for any processor; a 32-bit
-    # kernel calls the same processors 7.
+    # arch/arm64/kernel/cpuinfo.c writes this for any processor; a 32-bit kernel
+    # writes 7 for the same processors.
     return "aarch64" if ("CPU architecture", "8") in cpuinfo else ""
 
 
@@ -168,7 +168,7 @@ def _cpu(tree: Tree, cpuinfo: list[tuple[str, str]]) -> Cpu:
     return Cpu(" + ".join(kinds), tuple(features.split()), online or processors)
 
 
-# Arm's MIDR part numbers: a 64-bit kernel names no model in cpuinfo.
+# Arm's MIDR part numbers, because a 64-bit kernel writes no model in cpuinfo.
 _ARM_PARTS = {
     "0xd03": "Cortex-A53",
     "0xd04": "Cortex-A35",
@@ -227,5 +227,7 @@ def _throttled(tree: Tree) -> tuple[str, ...]:
     for place in places:
         bits = parse_int(tree.text(f"{place}/get_throttled"), 16)
         if bits is not None:
-            return tuple(said for bit, said in _THROTTLED.items() if bits >> bit & 1)
+            return tuple(
+                reason for bit, reason in _THROTTLED.items() if bits >> bit & 1
+            )
     return ()

@@ -1,11 +1,10 @@
-"""GPIO chips and their labels.
+"""GPIO chips, their labels, and the holders of their lines.
 
 /sys/bus/gpio lists the chips without their labels. The label is in the older
-/sys/class/gpio, where a chip's number is not that of /dev/gpiochipN but both
-hang below the same device; a kernel built without that class gives it only
-through the node (GPIO_GET_CHIPINFO_IOCTL of linux/gpio.h). Who holds a line is
-known to the node alone (GPIO_V2_GET_LINEINFO_IOCTL, since Linux 5.10); asking for
-it claims nothing.
+/sys/class/gpio, where a chip has another number than /dev/gpiochipN, but the same
+parent device. A kernel without that class gives the label only through the node
+(GPIO_GET_CHIPINFO_IOCTL of linux/gpio.h). The holder of a line is available only
+through the node (GPIO_V2_GET_LINEINFO_IOCTL, since Linux 5.10), without a claim.
 """
 
 from __future__ import annotations
@@ -24,27 +23,27 @@ _CHIPINFO = 0x8044B401  # _IOR(0xB4, 0x01, struct gpiochip_info)
 _CHIPINFO_LAYOUT = struct.Struct("32s32sI")  # name, label, lines
 _LINEINFO = 0xC100B405  # _IOWR(0xB4, 0x05, struct gpio_v2_line_info)
 _LINEINFO_LAYOUT = struct.Struct("=32s32sI4xQ176x")
-"""name, consumer, offset, flags; the rest is attributes and room for more."""
+"""name, consumer, offset, flags; then attributes and reserved bytes."""
 _USED = 1  # GPIO_V2_LINE_FLAG_USED
 
 
 @dataclass(frozen=True, slots=True)
 class GpioChip:
-    """One GPIO controller. Its number changes between kernels, its label not."""
+    """One GPIO controller. Its number may change between kernels, not its label."""
 
     name: str
     label: str
-    """What the driver calls itself; "" when the kernel does not say."""
+    """The label that its driver sets; "" if unknown."""
     lines: int | None
     usable: bool
     """Whether this process may open its node for reading and writing."""
 
 
 def gpio_chips(tree: Tree) -> Iterator[GpioChip]:
-    """List the chips that have a device file, by number."""
-    known = dict(_labelled(tree))
+    """List the chips by number."""
+    labels = dict(_labelled(tree))
     for name in tree.names("sys/bus/gpio/devices"):
-        label, lines = known.get(name) or _ask(tree, f"dev/{name}")
+        label, lines = labels.get(name) or _chip_info(tree, f"dev/{name}")
         usable = tree.access(f"dev/{name}", os.R_OK | os.W_OK)
         yield GpioChip(name, label, lines, usable)
 
@@ -55,34 +54,36 @@ def _labelled(tree: Tree) -> Iterator[tuple[str, tuple[str, int | None]]]:
         label = tree.text(f"{base}/{entry}/label")
         if not label:
             continue
-        said = label, tree.integer(f"{base}/{entry}/ngpio")
+        info = label, tree.integer(f"{base}/{entry}/ngpio")
         for sibling in tree.names(f"{base}/{entry}/device"):
             if sibling.startswith("gpiochip"):
-                yield sibling, said
+                yield sibling, info
 
 
-def _ask(tree: Tree, path: str) -> tuple[str, int | None]:
-    for raw in _asked(tree, path, _CHIPINFO, [bytes(_CHIPINFO_LAYOUT.size)]):
+def _chip_info(tree: Tree, path: str) -> tuple[str, int | None]:
+    for raw in _ioctls(tree, path, _CHIPINFO, [bytes(_CHIPINFO_LAYOUT.size)]):
         _, label, lines = _CHIPINFO_LAYOUT.unpack(raw)
         return _text(label), int(lines)
     return "", None
 
 
 class LineInfo(NamedTuple):
-    """One line of a chip, as the kernel has it just now."""
+    """The present state of one line of a chip."""
 
     name: str
-    """What the device tree calls it; "" for none."""
+    """Its name in the device tree; "" for none."""
     holder: str
-    """What the program or driver that holds it calls itself; "" when it is free."""
+    """The name of the program or driver that holds it; "" if it is free."""
 
 
 def lines(tree: Tree, chip: GpioChip) -> list[LineInfo]:
-    """Say who holds each line of a chip, by number; [] when that cannot be asked."""
-    asked = (
+    """Return the lines of a chip by number; [] if they cannot be read."""
+    requests = (
         _LINEINFO_LAYOUT.pack(b"", b"", number, 0) for number in range(chip.lines or 0)
     )
-    return [decode(raw) for raw in _asked(tree, f"dev/{chip.name}", _LINEINFO, asked)]
+    return [
+        decode(raw) for raw in _ioctls(tree, f"dev/{chip.name}", _LINEINFO, requests)
+    ]
 
 
 def decode(raw: bytes) -> LineInfo:
@@ -90,7 +91,7 @@ def decode(raw: bytes) -> LineInfo:
 
     >>> decode(_LINEINFO_LAYOUT.pack(b"GPIO17", b"lg", 17, _USED))
     LineInfo(name='GPIO17', holder='lg')
-    >>> decode(_LINEINFO_LAYOUT.pack(b"GPIO4", b"", 4, _USED))  # no name of its own
+    >>> decode(_LINEINFO_LAYOUT.pack(b"GPIO4", b"", 4, _USED))  # no consumer name
     LineInfo(name='GPIO4', holder='the kernel')
     """
     name, consumer, _, flags = _LINEINFO_LAYOUT.unpack(raw)
@@ -98,9 +99,9 @@ def decode(raw: bytes) -> LineInfo:
     return LineInfo(_text(name), holder)
 
 
-def _asked(tree: Tree, path: str, code: int, requests: Iterable[bytes]) -> list[bytes]:
-    """Ask a chip's node; [] when it cannot be opened or does not know the request."""
-    if not tree.live:  # a copied node would be a device of this machine
+def _ioctls(tree: Tree, path: str, code: int, requests: Iterable[bytes]) -> list[bytes]:
+    """Return the answers of a chip's node; [] if it cannot be read."""
+    if not tree.live:  # a copied node would open a device of this machine
         return []
     try:
         fd = os.open(f"/{path}", os.O_RDONLY | os.O_NONBLOCK)

@@ -1,4 +1,4 @@
-"""Which GPIO chip is the board's header: by label, for its number moves."""
+"""The GPIO chip of the board's header, found by label, because its number changes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from sensorml.hardware.tree import parse_int
 from sensorml.resources import folders
 
 _PI_LABELS: Final = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")
-"""Raspberry Pi's kernel, drivers/pinctrl: for those that have no file in boards/.
-
-A machine has one of them at most.
-"""
+"""Labels in Raspberry Pi's kernel (drivers/pinctrl), for boards without a file in
+boards/. A machine has at most one of them."""
 _PI_LINES: Final = 28
-"""The chip has more, for the SD card and the like; gpiozero knows the header's."""
+"""The lines on the header; the chip has more, for example for the SD card."""
 
 
 def header_chip(facts: Facts, board: Board) -> int | None:
-    """Return N of the header's /dev/gpiochipN, or None when nothing says which."""
+    """Return N of the header's /dev/gpiochipN, or None if it is unknown."""
     labels = (board.gpio.chip_label,) if board.gpio else _PI_LABELS
     for chip in facts.gpio:
         if chip.label in labels:
@@ -29,7 +27,7 @@ def header_chip(facts: Facts, board: Board) -> int | None:
 
 
 def header_lines(chip: GpioChip) -> int | None:
-    """Return how many lines of the header's chip have a number; None: not known."""
+    """Return the number of lines of the header's chip; None: unknown."""
     return _PI_LINES if chip.label in _PI_LABELS else chip.lines
 
 
@@ -37,7 +35,7 @@ def header_chip_here(*, shipped: bool = False) -> int | None:
     """Return N of this machine's header chip, as `header_chip`.
 
     Args:
-        shipped: Go by the boards that came with sensorml, and by no others.
+        shipped: use only the boards that sensorml ships.
 
     Raises:
         ConfigError: a file in boards/ is wrong.

@@ -1,7 +1,7 @@
-"""Reading /proc, /sys and /dev under a root, whatever lies there.
+"""A safe reader for /proc, /sys and /dev under a root.
 
-A captured tree may hold anything: a pipe that never ends, a device that acts
-when it is opened, a link that leads out of the tree. What is not an ordinary,
+A captured tree may contain anything: a pipe that never ends, a device that acts
+when it is opened, a link that leads out of the tree. Anything but a regular,
 readable file inside the root counts as absent.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 MAX_BYTES = 64 * 1024
 MAX_ENTRIES = 512
 MAX_DIGITS = 18
-"""The kernel writes no longer number, and none so long is too much for a float."""
+"""The kernel writes no longer numbers, and all of these fit into a float."""
 
 _ANYBODY = {os.R_OK: 0o444, os.W_OK: 0o222}
 
@@ -26,7 +26,7 @@ class Tree:
     """One root; paths are relative to it. Absence is empty, never an error."""
 
     root: str
-    """Without links, so that what lies inside can be told by its beginning."""
+    """A real path, so that paths inside of it start with it."""
 
     @classmethod
     def at(cls, root: Path) -> Tree:
@@ -34,13 +34,13 @@ class Tree:
 
     @property
     def live(self) -> bool:
-        """Whether this is the running machine and not a captured tree."""
+        """Return whether this is the running machine and not a captured tree."""
         return self.root == "/"
 
     def read(self, path: str) -> bytes:
         """Return up to 64 kB of a regular file; b"" for anything else."""
-        # Opening a device can act (a watchdog starts to count), so its kind is
-        # looked at before, and again after, when it can no longer change.
+        # Opening a device can have an effect (a watchdog starts), so the file type is
+        # checked before, and again after, when it can no longer change.
         place = self.file(path)
         if place is None:
             return b""
@@ -52,13 +52,13 @@ class Tree:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 return b""
             return _read(fd)
-        except OSError:  # sysfs: the device went away, or has no value now
+        except OSError:  # sysfs: the device has disappeared, or has no value now
             return b""
         finally:
             os.close(fd)
 
     def file(self, path: str) -> Path | None:
-        """Return where a regular file is; None for anything else."""
+        """Return the real path of a regular file; None for anything else."""
         place = self.inside(path)
         if place is None:
             return None
@@ -85,14 +85,14 @@ class Tree:
                 found = [e.name for e in itertools.islice(entries, MAX_ENTRIES)]
         except OSError:
             return []
-        # No kernel makes a name that cannot be printed; a damaged copy may.
+        # Only a damaged copy has names that cannot be printed.
         return sorted(filter(str.isprintable, found), key=_natural)
 
     def access(self, path: str, mode: int) -> bool:
-        """Whether the file may be used so (os.F_OK, or os.R_OK | os.W_OK).
+        """Return whether the file is accessible (os.F_OK, or os.R_OK | os.W_OK).
 
-        On the running machine by this process. Whose process would look at a
-        copy is not known: there it is whether anybody at all may.
+        On the running machine: to this process. In a copy, where the user is
+        unknown: to any user.
         """
         place = self.inside(path)
         if place is None:
@@ -106,9 +106,9 @@ class Tree:
         return all(have & bits for how, bits in _ANYBODY.items() if mode & how)
 
     def target(self, path: str) -> str:
-        """Return the last word of where a link points to; "" if it is no link.
+        """Return the last part of a link's target; "" if it is no link.
 
-        The link is not followed: sysfs names a device's driver so.
+        The link is not followed; in sysfs its target names a device's driver.
         """
         folder, _, name = path.rpartition("/")
         place = self.inside(folder)
@@ -120,9 +120,8 @@ class Tree:
     def inside(self, path: str) -> str | None:
         """Return the real path, or None when a link leads out of the root.
 
-        The kernel's /proc/device-tree is such a link: in a copied tree it
-        would show the machine that looks, not the one that was copied. None
-        also for what cannot be a path.
+        The kernel's /proc/device-tree is such a link: in a copied tree it would
+        lead to the running machine. A text that cannot be a path is None, too.
         """
         if "\0" in path:
             return None

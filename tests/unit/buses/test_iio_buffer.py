@@ -46,7 +46,7 @@ def test_a_type_is_read_or_refused(text):
     "text", ["le:s16/16X3>>0", "le:s16/24>>0", "le:s12/16>>5", "le:s0/16", "le:f32/32"]
 )
 def test_an_element_of_another_kind_is_refused(text):
-    with pytest.raises(SensorError, match="leave it out"):
+    with pytest.raises(SensorError, match="remove the input"):
         element("x", 0, text)
 
 

@@ -344,7 +344,7 @@ def test_a_gpio_line_has_one_job(write: Write, old, new, said) -> None:
         ("65535", "there is no line 65535: no chip has more than 65535, count from 0"),
         ('"1000000000000"', "there is no line 1000000000000: no chip has more"),
         ('"door"', "there is no line 'door': use one of 0 to 27"),
-        ('"P9_12"', '"label:…" for a name that gpioinfo shows'),
+        ('"P9_12"', '"label:…" for a label that gpioinfo lists'),
         ('""', "there is no line ''"),
         ("-1", "there is no line '-1'"),
     ],

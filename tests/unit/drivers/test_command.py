@@ -147,12 +147,9 @@ def test_what_has_no_newline_when_it_ends_is_no_row(started):
 
 def test_its_end_is_told_with_its_exit_code_and_its_last_words(started):
     why = failure(started("echo 'no such device' >&2; exit 3"))
-    assert (
-        why
-        == 'sh: it ended with exit code 3 (it said "no such device"): run it by hand'
-    )
+    assert why == 'sh: it ended with exit code 3 ("no such device"): run it by hand'
     assert failure(started("kill -9 $$")) == (
-        "sh: it died of SIGKILL: run it by hand to see why"
+        "sh: it was killed by SIGKILL: run it by hand to find the reason"
     )
     assert "closed its output" in failure(started("exec >&-; read never"))
 

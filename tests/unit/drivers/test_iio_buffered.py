@@ -290,7 +290,7 @@ def test_a_channel_or_a_buffer_that_is_not_there_is_a_bus_error(kernel, started)
     with pytest.raises(BusError, match="no in_anglvel_x_en: its elements are accel_x"):
         started(made, inputs=("anglvel_x",))
     made.settings.rename(made.device / "none")
-    with pytest.raises(BusError, match="it has no buffer: leave out buffered"):
+    with pytest.raises(BusError, match="it has no buffer: remove buffered"):
         started(made)
 
 

@@ -160,7 +160,7 @@ def test_one_connection_is_open_between_start_and_stop(box):
 def test_nonsense_is_a_sensor_error(box):
     box.put("iio:device3", "sick", channel(box, "temp", input="nan"))
     driver = started(device="sick")
-    with pytest.raises(SensorError, match="sick, temp_input: holds 'nan', and no"):
+    with pytest.raises(SensorError, match="sick, temp_input: 'nan' is no number"):
         driver.read()
 
 

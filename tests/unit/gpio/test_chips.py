@@ -171,7 +171,7 @@ def test_a_line_that_another_program_holds_is_refused_with_that_programs_name(
 ) -> None:
     gpiopins.use_chip(lambda: 4)
     lgpio.held[4, 17] = "gpio-fan"
-    with pytest.raises(BusError, match='GPIO BOARD11: GPIO busy, "gpio-fan" has it'):
+    with pytest.raises(BusError, match='GPIO BOARD11: GPIO busy, held by "gpio-fan"'):
         gpio.open_output("BOARD11", active="high", initial=True)
 
 

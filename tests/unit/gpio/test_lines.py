@@ -240,7 +240,7 @@ def test_lgpio_makes_its_fifo_in_a_folder_that_is_gone_afterwards(
     monkeypatch.setenv("LG_WD", "")  # so that it is restored afterwards
     monkeypatch.delenv("LG_WD")
     here = Path.cwd()
-    with gpiopins._room_for_lgpio():
+    with gpiopins._lgpio_folder():
         folder = Path(os.environ["LG_WD"])
         os.chdir(folder)  # as lgpio does
         (folder / ".lgd-nfy0").touch()
@@ -253,7 +253,7 @@ def test_lgpio_goes_where_the_environment_says(
     monkeypatch: pytest.MonkeyPatch, tmp_path
 ) -> None:
     monkeypatch.setenv("LG_WD", str(tmp_path))
-    with gpiopins._room_for_lgpio():
+    with gpiopins._lgpio_folder():
         assert os.environ["LG_WD"] == str(tmp_path)
     assert os.environ["LG_WD"] == str(tmp_path)
     assert tmp_path.exists()
