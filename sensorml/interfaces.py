@@ -9,7 +9,7 @@ what a driver leaves out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from sensorml.errors import Reason
 from sensorml.schema import Table
@@ -50,30 +50,26 @@ class Identity(NamedTuple):
 
 
 class Interrupt(Protocol):
-    """A line by which a sensor says that it is time to read it."""
+    """The interrupt line of a sensor, wired or not: it rises when there are rows."""
 
     def listen(self, wake: Callable[[], None]) -> None:
-        """Have `wake` called then, on any thread; called once, before `start`."""
+        """Have `wake` called at each rise, on any thread; called before `start`."""
 
 
 class Driver(Protocol):
     """One sensor. Always called on its bus's own thread, never twice at once.
 
-    It may have an attribute `interrupt: Interrupt`, wired or not; then a `read` may
-    come at any time, as what it gives has gathered in the sensor: soon after that
-    woke, and before another sensor on the bus is started. It may have an attribute
-    `frozen_rows: int | None`: so many identical rows in a row come only from a sensor
-    that is frozen; None: any number may.
+    One that has the attribute of `HasInterrupt` or `DetectsFreezing` is used as such.
     """
 
     period_s: float
-    """How often `read` wants to be called; 0 when it paces itself."""
+    """The time between two calls of `read`; 0 for a driver that waits by itself."""
 
     def start(self) -> str | None:
         """Open and configure the device. Called again after every failure.
 
         Returns:
-            What people should know although it works, or None.
+            A warning about a device that works all the same, or None.
         """
 
     def read(self) -> Block | None:
@@ -87,6 +83,26 @@ class Driver(Protocol):
 
     def stop(self) -> None:
         """Put the device to sleep. Also called after a `start` that failed."""
+
+
+@runtime_checkable
+class HasInterrupt(Protocol):
+    """A driver whose sensor gathers rows, and whose interrupt line may be wired.
+
+    `read` may be called at any time: soon after the interrupt, and before another
+    sensor on the bus is started.
+    """
+
+    interrupt: Interrupt
+
+
+@runtime_checkable
+class DetectsFreezing(Protocol):
+    """A driver whose sensor has noise in its lowest bits."""
+
+    frozen_rows: int | None
+    """So many identical rows in a row come only from a frozen sensor; None: with the
+    present options any number may come from a healthy one."""
 
 
 class LineClaim(NamedTuple):

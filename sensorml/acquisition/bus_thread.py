@@ -1,7 +1,7 @@
-"""Bus threads: each visits the sensors of one bus in turn, for ever.
+"""Bus threads: each visits the sensors of one bus in turn until the service stops.
 
-A sensor that fails is stopped and started again with capped back-off; the
-others on its bus lose no more than its own transfers. What is read goes into
+A sensor that fails is stopped and started again with a capped back-off; the others
+on its bus lose no more time than its own transfers take. Whatever is read goes into
 one bounded inbox, in the order of the reads.
 """
 
@@ -16,32 +16,32 @@ from typing import Final
 
 from sensorml.acquisition.duplicates import DuplicateCounter
 from sensorml.acquisition.inbox import Inbox, Reading, Started
+from sensorml.backoff import BackOff
 from sensorml.errors import SensormlError, SourceEndedError
-from sensorml.interfaces import Driver, Interrupt
+from sensorml.interfaces import DetectsFreezing, Driver, HasInterrupt
 from sensorml.types import Block
 
 FIRST_RETRY_S: Final = 0.5
 LAST_RETRY_S: Final = 30.0
 LOOK_S: Final = 5.0
-"""The longest wait at a time, to tell a thread that waits from one that hangs."""
-
+"""The longest wait at a time: a thread that is silent for longer hangs."""
 
 _BUSY_READS: Final = 64
-"""Reads in a row for a driver that paces itself, before others have a turn."""
+"""Reads in a row for a driver that paces itself, before the next sensor is visited."""
 _REST: Final = 0.25
-"""Share of its period for which a sensor is not visited again, whatever its
-interrupt line says: a line that chatters must leave others their turn."""
+"""Share of its period for which a sensor is not visited again, even if its interrupt
+line rises: a line that chatters must not keep the bus from other sensors."""
 
 
 class Wake:
-    """What bus threads wait for: the stop of all, or a ring for one of them."""
+    """The condition that bus threads wait for: a stop, or an interrupt of a sensor."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._stopped = False
 
     def set(self) -> None:
-        """Stop: every wait ends, for ever."""
+        """Stop all threads: every wait ends, now and later."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -49,61 +49,65 @@ class Wake:
     def is_set(self) -> bool:
         return self._stopped
 
-    def ring(self) -> None:
-        """Let every thread that waits see whether it is `rung`."""
+    def notify(self) -> None:
+        """Let every thread that waits check whether it is `woken`."""
         with self._changed:
             self._changed.notify_all()
 
-    def wait(self, timeout_s: float, rung: Callable[[], bool]) -> None:
-        """Wait until stopped or rung, at most `timeout_s`."""
+    def wait(self, timeout_s: float, woken: Callable[[], bool]) -> None:
+        """Wait until stopped or woken, at most `timeout_s`."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopped or rung(), timeout_s)
+            self._changed.wait_for(lambda: self._stopped or woken(), timeout_s)
 
 
 class SensorPoller:
-    """One sensor on its bus: starts it, reads it, starts it again."""
+    """One sensor on its bus: starts it, reads it, restarts it after a failure."""
 
     def __init__(self, name: str, driver: Driver) -> None:
         self.name = name
         self._driver = driver
-        self.gathers = getattr(driver, "interrupt", None) is not None
-        """Its samples wait in a FIFO: it may be visited at any time."""
+        self.has_fifo = isinstance(driver, HasInterrupt)
+        """Whether its samples wait in the sensor, so that a visit may come any time."""
         self.running = False
-        """Its driver has started and not failed since."""
+        """Whether its driver has started and not failed since."""
         self.iterations = 0
-        """How often its bus's thread came to it, to visit it or to wait for it."""
-        self._retry_s = FIRST_RETRY_S
+        """How often its bus's thread chose it, to visit it or to wait for it."""
+        # Without jitter: nobody else waits for the same bus.
+        self._back_off = BackOff(
+            first_s=FIRST_RETRY_S, longest_s=LAST_RETRY_S, jitter=lambda: 1.0
+        )
         self._started_ns = 0
         self._restarted = False
         self._next_ns: int | None = None  # when the row after the last one is due
         self._rested_ns = 0
-        self.rung = False
-        """Its interrupt line has said that it is time to read."""
-        self._repeats = DuplicateCounter(getattr(driver, "frozen_rows", None))
+        self.woken = False
+        """Whether its interrupt line has risen since the last visit."""
+        self._duplicates = DuplicateCounter(
+            driver.frozen_rows if isinstance(driver, DetectsFreezing) else None
+        )
 
     def listen(self, wake: Wake) -> None:
-        """Let the interrupt line of the driver, if it has one, ring."""
-        interrupt: Interrupt | None = getattr(self._driver, "interrupt", None)
+        """Let the interrupt line of the driver, if it has one, wake the thread."""
 
-        def ring() -> None:
-            self.rung = True
-            wake.ring()
+        def rise() -> None:
+            self.woken = True
+            wake.notify()
 
-        if interrupt is not None:
-            interrupt.listen(ring)
+        if isinstance(self._driver, HasInterrupt):
+            self._driver.interrupt.listen(rise)
 
     def due_ns(self, by_schedule_ns: int, now_ns: int) -> int:
-        """Return when the next visit is due: by schedule, or soon once it is rung."""
-        if not self.rung:
+        """Return when the next visit is due: on schedule, or soon if it is woken."""
+        if not self.woken:
             return by_schedule_ns
-        self.rung = False
+        self.woken = False
         return min(by_schedule_ns, max(now_ns, self._rested_ns))
 
     def visit(self, inbox: Inbox, clock: Callable[[], int]) -> float | None:
-        """Do what is due; return the seconds to the next visit, None: never."""
+        """Start or read it; return the seconds to the next visit, None for never."""
         wait_s = self._visit(inbox, clock)
         self._rested_ns = clock() + round(_REST * self._driver.period_s * 1e9)
-        self.rung = False  # by what has just been read
+        self.woken = False  # those rows have just been read
         return wait_s
 
     def _visit(self, inbox: Inbox, clock: Callable[[], int]) -> float | None:
@@ -119,10 +123,10 @@ class SensorPoller:
                 block = self._driver.read()
                 if block is None:
                     break
-                if clock() - self._started_ns >= self._retry_s * 1e9:
-                    # One that gives a row at each start is not well for that.
-                    self._retry_s = FIRST_RETRY_S
-                block = self._repeats.counted(self._continued(block))
+                if clock() - self._started_ns >= self._back_off.longest_next_s * 1e9:
+                    # A row after a start is no proof: it may fail again at once.
+                    self._back_off.reset()
+                block = self._duplicates.counted(self._continued(block))
                 inbox.put(Reading(self.name, clock(), block), wait=paces_itself)
         except SourceEndedError as end:
             self.stop()
@@ -131,12 +135,11 @@ class SensorPoller:
         except SensormlError as error:
             self.stop()
             inbox.put(Reading(self.name, clock(), error))
-            wait_s, self._retry_s = self._retry_s, min(self._retry_s * 2, LAST_RETRY_S)
-            return wait_s
+            return self._back_off.failed()
         return self._driver.period_s
 
     def _continued(self, block: Block) -> Block:
-        """Count as missed what a restarted driver cannot know of: its own absence."""
+        """Count as missed the rows between a failure and the first one after it."""
         period_ns = 1e9 / block.rate_hz
         if self._restarted and self._next_ns is not None:
             # The rows that the driver has counted itself are among these.
@@ -148,7 +151,7 @@ class SensorPoller:
 
     def stop(self) -> None:
         self.running = False
-        # The device may be what failed: putting it to sleep is only tried.
+        # The device itself may have failed, so it may not go to sleep.
         with suppress(SensormlError):
             self._driver.stop()
 
@@ -159,13 +162,13 @@ def run_bus(
     stop: Wake,
     clock: Callable[[], int] = time.monotonic_ns,
 ) -> None:
-    """Visit every poller when it is due until `stop`, or until all have ended.
+    """Visit every sensor when it is due until `stop`, or until all have ended.
 
-    Visit n of a sensor is due n periods after its first, however long each
-    took: the schedule does not drift, and visits that are overdue are skipped.
-    A sensor whose interrupt line rings is due at once, and its schedule counts
-    from there. So it does where one is visited because another is to be started:
-    that may hold the bus up for a time-out, and a FIFO should be empty then.
+    Visit n of a sensor is due n periods after its first, however long each took: the
+    schedule does not drift, and visits that are overdue are skipped. A sensor whose
+    interrupt line rises is due at once, and its schedule counts from there. The same
+    holds for sensors with a FIFO before another sensor is started: that may block
+    the bus for a time-out, and the FIFOs should be empty then.
     """
     pollers = list(pollers)
     due = dict.fromkeys(pollers, clock())
@@ -174,14 +177,14 @@ def run_bus(
     try:
         while due and not stop.is_set():
             now_ns = clock()
-            due = {each: each.due_ns(at_ns, now_ns) for each, at_ns in due.items()}
+            due = {other: other.due_ns(at_ns, now_ns) for other, at_ns in due.items()}
             poller = min(due, key=due.__getitem__)
             poller.iterations += 1
             if (early_s := min((due[poller] - now_ns) / 1e9, LOOK_S)) > 0:
-                stop.wait(early_s, lambda: any(each.rung for each in pollers))
+                stop.wait(early_s, lambda: any(other.woken for other in pollers))
                 continue
             if not poller.running:
-                for other in [each for each in due if each.running and each.gathers]:
+                for other in [o for o in due if o.running and o.has_fifo]:
                     due[other] = now_ns
                     _visit(other, due, inbox, clock)
             _visit(poller, due, inbox, clock)

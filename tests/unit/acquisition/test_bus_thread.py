@@ -167,7 +167,8 @@ class Script:
         self.starts: list[int] = []
         self.reads: list[int] = []
         self.running = False
-        self.interrupt = interrupt
+        if interrupt is not None:
+            self.interrupt = interrupt
         self._clock = clock
         self._plays: Iterator[object] = iter(plays)
         self._start = start
@@ -219,11 +220,11 @@ class Deadline(Wake):
     def is_set(self) -> bool:
         return super().is_set() or self._clock() >= self._end_ns
 
-    def wait(self, timeout_s: float, rung: Callable[[], bool]) -> None:
+    def wait(self, timeout_s: float, woken: Callable[[], bool]) -> None:
         self.waits += 1
-        assert not rung(), "a ring that is not heard would never let it wait"
+        assert not woken(), "an interrupt that is not taken would never let it wait"
         until_ns = self._clock() + round(timeout_s * 1e9)
-        while self._clock() < until_ns and not rung():
+        while self._clock() < until_ns and not woken():
             following = min(
                 (line for line in self._lines if line.rises_ns),
                 key=lambda line: line.rises_ns[0],
@@ -489,15 +490,15 @@ class TestInterrupts:
         assert seconds(clock, other.reads) == [0.1, 0.2, 0.3]
 
     def test_a_ring_from_another_thread_ends_a_wait_and_so_does_a_stop(self) -> None:
-        wake, rung = Wake(), threading.Event()
+        wake, woken = Wake(), threading.Event()
 
         def ring() -> None:
-            rung.set()
-            wake.ring()
+            woken.set()
+            wake.notify()
 
         for end in (ring, wake.set):
-            rung.clear()
-            waiting = threading.Thread(target=wake.wait, args=(60, rung.is_set))
+            woken.clear()
+            waiting = threading.Thread(target=wake.wait, args=(60, woken.is_set))
             waiting.start()
             end()
             waiting.join(10)
