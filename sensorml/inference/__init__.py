@@ -1,0 +1,1 @@
+"""The TFLite runtime: verified model files, and engines that run them."""

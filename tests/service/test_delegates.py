@@ -79,10 +79,10 @@ class Plant:
         )
 
     def delegate(self, match: str = "always = true", **options: str) -> None:
-        given = ", ".join(f'{key} = "{value}"' for key, value in options.items())
+        table = ", ".join(f'{key} = "{value}"' for key, value in options.items())
         path = self.folder / "etc" / "delegates" / "stick.toml"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(DELEGATE.format(match=match, options=given))
+        path.write_text(DELEGATE.format(match=match, options=table))
 
     def model(
         self, name: str = "m", more: str = 'delegate = "stick"', hop: int = WINDOW
@@ -330,8 +330,8 @@ def test_auto_measures_once_and_keeps_the_decision(plant):
     plant.delegate(invoke="slow")  # 20 ms a window: the CPU is faster
     config = plant.config(plant.model(more='delegate = "auto"'))
     process = start("run", config, **plant.environ)
-    said = wait_for_line(process, "opening → cpu: auto: cpu p95")[-1]
-    assert "stick p95" in said
+    line = wait_for_line(process, "opening → cpu: auto: cpu p95")[-1]
+    assert "stick p95" in line
     assert stop(process)[0] == 0
     assert plant.runs() == [("cpu", 0)]
     process = start("run", config, **plant.environ)

@@ -55,8 +55,8 @@ def site(tmp_path: Path, library: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def stick(tmp_path: Path, **options: str) -> None:
     path = tmp_path / "etc/delegates/stick.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    given = ", ".join(f'{key} = "{value}"' for key, value in options.items())
-    path.write_text(STICK.format(options=given))
+    table = ", ".join(f'{key} = "{value}"' for key, value in options.items())
+    path.write_text(STICK.format(options=table))
 
 
 def folder(tmp_path: Path, compiled: bytes = b"") -> Path:
@@ -83,8 +83,8 @@ def probed(capfd: pytest.CaptureFixture[str], model: Path, code: int = 0) -> dic
 
 
 def verdict(report: dict) -> dict:
-    (found,) = [v for v in report["delegates"] if v["delegate"] == "stick"]
-    return found
+    (stick,) = [v for v in report["delegates"] if v["delegate"] == "stick"]
+    return stick
 
 
 def timed(report: dict) -> set[tuple[str, int]]:
@@ -140,11 +140,11 @@ def test_each_rung_has_a_reason_and_a_cure(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], options, rung, why, cure
 ):
     stick(tmp_path, **options)
-    found = verdict(report := probed(capfd, folder(tmp_path)))
+    result = verdict(report := probed(capfd, folder(tmp_path)))
 
-    assert (found["usable"], found["rung"]) == (False, rung)
-    assert why in found["why_not"]
-    assert cure in found["cure"]
+    assert (result["usable"], result["rung"]) == (False, rung)
+    assert why in result["why_not"]
+    assert cure in result["cure"]
     assert ("stick", 1) not in timed(report)
     assert report["auto"]["delegate"] == "cpu"
 
@@ -153,10 +153,10 @@ def test_a_file_that_is_not_a_pair_is_refused_before_the_device_is_opened(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):
     stick(tmp_path, create="hang")
-    found = verdict(probed(capfd, folder(tmp_path, pair.compiled_model(F + 1))))
+    result = verdict(probed(capfd, folder(tmp_path, pair.compiled_model(F + 1))))
 
-    assert found["rung"] == Rung.MODEL
-    assert "takes 5 values" in found["why_not"]
+    assert result["rung"] == Rung.MODEL
+    assert "takes 5 values" in result["why_not"]
 
 
 def test_the_text_has_the_latencies_and_the_choice(
@@ -192,14 +192,14 @@ def test_a_compiled_file_alone_is_refused_where_nothing_runs_it(
     assert "give the file it was compiled from" in err
 
 
-@pytest.mark.parametrize("given", ["net.tflite", "net_edgetpu.tflite"])
+@pytest.mark.parametrize("name", ["net.tflite", "net_edgetpu.tflite"])
 def test_two_files_side_by_side_are_a_pair_from_either(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], given: str
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str
 ):
     (tmp_path / "net.tflite").write_bytes(pair.cpu_model(F))
     (tmp_path / "net_edgetpu.tflite").write_bytes(pair.compiled_model(F))
 
-    assert {("cpu", 1), ("stick", 1)} <= timed(probed(capfd, tmp_path / given))
+    assert {("cpu", 1), ("stick", 1)} <= timed(probed(capfd, tmp_path / name))
 
 
 def test_two_files_that_are_not_of_one_model_are_refused(

@@ -268,7 +268,7 @@ def test_two_models_use_two_sticks(tmp_path, monkeypatch, capfd):
     with closing(opened_on(None)) as first, closing(opened_on("usb:1")) as other:
         until(other, "accelerated", reports["usb:1"])
         assert f"opens {sticks[0]}\n" in capfd.readouterr().err
-        second.symlink_to("../usbfs")  # as the kernel says of our own child
+        second.symlink_to("../usbfs")  # as the kernel does for our own child
         until(first, "accelerated", reports["any"])
         assert f"opens {sticks[1]}\n" in capfd.readouterr().err
         assert {first.delegate, other.delegate} == {"edgetpu-usb"}

@@ -236,15 +236,15 @@ def test_quantising_rounds_and_saturates_as_the_specification_says(
 ):
     tensor = Tensor("t", (1, 4), dtype, (scale,), (zero_point,))
     info = np.iinfo(dtype)
-    made = to_tensor(tensor, 3)(values)
+    integers = to_tensor(tensor, 3)(values)
     steps = np.rint(values / np.float32(scale)) + zero_point
-    assert (made == np.clip(steps, info.min, info.max).astype(dtype)).all()
-    back = from_tensor(tensor)(made)
+    assert (integers == np.clip(steps, info.min, info.max).astype(dtype)).all()
+    back = from_tensor(tensor)(integers)
     inside = (steps > info.min) & (steps < info.max)
     assert (np.abs(back - values)[inside] <= scale * 0.5001 + 1e-6).all()
 
 
 def test_nan_becomes_the_lowest_integer_without_a_warning():
     tensor = Tensor("t", (1, 2), "int8", (0.1,), (0,))
-    made = to_tensor(tensor, 1)(np.array([[np.nan, 0.1]], np.float32))
-    assert made.tolist() == [[-128, 1]]
+    integers = to_tensor(tensor, 1)(np.array([[np.nan, 0.1]], np.float32))
+    assert integers.tolist() == [[-128, 1]]

@@ -25,11 +25,11 @@ def layers(*sizes, seed=0):
     random = np.random.default_rng(seed)
     return [
         Dense(
-            random.standard_normal((made, given_)).astype(np.float32),
-            random.standard_normal(made).astype(np.float32),
+            random.standard_normal((outputs, inputs)).astype(np.float32),
+            random.standard_normal(outputs).astype(np.float32),
             relu=i < len(sizes) - 2,
         )
-        for i, (given_, made) in enumerate(itertools.pairwise(sizes))
+        for i, (inputs, outputs) in enumerate(itertools.pairwise(sizes))
     ]
 
 
@@ -146,7 +146,7 @@ def test_a_model_compiled_for_the_edge_tpu_is_recognised_by_its_operators():
 def test_a_truncated_real_model_is_refused():
     for path in sorted((data_folder() / "edgetpu").glob("*.tflite")):
         whole = path.read_bytes()
-        # Behind the model lies a zip archive of labels, which nobody runs.
+        # The model is followed by a zip archive of labels, which may be cut off.
         end = whole.rfind(b"PK\x03\x04") - 16
         for length in np.linspace(0, end, 60).astype(int):
             with pytest.raises(ModelError):
