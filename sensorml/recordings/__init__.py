@@ -1,7 +1,7 @@
 """Recordings: files of samples, read whole into memory.
 
-`.npz` (NumPy), `.csv` and `.csv.gz`, and `.wav` (PCM). Whatever is wrong with
-a file is one `RecordingError`: its name, what is wrong and what to do.
+`.npz` (NumPy), `.csv` and `.csv.gz`, and `.wav` (PCM). A file that cannot be used
+raises `RecordingError` with its name, what is wrong and what to do.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sensorml.recordings.segments import Segment
 __all__ = ["Recording", "Segment", "from_array", "read", "write_npz"]
 
 _READERS: Final = {".npz": "npz", ".csv": "csv", ".csv.gz": "csv", ".wav": "wav"}
-"""By the ending of a file, the module here that reads it."""
+"""The module of this package that reads a file, by the ending of its name."""
 
 
 def from_array(
@@ -38,7 +38,7 @@ def from_array(
     Args:
         samples: shape (n, channels).
         rate_hz: the sample rate.
-        channels: one name a column; ch1, ch2, … when None.
+        channels: one name for each column; ch1, ch2, … when None.
         unit: of all channels.
         start_ns: when row 0 was taken, in UTC.
 
@@ -78,13 +78,13 @@ def read(
 
     Args:
         path: its ending decides the format.
-        channels: the columns to take, in this order; all when None (of a CSV, all
-            that are numbers and not times).
+        channels: the columns to read, in this order; all when None (of a CSV, all
+            columns of numbers except times).
         rate_hz: the sample rate, where the file has none.
         unit: of the samples, where the file has none.
 
     Raises:
-        RecordingError: naming the file, what is wrong and what to do.
+        RecordingError: it names the file, what is wrong and what to do.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -95,7 +95,7 @@ def read(
     (('x', 'y'), 2.0)
     """
     path = Path(path)
-    if not path.is_file():  # a pipe would wait for ever
+    if not path.is_file():  # opening a pipe could block for ever
         what = "is not a file" if path.exists() else "there is no such file"
         raise RecordingError(f"{path}: {what}: check the path")
     for ending, name in _READERS.items():
@@ -106,5 +106,5 @@ def read(
             )
             return recording
     raise RecordingError(
-        f"{path}: is in no format we read: convert it to .npz, .csv, .csv.gz or .wav"
+        f"{path}: has an unknown format: convert it to .npz, .csv, .csv.gz or .wav"
     )

@@ -1,8 +1,8 @@
 """`.csv` and `.csv.gz`: a header line, then numbers with a decimal point.
 
 Columns are separated by commas or semicolons. The first column called t, time,
-timestamp or datetime, alone or with its unit (`timestamp_ms`), is when the
-rows were taken; `stamps` tells how it is read.
+timestamp or datetime, alone or with its unit (`timestamp_ms`), holds the times of
+the rows; `timestamps` describes how it is read.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from sensorml.recordings.timestamps import Stamps, in_ns, is_time
 from sensorml.types import Float32
 
 MAX_COLUMNS: Final = 4096
-_LINE = 64 * MAX_COLUMNS  # characters; a longer line is read in parts, so is ragged
-_PEEK = 64  # rows that tell which columns are numbers
+_LINE = 64 * MAX_COLUMNS  # characters; parts of a longer line have too few fields
+_PEEK = 64  # rows from which columns of numbers are recognised
 _CHUNK_ROWS = 16_384  # rows that are held as text at once,
 _CHUNK_FIELDS = 1 << 20  # and fields
 
 
 class _Layout(NamedTuple):
-    """Where in the lines of a file the times and the samples are."""
+    """The columns of a file that hold the times and the samples."""
 
     names: list[str]
     delimiter: str
@@ -43,10 +43,10 @@ class _Layout(NamedTuple):
 def read(
     path: Path, *, channels: Sequence[str] | None, rate_hz: float | None, unit: str
 ) -> Recording:
-    """Read the columns `channels`, or all that are numbers and no times.
+    """Read the columns `channels`, or all columns of numbers except times.
 
     Raises:
-        RecordingError: it is no such table, or a field of it is no number.
+        RecordingError: it is not such a table, or a field is not a number.
     """
     opened = gzip.open if path.name.lower().endswith(".gz") else open
     try:
@@ -73,21 +73,21 @@ def read(
 
 
 def _header(path: Path, file: TextIO) -> tuple[list[str], str]:
-    """Read the names of the columns, and see what separates them."""
+    """Read the names of the columns; return them and their delimiter."""
     line = file.readline(_LINE)
     if not line.strip():
-        what = "is empty" if not line else "begins with an empty line"
+        what = "is empty" if not line else "starts with an empty line"
         raise RecordingError(f"{path}: {what}: put the column names in the first line")
     delimiter = max(",;", key=line.count)
     if line.count(delimiter) >= MAX_COLUMNS or len(line) == _LINE:
         raise RecordingError(
-            f"{path}: has more than {MAX_COLUMNS} columns: write one row a line, with "
-            "only the channels in it"
+            f"{path}: has more than {MAX_COLUMNS} columns: write one row per line, "
+            "with only the channels in it"
         )
     names = [name.strip() for name in _split([line], delimiter)[0]]
     if all(_is_number(name) for name in names):
         raise RecordingError(
-            f"{path}: begins with numbers: put the column names in the first line"
+            f"{path}: starts with numbers: put the column names in the first line"
         )
     return names, delimiter
 
@@ -105,8 +105,8 @@ def _lines(path: Path, file: TextIO, delimiter: str, columns: int) -> Iterator[s
             fields = line.count(delimiter) + 1
         if fields != columns:
             raise RecordingError(
-                f"{path}: row {row} has {fields} fields, the header {columns}: correct "
-                "or remove the row"
+                f"{path}: row {row} has {fields} fields, the header has {columns}: "
+                "correct or remove the row"
             )
         yield line
 
@@ -123,7 +123,7 @@ def _layout(
             f"{path}: has a header and no rows: make the recording again"
         )
     rows = _split(peek, delimiter)
-    # A column of numbers may begin with a wrong one: that is told, not skipped.
+    # A column of numbers can start with a wrong field, which is then reported.
     numbers = [
         2 * sum(_is_number(row[i]) for row in rows) >= len(rows)
         for i in range(len(names))
@@ -135,10 +135,10 @@ def _layout(
         columns = [
             i for i, name in enumerate(names) if numbers[i] and name and i not in times
         ]
-        chosen(path, names, [names[i] for i in columns])  # no two of one name
+        chosen(path, names, [names[i] for i in columns])  # refuses equal names
     if not columns:
         raise RecordingError(
-            f"{path}: has no column of numbers but its times: separate columns with "
+            f"{path}: has no column of numbers except the times: separate columns with "
             "commas or semicolons, and write numbers with a decimal point"
         )
     time = times[0] if times else None
@@ -148,7 +148,7 @@ def _layout(
 
 
 def _table(path: Path, layout: _Layout, lines: Iterable[str]) -> tuple[Stamps, Float32]:
-    """Read the times (n,), zeros where there are none, and the samples."""
+    """Read the times (n,), zeros if there are none, and the samples."""
     width = len(layout.columns)
     usecols = (
         [*layout.columns] if layout.time is None else [layout.time, *layout.columns]
@@ -182,25 +182,25 @@ def _table(path: Path, layout: _Layout, lines: Iterable[str]) -> tuple[Stamps, F
 
 
 def _not_a_number(
-    path: Path, layout: _Layout, chunk: list[str], before: int, why: str
+    path: Path, layout: _Layout, chunk: list[str], before: int, message: str
 ) -> RecordingError:
-    """Find the field that NumPy could not read."""
-    wanted = layout.columns if layout.iso else [*layout.columns, layout.time]
+    """Return an error that names the field that NumPy could not read."""
+    columns = layout.columns if layout.iso else [*layout.columns, layout.time]
     for row, fields in enumerate(_split(chunk, layout.delimiter), before + 1):
-        for column in wanted:
+        for column in columns:
             if column is not None and not _is_number(fields[column]):
                 return RecordingError(
                     f"{path}: row {row} has {fields[column][:40]!r} in column "
-                    f"{layout.names[column]!r}, which is no number: correct or remove "
-                    "the row, or choose other columns with --channels"
+                    f"{layout.names[column]!r}, which is not a number: correct or "
+                    "remove the row, or choose other columns with --channels"
                 )
     return RecordingError(
-        f"{path}: cannot be read after row {before} ({why}): correct it there"
+        f"{path}: cannot be read after row {before} ({message}): correct it there"
     )
 
 
 def _split(lines: list[str], delimiter: str) -> list[list[str]]:
-    """Split lines at the delimiters that are not in quotes, line by line."""
+    """Split each line at the delimiters that are not in quotes."""
     if any('"' in line for line in lines):
         return [next(csv.reader([line], delimiter=delimiter), [""]) for line in lines]
     return [line.rstrip("\r\n").split(delimiter) for line in lines]

@@ -1,10 +1,9 @@
 """`.npz`: the project's own format, a zip of NumPy arrays.
 
-`samples` (n, channels), float32 or int16, is all that must be there. `scale`
-(one, or one a channel) turns counts into `unit`; `rate_hz`, `channels`, `unit`
-and `start_ns` (UTC) say the rest; `t_ns` (n,) gives the times of the rows when
-they are irregular, in ns, counted from anywhere when `start_ns` is there.
-Nothing is ever unpickled.
+Only `samples` (n, channels), float32 or int16, is required. `scale` (one number,
+or one per channel) turns counts into `unit`. `rate_hz`, `channels`, `unit` and
+`start_ns` (UTC) are optional. `t_ns` (n,) has the times of irregular rows in ns;
+they may count from any zero if `start_ns` is present. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from sensorml.types import NO_ROWS, Float32
 Array = NDArray[np.generic]
 
 _NAMES = ("samples", "scale", "rate_hz", "channels", "unit", "start_ns", "t_ns")
-# What zipfile, zlib and NumPy raise for bytes that are not what they should be.
+# The exceptions that zipfile, zlib and NumPy raise for damaged bytes.
 _BROKEN = (
     OSError,
     EOFError,
@@ -55,15 +54,17 @@ _BROKEN = (
 def read(
     path: Path, *, channels: Sequence[str] | None, rate_hz: float | None, unit: str
 ) -> Recording:
-    """Read a recording; the rate and unit in the file win over the arguments.
+    """Read a recording; rate and unit in the file take precedence.
 
     Raises:
-        RecordingError: it is none, or an array of it is not as it should be.
+        RecordingError: it is not a recording, or one of its arrays is wrong.
     """
     content = _load(path)
     counts = content.get("samples")
     if counts is None:
-        raise RecordingError(f"{path}: has no array samples: save one, (n, channels)")
+        raise RecordingError(
+            f"{path}: has no array 'samples': save one of shape (n, channels)"
+        )
     if counts.ndim != 2:
         raise _wrong(path, "samples", counts, "an array (n, channels)")
     integer = counts.dtype.newbyteorder("=") == np.int16
@@ -74,17 +75,17 @@ def read(
     if channels is not None:
         columns = chosen(path, names, channels)
         counts, scale = counts[:, columns], scale[columns]
-    with np.errstate(over="ignore", invalid="ignore"):  # not finite, so refused
+    with np.errstate(over="ignore", invalid="ignore"):  # infinity is refused
         samples = counts.astype(np.float32)
         samples *= scale
     rate = _one(path, content, "rate_hz", "iuf", "one number")
     start = _one(path, content, "start_ns", "iu", "one whole number")
-    says = _one(path, content, "unit", "U", "one text")
+    file_unit = _one(path, content, "unit", "U", "one text")
     return sound(
         path,
         samples,
         channels=names if channels is None else channels,
-        unit=unit if says is None else str(says.item()),
+        unit=unit if file_unit is None else str(file_unit.item()),
         rate_hz=rate_hz if rate is None else float(rate.item()),
         start_ns=0 if start is None else int(start.item()),
         t_ns=_times(path, content.get("t_ns"), len(samples)),
@@ -102,10 +103,10 @@ def write_npz(
     start_ns: int,
     t_ns: Int64 | None = None,
 ) -> None:
-    """Write a recording; `path` is always whole, either the new one or the one before.
+    """Write a recording; `path` is replaced as a whole or not at all.
 
     Raises:
-        OutputError: it cannot be written there.
+        OutputError: the file cannot be written.
     """
     arrays: dict[str, ArrayLike] = {
         "samples": samples,
@@ -123,18 +124,18 @@ def write_npz(
 
 
 def _load(path: Path) -> dict[str, Array]:
-    """Read the arrays that are ours; others may be there and are left alone."""
+    """Read the arrays of a recording; others in the file are ignored."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.namelist()
-            found = [name for name in _NAMES if f"{name}.npy" in members]
-            return {name: _array(path, archive, name) for name in found}
+            present = [name for name in _NAMES if f"{name}.npy" in members]
+            return {name: _array(path, archive, name) for name in present}
     except RecordingError:
         raise
     except _BROKEN as err:
-        why = (str(err) or "not enough memory").splitlines()[0]
+        message = (str(err) or "not enough memory").splitlines()[0]
         raise RecordingError(
-            f"{path}: is not a whole .npz ({why}): copy or save it again"
+            f"{path}: is not a complete .npz ({message}): copy or save it again"
         ) from err
 
 
@@ -147,13 +148,13 @@ def _array(path: Path, archive: zipfile.ZipFile, name: str) -> Array:
     with archive.open(member) as file:
         array: Array = npy.read_array(file, allow_pickle=False)
     if array.dtype.kind == "U":
-        array.tolist()  # raises for what is not Unicode
+        array.tolist()  # raises an error for invalid Unicode
     return array
 
 
-def _wrong(path: Path, name: str, array: Array, wanted: str) -> RecordingError:
+def _wrong(path: Path, name: str, array: Array, expected: str) -> RecordingError:
     return RecordingError(
-        f"{path}: {name} is {array.dtype} of shape {array.shape}: save it as {wanted}"
+        f"{path}: {name} is {array.dtype} of shape {array.shape}: save it as {expected}"
     )
 
 
@@ -171,17 +172,17 @@ def _scale(path: Path, scale: Array | None, width: int) -> Float32:
         return np.ones(width, np.float32)
     if scale.dtype.kind not in "iuf" or scale.shape not in {(), (1,), (width,)}:
         raise _wrong(path, "scale", scale, f"one number, or {width}")
-    with np.errstate(over="ignore"):  # infinite then, and so are the samples
+    with np.errstate(over="ignore"):  # the samples become infinite and are refused
         return np.broadcast_to(scale.astype(np.float32), (width,))
 
 
 def _one(
-    path: Path, content: dict[str, Array], name: str, kinds: str, wanted: str
+    path: Path, content: dict[str, Array], name: str, kinds: str, expected: str
 ) -> Array | None:
-    """Return the array of one element, of one of the dtype kinds."""
+    """Return an array of one element and one of the dtype kinds, or None."""
     array = content.get(name)
     if array is not None and (array.size != 1 or array.dtype.kind not in kinds):
-        raise _wrong(path, name, array, wanted)
+        raise _wrong(path, name, array, expected)
     return array
 
 

@@ -1,4 +1,4 @@
-"""A recording in memory, whatever file it came from, and what makes it sound."""
+"""A recording in memory, and the checks of every file format."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ from sensorml.recordings.segments import Int64, Rows, Segment, segments
 from sensorml.types import NO_ROWS, Block, Float32
 
 MAX_VALUES: Final = 2**29
-"""A recording has at most so many values: 2 GiB, or an hour of 3 × 48 kHz."""
+"""The most values of a recording: 2 GiB, or an hour of 3 × 48 kHz."""
 MAX_TIME_NS: Final = 4 * 10**18
-"""Times lie within so many ns of 1970, so that differences fit 64 bits."""
+"""The largest distance of a time from 1970, so that differences fit 64 bits."""
 _ERA = "has times outside the years 1844 to 2096"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:
-    """Samples and when they were taken. Rows in messages count from 1."""
+    """Samples and their times. Rows in messages count from 1."""
 
     path: Path
     samples: Float32
     """(n, channels), n >= 1, C-contiguous, finite, in `unit`."""
     channels: tuple[str, ...]
     unit: str
-    """"" where the file does not say."""
+    """Empty if the file has none."""
     rate_hz: float
-    """Of the rows that are there: nominal, or measured where they have times."""
+    """The rate of the rows without the gaps: measured if they have times, else
+    nominal."""
     start_ns: int
-    """When row 0 was taken, by the file's clock (UTC, or its own zero); else 0."""
+    """Time of row 0 by the file's clock (UTC, or its own zero); 0 if unknown."""
     clipped: Rows
-    """The rows with a channel at the full scale of the file's integers."""
+    """Rows with a channel at the full scale of the file's integers."""
     segments: tuple[Segment, ...]
-    """At least one; the first begins with row 0."""
+    """At least one; the first starts at row 0."""
 
     def block(self, first: int, rows: int) -> Block:
-        """Return up to `rows` rows from row `first` on, ending before a gap."""
+        """Return at most `rows` rows from row `first` on, ending before a gap."""
         at = bisect_right(self.segments, first, key=lambda segment: segment.first)
         segment = self.segments[at - 1]
         later = self.segments[at].first if at < len(self.segments) else math.inf
@@ -80,20 +81,20 @@ def sound(
     t_ns: Int64 | None = None,
     clipped: Rows = NO_ROWS,
 ) -> Recording:
-    """Make a recording of what a file holds.
+    """Check the content of a file and return it as a recording.
 
     Args:
-        path: Where it is, for the messages.
+        path: The file, for messages.
         samples: (n, channels), scaled.
         channels: One name for each column.
         unit: Of all channels.
-        rate_hz: Sample rate; where there are times of two rows, they decide.
-        start_ns: When row 0 was taken; 0 where only `t_ns` says it, or nothing.
-        t_ns: (n,), when each row was stamped, counted from anywhere.
+        rate_hz: Sample rate; the times are used instead if two rows have one.
+        start_ns: Time of row 0; 0 if unknown or only in `t_ns`.
+        t_ns: (n,), the time of each row, from any zero.
         clipped: The rows at full scale.
 
     Raises:
-        RecordingError: naming what is wrong and what to do.
+        RecordingError: it names what is wrong and what to do.
     """
     rows = len(samples)
     if rows == 0 or samples.shape[1] == 0:
@@ -105,18 +106,16 @@ def sound(
         raise RecordingError(
             f"{path}: {rows - np.count_nonzero(finite)} of {rows} rows hold NaN or "
             f"infinity, the first is row {row + 1} in {channel!r}: remove those rows "
-            "(with times, the gap is seen), or leave out channels with --channels"
+            "(with times, the gap is recognised), or leave out channels with --channels"
         )
     if t_ns is not None and rows > 1:
         parts = _timed(path, t_ns)
     elif rate_hz is None:
-        raise RecordingError(
-            f"{path}: nothing in it tells the sample rate: give it with --rate"
-        )
+        raise RecordingError(f"{path}: has no sample rate: give it with --rate")
     elif not 1e-6 <= rate_hz <= 1e9:  # also NaN
         raise RecordingError(
             f"{path}: a sample rate of {rate_hz:g} Hz is impossible: give the true "
-            "one, above zero"
+            "rate, above zero"
         )
     else:
         parts = (Segment(0, 0 if t_ns is None else int(t_ns[0]), float(rate_hz), 0),)
@@ -138,7 +137,7 @@ def sound(
 
 
 def _rate_hz(parts: Sequence[Segment], rows: int) -> float:
-    """Return the rate of all rows together, without the gaps."""
+    """Return the rate of all rows without the gaps."""
     if len(parts) == 1:
         return parts[0].rate_hz
     counts = np.diff([part.first for part in parts], append=rows)
@@ -146,7 +145,7 @@ def _rate_hz(parts: Sequence[Segment], rows: int) -> float:
 
 
 def _timed(path: Path, t_ns: Int64) -> tuple[Segment, ...]:
-    """Check the times of at least two rows and find their gaps."""
+    """Check the times of at least two rows; return the segments between gaps."""
     if max(abs(int(t_ns.min())), abs(int(t_ns.max()))) > MAX_TIME_NS:
         raise RecordingError(f"{path}: {_ERA}: check the unit of its times")
     back = np.diff(t_ns) < 0
@@ -165,7 +164,7 @@ def _timed(path: Path, t_ns: Int64) -> tuple[Segment, ...]:
 
 
 def numbered(channels: int) -> tuple[str, ...]:
-    """Name the channels of a file that has no names for them.
+    """Return names for the channels of a file without names.
 
     >>> numbered(2)
     ('ch1', 'ch2')
@@ -173,26 +172,28 @@ def numbered(channels: int) -> tuple[str, ...]:
     return tuple(f"ch{i + 1}" for i in range(channels))
 
 
-def chosen(path: Path, names: Sequence[str], wanted: Sequence[str]) -> list[int]:
-    """Return which of the file's columns the wanted channels are.
+def chosen(path: Path, names: Sequence[str], channels: Sequence[str]) -> list[int]:
+    """Return the positions of some channels in a file.
 
     Raises:
-        NoChannelError: one is absent.
-        RecordingError: there are two of that name.
+        NoChannelError: the file lacks one.
+        RecordingError: the file has two of that name.
     """
-    for name in wanted:
+    for name in channels:
         if names.count(name) > 1:
             raise RecordingError(
                 f"{path}: has {names.count(name)} columns {name!r}: rename all but one"
             )
         if name not in names:
-            known = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
-            raise NoChannelError(f"{path}: has no channel {name!r}: choose of {known}")
-    return [names.index(name) for name in wanted]
+            existing = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+            raise NoChannelError(
+                f"{path}: has no channel {name!r}: choose from {existing}"
+            )
+    return [names.index(name) for name in channels]
 
 
 def at_full_scale(counts: NDArray[np.signedinteger], bits: int) -> Rows:
-    """Return the rows of counts (n, channels) that touch either end of their range."""
+    """Return the rows of counts (n, channels) with one at an end of the range."""
     end = 1 << (bits - 1)
     ends = (counts == -end) | (counts == end - 1)
     return np.flatnonzero(ends.any(axis=1))

@@ -1,14 +1,14 @@
-"""Where a recording's clock skips: from the times of its rows to segments.
+"""Segments of a recording between gaps, from the times of its rows.
 
-A row is stamped when it was taken or later: a busy reader is late and catches
-up, but rows that are lost shift every time after them for good. So with the
-lateness r[i] = t[i] - i × period, late rows are short hills in r and a gap is
-a step of its floor, the smallest r of the rows ahead.
+A row has the time at which it was taken or a later one: a busy reader is late
+and catches up, but lost rows shift all later times permanently. In the lateness
+r[i] = t[i] - i × period, late rows are therefore short peaks, and a gap is a
+step of the floor, the smallest r of the rows ahead.
 
-The period is not the median step: 800 Hz in whole milliseconds steps by 1, 1,
-1, 2. A median over a longer lag sees through the rounding, but not through
-gaps. So each lag proposes a period, and the one that leaves the least to
-explain is taken: the fewest gaps and the flattest floor between them.
+The median step is not the period: 800 Hz in whole milliseconds steps by 1, 1,
+1, 2. A median over a longer lag removes the rounding, but not the gaps.
+Therefore each lag proposes a period, and the one with the fewest gaps and the
+flattest floor between them is used.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ Int64: TypeAlias = NDArray[np.int64]
 Float64: TypeAlias = NDArray[np.float64]
 Rows: TypeAlias = NDArray[np.intp]
 
-_AHEAD = 64  # rows in which a late reader is expected to have caught up
-_STEP = 0.75  # of a period: a lost row is 1, the slip of a busy timer up to 0.7
+_AHEAD = 64  # rows within which a late reader catches up
+_STEP = 0.75  # of a period: a lost row is 1, a delay of a busy timer up to 0.7
 _LAGS = (1, 4, 16, 64, 256, 1024, 4096)
-_PROPOSE = 16_384  # rows that the period is chosen on
-_LONGEST = 65_536  # rows after which the line is fitted anew, as clocks drift
-_OWN_RATE = 1024  # rows from which a segment's own rate beats the common one
+_PROPOSE = 16_384  # rows from which the period is chosen
+_LONGEST = 65_536  # rows after which a new line is fitted, because clocks drift
+_OWN_RATE = 1024  # rows from which a segment's own rate is better than the common one
 
 
 class Segment(NamedTuple):
-    """Rows that follow each other without a gap."""
+    """Consecutive rows without a gap."""
 
     first: int
-    """The row of the recording that it begins with."""
+    """Its first row in the recording."""
     start_ns: int
-    """When that row was taken, by a line through the times of the segment."""
+    """Time of that row on a line through the times of the segment."""
     rate_hz: float
     missed: int
-    """Rows lost between the segment before and this one."""
+    """Rows lost between the previous segment and this one."""
 
 
 def segments(t_ns: Int64) -> tuple[Segment, ...]:
@@ -58,7 +58,7 @@ def segments(t_ns: Int64) -> tuple[Segment, ...]:
     proposals = [_refined(head, period, ahead) for period in _proposals(late)]
     if not proposals:
         raise ValueError("the times do not advance")
-    period = min(proposals, key=lambda proposal: _effort(head, proposal, ahead))
+    period = min(proposals, key=lambda proposal: _misfit(head, proposal, ahead))
     rows, missed = _gaps(late, period, ahead)
     fresh = np.arange(0, len(late), _LONGEST)
     edges = np.union1d(fresh, rows)
@@ -92,12 +92,12 @@ def _gaps(late: Float64, period: float, ahead: int) -> tuple[Rows, Int64]:
     floor = _floor(r, ahead)
     behind = _floor(r[::-1], ahead)[::-1]
     step = np.full(len(r), _STEP * period)
-    # A late row near the end had no time to catch up: ask for more than lateness.
+    # A late row near the end cannot catch up: require more than its lateness.
     step[-ahead:] += np.max(r - floor)
     rises = (floor[1:] > floor[:-1]) & (floor[1:] - behind[:-1] > step[1:])
     rows, missed, last = [], [], 0
     for row in (np.flatnonzero(rises) + 1).tolist():
-        # Again, and this time without looking back over the gap before.
+        # Check again, without the rows before the previous gap.
         height = floor[row] - r[max(last, row - ahead) : row].min()
         if height > step[row]:
             rows.append(row)
@@ -120,14 +120,14 @@ def _line(late: Float64, edges: Rows) -> tuple[Float64, Float64]:
 
 
 def _common(covariance: Float64, variance: Float64, otherwise: float) -> float:
-    """Return the period that all segments together have."""
+    """Return the common period of all segments."""
     if covariance.sum() < variance.sum() or variance.sum() == 0:
-        return otherwise  # less than a nanosecond, or no two rows without a gap
+        return otherwise  # below 1 ns, or a gap between any two rows
     return float(covariance.sum() / variance.sum())
 
 
 def _refined(late: Float64, period: float, ahead: int) -> float:
-    """Improve a period by the slope of the times between its gaps."""
+    """Return a better period, from the slope of the times between gaps."""
     for _ in range(2):
         rows, _missed = _gaps(late, period, ahead)
         edges = np.concatenate(([0], rows)).astype(np.intp)
@@ -135,8 +135,8 @@ def _refined(late: Float64, period: float, ahead: int) -> float:
     return period
 
 
-def _effort(late: Float64, period: float, ahead: int) -> float:
-    """Count what a period leaves to explain: gaps, and movements of the floor."""
+def _misfit(late: Float64, period: float, ahead: int) -> float:
+    """Return how badly a period fits: gaps, and movements of the floor."""
     rows, missed = _gaps(late, period, ahead)
     lost = np.zeros(len(late))
     lost[rows] = missed
@@ -148,9 +148,9 @@ def _effort(late: Float64, period: float, ahead: int) -> float:
 def _fitted(
     t_ns: Int64, edges: Rows, lost: Int64, otherwise: float
 ) -> tuple[Segment, ...]:
-    """Give each segment its start and its rate."""
+    """Return the segments with start and rate."""
     counts = np.diff(edges, append=len(t_ns))
-    # Counted from the segment's own first time, a float64 holds single ns.
+    # Relative to the segment's first time, a float64 resolves 1 ns.
     late = (t_ns - np.repeat(t_ns[edges], counts)).astype(np.float64)
     covariance, variance = _line(late, edges)
     own = (counts >= _OWN_RATE) & (covariance > 0)

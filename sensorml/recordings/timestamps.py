@@ -1,11 +1,10 @@
-"""The time column of a table: what its numbers or texts are in ns.
+"""The time column of a table, in ns.
 
-ISO 8601 is UTC unless it names an offset, and exact to a microsecond. Numbers
-are in the unit at the end of the column's name (`timestamp_ms`). Without one
-they are a date if in s, ms, µs or ns they are one since 2001. Others count
-from a zero of their own, in ns where they are whole and 10 000 or more apart
-(100 kHz; as seconds it would be hours), else in seconds. A float64 keeps UTC
-to 0.25 µs.
+ISO 8601 is UTC unless it has an offset, and exact to a microsecond. Numbers have
+the unit at the end of the column's name (`timestamp_ms`). Without one, they are
+dates if they are after 2001 in s, ms, µs or ns. Other numbers count from a zero
+of their own: in ns if they are whole and 10 000 or more apart (100 kHz; in
+seconds that would be hours), else in seconds. A float64 resolves UTC to 0.25 µs.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from sensorml.recordings.recording import MAX_TIME_NS
 from sensorml.recordings.segments import Float64, Int64
 
 Stamps: TypeAlias = NDArray[np.generic]
-"""The times as they are in the file, (n,): float64, or the bytes of texts."""
+"""The times in the file, (n,): float64, or texts as bytes."""
 
 _TIME = re.compile(r"(?:t|time|timestamp|datetime)(?:_(s|ms|us|ns))?", re.IGNORECASE)
 _UNIT_NS = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}
@@ -32,15 +31,15 @@ _APART = 10_000
 
 
 def is_time(name: str) -> bool:
-    """Whether a column of this name holds the times."""
+    """Return whether a column of this name holds the times."""
     return _TIME.fullmatch(name) is not None
 
 
 def in_ns(path: Path, name: str, stamps: Stamps) -> Int64:
-    """Turn the times of all rows into ns.
+    """Return the times of all rows in ns.
 
     Raises:
-        RecordingError: one of them is no time, or their unit is not clear.
+        RecordingError: one is not a time, or their unit is ambiguous.
     """
     if stamps.dtype.kind == "S":
         return _iso_ns(path, name, stamps.tolist())
@@ -60,10 +59,10 @@ def in_ns(path: Path, name: str, stamps: Stamps) -> Int64:
 
 
 def _unit_ns(path: Path, name: str, values: Float64) -> float:
-    """Say how many ns one of the column's units is; the module tells the rule."""
-    told = _TIME.fullmatch(name)
-    if told and told[1]:
-        return _UNIT_NS[told[1].lower()]
+    """Return the unit of a column in ns, by the rules of this module."""
+    match = _TIME.fullmatch(name)
+    if match and match[1]:
+        return _UNIT_NS[match[1].lower()]
     step = float(np.median(np.diff(values))) if len(values) > 1 else 0.0
     far = step >= _APART and bool((values == np.floor(values)).all())
     first = float(values[0])
@@ -73,7 +72,7 @@ def _unit_ns(path: Path, name: str, values: Float64) -> float:
     )
     if far and date != "ns":
         raise RecordingError(
-            f"{path}: the times in column {name!r} may be {date} or ns: call the "
+            f"{path}: the times in column {name!r} may be {date} or ns: name the "
             f"column {name}_{date} or {name}_ns"
         )
     return _UNIT_NS[date]
@@ -93,5 +92,5 @@ def _iso_ns(path: Path, name: str, stamps: list[bytes]) -> Int64:
                 "or remove the row"
             ) from err
     us = np.array(times, "datetime64[us]").astype(np.int64)
-    limit = MAX_TIME_NS // 1000 + 1  # beyond it, refused; further, no 64 bits
+    limit = MAX_TIME_NS // 1000 + 1  # later times are refused
     return np.clip(us, -limit, limit) * 1000

@@ -30,13 +30,13 @@ def read(
     path: Path,
     *,
     channels: Sequence[str] | None,
-    rate_hz: float | None,  # noqa: ARG001 - a .wav always says it
+    rate_hz: float | None,  # noqa: ARG001 - a .wav always has a rate
     unit: str,  # noqa: ARG001
 ) -> Recording:
-    """Read a PCM file; its channels are called ch1, ch2 and so on.
+    """Read a PCM file; its channels are named ch1, ch2 and so on.
 
     Raises:
-        RecordingError: it is none, or not whole.
+        RecordingError: it is not a PCM file, or not complete.
     """
     try:
         with path.open("rb") as file, wave.open(file) as pcm:
@@ -44,10 +44,10 @@ def read(
             longest = MAX_VALUES // form.nchannels
             raw = pcm.readframes(min(form.nframes, longest))
     except (OSError, EOFError, RuntimeError, wave.Error) as err:
-        # RuntimeError: the module's word for a chunk that is longer than the file.
+        # wave raises RuntimeError for a chunk that is longer than the file.
         raise RecordingError(
-            f"{path}: is not whole PCM ({str(err) or 'it ends early'}): convert it to "
-            ".wav of 16 bit"
+            f"{path}: is not complete PCM ({str(err) or 'it ends early'}): "
+            "convert it to .wav of 16 bit"
         ) from err
     bits = 8 * form.sampwidth
     if bits not in {8, 16, 24, 32}:
@@ -56,11 +56,11 @@ def read(
         )
     if form.nframes > longest:
         raise RecordingError(f"{path}: is longer than {MAX_VALUES} values: cut it")
-    promised = form.nframes * form.nchannels * form.sampwidth
-    if len(raw) != promised:
+    expected = form.nframes * form.nchannels * form.sampwidth
+    if len(raw) != expected:
         raise RecordingError(
-            f"{path}: holds {len(raw)} bytes of samples, its header promises "
-            f"{promised}: copy it again, or repair the header"
+            f"{path}: has {len(raw)} bytes of samples, but {expected} by its header: "
+            "copy it again, or repair the header"
         )
     counts = decode(raw, bits).reshape(-1, form.nchannels)
     names = numbered(form.nchannels)
@@ -77,7 +77,7 @@ def read(
 
 
 def decode(raw: bytes, bits: int) -> NDArray[np.signedinteger]:
-    """Turn PCM bytes into counts around zero.
+    """Return PCM bytes as counts around zero.
 
     >>> decode(bytes([0, 128, 255]), 8).tolist()
     [-128, 0, 127]

@@ -1,4 +1,4 @@
-"""Recordings as tables: columns, times, and what is refused."""
+"""Recordings as tables: columns, times and errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def refusal(path: Path, **options: object) -> str:
     return message
 
 
-def test_a_table_is_its_numbers_without_times_and_texts(tmp_path: Path):
+def test_the_columns_of_numbers_are_read_without_times_and_texts(tmp_path: Path):
     path = table(
         tmp_path / "a.csv",
         "time,x,place,y\n0.00,1,hall,2\n0.01,3,hall,4\n\n0.02,5,hall,6\n",
@@ -40,7 +40,7 @@ def test_a_table_is_its_numbers_without_times_and_texts(tmp_path: Path):
     assert recording.unit == "g"
 
 
-def test_columns_come_in_the_order_asked_for(tmp_path: Path):
+def test_columns_have_the_order_of_the_argument(tmp_path: Path):
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress(b'x;"the y";z\n1;2;"3"\n4;5;6\n'))
     recording = read(path, channels=("z", "the y"), rate_hz=2)
@@ -64,7 +64,7 @@ TIMES = {
 
 
 @pytest.mark.parametrize("text", TIMES)
-def test_times_are_understood(tmp_path: Path, text: str):
+def test_times_of_every_format_are_read(tmp_path: Path, text: str):
     recording = read(table(tmp_path / "a.csv", text))
     start_ns, rate_hz = TIMES[text]
     assert abs(recording.start_ns - start_ns) <= 256  # a float64 of UTC ns
@@ -74,22 +74,22 @@ def test_times_are_understood(tmp_path: Path, text: str):
 
 BAD_TABLES = {
     "is empty": "",
-    "begins with an empty line": "\nx\n1\n",
+    "starts with an empty line": "\nx\n1\n",
     "has a header and no rows": "t,x\n",
-    "begins with numbers": "1,2\n3,4\n",
+    "starts with numbers": "1,2\n3,4\n",
     "has more than 4096 columns": ",".join(map(str, range(1_000_000))) + "\n1\n",
-    "tells the sample rate": "x,y\n1,2\n3,4\n",
-    "no column of numbers but its times": "t,place\n1,hall\n2,hall\n",
+    "has no sample rate": "x,y\n1,2\n3,4\n",
+    "no column of numbers except the times": "t,place\n1,hall\n2,hall\n",
     "row 2 has 'hall' in column 'x'": "t,x\n1,5\n2,hall\n3,5\n",
     "row 1 has '' in column 'x'": "t,x,y\n1,,5\n2,6,7\n3,8,9\n",
     "row 2 has 'then' in column 't'": "t,x\n1,5\nthen,5\n3,5\n",
-    "row 2 has 3 fields, the header 2": "t,x\n1,5\n2,6,7\n",
+    "row 2 has 3 fields, the header has 2": "t,x\n1,5\n2,6,7\n",
     "row 3 has 1 fields": "t,x\n1,5\n\n2,6\n7\n",
     "the first is row 2 in 'x'": "t,x\n1,5\n2,inf\n3,1e999\n",
     "time goes back 1 times, first at row 3": "t,x\n1,5\n2,5\n1,5\n",
     "row 2 has no time in column 't'": "t,x\n1,5\nnan,5\n3,7\n",
     "'soon' in column 'time', which is neither": "time,x\nsoon,1\nlater,2\n",
-    "may be s or ns: call the column t_s or t_ns": "t,x\n1700000000,5\n1700010000,5\n",
+    "may be s or ns: name the column t_s or t_ns": "t,x\n1700000000,5\n1700010000,5\n",
     "beyond the year 2096": "t_s,x\n1e17,5\n1e18,5\n",
     "years 1844 to 2096": "t,x\n3023-01-01,5\n3024-01-01,5\n",
     "2 columns 'x'": "t,x,x\n1,5,5\n2,6,6\n",
@@ -97,13 +97,13 @@ BAD_TABLES = {
 
 
 @pytest.mark.parametrize("what", BAD_TABLES)
-def test_a_wrong_table_is_refused_in_one_sentence(tmp_path: Path, what: str):
+def test_a_wrong_table_is_refused_with_the_reason(tmp_path: Path, what: str):
     assert what in refusal(table(tmp_path / "bad.csv", BAD_TABLES[what]))
 
 
-def test_a_column_that_is_not_there_is_named_with_those_that_are(tmp_path: Path):
+def test_an_error_names_the_missing_column_and_the_existing_ones(tmp_path: Path):
     path = table(tmp_path / "a.csv", "t,x,y\n1,2,3\n")
-    assert "no channel 'z': choose of t, x, y" in refusal(path, channels=("z",))
+    assert "no channel 'z': choose from t, x, y" in refusal(path, channels=("z",))
 
 
 def test_one_row_needs_a_rate(tmp_path: Path):
@@ -113,7 +113,7 @@ def test_one_row_needs_a_rate(tmp_path: Path):
     assert (recording.rate_hz, recording.start_ns) == (5, 12_500_000_000)
 
 
-def test_a_table_longer_than_a_chunk_is_whole(tmp_path: Path):
+def test_a_table_longer_than_a_chunk_is_read_completely(tmp_path: Path):
     rows = np.arange(40_000)
     lines = "\n".join(f"{i / 1000},{i}" for i in rows)
     recording = read(table(tmp_path / "a.csv", f"t,x\n{lines}\nend"[:-4]))

@@ -1,4 +1,4 @@
-"""Recordings as .npz: what is written is read back, what is wrong is refused."""
+"""Recordings as .npz: writing, reading and errors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def refusal(path: Path, **options: object) -> str:
     start_ns=st.integers(0, 2 * NOON),
     counts=st.booleans(),
 )
-def test_what_is_written_is_read_back(
+def test_a_written_recording_is_read_back(
     tmp_path_factory: pytest.TempPathFactory,
     rows: int,
     width: int,
@@ -69,7 +69,7 @@ def test_what_is_written_is_read_back(
     assert (back.channels, back.unit, back.start_ns) == (names, "g", start_ns)
 
 
-def test_a_write_that_fails_leaves_the_recording_before_it(tmp_path: Path):
+def test_a_failed_write_keeps_the_previous_recording(tmp_path: Path):
     path = tmp_path / "a.npz"
     given_ = {"rate_hz": 10.0, "channels": ("x",), "unit": "g", "start_ns": 0}
     write_npz(path, samples=np.ones((3, 1), np.float32), **given_)
@@ -80,7 +80,7 @@ def test_a_write_that_fails_leaves_the_recording_before_it(tmp_path: Path):
     assert path.read_bytes() == before
 
 
-def test_counts_are_scaled_and_full_scale_is_remembered(tmp_path: Path):
+def test_counts_are_scaled_and_full_scale_is_marked(tmp_path: Path):
     counts = np.array([[1, 2], [32767, 0], [0, -32768], [-32767, 5]], np.int16)
     path = saved(tmp_path / "a.npz", samples=counts, scale=[0.5, 2.0], rate_hz=100)
     recording = read(path)
@@ -90,7 +90,7 @@ def test_counts_are_scaled_and_full_scale_is_remembered(tmp_path: Path):
     assert [block.clipped.tolist() for block in blocks] == [[1], [0]]
 
 
-def test_of_chosen_channels_only_theirs_is_full_scale(tmp_path: Path):
+def test_full_scale_of_channels_that_are_not_read_is_ignored(tmp_path: Path):
     counts = np.array([[32767, 0], [0, -32768]], np.int16)
     path = saved(
         tmp_path / "a.npz", samples=counts, channels=["x", "y"], rate_hz=1, scale=3.0
@@ -100,13 +100,13 @@ def test_of_chosen_channels_only_theirs_is_full_scale(tmp_path: Path):
     assert recording.samples.tolist() == [[0.0], [-98304.0]]
 
 
-def test_the_rate_in_the_file_wins_over_the_argument(tmp_path: Path):
+def test_the_rate_in_the_file_takes_precedence(tmp_path: Path):
     path = saved(tmp_path / "a.npz", samples=np.ones((4, 1)), rate_hz=50.0, unit="g")
     recording = read(path, rate_hz=70.0, unit="m/s²")
     assert (recording.rate_hz, recording.unit) == (50.0, "g")
 
 
-def test_times_may_count_from_anywhere_when_the_start_is_said(tmp_path: Path):
+def test_times_may_count_from_any_zero_with_a_start(tmp_path: Path):
     path = saved(
         tmp_path / "a.npz",
         samples=np.ones((100, 1), np.float32),
@@ -120,13 +120,13 @@ def test_times_may_count_from_anywhere_when_the_start_is_said(tmp_path: Path):
 
 SAMPLES = np.zeros((4, 2), np.float32)
 BAD_ARRAYS = {
-    "has no array samples": {"rate_hz": 5},
+    "has no array 'samples'": {"rate_hz": 5},
     "an array (n, channels)": {"samples": np.zeros(5), "rate_hz": 5},
     "float32 or int16": {"samples": np.array([["a"]]), "rate_hz": 5},
     "float32 or int16 ": {"samples": np.zeros((2, 2), complex), "rate_hz": 5},
     "allow_pickle=False": {"samples": np.array([[None]]), "rate_hz": 5},
     "has no samples": {"samples": np.zeros((0, 2)), "rate_hz": 5},
-    "tells the sample rate": {"samples": SAMPLES},
+    "has no sample rate": {"samples": SAMPLES},
     "0 Hz is impossible": {"samples": SAMPLES, "rate_hz": 0.0},
     "-5 Hz is impossible": {"samples": SAMPLES, "rate_hz": -5},
     "nan Hz is impossible": {"samples": SAMPLES, "rate_hz": np.nan},
@@ -152,12 +152,12 @@ BAD_ARRAYS = {
 
 
 @pytest.mark.parametrize("what", BAD_ARRAYS)
-def test_a_wrong_npz_is_refused_in_one_sentence(tmp_path: Path, what: str):
+def test_a_wrong_npz_is_refused_with_the_reason(tmp_path: Path, what: str):
     path = saved(tmp_path / "bad.npz", **BAD_ARRAYS[what])
     assert what.strip() in refusal(path)
 
 
-def test_a_size_that_no_memory_holds_is_refused(tmp_path: Path):
+def test_a_size_beyond_the_memory_is_refused(tmp_path: Path):
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         header, {"descr": "<f4", "fortran_order": False, "shape": (10**15, 3)}
@@ -165,4 +165,4 @@ def test_a_size_that_no_memory_holds_is_refused(tmp_path: Path):
     path = tmp_path / "huge.npz"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("samples.npy", header.getvalue())
-    assert "is not a whole .npz" in refusal(path)
+    assert "is not a complete .npz" in refusal(path)

@@ -1,4 +1,4 @@
-"""Recordings of any format: damaged files, blocks, and whether a model fits."""
+"""Recordings of any format: damaged files, blocks, fit of a model."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def lost_before(recording: Recording) -> dict[int, int]:
     return {s.first: s.missed for s in recording.segments if s.missed}
 
 
-def test_what_is_no_file_or_format_is_told(tmp_path: Path):
+def test_a_missing_file_and_an_unknown_format_are_errors(tmp_path: Path):
     assert "there is no such file" in refusal(tmp_path / "none.csv")
     assert "is not a file" in refusal(tmp_path)
     os.mkfifo(tmp_path / "pipe.csv")
     assert "is not a file" in refusal(tmp_path / "pipe.csv")
     (tmp_path / "a.txt").write_text("t,x\n1,2\n")
-    assert "in no format" in refusal(tmp_path / "a.txt")
+    assert "an unknown format" in refusal(tmp_path / "a.txt")
 
 
 def whole_files() -> dict[str, bytes]:
-    """Small recordings of every format, as bytes."""
+    """Return small recordings of every format, as bytes."""
     npz, wav = io.BytesIO(), io.BytesIO()
     t_ns = NOON + np.arange(30) * 1_000_000
     np.savez(npz, samples=np.ones((30, 2), np.int16), channels=["x", "y"], t_ns=t_ns)
@@ -69,7 +69,7 @@ EDITS = st.tuples(
 @pytest.mark.parametrize("ending", FILES)
 @settings(deadline=None, max_examples=150)
 @given(edits=st.lists(EDITS, min_size=1, max_size=3), cut=st.integers(0, 4000))
-def test_damaged_bytes_are_refused_or_read_and_nothing_else(
+def test_damaged_bytes_are_read_or_refused_as_a_recording_error(
     tmp_path_factory: pytest.TempPathFactory,
     ending: str,
     edits: list[tuple[int, int, bytes | str]],
@@ -93,7 +93,7 @@ def test_damaged_bytes_are_refused_or_read_and_nothing_else(
 
 
 @pytest.mark.parametrize("ending", [".npz", ".csv.gz", ".wav"])
-def test_a_file_cut_off_anywhere_is_refused(tmp_path: Path, ending: str):
+def test_a_file_that_ends_early_is_refused(tmp_path: Path, ending: str):
     path = tmp_path / f"cut{ending}"
     for length in range(0, len(FILES[ending]) - 1, 7):
         path.write_bytes(FILES[ending][:length])
@@ -106,7 +106,7 @@ def test_a_file_cut_off_anywhere_is_refused(tmp_path: Path, ending: str):
     places=st.lists(st.integers(1, 18), unique=True, max_size=4),
     sizes=st.tuples(st.integers(1, 300), st.integers(1, 2000)),
 )
-def test_blocks_are_the_same_rows_at_the_same_times_however_they_are_cut(
+def test_blocks_of_any_size_have_the_same_rows_and_times(
     tmp_path_factory: pytest.TempPathFactory,
     seed: int,
     places: list[int],
@@ -147,7 +147,7 @@ def test_blocks_are_the_same_rows_at_the_same_times_however_they_are_cut(
     assert told[0][2] == recording.clipped.tolist()
 
 
-def test_a_block_has_rows(tmp_path: Path):
+def test_a_block_without_rows_is_an_error(tmp_path: Path):
     np.savez(tmp_path / "a.npz", samples=np.zeros((4, 2)), rate_hz=1)
     recording = read(tmp_path / "a.npz")
     with pytest.raises(ValueError, match="at least one row"):
@@ -162,7 +162,7 @@ def data() -> Path:
 
 
 @pytest.mark.data
-def test_a_polled_sensor_that_catches_up_has_lost_nothing(data: Path):
+def test_a_polled_sensor_that_catches_up_has_no_gap(data: Path):
     axes = ("accel_x", "accel_y", "accel_z")
     recordings = [
         read(path, channels=axes) for path in sorted(data.glob("treeguard/*.csv.gz"))
@@ -176,7 +176,7 @@ def test_a_polled_sensor_that_catches_up_has_lost_nothing(data: Path):
 
 
 @pytest.mark.data
-def test_seconds_that_are_rounded_hide_no_gap_of_minutes(data: Path):
+def test_a_gap_of_minutes_is_found_in_rounded_seconds(data: Path):
     recording = read(data / "skab" / "other" / "2.csv")
     assert recording.rate_hz == pytest.approx(0.95, rel=0.01)
     assert lost_before(recording) == {104: 234}

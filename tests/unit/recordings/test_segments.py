@@ -1,4 +1,4 @@
-"""Gaps between the times of rows, told from late reads and rounding."""
+"""Gaps between the times of rows, in contrast to late reads and rounding."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOON = 1_700_000_000_000_000_000
 def stamped(
     rng: np.random.Generator, rows: int, period_ns: float, gaps: dict[int, int]
 ) -> np.ndarray:
-    """Times of a polled sensor: one in ten rows is late, and catches up."""
+    """Return times of a polled sensor: one in ten rows is late, the next catches up."""
     lost = np.zeros(rows)
     lost[list(gaps)] = list(gaps.values())
     taken = (np.arange(rows) + np.cumsum(lost)) * period_ns
@@ -32,7 +32,7 @@ def stamped(
     places=st.lists(st.integers(2, 48), unique=True, max_size=5),
     missed=st.integers(1, 500),
 )
-def test_planted_gaps_are_found_under_planted_jitter(
+def test_inserted_gaps_are_found_in_inserted_jitter(
     seed: int, rate_hz: float, places: list[int], missed: int
 ):
     gaps = {40 * place: missed for place in sorted(places)}
@@ -47,14 +47,14 @@ def test_planted_gaps_are_found_under_planted_jitter(
 
 
 @pytest.mark.parametrize("rate_hz", [800.0, 3200.0])
-def test_rounding_to_milliseconds_is_no_gap(rate_hz: float):
+def test_rounding_to_milliseconds_is_not_a_gap(rate_hz: float):
     exact = np.arange(20_000) * 1e9 / rate_hz
     found = segments((np.floor(exact / 1e6) * 1e6).astype(np.int64))
     assert [s.missed for s in found] == [0]
     assert found[0].rate_hz == pytest.approx(rate_hz, rel=1e-5)
 
 
-def test_a_burst_that_shares_one_time_is_no_gap():
+def test_a_burst_with_one_time_is_not_a_gap():
     burst_ends = (np.arange(10_000) // 25 + 1) * 25
     found = segments((burst_ends * 1_250_000).astype(np.int64))
     assert [s.missed for s in found] == [0]

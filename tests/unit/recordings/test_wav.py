@@ -49,13 +49,13 @@ def test_pcm_of_every_width_is_scaled_to_one(tmp_path: Path, width: int):
     assert read(tmp_path / "a.wav", channels=("ch2",)).clipped.tolist() == [2]
 
 
-def test_a_wav_that_is_cut_off_is_refused(tmp_path: Path):
+def test_a_wav_that_ends_early_is_refused(tmp_path: Path):
     path = pcm(tmp_path / "a.wav", np.zeros((100, 1)), 2)
     path.write_bytes(path.read_bytes()[:-50])
-    assert "its header promises 200" in refusal(path)
+    assert "but 200 by its header" in refusal(path)
 
 
-def test_a_wav_of_a_width_that_is_none_is_refused(tmp_path: Path):
+def test_a_wav_of_an_impossible_width_is_refused(tmp_path: Path):
     path = pcm(tmp_path / "a.wav", np.zeros((100, 1)), 2)
     header = bytearray(path.read_bytes())
     header[34] = 40  # bits of a sample
