@@ -27,6 +27,7 @@ from sensorml.acquisition.inbox import (
     Started,
 )
 from sensorml.errors import BusError, SensorError, SourceEndedError
+from sensorml.interfaces import HasInterrupt
 from sensorml.types import Block
 
 
@@ -241,7 +242,7 @@ def run(clock: Clock, seconds: float, **drivers: Script) -> list[Reading]:
     """Run one bus for so long; return what came of it."""
     inbox = Inbox(100_000)
     pollers = [SensorPoller(name, driver) for name, driver in drivers.items()]
-    lines = [d.interrupt for d in drivers.values() if d.interrupt is not None]
+    lines = [d.interrupt for d in drivers.values() if isinstance(d, HasInterrupt)]
     run_bus(pollers, inbox, Deadline(clock, seconds, *lines), clock)
     assert not any(driver.running for driver in drivers.values())
     return drained(inbox)
