@@ -7,9 +7,9 @@ that is no file of ours, because this reads the metadata of all installed packag
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, cast
 
@@ -112,8 +112,9 @@ def load(group: Group, name: object) -> ModuleType:
 
 
 def _own(group: Group) -> list[str]:
-    package = import_module(_RULES[group].folder)
-    return [module.name for module in pkgutil.iter_modules(package.__path__)]
+    [folder] = import_module(_RULES[group].folder).__path__
+    names = (file.stem for file in Path(folder).glob("*.py"))
+    return [name for name in names if name != "__init__"]
 
 
 def _entry_points(group: Group) -> Sequence[EntryPoint]:
