@@ -1,7 +1,7 @@
-"""The whole service with an accelerator whose library behaves as its options say.
+"""The service with an accelerator whose library fails as its options say.
 
-The library is built from tests/delegate; a file of delegates/ in the site's own
-folder describes it, as a plant would describe a device of its own.
+The library is built from tests/delegate. A file in the user's own folder delegates/
+describes it, as for any device that sensorml does not ship.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def library(tmp_path_factory):
     return pair.build(tmp_path_factory.mktemp("delegate"))
 
 
-class Plant:
-    """A folder with a configuration, a model for both sides, and a delegate."""
+class Site:
+    """A folder with a configuration, models for CPU and accelerator, and a delegate."""
 
     def __init__(self, folder: Path, library: Path) -> None:
         self.folder = folder
@@ -85,7 +85,7 @@ class Plant:
         path.write_text(DELEGATE.format(match=match, options=table))
 
     def model(
-        self, name: str = "m", more: str = 'delegate = "stick"', hop: int = WINDOW
+        self, name: str = "m", keys: str = 'delegate = "stick"', hop: int = WINDOW
     ) -> str:
         folder = self.folder / name
         folder.mkdir()
@@ -95,7 +95,7 @@ class Plant:
         card = card.replace(f"hop = {WINDOW}", f"hop = {hop}")
         card += f'"{EDGETPU_FILE}" = "{sha256(folder / EDGETPU_FILE)}"\n'
         (folder / "model.toml").write_text(card)
-        table = f'name = "{name}"\npath = "{name}"\nsensor = "motor"\n{more}\n'
+        table = f'name = "{name}"\npath = "{name}"\nsensor = "motor"\n{keys}\n'
         return "[[model]]\n" + table
 
     def config(self, *models: str, pace: str = "real") -> Path:
@@ -118,19 +118,21 @@ class Plant:
 
     def rows(self, kind: str) -> list[dict[str, object]]:
         store = self.folder / "journal.db"
-        got = sensorml("export", "--store", store, "--kind", kind, "--format", "jsonl")
-        assert got.returncode == 0, got.stderr
-        return [json.loads(line) for line in got.stdout.splitlines()]
+        export = sensorml(
+            "export", "--store", store, "--kind", kind, "--format", "jsonl"
+        )
+        assert export.returncode == 0, export.stderr
+        return [json.loads(line) for line in export.stdout.splitlines()]
 
     def runs(self, model: str = "m") -> list[tuple[object, object]]:
-        """Return the delegates that the model ran on in turn, and if degraded."""
+        """Return the delegates of a model's windows in order, and whether degraded."""
         windows = [r for r in self.rows("predictions") if r["model"] == model]
         period_ns = WINDOW / RATE_HZ * 1e9
         steps = [b["start_ns"] - a["start_ns"] for a, b in itertools.pairwise(windows)]
         # The wall clock may step by a microsecond.
         assert {round(step / period_ns, 2) for step in steps} == {1.0}
         used = [(row["delegate"], row["degraded"]) for row in windows]
-        return [each for each, _ in itertools.groupby(used)]
+        return [delegate for delegate, _ in itertools.groupby(used)]
 
     def states(self, model: str = "m") -> list[object]:
         return [
@@ -141,12 +143,12 @@ class Plant:
 
 
 @pytest.fixture
-def plant(tmp_path, library):
-    return Plant(tmp_path, library)
+def site(tmp_path, library):
+    return Site(tmp_path, library)
 
 
 def children(process) -> list[int]:
-    """Return the service's children: the processes of its accelerators."""
+    """Return the child processes of the service, which run its accelerators."""
     return [
         int(child)
         for task in Path(f"/proc/{process.pid}/task").glob("*")
@@ -154,23 +156,23 @@ def children(process) -> list[int]:
     ]
 
 
-def wait_for_rows(plant: Plant, delegate: str, models: int = 1) -> None:
-    """Wait until every model has been run on a delegate, and that is committed."""
+def wait_for_rows(site: Site, delegate: str, models: int = 1) -> None:
+    """Wait until the journal has windows of every model on a delegate."""
     query = "SELECT count(DISTINCT model) FROM prediction WHERE delegate = ?"
     while True:
-        with suppress(sqlite3.OperationalError):  # it is being created
-            address = f"file:{plant.folder}/journal.db?mode=ro"
+        with suppress(sqlite3.OperationalError):  # while the journal is created
+            address = f"file:{site.folder}/journal.db?mode=ro"
             with closing(sqlite3.connect(address, uri=True)) as journal:
                 [(count,)] = journal.execute(query, (delegate,))
                 if count == models:
                     return
 
 
-def test_a_killed_child_costs_no_window_and_is_started_again(plant):
-    plant.delegate()
-    process = start("run", plant.config(plant.model()), **plant.environ)
+def test_a_killed_child_costs_no_window_and_is_started_again(site):
+    site.delegate()
+    process = start("run", site.config(site.model()), **site.environ)
     wait_for_line(process, "opening → accelerated: stick agrees with the CPU")
-    wait_for_rows(plant, "stick")
+    wait_for_rows(site, "stick")
     [child] = children(process)
     os.kill(child, signal.SIGKILL)
     lost = wait_for_line(process, "accelerated → degraded")[-1]
@@ -178,101 +180,101 @@ def test_a_killed_child_costs_no_window_and_is_started_again(plant):
     wait_for_line(process, "degraded → accelerated")
     code, log = stop(process)
     assert code == 0, log
-    assert plant.runs() == [("cpu", 1), ("stick", 0)] * 2
+    assert site.runs() == [("cpu", 1), ("stick", 0)] * 2
     expected = ["opening", "accelerated", "degraded", "accelerated"]
-    assert plant.states() == expected
+    assert site.states() == expected
 
 
-def test_a_library_that_hangs_while_it_opens_delays_nothing(plant):
-    plant.delegate(create="hang")
-    process = start("run", plant.config(plant.model()), **plant.environ)
+def test_a_library_that_hangs_while_it_opens_delays_nothing(site):
+    site.delegate(create="hang")
+    process = start("run", site.config(site.model()), **site.environ)
     wait_for_line(process, "delegate m: opening")
     while not children(process):
         pass
-    wait_for_rows(plant, "cpu")
+    wait_for_rows(site, "cpu")
     code, log = stop(process)
     assert code == 0, log
-    assert plant.runs() == [("cpu", 1)]
-    assert plant.states() == ["opening"]
+    assert site.runs() == [("cpu", 1)]
+    assert site.states() == ["opening"]
 
 
-def test_a_window_that_hangs_is_scored_on_the_cpu(plant):
-    plant.delegate(invoke="hang", after="30")
-    process = start("run", plant.config(plant.model()), **plant.environ)
+def test_a_window_that_hangs_is_scored_on_the_cpu(site):
+    site.delegate(invoke="hang", after="30")
+    process = start("run", site.config(site.model()), **site.environ)
     lost = wait_for_line(process, "accelerated → degraded")[-1]
     assert "no answer within 1 s while it ran a window" in lost
     assert "switch its power off and on; if that does not help, build it" in lost
     code, log = stop(process)
     assert code == 0, log
-    assert plant.runs() == [("cpu", 1), ("stick", 0), ("cpu", 1)]
+    assert site.runs() == [("cpu", 1), ("stick", 0), ("cpu", 1)]
 
 
-def test_a_library_with_other_outputs_never_takes_over(plant):
-    plant.delegate(invoke="wrong")
-    process = start("run", plant.config(plant.model()), **plant.environ)
+def test_a_library_with_other_outputs_never_takes_over(site):
+    site.delegate(invoke="wrong")
+    process = start("run", site.config(site.model()), **site.environ)
     refused = wait_for_line(process, "opening → refused")[-1]
     assert "its outputs differ from the CPU's" in refused
     assert stop(process)[0] == 0
-    assert plant.runs() == [("cpu", 1)]
+    assert site.runs() == [("cpu", 1)]
 
 
-def test_a_library_that_becomes_too_slow_is_closed(plant):
-    plant.delegate(invoke="slow", after="100")  # 20 ms
-    process = start("run", plant.config(plant.model(hop=2)), **plant.environ)
+def test_a_library_that_becomes_too_slow_is_closed(site):
+    site.delegate(invoke="slow", after="100")  # 20 ms
+    process = start("run", site.config(site.model(hop=2)), **site.environ)
     lost = wait_for_line(process, "accelerated → degraded")[-1]
     assert "a new one every 2.5 ms: train the model with a larger hop" in lost
     assert stop(process)[0] == 0
-    delays_s = [row["delay_ns"] / 1e9 for row in plant.rows("predictions")]
-    assert max(delays_s) < 10  # they do not grow
+    delays_s = [row["delay_ns"] / 1e9 for row in site.rows("predictions")]
+    assert max(delays_s) < 10  # so they do not grow
 
 
 @pytest.mark.parametrize("fallback", [False, True])
 def test_a_delegate_that_cannot_be_used_stops_the_start_without_a_fallback(
-    plant, fallback
+    site, fallback
 ):
-    plant.delegate('usb = ["ffff:0001"]')
-    more = 'delegate = "stick"' + ('\nfallback = "cpu"' if fallback else "")
-    config = plant.config(plant.model(more=more), pace="fast")
-    ran = sensorml("run", config, **plant.environ)
+    site.delegate('usb = ["ffff:0001"]')
+    keys = 'delegate = "stick"' + ('\nfallback = "cpu"' if fallback else "")
+    config = site.config(site.model(keys=keys), pace="fast")
+    run = sensorml("run", config, **site.environ)
     if fallback:
-        assert ran.returncode == 0, ran.stderr
-        assert plant.runs() == [("cpu", 1)]
-        assert plant.states() == ["refused"]
-        [event] = [r for r in plant.rows("events") if r["state"] == "refused"]
+        assert run.returncode == 0, run.stderr
+        assert site.runs() == [("cpu", 1)]
+        assert site.states() == ["refused"]
+        [event] = [r for r in site.rows("events") if r["state"] == "refused"]
         assert "stick: no USB device ffff:0001" in event["detail"]
         return
-    assert ran.returncode == 1
-    assert "Traceback" not in ran.stderr
-    assert "cannot run on stick" in ran.stderr
-    lines = {line.split()[0]: line for line in ran.stderr.splitlines()[1:]}
+    assert run.returncode == 1
+    assert "Traceback" not in run.stderr
+    assert "cannot run on stick" in run.stderr
+    lines = {line.split()[0]: line for line in run.stderr.splitlines()[1:]}
     assert {"cpu", "edgetpu-usb", "edgetpu-pci", "stick"} <= lines.keys()
     assert "device   no USB device ffff:0001: plug it in" in lines["stick"]
     assert "usable" in lines["cpu"]
-    assert not (plant.folder / "journal.db").exists()
+    assert not (site.folder / "journal.db").exists()
 
 
-def test_a_compiled_file_of_another_model_is_refused_before_it_is_opened(plant):
-    plant.delegate(create="hang")
-    model = plant.model()
-    other = plant.folder / "m" / EDGETPU_FILE
+def test_a_compiled_file_of_another_model_is_refused_before_it_is_opened(site):
+    site.delegate(create="hang")
+    model = site.model()
+    other = site.folder / "m" / EDGETPU_FILE
     before = sha256(other)
     other.write_bytes(pair.compiled_model(WINDOW + 1))
-    card = plant.folder / "m" / "model.toml"
+    card = site.folder / "m" / "model.toml"
     card.write_text(card.read_text().replace(before, sha256(other)))
-    ran = sensorml("run", plant.config(model, pace="fast"), **plant.environ)
-    assert ran.returncode == 1
-    assert "takes 17 values" in ran.stderr
-    assert "model    " in ran.stderr
+    run = sensorml("run", site.config(model, pace="fast"), **site.environ)
+    assert run.returncode == 1
+    assert "takes 17 values" in run.stderr
+    assert "model    " in run.stderr
 
 
-def test_two_models_on_one_device_share_a_process(plant):
-    plant.delegate()
-    config = plant.config(plant.model("m"), plant.model("n"))
-    process = start("run", config, **plant.environ)
-    waited = wait_for_line(process, "opening → accelerated")
-    first = "m" if "delegate m:" in waited[-1] else "n"
+def test_two_models_on_one_device_share_a_process(site):
+    site.delegate()
+    config = site.config(site.model("m"), site.model("n"))
+    process = start("run", config, **site.environ)
+    line = wait_for_line(process, "opening → accelerated")[-1]
+    first = "m" if "delegate m:" in line else "n"
     wait_for_line(process, f"delegate {'n' if first == 'm' else 'm'}: opening → acc")
-    wait_for_rows(plant, "stick", models=2)
+    wait_for_rows(site, "stick", models=2)
     [child] = children(process)
     os.kill(child, signal.SIGKILL)
     for _ in "mn":
@@ -282,17 +284,17 @@ def test_two_models_on_one_device_share_a_process(plant):
     assert len(children(process)) == 1
     assert stop(process)[0] == 0
     for name in "mn":
-        assert plant.runs(name) == [("cpu", 1), ("stick", 0)] * 2
+        assert site.runs(name) == [("cpu", 1), ("stick", 0)] * 2
 
 
-def test_two_models_on_two_devices_have_separate_processes(plant):
-    plant.delegate(device="usb:0")
+def test_two_models_on_two_devices_have_separate_processes(site):
+    site.delegate(device="usb:0")
     models = [
-        plant.model("m"),
-        plant.model("n", 'delegate = "stick"\ndevice = "usb:1"'),
+        site.model("m"),
+        site.model("n", 'delegate = "stick"\ndevice = "usb:1"'),
     ]
-    process = start("run", plant.config(*models), **plant.environ)
-    wait_for_rows(plant, "stick", models=2)
+    process = start("run", site.config(*models), **site.environ)
+    wait_for_rows(site, "stick", models=2)
     both = children(process)
     assert len(both) == 2
     os.kill(both[0], signal.SIGKILL)
@@ -301,7 +303,7 @@ def test_two_models_on_two_devices_have_separate_processes(plant):
     wait_for_line(process, "degraded → accelerated")
     assert both[1] in children(process)
     assert stop(process)[0] == 0
-    assert plant.runs(alone) == [("cpu", 1), ("stick", 0)]
+    assert site.runs(alone) == [("cpu", 1), ("stick", 0)]
 
 
 @pytest.mark.parametrize(
@@ -316,43 +318,43 @@ def test_two_models_on_two_devices_have_separate_processes(plant):
         ({"invoke": "fail"}, "Failed to execute request", "switch its power off"),
     ],
 )
-def test_an_event_has_a_reason_and_a_cure(plant, options, why, cure):
-    plant.delegate(**options)
-    process = start("run", plant.config(plant.model()), **plant.environ)
+def test_an_event_has_a_reason_and_a_cure(site, options, why, cure):
+    site.delegate(**options)
+    process = start("run", site.config(site.model()), **site.environ)
     wait_for_line(process, "opening → refused")
     assert stop(process)[0] == 0
-    [event] = [row for row in plant.rows("events") if row["state"] == "refused"]
+    [event] = [row for row in site.rows("events") if row["state"] == "refused"]
     _, _, end = event["detail"].partition(why)
     assert cure in end
 
 
-def test_auto_measures_once_and_keeps_the_decision(plant):
-    plant.delegate(invoke="slow")  # 20 ms a window: the CPU is faster
-    config = plant.config(plant.model(more='delegate = "auto"'))
-    process = start("run", config, **plant.environ)
+def test_auto_measures_once_and_keeps_the_decision(site):
+    site.delegate(invoke="slow")  # 20 ms a window: the CPU is faster
+    config = site.config(site.model(keys='delegate = "auto"'))
+    process = start("run", config, **site.environ)
     line = wait_for_line(process, "opening → cpu: auto: cpu p95")[-1]
     assert "stick p95" in line
     assert stop(process)[0] == 0
-    assert plant.runs() == [("cpu", 0)]
-    process = start("run", config, **plant.environ)
+    assert site.runs() == [("cpu", 0)]
+    process = start("run", config, **site.environ)
     wait_for_line(process, "as measured earlier")
     assert children(process) == []
     assert stop(process)[0] == 0
-    plant.delegate(invoke="slow", after="1")  # with other options it is another one
-    process = start("run", config, **plant.environ)
+    site.delegate(invoke="slow", after="1")  # other options make it another delegate
+    process = start("run", config, **site.environ)
     wait_for_line(process, "opening → cpu: auto: cpu p95")
     assert stop(process)[0] == 0
 
 
-def test_the_children_of_a_killed_service_die_with_it(plant):
-    plant.delegate()
-    process = start("run", plant.config(plant.model()), **plant.environ)
+def test_the_children_of_a_killed_service_die_with_it(site):
+    site.delegate()
+    process = start("run", site.config(site.model()), **site.environ)
     wait_for_line(process, "opening → accelerated")
     child = os.pidfd_open(children(process)[0])
     process.kill()
     process.communicate()
     with os.fdopen(child):
-        assert select.select([child], [], [], 60)[0], "it still runs"
+        assert select.select([child], [], [], 60)[0], "the child still runs"
 
 
 IMPORTS = """
@@ -365,32 +367,37 @@ print(*(n for n in unwanted if f"sensorml.delegates.{n}" in sys.modules))
 """
 
 
-@pytest.mark.parametrize("more", ['delegate = "auto"', 'delegate = "cpu"'])
-def test_a_start_on_the_cpu_imports_nothing_for_accelerators(plant, more):
-    plant.delegate('usb = ["ffff:0001"]')
-    config = plant.config(plant.model(more=more), pace="fast")
-    ran = subprocess.run(
+@pytest.mark.parametrize("keys", ['delegate = "auto"', 'delegate = "cpu"'])
+def test_a_start_on_the_cpu_imports_nothing_for_accelerators(site, keys):
+    site.delegate('usb = ["ffff:0001"]')
+    config = site.config(site.model(keys=keys), pace="fast")
+    run = subprocess.run(
         [sys.executable, "-c", IMPORTS, "run", config],
-        env=os.environ | plant.environ,
+        env=os.environ | site.environ,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.strip() == ""
-    assert plant.runs() == [("cpu", 0)]
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == ""
+    assert site.runs() == [("cpu", 0)]
 
 
-def test_recordings_are_scored_on_the_named_delegate(plant):
-    plant.delegate()
-    plant.model()
-    score = ("score", "--model", plant.folder / "m", plant.folder / "healthy.npz")
-    on_cpu = sensorml(*score, **plant.environ)
-    on_stick = sensorml(*score, "--delegate", "stick", **plant.environ)
+def test_recordings_are_scored_on_the_named_delegate(site):
+    site.delegate()
+    site.model()
+    score = (
+        "score",
+        "--model",
+        site.folder / "m",
+        site.folder / "healthy.npz",
+    )
+    on_cpu = sensorml(*score, **site.environ)
+    on_stick = sensorml(*score, "--delegate", "stick", **site.environ)
     assert on_stick.returncode == 0, on_stick.stderr
     assert on_stick.stdout == on_cpu.stdout
-    summary = sensorml(*score, "--delegate", "stick", "--json", **plant.environ)
+    summary = sensorml(*score, "--delegate", "stick", "--json", **site.environ)
     assert json.loads(summary.stdout)["delegate"] == "stick"
-    wrong = sensorml(*score, "--delegate", "stik", **plant.environ)
+    wrong = sensorml(*score, "--delegate", "stik", **site.environ)
     assert wrong.returncode == 1
     assert "did you mean stick?" in wrong.stderr
