@@ -1,8 +1,8 @@
 """Alarm lines at their fail-safe level after the service has ended.
 
-A killed service leaves its lines at their last level, on Raspberry Pi kernels
-without end (`gpio.lines`). Therefore it first writes a list of the lines that it
-will drive. `sensorml safe`, which systemd runs after the service, uses this list,
+On a Raspberry Pi a killed service leaves its lines at their last level, see
+`gpio.lines`. Therefore the service first writes a list of the lines that it will
+drive. `sensorml safe`, which systemd runs after the service, uses this list,
 because the configuration may have changed since; without a list it uses the
 alarms of the configuration.
 """

@@ -12,16 +12,16 @@ class Step(NamedTuple):
 
     on: bool
     until_ns: int | None
-    """Counted from the start of the alarm; None: no end."""
+    """Counted from the start of the alarm; None: until the alarm is over."""
 
 
 class Pattern(NamedTuple):
     """The levels of a line from the start of its alarm."""
 
     on_ns: int | None = None
-    """None: on without end."""
+    """None: on until the alarm is over."""
     off_ns: int | None = None
-    """Off after that, then again from the beginning; None: off without end."""
+    """Off after that, and then on again; None: off until the alarm is over."""
 
     @property
     def changes(self) -> bool:

@@ -41,7 +41,7 @@ class TimedLine(Protocol):
 
 
 class Heartbeat:
-    """A line that toggles while data arrives, and else stays high or low.
+    """A line that toggles while data arrives, and otherwise keeps its level.
 
     Wire it through a capacitor to a retriggerable monostable, or to the input of
     a watchdog relay, whose contact releases the machine: the relay drops out when
@@ -69,8 +69,8 @@ class Heartbeat:
         self._progress = progress
         self._half_ns = round(period_s * 1e9 / 2)
         self._timeout_ns = round(timeout_s * 1e9)
-        self._seen = progress()
-        self._moved_ns: int | None = None
+        self._last_progress = progress()
+        self._progress_ns: int | None = None
         self._due_ns = 0
         self._level = False
 
@@ -79,10 +79,10 @@ class Heartbeat:
         if now_ns < self._due_ns:
             return self._due_ns
         progress = self._progress()
-        if progress != self._seen:
-            self._seen, self._moved_ns = progress, now_ns
-        moved_ns = self._moved_ns
-        if moved_ns is not None and now_ns - moved_ns <= self._timeout_ns:
+        if progress != self._last_progress:
+            self._last_progress, self._progress_ns = progress, now_ns
+        since_ns = self._progress_ns
+        if since_ns is not None and now_ns - since_ns <= self._timeout_ns:
             self._output.set(not self._level)
             self._level = not self._level
         self._due_ns = now_ns + self._half_ns
@@ -99,19 +99,19 @@ class PolledInput:
     def __init__(
         self, name: str, contact: DigitalInput, report: Callable[[bool, int], None]
     ) -> None:
-        """Make it; `report` is called with the level and the time of the read."""
+        """Make an input; `report` gets its level and the time of the read."""
         self.name = name
         self._contact = contact
         self._report = report
-        self._seen: bool | None = None
+        self._level: bool | None = None
         self._due_ns = 0
 
     def advance(self, now_ns: int) -> int:
         """Read the input if it is due; return when to come back."""
         if now_ns >= self._due_ns:
-            before, self._seen = self._seen, self._contact.value
-            if self._seen is before:
-                self._report(self._seen, now_ns)
+            before, self._level = self._level, self._contact.value
+            if self._level is before:
+                self._report(self._level, now_ns)
             self._due_ns = now_ns + POLL_NS
         return self._due_ns
 

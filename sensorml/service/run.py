@@ -61,9 +61,9 @@ async def run(
     Args:
         config: from `config.loading.load`.
         store: the journal's path.
-        duration_s: stop after this time.
-        viewer: runs beside the service.
-        notifier: notifies systemd; by default as the environment says.
+        duration_s: the service stops after this time.
+        viewer: runs beside the service until its end.
+        notifier: notifies systemd; by default the one of the environment.
 
     Raises:
         ModelError, DelegateError, BusError: before anything was started.
@@ -76,13 +76,9 @@ async def run(
         _take_signals(stop, stack)
         running = build(config, store, stack)
         async with asyncio.TaskGroup() as group:
-            side_tasks = [group.create_task(_notify(running, notifier), name="notify")]
-            if duration_s is not None:
-                side_tasks.append(
-                    group.create_task(_stop_after(stop, duration_s), name="timer")
-                )
+            observers = [group.create_task(_notify(running, notifier), name="notify")]
             if viewer is not None:
-                side_tasks.append(group.create_task(viewer(running), name="view"))
+                observers.append(group.create_task(viewer(running), name="view"))
             committer = running.committer
             stop_sinks, stop_journal = asyncio.Event(), asyncio.Event()
             journal = group.create_task(
@@ -96,7 +92,7 @@ async def run(
                 for delivery in running.deliveries
             ]
             lines = group.create_task(_drive_lines(running, stack), name="lines")
-            await _sample_until(stop, running, stack)
+            await _sample_until(stop, running, stack, duration_s)
             notifier.stopping()
             running.outbox.event(kind="service", subject=config.device, state="stopped")
             await committer.commit()
@@ -108,14 +104,14 @@ async def run(
             await journal
             running.timer.stop()  # last, so that lamps blink until the lines are safe
             await lines
-            for task in [*side_tasks, *sinks]:
+            for task in [*observers, *sinks]:
                 task.cancel()
 
 
 async def _sample_until(
-    stop: asyncio.Event, running: Running, stack: ExitStack
+    stop: asyncio.Event, running: Running, stack: ExitStack, duration_s: float | None
 ) -> None:
-    """Run the threads of the buses and the engine until `stop` or the sources' end."""
+    """Run the buses and the engine until `stop`, the duration or the sources' end."""
     buses_stop = Wake()
     engine = stack.enter_context(Worker("engine"))
     buses = [stack.enter_context(Worker(name)) for name in running.pollers]
@@ -134,9 +130,13 @@ async def _sample_until(
         ]
         stopping = group.create_task(stop.wait(), name="stop")
         sources = group.create_task(_all(sampling), name="sources")
-        await asyncio.wait(
-            [stopping, sources, work], return_when=asyncio.FIRST_COMPLETED
+        done, _ = await asyncio.wait(
+            [stopping, sources, work],
+            timeout=duration_s,
+            return_when=asyncio.FIRST_COMPLETED,
         )
+        if not done:
+            stop.set()  # the duration is over
         buses_stop.set()
         await sources
         running.inbox.close()
@@ -148,8 +148,8 @@ async def _drive_lines(running: Running, stack: ExitStack) -> None:
     """Drive blinking lines and the heartbeat on their own thread, if there are any."""
     timer = running.timer
 
-    def report(name: str, state: str, why: str) -> None:
-        running.outbox.event(kind="gpio", subject=name, state=state, detail=why)
+    def report(name: str, state: str, reason: str) -> None:
+        running.outbox.event(kind="gpio", subject=name, state=state, detail=reason)
 
     if timer.needed:
         worker = stack.enter_context(Worker("lines"))
@@ -166,11 +166,6 @@ async def _deliver(
 ) -> None:
     await committer.opened.wait()  # a sink reads the journal
     await delivery.run(stop)
-
-
-async def _stop_after(stop: asyncio.Event, duration_s: float) -> None:
-    await asyncio.sleep(duration_s)
-    stop.set()
 
 
 async def _notify(running: Running, notifier: Notifier) -> None:
