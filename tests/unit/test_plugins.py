@@ -170,3 +170,57 @@ def test_features_that_are_no_class_are_refused(install: Install) -> None:
     install("acme", "Features = 1", features="b")
     with pytest.raises(PluginError, match="do not inherit from FeatureSpec"):
         FeatureSpec.of_kind("b")
+
+
+FEATURE = """
+import numpy as np
+
+from sensorml.pipeline.extractor import Computation, FeatureSpec, Signal
+
+
+class Features(FeatureSpec, frozen=True, kw_only=True, tag="level"):
+    power: int = 1
+
+    def prepare(self, signal: Signal) -> Computation:
+        def compute(windows, means):
+            return np.abs(windows).mean(axis=-1) ** self.power
+
+        return Computation(signal.channels, compute, signal.channels)
+"""
+
+SINK = """
+from sensorml.interfaces import Delivered
+from sensorml.schema import Table
+
+
+class Options(Table, frozen=True, kw_only=True):
+    path: str
+
+
+class Sink:
+    def __init__(self, options, tags):
+        self.options = options
+
+    def send(self, kind, rows):
+        return Delivered()
+
+    def close(self):
+        pass
+"""
+
+
+def test_a_feature_of_a_package_is_computed(install: Install) -> None:
+    install("acme", FEATURE, features="level")
+    recording = sensorml.from_array([[1], [-1], [1], [-1]], rate_hz=2.0)
+    assert sensorml.features(recording, "level", window=4).tolist() == [[1.0]]
+    with pytest.raises(ConfigError, match=r"level\.power: is 'x'"):
+        sensorml.features(recording, "level", window=4, power="x")
+
+
+def test_a_sink_of_a_package_is_configured(install: Install, tmp_path: Path) -> None:
+    install("acme", SINK, sinks="copy")
+    file = tmp_path / "c.toml"
+    sensor = '[[sensor]]\nname = "a"\ndriver = "thermal"\n'
+    file.write_text(sensor + '[[sink]]\ndriver = "copy"\npath = "out"\n')
+    [sink] = loading.load(file).sinks
+    assert sink.options.path == str(tmp_path / "out")
