@@ -57,7 +57,7 @@ class WindowFeatures:
 
 
 def windows(recording: Recording, *, window: int, hop: int | None = None) -> Windows:
-    """Cut a recording into windows as a model does: no sample is left out or doubled.
+    """Cut a recording into overlapping windows, as a model does.
 
     Args:
         recording: at least `window` rows.
@@ -67,7 +67,7 @@ def windows(recording: Recording, *, window: int, hop: int | None = None) -> Win
     Returns:
         All windows. `data` has the shape (n, channels, window), in the unit of the
         recording; `start_ns` and `end_ns` are in UTC where the recording has times;
-        `quality` is below 1 where rows are missing.
+        `quality` is below 1 where rows are missing; `frozen` is not computed.
 
     Raises:
         TrainingError: the recording is too short, or the hop longer than the window.
