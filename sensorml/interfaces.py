@@ -1,4 +1,4 @@
-"""The plug points: what a driver, a bus device, an engine and a sink offer.
+"""The interfaces of drivers, their options, chips, engines and sinks.
 
 A driver is a file in `drivers/`, a sink a file in `sinks/`; the file's name is the
 `driver = "..."` of the configuration, and the module offers the names that
@@ -26,7 +26,7 @@ class Registers(Protocol):
         """Write the register number, then read `length` bytes, in one transfer."""
 
     def read_many(self, register: int, length: int, times: int) -> bytes:
-        """Do the same read `times` times, if it can be in one system call; joined."""
+        """Repeat a read, in one system call if possible; return all bytes."""
 
     def write(self, register: int, data: bytes) -> None: ...
 
@@ -77,8 +77,8 @@ class Driver(Protocol):
 
         Raises:
             BusError: the device did not answer.
-            SensorError: it answered nonsense.
-            SourceEndedError: there will never be another row.
+            SensorError: its answer was invalid.
+            SourceEndedError: there are no more rows.
         """
 
     def stop(self) -> None:
@@ -183,7 +183,7 @@ class SensorOptions(Table, frozen=True, kw_only=True):
 
 
 class DriverModule(Protocol):
-    """What a file in `drivers/` holds."""
+    """A module in `drivers/`."""
 
     Options: type[SensorOptions]
     """The keys of its `[[sensor]]` table."""
@@ -207,15 +207,15 @@ class Engine(Protocol):
     """One loaded model on one delegate. Always called on the engine's thread."""
 
     delegate: str
-    """What runs it: "cpu" or the name of a file in `delegates/`."""
+    """The delegate that runs it: "cpu" or the name of a file in `delegates/`."""
 
     @property
     def degraded(self) -> bool:
-        """Whether the CPU does the work of an accelerator that is wanted."""
+        """Return whether the CPU replaces the configured accelerator."""
 
     @property
     def why(self) -> str:
-        """Why it is degraded, in words; else empty."""
+        """The reason why it is degraded; else empty."""
 
     def infer(self, features: Float32) -> Inference:
         """Run the model on `features` (n, inputs), real values, n >= 1."""

@@ -1,12 +1,12 @@
-"""ADS1115: four voltages at 16 bits, up to 860 conversions a second, on I2C.
+"""ADS1115: four voltages at 16 bits, up to 860 conversions per second, on I2C.
 
 Data sheet: TI SBAS444, sections "Data Format", "Conversion Register" and
 "Config Register" (Tables "Config Register Field Descriptions").
 
-One converter serves all inputs: each visit fetches the conversion of one input
-and begins that of the next, so nobody waits. A row is complete after as many
-visits as it has inputs, and its values are that far apart in time. A visit that
-comes too soon after a late one fetches nothing: the row is that much longer.
+One converter serves all inputs: each read fetches the conversion of one input and
+starts that of the next, so that no read waits. A row is complete after one read per
+input, so its values are one read apart in time. A read that follows a late one too
+soon fetches nothing, which makes that row longer.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sensorml.interfaces import Registers
 from sensorml.types import Block, Channel
 
 MAX_RATE_HZ = 100.0
-"""For all inputs together 400 visits a second: what a bus at 100 kHz bears."""
+"""400 reads per second for all inputs together, the limit of a bus at 100 kHz."""
 
 _CONVERSION = 0x00
 _CONFIG = 0x01

@@ -1,10 +1,10 @@
-"""Another program as a sensor: every line that it prints is a row.
+"""A program as a sensor: every line of its output is a row.
 
     command = ["rtl_433", "-F", "json"]
     fields = ["temperature_C", "humidity"]
 
-What a line may be is in `acquisition/text_rows.py`. The program is started without a
-shell, ended with the sensor, and started again when it ends.
+The format of a line is in `acquisition/text_rows.py`. The program is started without a
+shell, stopped with the sensor, and started again when it ends.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sensorml.types import Block, Channel
 
 SILENT_S: Final = 10.0
 SILENT_ROWS: Final = 20
-"""A program that prints nothing for both hangs, and is started again."""
+"""A program without a row for both times hangs, and is started again."""
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def channels(options: Options) -> Sequence[Channel]:
 
 
 class Driver:
-    """One program, read as its lines come."""
+    """One running program."""
 
     def __init__(
         self, options: Options, clock: Callable[[], int] = time.monotonic_ns
@@ -59,7 +59,7 @@ class Driver:
     def start(self) -> None:
         self.stop()
         self.bad = 0
-        """Lines that were no row; they are missed like ones that did not come."""
+        """Lines that were no row; they count as missed rows."""
         self._arrivals = ArrivalClock(self._options.rate_hz)
         self._program = Program(
             self._options.command, max_line_bytes=text_rows.MAX_BYTES
@@ -67,10 +67,10 @@ class Driver:
         self._heard_ns = self._clock()
 
     def read(self) -> Block | None:
-        """Return the rows that have been printed.
+        """Return the rows since the last call.
 
         Raises:
-            BusError: it has ended, or hangs: nothing for 20 rows' time, and 10 s.
+            BusError: it has ended, or hangs: no row for 20 periods and 10 s.
         """
         if self._program is None:
             raise BusError(f"{self._options.command[0]}: not started")
@@ -84,7 +84,7 @@ class Driver:
             if silent_s > max(SILENT_S, SILENT_ROWS / self._options.rate_hz):
                 raise BusError(
                     f"{self._program.name}: no row for {silent_s:.0f} s: it hangs, or "
-                    f"rate_hz = {self._options.rate_hz:g} is more than it gives"
+                    f"rate_hz = {self._options.rate_hz:g} is too high"
                 )
             return None
         self._heard_ns = now
@@ -103,10 +103,10 @@ class Driver:
             return ()
 
     def _complain(self, what: str) -> None:
-        """Count a line that is no row, and tell of the first."""
+        """Count a line that is no row; log the first."""
         if not self.bad:
             log.warning(
-                "%s: no row: %s; such lines are left out",
+                "%s: a line is no row: %s; such lines are ignored",
                 self._options.command[0],
                 what,
             )

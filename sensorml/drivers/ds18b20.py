@@ -5,8 +5,8 @@ Sources: Documentation/w1/slaves/w1_therm.rst of the kernel (the file
 data sheet, "Operation - Measuring Temperature" (Table 1: +85 °C is the value
 after power-on) and "Electrical Characteristics" (750 ms at 12 bits).
 
-It needs `dtoverlay=w1-gpio` in config.txt. A read takes as long as the
-conversion, so all of them share a thread of their own.
+It needs `dtoverlay=w1-gpio` in config.txt. A read takes as long as the conversion, so
+all sensors on 1-Wire share a separate thread.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CHANNELS = (Channel("temperature", "degC"),)
 
 _POWER_ON_C = 85.0
 _NEAR_C = 5.0
-"""Above 80 °C a reading of 85 is believed: the last one was close to it."""
+"""A reading of 85 °C is accepted if the last one was this close to it."""
 
 
 class Options(SensorOptions, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ class Options(SensorOptions, frozen=True, kw_only=True):
     id: Annotated[
         str, Meta(pattern=r"^(28-[0-9a-f]{12})?\Z", examples=["28-0123456789ab"])
     ] = ""
-    """As /sys/bus/w1/devices lists it, 28-0316a2794dff; "" is the only one."""
+    """Its name in /sys/bus/w1/devices, 28-0316a2794dff; "": the only sensor there."""
     rate_hz: Annotated[Rate, Meta(le=1)] = 1.0
 
     @property
@@ -58,23 +58,23 @@ def channels(_options: Options) -> Sequence[Channel]:
 
 
 def decode(millicelsius: float, last_c: float | None = None) -> float:
-    """Turn what the kernel says into °C.
+    """Turn the kernel's value into °C.
 
-    Exactly 85 °C is what the chip holds before its first conversion; it is only
-    believed after a reading near it (data sheet, Table 1).
+    The chip reads as exactly 85 °C before its first conversion, so this value is only
+    accepted after a reading near it (data sheet, Table 1).
 
     >>> decode(25062), decode(-55000), decode(85000, last_c=84.9)
     (25.062, -55.0, 85.0)
 
     Raises:
-        ValueError: it is not a temperature that was measured.
+        ValueError: it is no measured temperature.
     """
     celsius = millicelsius / 1000
     if not -55 <= celsius <= 125:
         raise ValueError(f"{celsius} °C: outside what a DS18B20 measures")
     if celsius == _POWER_ON_C and (last_c is None or abs(last_c - celsius) > _NEAR_C):
         raise ValueError(
-            "85 °C, its value before the first conversion: check the supply and the "
+            "85 °C, the value before the first conversion: check the supply and the "
             "pull-up of 4.7 kΩ"
         )
     return celsius
@@ -122,7 +122,7 @@ class Driver:
         raise BusError(
             f"{self._devices}: "
             + (
-                f"there are {', '.join(f.name for f in found)}: say which by id"
+                f"there are {', '.join(f.name for f in found)}: choose one by id"
                 if found
                 else "no 28-*: check the wiring, the pull-up of 4.7 kΩ and "
                 "dtoverlay=w1-gpio in config.txt"

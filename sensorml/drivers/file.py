@@ -1,9 +1,9 @@
-"""A recording as a sensor: rows come when they are due, or all at once.
+"""A recording as a sensor: its rows at their times, or as fast as possible.
 
-The recording begins when the driver starts, on the sensor's clock; what was
-missed in it is missed again. With `repeat` it goes round, one sample period
-after its end. At pace "fast" nothing is waited for, so its times must lie in
-the past: the last row is "now" at the start (further rounds run ahead of it).
+The recording begins when the driver starts, on the sensor's clock; its gaps are gaps
+again. With `repeat` it starts again one sample period after its end. At pace "fast"
+the driver never waits, so the times lie in the past: the time of the last row is the
+time of the start (repeated rounds continue after it).
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class Options(SensorOptions, frozen=True, kw_only=True):
     pace: Literal["real", "fast"] = "real"
     repeat: bool = False
     channels: tuple[str, ...] | None = None
-    """Columns to take, in this order; omit for all."""
+    """The columns to read, in this order; omit for all."""
     rate_hz: Annotated[Rate, Meta(le=10_000_000)] | None = None
-    """Sample rate, where the file does not say."""
+    """The sample rate, if the file does not contain it."""
     unit: str = ""
-    """Unit of the samples, where the file does not say."""
+    """The unit of the samples, if the file does not contain it."""
 
     @property
     def thread(self) -> str:
@@ -45,7 +45,7 @@ class Options(SensorOptions, frozen=True, kw_only=True):
 
 
 def channels(options: Options) -> Sequence[Channel]:
-    """Read what the columns are from the recording.
+    """Return the columns of the recording.
 
     Raises:
         RecordingError: it cannot be read.
@@ -64,10 +64,10 @@ def _open(options: Options) -> Recording:
 
 
 class Driver:
-    """One recording, read whole at the start.
+    """One recording, which is read whole at the start.
 
-    `read` never waits: it returns None until a block's worth of rows is due,
-    then everything that is, up to the next gap.
+    `read` never waits: it returns None until the rows of a block are due, then all
+    rows that are due, up to the next gap.
     """
 
     def __init__(
@@ -79,8 +79,8 @@ class Driver:
         self._recording: Recording | None = None
         self._row = 0
         self._shift_ns = 0  # from the recording's clock to ours
-        self._lap_ns = 0  # one time round
-        self._usual = 1  # rows of a block, where no gap cuts it
+        self._lap_ns = 0  # length of one round
+        self._usual = 1  # rows of a block without a gap
 
     def start(self) -> None:
         """Read the recording and begin with its first row.
@@ -106,7 +106,7 @@ class Driver:
         """Return the rows that are due and new.
 
         Raises:
-            SourceEndedError: the last row was given.
+            SourceEndedError: there are no more rows.
             SensorError: the driver was not started.
         """
         recording = self._recording
@@ -121,7 +121,7 @@ class Driver:
         age_ns = 0
         if self._options.pace == "real":
             since_ns = self._clock() - self._shift_ns - block.start_ns
-            # Half a ns more, as the times of rows are rounded.
+            # Half a ns more, because the times of rows are rounded.
             due = int((since_ns + 0.5) * block.rate_hz / 1e9) + 1
             if since_ns < 0 or due < min(self._usual, len(block.samples)):
                 return None

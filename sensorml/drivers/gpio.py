@@ -1,11 +1,11 @@
 """A GPIO input as a sensor: a door contact, a float switch, a key.
 
-It yields a row every `period_s`, so that silence means a fault, and each
-change with the time of its edge. A pulse between two reads is not lost: it
-becomes a row, and the level after it the row of the next read.
+It returns a row every `period_s`, so that missing rows mean a fault, and one for each
+change with the time of its edge. A pulse between two reads is not lost: it is the next
+row, and the level after it is the row of the next read.
 
-A level counts when it has lasted `bounce_s`. So a row without a change is of the
-time so long ago: later ones may yet turn out to be of another level.
+A level is accepted after it has lasted `bounce_s`. So a row without a change has a time
+that is `bounce_s` ago, because the level since then is not yet certain.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class Options(SensorOptions, frozen=True, kw_only=True):
     """BCM number, header pin ("BOARD11") or name ("GPIO17")."""
     pull: Literal["up", "down", "none"] = "up"
     active: Literal["high", "low"] = "high"
-    """The level that reads 1. With the pull-up, a contact to ground reads 0
-    while it is closed; when it opens, or its wire breaks, 1."""
+    """The level that reads 1. With the pull-up, a contact to ground reads 0 while it
+    is closed, and 1 when it opens or its wire breaks."""
     bounce_s: Annotated[float, Meta(ge=0, le=1)] = 0.02
-    """A level counts when it has lasted so long."""
+    """A level is accepted after it has lasted this long."""
 
     @property
     def thread(self) -> str:
@@ -53,9 +53,9 @@ def channels(_options: Options) -> Sequence[Channel]:
 class Driver:
     """One input line.
 
-    lgpio reports edges when the level after them has lasted `bounce_s`. Should
-    a report be lost, the level that is read decides once it has differed for
-    as long: no level is believed wrongly for ever.
+    lgpio reports an edge after the new level has lasted `bounce_s`. If a report is
+    lost, the level that is read counts after it has differed for the same time, so
+    that no wrong level stays for ever.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Driver:
         self._clock = clock
         self._bounce_ns = round(options.bounce_s * 1e9)
         self._line: gpio.InputLine | None = None
-        # Two are enough: of a burst, both levels are seen and the last one stays.
+        # Two are enough: after a burst both levels are reported, the last one last.
         self._edges: deque[tuple[bool, int]] = deque(maxlen=2)
         self._level = False
         self._last_ns = 0
@@ -87,7 +87,7 @@ class Driver:
         self._level = self._line.value
 
     def read(self) -> Block:
-        """Return one row: the oldest change that is not told yet, or the level."""
+        """Return one row: the oldest change not yet returned, or the level."""
         if self._line is None:
             raise BusError(f"GPIO {self._options.gpio}: not started")
         value = self._line.value
@@ -108,7 +108,7 @@ class Driver:
             line.close()
 
     def _changed(self, level: bool, at_ns: int) -> None:
-        """Note an edge; called on lgpio's thread."""
+        """Store an edge; called on lgpio's thread."""
         self._edges.append((level, at_ns))
 
     def _next_edge(self) -> tuple[bool, int] | None:
@@ -120,7 +120,7 @@ class Driver:
         return None
 
     def _settled(self, value: bool, now: int) -> bool:
-        """Return the level to believe when no edge says otherwise."""
+        """Return the accepted level, without an edge."""
         if value == self._level:
             self._doubt_ns = None
             return value

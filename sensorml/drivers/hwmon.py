@@ -1,4 +1,4 @@
-"""What the kernel's hardware monitors measure: temperatures, fans, voltages.
+"""Hardware monitors of the kernel: temperatures, fans, voltages.
 
 Source: Documentation/hwmon/sysfs-interface.rst of the kernel, "Naming and data
 format standards" (the units; `name`; `*_fault`).
@@ -29,7 +29,7 @@ _UNITS = {
     "humidity": ("%", 1e3),
     "fan": ("rpm", 1),
 }
-"""The unit of a channel, and how many of the kernel's units make one."""
+"""The unit of each kind of channel, and the number of kernel units in one."""
 
 Input = Annotated[
     str,
@@ -44,9 +44,9 @@ class Options(SensorOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "hwmon"`."""
 
     chip: str = "cpu_thermal"
-    """What its file `name` says, or its number ("hwmon0")."""
+    """The content of its file `name`, or its number ("hwmon0")."""
     inputs: Annotated[tuple[Input, ...], Meta(min_length=1)] = ("temp1",)
-    """The beginnings of its `…_input` files: "temp1", "fan2", "in0"."""
+    """The prefixes of its `…_input` files: "temp1", "fan2", "in0"."""
     rate_hz: Annotated[Rate, Meta(le=10)] = 1.0
 
     @property
@@ -74,7 +74,7 @@ def _kind(name: str) -> str:
 
 
 class Driver:
-    """Some inputs of one chip."""
+    """Inputs of one chip."""
 
     def __init__(
         self,
@@ -105,5 +105,5 @@ class Driver:
 def _measured(chip: Path, name: str) -> float:
     fault = chip / f"{name}_fault"
     if fault.is_file() and sysfs.number(fault):
-        raise SensorError(f"{fault}: the chip says that the sensor is not there")
+        raise SensorError(f"{fault}: a sensor is missing: check its wiring")
     return decode(name, sysfs.number(chip / f"{name}_input"))

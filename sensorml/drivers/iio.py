@@ -1,14 +1,14 @@
-"""Any sensor that has a kernel driver of the Industrial I/O kind.
+"""Industrial I/O: any sensor with a kernel driver of that subsystem.
 
 Source: Documentation/ABI/testing/sysfs-bus-iio of the kernel: a measurement is
-(raw + offset) × scale in the unit given there, or ready in `…_input`; scale and
-offset may be shared by all channels of a type.
+(raw + offset) × scale in the unit given there, or final in `…_input`; all channels of
+a type may share scale and offset.
 
-Polled, a sample is a file that is read, and its time that of the reading. With
-`buffered = true` the kernel collects at the sensor's own pace, and every scan
-brings its time where the driver gives one.
+A polled sample is read from a file, and its time is the time of the read. With
+`buffered = true` the kernel collects at the sensor's own rate, and each scan contains
+its time if the driver provides it.
 
-With `uri` it is a device of another computer, asked by libiio; for one of this
+With `uri` the device belongs to another computer and is read by libiio. On this
 computer libiio would read the same files.
 """
 
@@ -51,12 +51,12 @@ _UNITS = {
     "temp": ("degC", 1e-3),
     "voltage": ("V", 1e-3),
 }
-"""The unit of a channel, and what one of the kernel's units is in it; a type
-that is not here is passed on as it is."""
+"""The unit of each type of channel, and the value of one kernel unit in it; other
+types are returned without a unit or a conversion."""
 
 MAX_POLLED_HZ = 100
 BACKLOG_S = 2.0
-"""What the kernel keeps for a slow reader."""
+"""The time of samples that the kernel keeps for a late read."""
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]*\Z", examples=["accel_x"])]
 
@@ -65,33 +65,33 @@ class Options(SensorOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "iio"`."""
 
     device: str = "iio:device0"
-    """What its file `name` says ("bmp280"), or its number."""
+    """The content of its file `name` ("bmp280"), or its number."""
     uri: (
         Annotated[
             str, Meta(pattern=r"^[a-z]+:[!-~]*\Z", examples=["local:", "ip:192.0.2.7"])
         ]
         | None
     ) = None
-    """Where else it is, as libiio writes it: "ip:192.168.1.5" (iiod runs there),
+    """The other computer in libiio's notation: "ip:192.168.1.5" (running iiod),
     "usb:1.5.0"; omitted: this computer."""
     inputs: Annotated[tuple[Name, ...], Meta(min_length=1)] = ("temp",)
-    """What is between `in_` and `_raw`: "temp", "accel_x", "voltage0"."""
+    """The part between `in_` and `_raw`: "temp", "accel_x", "voltage0"."""
     rate_hz: Annotated[Rate, Meta(le=100_000)] = 1.0
-    """How often it is asked; buffered, its sampling frequency."""
+    """The polling rate; with `buffered`, the sampling frequency."""
     buffered: bool = False
     trigger: Annotated[str, Meta(min_length=1)] | None = None
-    """Name of what makes the kernel take a scan, where the driver has not chosen
-    itself: "mpu6050-dev0", or one of hrtimer's. Only buffered."""
+    """The name of the trigger that starts a scan, unless the driver has its own:
+    "mpu6050-dev0", or an hrtimer trigger. Only with `buffered`."""
 
     def __post_init__(self) -> None:
         if self.buffered and self.uri is not None:
             raise OptionError(
                 "has a uri and is buffered",
-                "only this computer's buffers can be read: leave out buffered",
+                "remove buffered, only this computer's buffers can be read",
             )
         if self.uri is not None and not self.device.isascii():
             raise OptionError(
-                f"{self.device!r} is no device's name", "write it in ASCII"
+                f"{self.device!r} is not the name of a device", "write it in ASCII"
             )
         if self.buffered:
             return
@@ -115,7 +115,7 @@ class Options(SensorOptions, frozen=True, kw_only=True):
 
 
 class Source(NamedTuple):
-    """How one channel's value is read, and how it is scaled: unit per count."""
+    """The reader of one channel's value, its offset and its scale (unit per count)."""
 
     read: Callable[[], float]
     offset: float
@@ -127,7 +127,7 @@ def channels(options: Options) -> Sequence[Channel]:
 
 
 def decode(raw: float, offset: float, scale: float) -> float:
-    """Turn a raw value into the unit of its channel: the offset comes first.
+    """Turn a raw value into the unit of its channel; the offset is added first.
 
     >>> decode(12, 25, 1.0)
     37.0
@@ -144,7 +144,7 @@ def _unit(name: str) -> tuple[str, float]:
 
 
 def _names(name: str) -> Iterator[str]:
-    """Yield under which names scale and offset may be, the channel's own first.
+    """Yield the possible names of scale and offset, the channel's own name first.
 
     >>> list(_names("accel_x")), list(_names("voltage0-voltage1"))
     (['accel_x', 'accel'], ['voltage0-voltage1', 'voltage-voltage', 'voltage'])
@@ -153,7 +153,7 @@ def _names(name: str) -> Iterator[str]:
 
 
 def source(name: str, attributes: Attributes) -> Source:
-    """Read how one channel is scaled.
+    """Return the reader and the scaling of one channel.
 
     Raises:
         BusError: an attribute cannot be read.
@@ -167,7 +167,7 @@ def source(name: str, attributes: Attributes) -> Source:
 
 
 def files(device: Path, name: str) -> Attributes:
-    """Find the attributes of one channel of this computer's.
+    """Return the attributes of one channel on this computer.
 
     Raises:
         BusError: there is no such channel.
@@ -188,7 +188,7 @@ def files(device: Path, name: str) -> Attributes:
 
 
 class Driver:
-    """Some channels of one device, polled or out of its buffer."""
+    """Channels of one device, polled or from its buffer."""
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 Data sheet: TI SBOS448, sections "Configuration Register", "Shunt Voltage
 Register" and "Bus Voltage Register". The chip's own current and power registers
-are not used: they overflow silently, and round more than a division here does.
+are not used, because they overflow silently and are less exact than a division.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class Options(PolledOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "ina219"`."""
 
     address: Annotated[int, Meta(ge=0x40, le=0x4F)] = 0x40
-    """0x40 to 0x4F, by what the pins A0 and A1 are connected to."""
+    """0x40 to 0x4F, by the connection of the pins A0 and A1."""
     rate_hz: Annotated[Rate, Meta(le=MAX_RATE_HZ)] = 1.0
     shunt_ohm: Annotated[float, Meta(ge=1e-6, le=10_000)] = 0.1
-    """The resistor; most boards carry 0.1 Ω, good for ±3.2 A."""
+    """The shunt; most boards have 0.1 Ω, for ±3.2 A."""
 
 
 class Reading(NamedTuple):
-    """Both voltages that it measures."""
+    """The voltages on the shunt and on the bus."""
 
     shunt_v: float
     bus_v: float
@@ -57,7 +57,7 @@ def channels(_options: Options) -> Sequence[Channel]:
 
 
 def decode(shunt: bytes, bus: bytes) -> Reading:
-    """Turn both registers into volts; the bus has two flags in its lowest bits.
+    """Turn both registers into volts; the lowest bits of the bus are flags.
 
     The data sheet's worked example has 20 mV on the shunt and 11.98 V; full
     scale of the shunt is ±320 mV:
@@ -74,7 +74,7 @@ def decode(shunt: bytes, bus: bytes) -> Reading:
 
 
 class Driver:
-    """One INA219, averaging all the time."""
+    """One INA219, which averages continuously."""
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 Data sheet: TI SBOS547, sections "Configuration Register", "Shunt Voltage
 Register", "Bus Voltage Register" and "Manufacturer ID Register". The chip's own
-current and power registers are not used: a division here rounds less.
+current and power registers are not used, because a division is more exact.
 """
 
 from __future__ import annotations

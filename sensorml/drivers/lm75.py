@@ -2,7 +2,7 @@
 
 Data sheet: TI SNIS153 (LM75B, LM75C), sections "Temperature Register",
 "Configuration Register" and "Temperature Data Format". Relatives with more bits
-(LM75A of NXP, TMP75) work too: what lies below 0.5 °C is dropped.
+(LM75A of NXP, TMP75) work, too; their bits below 0.5 °C are dropped.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 Data sheet: Microchip DS20005426, sections 5.1.1 (hot junction), 5.1.3 (cold
 junction), 5.2.1 (status), 5.2.2 (sensor configuration), 5.2.3 (device
-configuration) and 5.3.2 (alert hysteresis). An MCP9601 works too.
+configuration) and 5.3.2 (alert hysteresis). An MCP9601 works, too.
 
-It stretches the clock. The I2C of a Raspberry Pi before the Pi 5 can misread
-bytes then: an i2c-gpio overlay, or a slow bus, helps.
+It stretches the clock, and the I2C controller of a Raspberry Pi before the Pi 5 may
+then read wrong bytes. Use an i2c-gpio overlay, or a slow bus.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Options(PolledOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "mcp9600"`."""
 
     address: Annotated[int, Meta(ge=0x60, le=0x67)] = 0x67
-    """0x60 to 0x67, by the voltage at the pin ADDR; most boards have 0x67."""
+    """0x60 to 0x67, by the voltage at the pin ADDR; most boards use 0x67."""
     rate_hz: Annotated[Rate, Meta(le=MAX_RATE_HZ)] = 1.0
     thermocouple: Literal["K", "J", "T", "N", "S", "E", "B", "R"] = "K"
 

@@ -1,11 +1,11 @@
-"""Another box as a sensor: every message on an MQTT topic is a row, or several.
+"""An MQTT topic as a sensor: every message is one row or several.
 
     host = "192.168.1.5"
     topic = "zigbee2mqtt/pump"
     fields = ["temperature"]
 
-What a message may be is in `acquisition/text_rows.py`. It needs paho-mqtt: pip install
-'sensorml[mqtt]'.
+The format of a message is in `acquisition/text_rows.py`. It needs paho-mqtt: pip
+install 'sensorml[mqtt]'.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ class Options(TextOptions, frozen=True, kw_only=True):
 
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535)] | None = None
-    """Omitted: 1883, with TLS 8883."""
+    """Omitted: 1883, or 8883 with TLS."""
     topic: Annotated[str, Meta(pattern="^[^#+\0]+$", max_length=1000)]
-    """One topic: the messages of several would be one sensor's rows."""
+    """One topic without wildcards, which would mix several topics in one sensor."""
     qos: Literal[0, 1] = 1
     username: str | None = None
     password_file: str | None = None
     tls: bool = False
     ca_file: str | None = None
-    """Trust this authority only, and use TLS; omitted: those of the system."""
+    """The only trusted authority, with TLS; omitted: those of the system."""
     time_field: str = ""
-    """Member that says when a row was taken: ISO 8601, or s, ms, µs or ns since
-    1970. Omitted: rows are taken when they come. Both clocks must be right."""
+    """The member with the time of a row: ISO 8601, or s, ms, µs or ns since 1970.
+    Omitted: the time of its arrival. Both clocks must be right."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -74,7 +74,7 @@ def channels(options: Options) -> Sequence[Channel]:
 
 
 class Driver:
-    """One topic, subscribed to from start to stop."""
+    """One topic, subscribed from start to stop."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Driver:
     def start(self) -> None:
         self.stop()
         self.bad = 0
-        """Messages that were no row; they are missed like ones that did not come."""
+        """Messages that were no row; they count as missed rows."""
         self._arrivals = ArrivalClock(self._options.rate_hz)
         self._subscription = mqtt.Subscription(self._options, self._clock)
 
@@ -115,21 +115,21 @@ class Driver:
             subscription.close()
 
     def _taken_ns(self, row: text_rows.TextRow, at_ns: int) -> int:
-        """Return when a row was taken; a sender's clock that is fast is not obeyed."""
+        """Return the time of a row, at most that of its arrival."""
         if row.utc_ns is None:
             return at_ns
         self._wall.check()
         return min(at_ns, row.utc_ns - self._wall.offset_ns)
 
     def _rows(self, payload: bytes) -> Sequence[text_rows.TextRow]:
-        """Return a message's rows; count one that is none, tell of the first."""
+        """Return the rows of a message; count one without rows, and log the first."""
         options = self._options
         try:
             return text_rows.parse(payload, options, options.time_field)
         except ValueError as err:
             if not self.bad:
                 log.warning(
-                    "%s %s: no row: %s; such messages are left out",
+                    "%s %s: a message is no row: %s; such messages are ignored",
                     options.broker,
                     options.topic,
                     err,

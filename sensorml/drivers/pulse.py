@@ -1,11 +1,11 @@
 """Pulses on a GPIO line: a tachometer, a flow meter, an energy meter.
 
-The rate comes from the times of the pulses, not from their number in a fixed
-time (reciprocal counting): n whole periods between the last pulse of one row
-and the last of the next. So it is as fine at 2 Hz as at 200 Hz.
+The rate follows from the times of the pulses, not from their number in a fixed time
+(reciprocal counting): n whole periods between the last pulse of one row and the last
+of the next. So its resolution is the same at 2 Hz and at 200 Hz.
 
-The time of a pulse is the kernel's, so a busy computer does not show as jitter.
-Above some thousand pulses a second it does not keep up.
+The kernel measures the time of a pulse, so a busy computer adds no jitter. The limit
+is some thousand pulses per second.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sensorml.interfaces import LineClaim, SensorOptions
 from sensorml.types import Block, Channel
 
 MAX_PULSES = 8192
-"""Pulses that are kept between two rows; of more, the newest."""
+"""The most pulses that are kept between two rows, the newest."""
 
 Quantity = Literal["rate", "count", "jitter"]
 
@@ -38,18 +38,18 @@ class Options(SensorOptions, frozen=True, kw_only=True):
     """BCM number, header pin ("BOARD11") or name ("GPIO17")."""
     pull: Literal["up", "down", "none"] = "up"
     active: Literal["high", "low"] = "low"
-    """The level that a pulse goes to; its beginning counts."""
+    """The level of a pulse, whose first edge is counted."""
     bounce_s: Annotated[float, Meta(ge=0, le=0.1)] = 0.0
-    """Shorter pulses are none. 0 for a Hall or optical sensor, 0.005 for a reed."""
+    """Shorter pulses are ignored. 0 for a Hall or optical sensor, 0.005 for a reed."""
     rate_hz: Annotated[Rate, Meta(le=20)] = 1.0
-    """How often there is a row."""
+    """Rows per second."""
     measure: Annotated[tuple[Quantity, ...], Meta(min_length=1)] = ("rate",)
-    """rate: pulses a second, or turns a minute with pulses_per_turn. count: pulses
+    """rate: pulses per second, or turns per minute with pulses_per_turn. count: pulses
     since the last row. jitter: the standard deviation of the periods over their
     mean, 0 below three pulses."""
     pulses_per_turn: Annotated[float, Meta(ge=0.001, le=1e6)] | None = None
     still_after_s: Annotated[float, Meta(ge=0.001, le=3600)] = 2.0
-    """So long without a pulse and the rate is 0."""
+    """The rate is 0 after this time without a pulse."""
 
     @property
     def thread(self) -> str:
@@ -60,14 +60,14 @@ class Options(SensorOptions, frozen=True, kw_only=True):
 
 
 class Pulse(NamedTuple):
-    """The beginning of one pulse."""
+    """The number and the first edge of one pulse."""
 
     number: int
     at_ns: int
 
 
 class Train(NamedTuple):
-    """What the pulses since the last row amount to."""
+    """The rate, number and jitter of the pulses since the last row."""
 
     rate_hz: float
     pulses: int
@@ -86,8 +86,8 @@ def channels(options: Options) -> Sequence[Channel]:
 def decode(pulses: Sequence[Pulse], last: Pulse | None, still_ns: int) -> Train:
     """Turn new pulses into their rate, their number and their jitter.
 
-    `last` is the pulse before them, from which the first period is measured,
-    unless pulses between are missing. A period of `still_ns` is a standstill.
+    `last` is the pulse before them, at which the first period starts, unless pulses
+    in between are missing. A period of `still_ns` or more is a standstill.
 
     >>> def train(*at_ms):
     ...     pulses = [Pulse(n, ms * 1_000_000) for n, ms in enumerate(at_ms, 1)]
@@ -115,7 +115,7 @@ def decode(pulses: Sequence[Pulse], last: Pulse | None, still_ns: int) -> Train:
 
 
 class Driver:
-    """One line whose pulses are counted."""
+    """One line with its pulses."""
 
     def __init__(
         self, options: Options, clock: Callable[[], int] = time.monotonic_ns
@@ -148,7 +148,7 @@ class Driver:
     def read(self) -> Block:
         if self._line is None:
             raise BusError(f"GPIO {self._options.gpio}: not started")
-        _ = self._line.value  # raises when the line is no longer ours
+        _ = self._line.value  # raises if the line cannot be read any more
         new = [self._pulses.popleft() for _ in range(len(self._pulses))]
         train = decode(new, self._last, self._still_ns)
         if new:
@@ -167,13 +167,13 @@ class Driver:
             line.close()
 
     def _changed(self, active: bool, at_ns: int) -> None:
-        """Note the beginning of a pulse; called on lgpio's thread."""
+        """Store the first edge of a pulse; called on lgpio's thread."""
         if active:
             self._number += 1
             self._pulses.append(Pulse(self._number, at_ns))
 
     def _slowing_hz(self) -> float:
-        """Return the last rate, or less: no pulse for so long sets a bound."""
+        """Return the last rate, limited by the time without a pulse."""
         if self._last is None:
             return 0.0
         silent_ns = self._clock() - self._last.at_ns

@@ -1,7 +1,7 @@
 """A simulated accelerometer without a chip: the machine, sampled.
 
-For trying out everything behind the sensor, sensor faults included. To try the
-I2C side too, take a chip's driver with `bus = "sim"`.
+It is for tests of everything behind the sensor, with faults of the sensor. To test
+the I2C side, too, use a chip's driver with `bus = "sim"`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sensorml.types import Block, Channel
 CHANNELS = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
 PERIOD_S = 0.05
 BACKLOG_S = 1.0
-"""What a slow reader gets back at most; older rows are missed."""
+"""The time of rows that a late read returns; older rows are missed."""
 
 Seconds = Annotated[float, Meta(ge=0, le=1e8)]
 
@@ -36,15 +36,15 @@ class Options(SensorOptions, frozen=True, kw_only=True):
     machine: MachineOptions = MachineOptions()
 
     rate_error: Annotated[float, Meta(ge=-0.2, le=0.2)] = 0.0
-    """Share by which the sensor's oscillator is fast."""
+    """The relative error of the sensor's oscillator; positive is fast."""
     jitter_s: Annotated[float, Meta(ge=0, le=1)] = 0.0
-    """Standard deviation of the moments of sampling around their even grid."""
+    """The standard deviation of the sampling times."""
     frozen_after_s: Seconds | None = None
     frozen_for_s: Seconds = math.inf
-    """From when, and for how long (omitted: for ever), it repeats one sample."""
+    """The start and the duration (omitted: for ever) of a repeated sample."""
     gap_after_s: Seconds | None = None
     gap_rows: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 100
-    """From when, and how many, rows are lost, once."""
+    """The time and the number of rows that are lost, once."""
 
     @property
     def thread(self) -> str:
@@ -56,7 +56,7 @@ def channels(_options: Options) -> Sequence[Channel]:
 
 
 class Driver:
-    """One machine, switched on by `start`; row 0 is taken a period later."""
+    """One machine, switched on by `start`; row 0 is sampled a period later."""
 
     frozen_rows = FROZEN_ROWS
 
@@ -80,7 +80,7 @@ class Driver:
         self._next = 0
 
     def read(self) -> Block | None:
-        """Return the rows that have become due, at most BACKLOG_S of them."""
+        """Return the rows that are due, at most those of BACKLOG_S."""
         if self._started_ns is None:
             raise BusError("sim: not started")
         now = self._clock()
@@ -110,7 +110,7 @@ class Driver:
         self._started_ns = None
 
     def _sampled(self, times_s: Float64) -> Float64:
-        """Return the moments that the rows really show."""
+        """Return the times that the rows show, with the configured faults."""
         if self._options.jitter_s:
             late = self._random.normal(0, self._options.jitter_s, len(times_s))
             times_s = np.maximum(times_s + late, 0)

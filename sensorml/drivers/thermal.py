@@ -1,4 +1,4 @@
-"""A temperature zone of the computer itself: its processor, its power supply.
+"""A temperature zone of this computer: its processor, its power supply.
 
 Source: Documentation/driver-api/thermal/sysfs-api.rst of the kernel (`temp` in
 m°C, `type`).
@@ -26,7 +26,7 @@ class Options(SensorOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "thermal"`."""
 
     zone: str = "thermal_zone0"
-    """A zone's number or its type; on a Raspberry Pi 0 is "cpu-thermal"."""
+    """The zone's name or its type; on a Raspberry Pi zone 0 is "cpu-thermal"."""
     rate_hz: Annotated[Rate, Meta(le=10)] = 1.0
 
     @property
@@ -73,7 +73,7 @@ class Driver:
         celsius = decode(sysfs.number(self._file))
         if not -60 <= celsius <= 200:
             raise SensorError(
-                f"{self._file}: {celsius} °C: no computer is; choose another zone"
+                f"{self._file}: {celsius} °C is impossible: choose another zone"
             )
         return self._rows.row((celsius,))
 

@@ -1,10 +1,10 @@
-"""VCNL4040: how near something is, and how bright it is, on I2C.
+"""VCNL4040: proximity and brightness, on I2C.
 
 Data sheet: Vishay 84274, "Command Register Format" (Tables 1 to 16) and
 "Ambient Light Sensing" (resolution by integration time).
 
-Proximity is a count of reflected light, without a unit: it grows as the object
-comes nearer, and depends on its colour.
+Proximity is a count of reflected light, without a unit. It is larger for near objects,
+and depends on their colour.
 """
 
 from __future__ import annotations

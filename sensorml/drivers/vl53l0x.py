@@ -1,14 +1,13 @@
-"""VL53L0X: how far away something is, 3 cm to 2 m, by the time of flight, on I2C.
+"""VL53L0X: distance by time of flight, 3 cm to 2 m, on I2C.
 
 Source: the kernel's drivers/iio/proximity/vl53l0x-i2c.c (ranging, the result's
 twelve bytes, the identity); ST's API vl53l0x_device.h, "Device Error", and
 vl53l0x_api_core.c, get_pal_range_status (the status of a range). The data sheet (ST
 DS11555) documents no registers.
 
-It ranges all the time, a range in 33 ms, with the settings of the factory. Where
-there is nothing within its reach, the row says 8.19 m and is at full scale. A range
-that failed otherwise (too near, for one) gives no row. Nor does a visit so soon
-after a late one that there is no new range.
+It measures continuously, one range in 33 ms, with its factory settings. With no object
+within reach the row is 8.19 m and counts as full scale. A range that failed for another
+reason (an object too near) gives no row. A read without a new range gives none, too.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ def test_a_line_that_is_no_row_is_left_out_and_told_of_once(started, caplog):
         assert rows(driver, 2) == [[1.0], [2.0]]
     assert driver.bad == 2
     [record] = caplog.records
-    assert "sh: no row: 'starting'" in record.getMessage()
+    assert "sh: a line is no row: 'starting'" in record.getMessage()
 
 
 def test_a_line_comes_when_it_is_whole(started, tmp_path):

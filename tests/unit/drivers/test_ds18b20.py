@@ -43,7 +43,7 @@ def test_of_several_the_id_says_which(wire):
     wire.hang(ONE, "20000\n")
     wire.hang(OTHER, "-10125\n")
     assert wire.driver(id=OTHER).read().samples[0, 0] == -10.125
-    with pytest.raises(BusError, match=f"{ONE}, {OTHER}: say which by id"):
+    with pytest.raises(BusError, match=f"{ONE}, {OTHER}: choose one by id"):
         wire.driver()
 
 

@@ -188,7 +188,7 @@ def test_only_this_computers_devices_are_read_without_the_binding(
 @pytest.mark.parametrize(
     ("table", "why"),
     [
-        ({"uri": URI, "buffered": True}, "leave out buffered"),
+        ({"uri": URI, "buffered": True}, "remove buffered"),
         ({"uri": URI, "rate_hz": 200.0}, "too much for polling"),
         ({"uri": URI, "device": "Ölpumpe"}, "ASCII"),
         ({"uri": "192.168.1.5"}, "uri"),

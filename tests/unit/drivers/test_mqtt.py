@@ -84,7 +84,7 @@ def test_a_bad_message_is_missed_and_told_of_once(started, caplog):
         clock.advance(1)
     assert (missed, driver.bad) == (2, 2)
     [record] = caplog.records
-    assert "127.0.0.1:1883 pump: no row: 'offline'" in record.getMessage()
+    assert "127.0.0.1:1883 pump: a message is no row: 'offline'" in record.getMessage()
 
 
 def test_the_senders_time_is_the_rows_time_unless_it_is_in_the_future(started):
