@@ -72,11 +72,11 @@ def test_a_chip_that_is_pulled_off_is_a_bus_error_and_comes_back(wire):
     ("text", "what"),
     [
         ("", "is empty"),
-        ("what?", "holds 'what"),
+        ("what?", "'what"),
         ("85000\n", "before the first conversion"),
         ("127937\n", "outside"),
         ("-56000\n", "outside"),
-        ("nan\n", "holds 'nan'"),
+        ("nan\n", "'nan' is no number"),
     ],
 )
 def test_what_is_not_a_measurement_is_an_error(wire, text, what):

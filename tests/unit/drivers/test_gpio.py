@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sensorml.drivers import gpio
 from sensorml.errors import BusError
 from sensorml.gpio import lines as bus
+from sensorml.gpio.factory import factory
 from sensorml.types import Block, Channel
 
 MS = 1_000_000
@@ -22,9 +23,9 @@ MS = 1_000_000
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")
     monkeypatch.setattr("gpiozero.pins.mock.monotonic", lambda: 1.7e9)  # not ours
-    bus._factory.cache_clear()
+    factory.cache_clear()
     yield
-    bus._factory.cache_clear()
+    factory.cache_clear()
 
 
 class Door:
@@ -39,7 +40,7 @@ class Door:
 
     @property
     def pin(self) -> MockPin:
-        return bus._factory().pin(5)
+        return factory().pin(5)
 
     def set(self, level: bool, after_ms: int = 0) -> None:
         """Change the level; lgpio tells of it when it has lasted."""
@@ -64,7 +65,7 @@ def test_the_level_is_known_at_once_after_start() -> None:
 def test_a_line_that_was_active_before_the_start_is_seen() -> None:
     door = Door()
     door.driver.stop()
-    bus._factory().pin(5).pull = "up"
+    factory().pin(5).pull = "up"
     assert Door(active="low", bounce_s=0).read(after_ms=0) == (1.0, 0)
 
 
@@ -171,7 +172,7 @@ def test_active_low_turns_the_level_round() -> None:
 def test_whatever_the_line_does_time_moves_on_and_the_last_level_is_told(
     moves: list[tuple[str, bool, int]],
 ) -> None:
-    bus._factory.cache_clear()
+    factory.cache_clear()
     door = Door(bounce_s=0)
     rows = [door.read()]
     seen = level = False

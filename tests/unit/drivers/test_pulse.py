@@ -15,7 +15,7 @@ from support import Clock
 from sensorml.drivers import pulse
 from sensorml.drivers.pulse import Pulse, decode
 from sensorml.errors import BusError
-from sensorml.gpio import lines as bus
+from sensorml.gpio.factory import factory
 from sensorml.types import Channel
 
 
@@ -23,9 +23,9 @@ from sensorml.types import Channel
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")
     monkeypatch.setattr("gpiozero.pins.mock.monotonic", lambda: 1.7e9)  # not ours
-    bus._factory.cache_clear()
+    factory.cache_clear()
     yield
-    bus._factory.cache_clear()
+    factory.cache_clear()
 
 
 class Wheel:
@@ -39,7 +39,7 @@ class Wheel:
 
     @property
     def pin(self) -> MockPin:
-        return bus._factory().pin(5)
+        return factory().pin(5)
 
     def pulses(self, count: int, period_s: float) -> None:
         for _ in range(count):
