@@ -199,3 +199,26 @@ def test_an_alarm_kind_changes_the_state(add: Callable[[str], Copy]) -> None:
     copy.run("run", config, "--store", store, "--no-web")
     states = [row["state"] for row in exported(copy, store, "alarms")]
     assert "alarm" in states
+
+
+def test_a_feature_is_trained_with_and_scored(add: Callable[[str], Copy]) -> None:
+    copy = add("feature")
+    random = np.random.default_rng(0)
+    t_s = np.arange(20_000) / 400
+    tone = np.sin(2 * np.pi * 13 * t_s) + random.normal(0, 0.1, len(t_s))
+    faster = np.sin(2 * np.pi * 60 * t_s) + random.normal(0, 0.1, len(t_s))
+    for name, values in (("normal", tone), ("fault", faster)):
+        samples = values[:, None].astype(np.float32)
+        path = copy.folder / f"{name}.npz"
+        np.savez(path, samples=samples, rate_hz=400.0, channels=["x"], unit="g")
+    model = copy.folder / "model"
+    arguments = ("--window", 400, "--hop", 200, "--features", "zero_crossings")
+    copy.run(
+        "train", "--normal", copy.folder / "normal.npz", "--out", model, *arguments
+    )
+    assert 'kind = "zero_crossings"' in (model / "model.toml").read_text()
+    score = ("score", "--model", model, "--json")
+    fault = json.loads(copy.run(*score, copy.folder / "fault.npz"))["files"][0]
+    normal = json.loads(copy.run(*score, copy.folder / "normal.npz"))["files"][0]
+    assert fault["anomalies"] == fault["windows"]
+    assert normal["anomalies"] < normal["windows"] / 10

@@ -32,7 +32,7 @@ def decode(text: str) -> float:
     >>> decode("0.42 0.36 0.30 1/712 41265")
     0.42
     """
-    return float(text.split()[0])
+    return float(text.split(maxsplit=1)[0])
 
 
 class Driver:
