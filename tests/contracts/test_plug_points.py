@@ -62,8 +62,18 @@ class Copy:
         path.write_text(text)
         return path
 
-    def run(self, *arguments: object, code: int = 0) -> str:
-        """Run a command of sensorml; return what it prints."""
+    def run(self, *arguments: object) -> str:
+        """Run a command of sensorml that succeeds; return its standard output."""
+        return self._completed(arguments, 0).stdout
+
+    def check(self, config: Path, *, code: int) -> str:
+        """Run `sensorml check`; return all that it prints."""
+        done = self._completed(("check", config), code)
+        return done.stdout + done.stderr
+
+    def _completed(
+        self, arguments: tuple[object, ...], code: int
+    ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "sensorml", *map(str, arguments)],
             cwd=self.folder,
@@ -74,7 +84,7 @@ class Copy:
             check=False,
         )
         assert done.returncode == code, done.stderr
-        return done.stdout
+        return done
 
 
 def files(example: str) -> list[Path]:
@@ -142,6 +152,21 @@ def test_a_polled_sensor_is_recorded(add: Callable[[str], Copy]) -> None:
     samples = recorded(copy, config, 1)
     assert len(samples) > 5
     assert (samples >= 0).all()
+
+
+def test_a_sensor_on_a_new_bus_is_recorded_and_checked(
+    add: Callable[[str], Copy],
+) -> None:
+    copy = add("new_bus")
+    gateway = copy.write("gateway.txt", "7 0.5\n8 2.5\n")
+    keys = f'driver = "flow_meter"\ngateway = "{gateway}"\nrate_hz = 20\nregister = '
+    config = copy.write("c.toml", f"{SENSOR}{keys}8\n")
+    assert (recorded(copy, config, 1) == 2.5).all()
+    twice = SENSOR.replace('"s"', '"other"')
+    both = copy.write("both.toml", f"{SENSOR}{keys}8\n{twice}{keys}8\n")
+    assert "register 8" in copy.check(both, code=2)
+    gateway.unlink()
+    assert "start the gateway" in copy.check(config, code=0)
 
 
 def test_a_sink_gets_the_rows_of_the_demo(add: Callable[[str], Copy]) -> None:

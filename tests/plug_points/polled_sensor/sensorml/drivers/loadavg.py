@@ -8,18 +8,14 @@ from pathlib import Path
 
 from sensorml.acquisition.polled import PolledRows, Rate
 from sensorml.errors import SensorError
-from sensorml.schema import Table
+from sensorml.interfaces import SensorOptions
 from sensorml.types import Block, Channel
 
 
-class Options(Table, frozen=True, kw_only=True):
+class Options(SensorOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "loadavg"`."""
 
     rate_hz: Rate = 1.0
-
-    @property
-    def thread(self) -> str:
-        return "proc"
 
 
 def channels(_options: Options) -> Sequence[Channel]:

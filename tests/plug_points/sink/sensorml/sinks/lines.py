@@ -18,6 +18,8 @@ class Options(Table, frozen=True, kw_only=True):
 class Sink:
     """One file, opened for every batch."""
 
+    batch_rows = 1000
+
     def __init__(self, options: Options, tags: Mapping[str, str]) -> None:
         self._path = Path(options.path)
         self._device = tags["device"]
