@@ -64,18 +64,22 @@ class Copy:
 
     def run(self, *arguments: object) -> str:
         """Run a command of sensorml that succeeds; return its standard output."""
-        return self._completed(arguments, 0).stdout
+        return self._completed(("-m", "sensorml", *arguments), 0).stdout
 
     def check(self, config: Path, *, code: int) -> str:
         """Run `sensorml check`; return all that it prints."""
-        done = self._completed(("check", config), code)
+        done = self._completed(("-m", "sensorml", "check", config), code)
         return done.stdout + done.stderr
+
+    def python(self, program: str) -> str:
+        """Run a program; return its standard output."""
+        return self._completed(("-c", program), 0).stdout
 
     def _completed(
         self, arguments: tuple[object, ...], code: int
     ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [sys.executable, "-m", "sensorml", *map(str, arguments)],
+            [sys.executable, *map(str, arguments)],
             cwd=self.folder,
             env=os.environ | {"PYTHONPATH": str(self.folder)},
             capture_output=True,
@@ -152,6 +156,18 @@ def test_a_polled_sensor_is_recorded(add: Callable[[str], Copy]) -> None:
     samples = recorded(copy, config, 1)
     assert len(samples) > 5
     assert (samples >= 0).all()
+
+
+def test_a_fifo_sensor_is_simulated_recorded_and_scanned_for(
+    add: Callable[[str], Copy],
+) -> None:
+    copy = add("fifo_sensor")
+    config = copy.write("c.toml", SENSOR + 'driver = "tri16"\nbus = "sim"\n')
+    samples = recorded(copy, config, 1)
+    assert len(samples) > 200
+    assert abs(samples.mean(axis=0) - [0, 0, 1]).max() < 0.1  # gravity along z
+    text = "from sensorml.commands.probe import i2c_scan; print(i2c_scan.addresses())"
+    assert "TRI16" in copy.python(text)
 
 
 def test_a_sensor_on_a_new_bus_is_recorded_and_checked(
