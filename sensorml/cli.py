@@ -12,7 +12,6 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Protocol, cast
 
 import sensorml
@@ -64,22 +63,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _run(command, parser.parse_args(arguments))
 
 
-def _command_files() -> dict[str, Path]:
-    """Return the file of every command, by the command's name.
+def _command_files() -> dict[str, str]:
+    """Return the path of every command's file, by the command's name.
 
-    pkgutil would find the same, but its import takes longer than `--version`.
+    Without pathlib and pkgutil, because their import takes longer than `--version`.
     """
-    paths = [path for folder in commands.__path__ for path in Path(folder).iterdir()]
-    return {
-        path.stem.replace("_", "-"): path / "__init__.py" if path.is_dir() else path
-        for path in sorted(paths)
-        if path.stem.isidentifier() and not path.stem.startswith("_")
-    }
+    files = {}
+    for folder in commands.__path__:
+        for entry in os.scandir(folder):
+            module = entry.name.removesuffix(".py")
+            if module.isidentifier() and not module.startswith("_"):
+                path = f"{entry.path}/__init__.py" if entry.is_dir() else entry.path
+                files[module.replace("_", "-")] = path
+    return dict(sorted(files.items()))
 
 
-def _first_line(file: Path) -> str:
+def _first_line(file: str) -> str:
     """Return the first line of a module's docstring, without importing it."""
-    with file.open(encoding="utf-8") as lines:
+    with open(file, encoding="utf-8") as lines:  # noqa: PTH123 - as above
         return lines.readline().strip().strip('"')
 
 
