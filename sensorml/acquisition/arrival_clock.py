@@ -1,10 +1,10 @@
-"""Rows that come by themselves, over a network or from another program.
+"""The clock of rows that arrive from a network or another program.
 
-They were taken evenly, and are late by what the way took, which varies. So their
-times are a line at the rate that is expected. No row was taken after it came:
-where the line is ahead of the arrivals it falls back quickly, and it follows
-late ones slowly. Rows that are late by whole periods follow a gap. What comes
-after all was only held up: the line is then ahead by what was counted too much.
+The rows were taken evenly and arrive late by a time that varies. So their times are
+a line at the expected rate. No row was taken after it arrived: where the line is
+ahead of the arrivals it falls back quickly, and it follows late ones slowly. Rows
+that are late by whole periods follow a gap. If the missing rows arrive later, they
+were only delayed: the line is then ahead by as many periods.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import numpy as np
 from sensorml.types import Block
 
 LATE: Final = 0.05
-"""By how many periods a row the line follows late arrivals: a rate that is off
-by so much is followed, more than that are gaps."""
+"""Periods per row by which the line follows late arrivals: a rate error of so much is
+followed, a larger one looks like gaps."""
 EARLY: Final = 0.25
-"""By how many periods a read the line falls back when it is ahead."""
+"""Periods per read by which the line falls back when it is ahead."""
 _MOST: Final = 0.5  # periods a read, however many rows
 _ROUND: Final = 0.3  # of a period, that a row after a gap may seem early
 _AHEAD: Final = 8
@@ -40,8 +40,8 @@ class ArrivalClock:
     ) -> Block:
         """Return the rows as a Block.
 
-        A rate other than the expected one is told only when the rows come too
-        fast for it.
+        The rate differs from the expected one only when the rows come too fast
+        for it.
 
         Args:
             rows: (n, channels), n >= 1, oldest first, all that have come.

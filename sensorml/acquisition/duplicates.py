@@ -1,9 +1,9 @@
-"""Counting rows that repeat the row before them, bit by bit.
+"""The count of rows that repeat the row before them, bit by bit.
 
-A few are chance, or a sensor that is asked more often than it measures; many
-are a bus that reads the same sample twice. A sensor that has noise in its lowest
-bits and repeats a row for long is frozen: how long, its driver knows. A model's
-card may want to know it earlier, and of a sensor whose driver cannot say.
+A few happen by chance, or in a sensor that is read more often than it measures; many
+come from a bus that reads the same sample twice. A sensor that has noise in its
+lowest bits and repeats a row for long is frozen; its driver sets how long. A model's
+card may set a lower limit, also for a sensor whose driver has none.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from sensorml.types import Block
 
 
 class DuplicateCounter:
-    """The rows of one sensor, block after block."""
+    """Counts the repeated rows of one sensor, block after block."""
 
     def __init__(self, frozen_rows: int | None = None) -> None:
-        """Begin; so many identical rows in a row mean frozen, None: never."""
+        """Start; `frozen_rows` identical rows in a row mean frozen, None: never."""
         self._last: bytes | None = None
         self._frozen_rows = frozen_rows
         self._run = 0  # rows up to the newest that are like it
 
     def counted(self, block: Block) -> Block:
-        """Return the block with `duplicated` and `frozen` filled in.
+        """Return the block with `duplicated` and `frozen` set.
 
-        A row after a gap has no row before it.
+        The first row after a gap repeats none.
         """
         samples = np.ascontiguousarray(block.samples)
         # One opaque item a row compares all channels, and bits rather than values.

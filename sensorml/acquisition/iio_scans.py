@@ -1,4 +1,4 @@
-"""When the kernel took its scans, by the time that each of them carries."""
+"""Scans of the kernel's IIO buffers: their times, their gaps, their Blocks."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from sensorml.errors import SensorError
 from sensorml.types import Block
 
 MEMORY_NS: Final = 30_000_000_000
-"""How far back the rate is measured."""
+"""The time over which the rate is measured."""
 LEAST_SCANS: Final = 64
-"""Before so many the rate is the nominal one: single times come from interrupts,
-which are late by some µs to ms."""
+"""The rate is the nominal one before so many scans, because single times come from
+interrupts, which are late by some µs to ms."""
 _GAP: Final = 1.5  # periods
 
 
-class Stretch(NamedTuple):
+class Segment(NamedTuple):
     """Scans without a gap between them: `first` to `last` - 1 of a read."""
 
     first: int
@@ -35,7 +35,7 @@ class Stretch(NamedTuple):
     rate_hz: float
     missed: int
     jitter_ns: int
-    """As of a `types.Block`."""
+    """As in `types.Block`."""
 
 
 class ScanTimes:
@@ -48,8 +48,8 @@ class ScanTimes:
         self._next_ns: float | None = None  # expected of the scan after the last
         self._seen: deque[tuple[int, int]] = deque()  # (scans, time of the last)
 
-    def stretches(self, t_ns: Int64) -> Iterator[Stretch]:
-        """Split the scans of a read at gaps, and give each stretch its time.
+    def segments(self, t_ns: Int64) -> Iterator[Segment]:
+        """Split the scans of a read at gaps, and give each segment its time.
 
         Args:
             t_ns: (n,), n >= 1, when each was taken.
@@ -64,22 +64,22 @@ class ScanTimes:
                 missed = max(1, round(int(steps[first]) / self._period_ns) - 1)
                 self._seen.clear()
                 self._next_ns = None
-            yield self._stretch(t_ns[first:last], first, missed)
+            yield self._segment(t_ns[first:last], first, missed)
         self._last_ns = int(t_ns[-1])
 
-    def _stretch(self, t_ns: Int64, first: int, missed: int) -> Stretch:
+    def _segment(self, t_ns: Int64, first: int, missed: int) -> Segment:
         rows = len(t_ns)
         self._learn(rows, int(t_ns[-1]), int(t_ns[0]))
-        # The mean of what each time says about the first: they scatter.
+        # The times scatter, so the mean of all gives the start.
         since = t_ns - t_ns[0] - np.arange(rows) * self._period_ns
         start_ns = int(t_ns[0]) + round(float(since.mean()))
         moved = 0.0 if self._next_ns is None else start_ns - self._next_ns
         self._next_ns = start_ns + rows * self._period_ns
         rate_hz = 1e9 / self._period_ns
-        return Stretch(first, first + rows, start_ns, rate_hz, missed, round(moved))
+        return Segment(first, first + rows, start_ns, rate_hz, missed, round(moved))
 
     def _learn(self, rows: int, last_ns: int, first_ns: int) -> None:
-        """Measure the period from the oldest scan that is remembered to the last."""
+        """Measure the period from the oldest scan in memory to the last."""
         if not self._seen:
             self._seen.append((self._count + 1, first_ns))
         self._count += rows
@@ -92,12 +92,12 @@ class ScanTimes:
 
 
 SILENT_S: Final = 0.5
-"""So long without a scan, and at least for SILENT_SCANS periods, and nothing
-makes the device take any."""
+"""A device without a scan for so long, and at least for SILENT_SCANS periods, has
+no working trigger."""
 SILENT_SCANS: Final = 5
 
 _CLOCK: Final = "current_timestamp_clock"
-_OFF: Final = 0.01  # of the rate: more is told
+_OFF: Final = 0.01  # of the rate: a larger difference is logged
 
 log = logging.getLogger(__name__)
 
@@ -125,24 +125,24 @@ def prepare(
     files = [device / f"{name}sampling_frequency" for name in ("", *names)]
     if trigger is not None:
         write(device / "trigger/current_trigger", trigger)
-        made = sysfs.find(device.parent, "trigger*", trigger, "name")
-        files.insert(0, made / "sampling_frequency")
+        trigger_folder = sysfs.find(device.parent, "trigger*", trigger, "name")
+        files.insert(0, trigger_folder / "sampling_frequency")
     if (device / _CLOCK).is_file():
         write(device / _CLOCK, "monotonic")
     file = next((file for file in files if file.is_file()), None)
     if file is None:
         return rate_hz
     write(file, f"{rate_hz:.12g}")
-    found_hz = sysfs.number(file)
-    if found_hz <= 0:
-        raise SensorError(f"{file}: {found_hz} Hz is no sampling frequency")
-    if abs(found_hz / rate_hz - 1) > _OFF:
-        log.warning("%s: it runs at %g Hz, not at %g", file, found_hz, rate_hz)
-    return found_hz
+    actual_hz = sysfs.number(file)
+    if actual_hz <= 0:
+        raise SensorError(f"{file}: {actual_hz} Hz is no sampling frequency")
+    if abs(actual_hz / rate_hz - 1) > _OFF:
+        log.warning("%s: it runs at %g Hz, not at %g", file, actual_hz, rate_hz)
+    return actual_hz
 
 
 class Scans:
-    """What comes out of a buffer, from its making to its close."""
+    """The scans of one buffer, from its start to its close."""
 
     def __init__(
         self,
@@ -151,13 +151,13 @@ class Scans:
         capacity: int,
         clock: Callable[[], int],
     ) -> None:
-        """`capacity` is how many scans the kernel keeps: the oldest ones of more."""
+        """Read `buffer`, in which the kernel keeps the oldest `capacity` scans."""
         self._buffer = buffer
         self._capacity = capacity
         self._clock = clock
         self._times = ScanTimes(rate_hz)
         self._count = SampleClock(rate_hz)
-        self._waiting: deque[tuple[Stretch, Mapping[str, Int64]]] = deque()
+        self._waiting: deque[tuple[Segment, Mapping[str, Int64]]] = deque()
         self._limits = {
             each.name: (-(1 << each.bits - 1), (1 << each.bits - 1) - 1)
             if each.signed
@@ -179,11 +179,11 @@ class Scans:
             self._take()
         if not self._waiting:
             return None
-        stretch, values = self._waiting.popleft()
-        rows = slice(stretch.first, stretch.last)
+        segment, values = self._waiting.popleft()
+        rows = slice(segment.first, segment.last)
         raw = [values[each.name][rows] for each in channels]
-        last_ns = stretch.start_ns + round(
-            (stretch.last - stretch.first - 1) * 1e9 / stretch.rate_hz
+        last_ns = segment.start_ns + round(
+            (segment.last - segment.first - 1) * 1e9 / segment.rate_hz
         )
         return Block(
             samples=np.stack(
@@ -193,12 +193,12 @@ class Scans:
                 ],
                 axis=1,
             ),
-            start_ns=stretch.start_ns,
-            rate_hz=stretch.rate_hz,
-            missed=stretch.missed,
+            start_ns=segment.start_ns,
+            rate_hz=segment.rate_hz,
+            missed=segment.missed,
             clipped=self._clipped(raw, channels),
             age_ns=max(0, self._clock() - last_ns),
-            jitter_ns=stretch.jitter_ns,
+            jitter_ns=segment.jitter_ns,
         )
 
     def close(self) -> None:
@@ -211,12 +211,12 @@ class Scans:
         for one, each in zip(raw, channels, strict=True):
             low, high = self._limits[each.name]
             full |= one >= high
-            if low:  # 0 is the end of a scale, but also an honest nothing
+            if low:  # 0 is the end of an unsigned scale, but also a valid value
                 full |= one <= low
         return np.flatnonzero(full)
 
     def _take(self) -> None:
-        """Read what is there, and split it where its times have gaps."""
+        """Read the new scans, and split them where their times have gaps."""
         began_ns = self._clock()
         values = self._buffer.read()
         ended_ns = self._clock()
@@ -226,16 +226,16 @@ class Scans:
             return
         self._alive_ns = ended_ns
         if self._buffer.timestamps:
-            stretches = self._times.stretches(values[TIMESTAMP])
-            self._waiting.extend((stretch, values) for stretch in stretches)
+            segments = self._times.segments(values[TIMESTAMP])
+            self._waiting.extend((segment, values) for segment in segments)
         elif rows >= self._capacity:
-            # The kernel has dropped what came after these, and nobody knows when
-            # they were taken.
+            # The kernel has dropped the scans after these, so their times are
+            # uncertain.
             self._lost = True
         else:
             lost, self._lost = self._lost, False
             stamp = self._count.stamp(rows, began_ns, ended_ns, lost=lost)
-            self._waiting.append((Stretch(0, rows, *stamp), values))
+            self._waiting.append((Segment(0, rows, *stamp), values))
 
     def _expect(self, now_ns: int) -> None:
         silent_ns = now_ns - self._alive_ns

@@ -1,4 +1,4 @@
-"""inbox: say what this is."""
+"""The inbox: readings from the bus threads, inputs and pages to the monitor."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from sensorml.types import Block
 MAX_BLOCKS: Final = 1024
 """Blocks that may wait for the monitor; about 20 s of two fast sensors."""
 MAX_PATIENT_BLOCKS: Final = 4
-"""Blocks of sources that can wait: few, so that a stop has little to finish."""
+"""Blocks of sources that can wait: few, so that a stop ends soon."""
 
 
 class Started(NamedTuple):
-    """The driver runs."""
+    """The driver of a sensor has started."""
 
     warning: str = ""
-    """What is odd about its device."""
+    """The warning of the driver, such as a foreign identity; empty: none."""
 
 
 class Acknowledge(NamedTuple):
@@ -30,34 +30,33 @@ class Acknowledge(NamedTuple):
 
 
 class Arm(NamedTuple):
-    """Somebody has armed an alarm, or disarmed it."""
+    """An alarm is to be armed or disarmed."""
 
     alarm: str
     armed: bool
 
 
 class Trigger(NamedTuple):
-    """A model's window is to begin at the reading's time."""
+    """A window of a model is to begin at the time of the reading."""
 
     model: str
 
 
 class Reading(NamedTuple):
-    """What came of one visit to a sensor, or of an edge on an input."""
+    """The result of one visit to a sensor, or of an edge on an input."""
 
     sensor: str
     at_ns: int
     """When the driver returned, monotonic."""
     content: Block | SensormlError | Started | Acknowledge | Arm | Trigger
-    """Rows, a failure, what an input said, or that the driver has started."""
+    """Rows, a failure, the start of the driver, or the request of an input."""
 
 
 class Inbox:
-    """Readings from all bus threads to the one thread that works on them.
+    """A bounded queue from all bus threads to the one thread that handles readings.
 
-    When it is full a live sensor's oldest block makes room, and its rows count
-    as missed in that sensor's next block: the windows know. A recording, which
-    can wait, waits.
+    When it is full the oldest block is dropped, and its rows count as missed in the
+    next block of its sensor, so that windows show the gap. A recording waits instead.
     """
 
     def __init__(self, capacity: int = MAX_BLOCKS) -> None:
@@ -97,7 +96,7 @@ class Inbox:
             return reading
 
     def close(self) -> None:
-        """No more readings will come: `get` gives out the rest, then None."""
+        """Accept the end of readings: `get` returns the rest, then None."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

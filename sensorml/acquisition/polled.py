@@ -1,9 +1,9 @@
-"""What slow sensors share: nothing in them waits to be read, so they are asked.
+"""Polled sensors: their options, their rows, and a chip whose settings are checked.
 
-A chip whose power dipped runs on with other settings, and a data line that is
-stuck reads as a number too: both look like measurements. So the settings of a
-chip are read back with every row. A driver writes at least one that is neither
-the chip's default nor all zeros or ones.
+A chip whose power dipped continues with other settings, and a data line that is
+stuck reads as a number, too: both look like measurements. So the settings of a chip
+are read back with every row. A driver writes at least one that is neither the
+chip's default nor all zeros or ones.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from sensorml.types import NO_ROWS, Block
 _EARLY = 0.1  # of a period: visits are not exactly on time
 
 Rate = Annotated[float, Meta(ge=1e-4)]
-"""In Hz, of a slow sensor. A driver adds the highest; the lowest is a row in three
-hours: of a slower one, nobody would notice in time that it has failed."""
+"""The rate of a polled sensor in Hz. A driver adds the highest; the lowest is a row
+in three hours, because the failure of a slower sensor would be noticed too late."""
 
 
 class PolledOptions(I2cOptions, frozen=True, kw_only=True):
     """The keys that every polled chip has; a driver narrows and adds its own."""
 
     rate_hz: Rate = 1.0
-    """How often it is asked."""
+    """How often it is read."""
 
 
 class PolledRows:
-    """Makes the Blocks of one sensor that is asked, from its start to its stop."""
+    """Makes the Blocks of one polled sensor, from its start to its stop."""
 
     def __init__(self, rate_hz: float, clock: Callable[[], int]) -> None:
         self._rate_hz = rate_hz
@@ -44,9 +44,9 @@ class PolledRows:
         self._last_ns: int | None = None
 
     def row(self, values: Sequence[float], *, clipped: bool = False) -> Block:
-        """Return what has just been read as a Block of one row.
+        """Return the values that have just been read as a Block of one row.
 
-        Whole periods since the last row in which nobody asked are missed rows.
+        Whole periods since the last row without a read count as missed rows.
         """
         now = self._clock()
         missed, jitter = 0, 0.0
@@ -94,7 +94,7 @@ class PolledChip:
         return self._bus
 
     def open(self) -> Registers:
-        """Connect anew, and begin with the rows."""
+        """Connect anew, and begin with the first row."""
         self.close({})
         self._settings = {}
         self._rows = PolledRows(self._options.rate_hz, self._clock)
@@ -115,25 +115,29 @@ class PolledChip:
             SensorError: one is not what was written.
         """
         for register, value in self._settings.items():
-            found = self.bus.read(register, len(value))
-            if found != value:
+            actual = self.bus.read(register, len(value))
+            if actual != value:
                 raise SensorError(
                     f"{self._bus}: register {register:#04x} was set to {value.hex()} "
-                    f"and reads {found.hex()}: check that the driver fits the chip, "
+                    f"and reads {actual.hex()}: check that the driver fits the chip, "
                     "its wiring, and its power supply for dips"
                 )
 
     def row(self, values: Sequence[float], *, clipped: bool = False) -> Block:
-        """Return what has been read as one row, if the settings still hold."""
+        """Return the values as one row, if the settings still hold.
+
+        Raises:
+            SensorError: a setting has changed.
+        """
         self.check()
         return self._rows.row(values, clipped=clipped)
 
     def nonsense(self, what: str) -> SensorError:
-        """Return the error for an answer that cannot be."""
+        """Return the error for an impossible answer."""
         return SensorError(f"{self._bus}: {what}")
 
     def close(self, sleep: Mapping[int, bytes]) -> None:
-        """Write the registers that put the chip to sleep, if it listens; let go."""
+        """Write the registers that put the chip to sleep, if it answers; disconnect."""
         if self._bus is None:
             return
         bus, self._bus = self._bus, None

@@ -1,4 +1,4 @@
-"""When a sensor took its samples: the count in its FIFO is the clock.
+"""The times of a sensor's samples, from the count in its FIFO.
 
 A sensor samples by an oscillator of its own, 1 to 4 % off its nominal rate and
 wandering with temperature. When a block is read says little about when its
@@ -49,9 +49,9 @@ they are on average."""
 EDGE_SPREAD_NS = 500_000
 """Standard deviation of an edge's delay on a busy computer."""
 EDGE_MEMORY_S = 5.0
-"""So long after the last edge the line has none."""
+"""Edges count for so long after the last one."""
 LATEST_NS = 5_000_000
-"""An edge that is later than this tells nothing."""
+"""An edge that is later than this is ignored."""
 FOLLOW = 1 / 256
 """Share of an edge's delay that the earliest one is taken to be late itself, so
 that one wrong edge is forgotten after some hundred right ones."""
@@ -103,7 +103,7 @@ class SampleClock:
         self._rest_ns = 0.0  # by how much more the line should have moved
 
     def empty(self, began_ns: int) -> None:
-        """Take note that a status read, begun then, announced nothing."""
+        """Note that a status read that began then announced no rows."""
         self._empty_ns = began_ns
 
     def stamp(
@@ -115,7 +115,7 @@ class SampleClock:
         lost: bool = False,
         edge: Edge | None = None,
     ) -> Stamp:
-        """Give the rows of one read their times.
+        """Return the times of the rows of one read.
 
         Args:
             rows: How many rows the status read announced, n >= 1; the block
@@ -123,7 +123,7 @@ class SampleClock:
             began_ns: Monotonic time before the status read.
             ended_ns: Monotonic time after it.
             lost: Rows may be missing before these: the FIFO was full or cleared.
-            edge: What the interrupt line told since the last read.
+            edge: The edge of the interrupt line since the last read, if any.
         """
         if lost:
             # The count is broken, what the rate has learned is not: the next

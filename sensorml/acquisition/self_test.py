@@ -1,8 +1,8 @@
 """The self-test of an accelerometer: the chip pushes its own proof mass.
 
-The output changes by an amount that the data sheet knows; a broken mass, or one
-that sticks, changes less or not at all. So a sensor can be tried where it is
-mounted. The machine must stand still meanwhile.
+The output changes by an amount that the data sheet gives; with a broken mass, or
+one that sticks, it changes less or not at all. So a sensor can be tested where it is
+mounted. The machine must stand still during the test.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sensorml.interfaces import Registers
 from sensorml.types import Float32
 
 Limits: TypeAlias = Sequence[tuple[float, float]]
-"""The least and the most that x, y and z may change, in g."""
+"""The smallest and the largest change allowed for x, y and z, in g."""
 Sign: TypeAlias = Literal["given", "any"]
 """Whether a change must have the sign of its limits, or only its size counts."""
 
@@ -33,7 +33,7 @@ STILL_G = 0.05
 
 
 class Verdict(StrEnum):
-    """What came of a self-test."""
+    """The result of a self-test."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -42,7 +42,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AxisChange:
-    """How far the push moved one axis, and how far it may, in g."""
+    """The change of one axis under the push, and its limits, in g."""
 
     axis: str
     change_g: float
@@ -86,15 +86,15 @@ def run(
     limits: Limits,
     sign: Sign = "given",
 ) -> SelfTest:
-    """Compare the levels without and with the push: not quite a second.
+    """Compare the levels without and with the push, in about a second.
 
     Args:
-        read: Takes what is in the data registers, in g, shape (1, 3); the chip
-            measures.
+        read: Reads the data registers, in g, shape (1, 3); the chip is
+            measuring.
         push: Switches the self-test on.
-        rest: Switches it off and lets the chip sleep; called in any case.
+        rest: Switches it off and puts the chip to sleep; always called.
         pause: Waits so many seconds.
-        limits: What the data sheet allows.
+        limits: The limits of the data sheet.
         sign: Whether the signs of the changes count.
 
     Raises:
@@ -112,7 +112,7 @@ def run(
 def judge(
     still: Float32, pushed: Float32, limits: Limits, sign: Sign = "given"
 ) -> SelfTest:
-    """Judge rows (n, 3), in g, from before and from during the push.
+    """Return the result of rows (n, 3), in g, from before and during the push.
 
     >>> level = np.array([[0, 0, 1]], np.float32)
     >>> judge(level, level + np.float32(0.5), [(0.3, 0.7)] * 3).verdict.value
@@ -132,7 +132,7 @@ def judge(
         axis = "xyz"[int(spread.argmax())]
         why = f"{axis} moves by {spread.max():.2f} g: stop the machine and try again"
         return SelfTest(Verdict.UNDECIDED, axes, why)
-    if wrong := [each.axis for each in axes if not each.fits]:
+    if wrong := [axis.axis for axis in axes if not axis.fits]:
         why = (
             f"{' and '.join(wrong)} outside the limits: see that nothing moves it "
             "and try again; if it stays so the sensor is damaged: replace it"
@@ -142,7 +142,7 @@ def judge(
 
 
 def trimmed_g(codes: bytes) -> Limits:
-    """Return what InvenSense's chips since the MPU-6500 may change by, at ±2 g.
+    """Return the limits of InvenSense's chips since the MPU-6500, at ±2 g.
 
     The factory has measured 2620 × 1.01^(code - 1) counts of 1/16384 g, and a
     half to one and a half of that passes (InvenSense's Icm20948SelfTest.c). It
@@ -163,7 +163,7 @@ def trimmed_g(codes: bytes) -> Limits:
 def _rows(read: Callable[[], Float32], pause: Callable[[float], None]) -> Float32:
     """Take ROWS rows once the output has settled, shape (ROWS, 3).
 
-    Not at even distances: a vibration at their rate would stand still.
+    Their distances vary, because a vibration at an even rate would look still.
     """
     pause(SETTLE_S)
     rows = []

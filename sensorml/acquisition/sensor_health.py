@@ -1,4 +1,7 @@
-"""A few at once, then one in a while. Pure: time comes in with each call."""
+"""The state of a sensor, its counts, and the events that report its changes.
+
+Pure: the time comes in with each call.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,16 @@ from sensorml.types import Block, Change, SensorState
 
 
 class RateLimit:
-    """A token bucket, kept as the time at which it will be full again (GCRA)."""
+    """A token bucket, kept as the time at which it is full again (GCRA)."""
 
     def __init__(self, *, burst: int, every_ns: int) -> None:
-        """`burst` at once, and one more for each `every_ns` that passes."""
+        """Allow `burst` at once, and one more for each `every_ns` that passes."""
         self._room_ns = (burst - 1) * every_ns
         self._every_ns = every_ns
         self._full_ns = -math.inf
 
     def allows(self, now_ns: int) -> bool:
-        """Say whether one more may happen now; if so, it counts as happened.
+        """Return whether one more is allowed now; if so, count it.
 
         >>> limit = RateLimit(burst=2, every_ns=10)
         >>> [limit.allows(now_ns) for now_ns in (0, 1, 2, 9, 10, 11, 20, 99)]
@@ -53,35 +56,31 @@ _AWAY: Final = frozenset(
         SensorState.DENIED,
     }
 )
-"""States out of which it is started: what is missing then, no FIFO has lost."""
+"""States before a start: rows that are missing then were not lost by a FIFO."""
 _PASSING: Final = frozenset({SensorState.OVERRUN, SensorState.CLIPPED})
 
 SETTLE_NS: Final = 1_000_000_000
-"""So long without another and an overrun or clipping is over."""
-NEWS_AT_ONCE: Final = 12
-"""Changes of state in a row that are all told: a fault that comes and goes."""
-NEWS_EVERY_NS: Final = 60_000_000_000
-"""Between those that are told after that: a loose wire must not fill the log."""
+"""An overrun or clipping is over after so long without another."""
+EVENTS_AT_ONCE: Final = 12
+"""Changes of state in a row that are all reported, of a fault that comes and goes."""
+EVENT_EVERY_NS: Final = 60_000_000_000
+"""Between later reports, because a loose wire must not fill the log."""
 
 
-class News(NamedTuple):
-    """What is to be written down about a sensor's state."""
+class PendingEvent(NamedTuple):
+    """A change of a sensor's state that is to be written to the journal."""
 
     at_ns: int
     state: SensorState
     previous: SensorState
-    """What was told last."""
+    """The state that was reported last."""
     detail: str
     lost: int
-    """Rows missed since what was told last."""
+    """Rows missed since the last report."""
 
 
 class SensorHealth:
-    """One sensor's state; methods that take something in return the change.
-
-    It also counts what people ask for first, from the start on: rows, missed,
-    overruns, duplicated, clipped, failures.
-    """
+    """One sensor's state and its counts; methods return the change that they cause."""
 
     def __init__(self, name: str, *, stale_after_s: float) -> None:
         self.name = name
@@ -91,46 +90,46 @@ class SensorHealth:
         self.missed = 0
         self.overruns = 0
         """How often rows were lost while the sensor ran: its FIFO overflowed, or
-        what it gave was not worked on in time."""
+        its blocks were not handled in time."""
         self.duplicated = 0
         self.clipped = 0
         self.failures = 0
-        """How often it could not start, or not be read, and was started again."""
+        """How often it could not be started or read, and was started again."""
         self.rate_hz = 0.0
         self._stale_after_ns = round(stale_after_s * 1e9)
         self._alive_ns: int | None = None
-        self._remark = ""
-        self._troubled_ns = 0
+        self._warning = ""
+        self._faulty_ns = 0
         self._cause: object = None
         self._since_ns = 0
         self._changes = 0
-        self._told = self.state
-        self._told_missed = 0
-        self._limit = RateLimit(burst=NEWS_AT_ONCE, every_ns=NEWS_EVERY_NS)
+        self._reported = self.state
+        self._reported_missed = 0
+        self._limit = RateLimit(burst=EVENTS_AT_ONCE, every_ns=EVENT_EVERY_NS)
         self._in_rows = self._totals()
         self._jitter_ns = 0
 
     @property
     def blind(self) -> bool:
-        """Whether alarms on this sensor cannot see."""
+        """Whether alarms on this sensor have no valid rows to judge."""
         return self.state in _BLIND
 
     def started(self, now_ns: int, warning: str = "") -> bool:
-        """The driver runs, and from now on silence counts.
+        """Note that the driver runs, from which time on silence counts.
 
         Returns:
-            Whether the remark, if there is one, is another than last time.
+            Whether there is a warning, and another one than last time.
         """
         self._alive_ns = now_ns
-        known, self._remark = self._remark, warning
-        return bool(warning) and warning != known
+        previous, self._warning = self._warning, warning
+        return bool(warning) and warning != previous
 
     def block(self, now_ns: int, block: Block, *, frozen: bool | None) -> Change | None:
-        """A block came.
+        """Take in a block.
 
         Args:
             now_ns: when it was read.
-            block: it.
+            block: the rows.
             frozen: whether the window it completed shows a sensor that repeats
                 itself; None when it completed none, and one may follow.
         """
@@ -160,18 +159,18 @@ class SensorHealth:
         elif clipped * 10 > rows:
             state = SensorState.CLIPPED
             reason = f"{clipped} of {rows} samples at full scale: use a larger range"
-        elif now_ns - self._troubled_ns < SETTLE_NS and self.state in _PASSING:
+        elif now_ns - self._faulty_ns < SETTLE_NS and self.state in _PASSING:
             return None
         else:
             return self._to(SensorState.OK, now_ns, "")
-        self._troubled_ns = now_ns
+        self._faulty_ns = now_ns
         return self._to(state, now_ns, reason)
 
     def failure(self, now_ns: int, error: SensormlError) -> Change | None:
-        """The driver could not start or read.
+        """Take in that the driver could not start or read.
 
-        The same failure again is no change; another kind of failure is one,
-        also where the state stays.
+        The same failure again is no change; another kind of failure is one, even if
+        the state stays.
         """
         self.failures += 1
         number = getattr(error, "errno", None)
@@ -185,11 +184,11 @@ class SensorHealth:
         return self._to(state, now_ns, str(error), (type(error), cause))
 
     def ended(self, now_ns: int) -> Change | None:
-        """A recording has no more rows."""
+        """Take in that a recording has no more rows."""
         return self._to(SensorState.ENDED, now_ns, "the recording has ended")
 
     def tick(self, now_ns: int) -> Change | None:
-        """Time passes: silence makes a sensor stale."""
+        """Take in the time: silence makes a sensor stale."""
         if self._alive_ns is None or self.state is SensorState.ENDED or self.blind:
             return None
         silent_ns = now_ns - self._alive_ns
@@ -202,12 +201,11 @@ class SensorHealth:
             "or raise stale_after_s if it may be silent for so long",
         )
 
-    def news(self, now_ns: int) -> News | None:
-        """Return what is to be written down by now, if there is something.
+    def pending_event(self, now_ns: int) -> PendingEvent | None:
+        """Return the event that is to be written now, if there is one.
 
-        To be asked after every change and every tick: changes that follow one
-        another too fast are told together, late, as the state that has come
-        of them.
+        Call it after every change and every tick. Changes that follow one another
+        too fast are reported together, later, as the last state.
         """
         if not self._changes or not self._limit.allows(now_ns):
             return None
@@ -215,15 +213,19 @@ class SensorHealth:
         if self._changes > 1:
             often = f"{self._changes} changes since the last event"
             detail = f"{detail}; {often}" if detail else often
-        news = News(
+        event = PendingEvent(
             self._since_ns,
             self.state,
-            self._told,
+            self._reported,
             detail,
-            self.missed - self._told_missed,
+            self.missed - self._reported_missed,
         )
-        self._told, self._told_missed, self._changes = self.state, self.missed, 0
-        return news
+        self._reported, self._reported_missed, self._changes = (
+            self.state,
+            self.missed,
+            0,
+        )
+        return event
 
     def row(self, start_ns: int, end_ns: int) -> SensorRow:
         """Make a `sensor` row of what happened since the last one.
@@ -263,8 +265,8 @@ class SensorHealth:
         self, state: SensorState, now_ns: int, reason: str, cause: object = None
     ) -> Change | None:
         before, self.state, self.reason = self.state, state, reason
-        known, self._cause = self._cause, cause
-        if (before, known) == (state, cause):
+        previous, self._cause = self._cause, cause
+        if (before, previous) == (state, cause):
             return None
         self._since_ns = now_ns
         self._changes += 1

@@ -1,4 +1,4 @@
-"""Rows that come as text: what other programs and other boxes print or send.
+"""Rows that arrive as text, from other programs or over a network.
 
 A row is numbers between blanks, commas or semicolons; a JSON list of them; or a
 JSON object of which `fields` names the members. A JSON list of lists or of
@@ -22,7 +22,7 @@ from sensorml.interfaces import SensorOptions
 from sensorml.types import Channel
 
 MAX_BYTES: Final = 65_536
-"""The longest line or message that is looked at."""
+"""The longest line or message that is parsed."""
 
 _FLOAT32_MAX: Final = float(np.finfo(np.float32).max)
 _BETWEEN = re.compile(r"\s*[,;]\s*|\s+")
@@ -35,16 +35,16 @@ Name = Annotated[str, Meta(min_length=1)]
 
 
 class TextOptions(SensorOptions, frozen=True, kw_only=True):
-    """The keys that say what is in a line or a message; a driver adds its own."""
+    """The keys that describe a line or a message; a driver adds its own."""
 
     fields: Annotated[tuple[Name, ...], Meta(min_length=1)] | None = None
     """Members of a JSON object, one a channel; "a.b" is b in a."""
     channels: Annotated[tuple[Name, ...], Meta(min_length=1)] | None = None
-    """Without fields: what the numbers of a row are, in their order."""
+    """Without fields: the names of the numbers of a row, in their order."""
     unit: str = ""
-    """Of all channels."""
+    """The unit of all channels."""
     rate_hz: Annotated[Rate, Meta(le=1000)] = 1.0
-    """How many rows a second are expected: what does not come is missed."""
+    """How many rows a second are expected; rows that do not come count as missed."""
 
     def __post_init__(self) -> None:
         if self.fields is not None and self.channels is not None:
@@ -57,17 +57,17 @@ class TextOptions(SensorOptions, frozen=True, kw_only=True):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the columns of a row are called."""
+        """The names of the columns of a row."""
         return self.fields or self.channels or ("value",)
 
     @property
     def period_s(self) -> float:
-        """How often to look for rows, so that one waits a quarter of a row at most."""
+        """The time between two reads, so that a row waits a quarter of its period."""
         return min(1.0, max(0.05, 0.25 / self.rate_hz))
 
 
 class TextRow(NamedTuple):
-    """One row, and when the sender says that it was taken."""
+    """One row, and the time at which it was taken, if the sender gives one."""
 
     values: tuple[float, ...]
     utc_ns: int | None = None
@@ -93,7 +93,7 @@ def parse(text: bytes, options: TextOptions, time_field: str = "") -> list[TextR
     [TextRow(values=(21.5,), utc_ns=1700000000500000000)]
 
     Raises:
-        ValueError: it is something else; the message says what.
+        ValueError: the text is no row; the message gives the reason.
     """
     if len(text) > MAX_BYTES:
         raise ValueError(f"{len(text)} bytes, more than the {MAX_BYTES} of a row")
@@ -105,14 +105,14 @@ def parse(text: bytes, options: TextOptions, time_field: str = "") -> list[TextR
 
 
 def _split(text: bytes) -> list[object]:
-    """Return what each row is: a list of numbers or texts, or an object."""
+    """Return the rows, each a list of numbers or texts, or an object."""
     if not text.startswith((b"[", b"{")):
         # Two commas in a row leave an empty text, which is no number.
         return [_BETWEEN.split(text.decode("utf-8", errors="replace"))]
     try:
         found = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as err:
-        raise ValueError("it begins like JSON and is none") from err
+        raise ValueError("it begins like JSON but cannot be decoded") from err
     if isinstance(found, list) and all(isinstance(e, list | dict) for e in found):
         return found
     return [found]

@@ -212,16 +212,16 @@ class Monitor:
 
     def _report(self, sensor: SensorHealth, now_ns: int) -> None:
         """Write down the pending event of a sensor."""
-        news = sensor.news(now_ns)
-        if news is not None:
+        event = sensor.pending_event(now_ns)
+        if event is not None:
             self._outbox.event(
-                at_ns=news.at_ns,
+                at_ns=event.at_ns,
                 kind="sensor",
                 subject=sensor.name,
-                state=news.state,
-                previous=news.previous,
-                detail=news.detail,
-                value=news.lost or None,
+                state=event.state,
+                previous=event.previous,
+                detail=event.detail,
+                value=event.lost or None,
             )
 
 

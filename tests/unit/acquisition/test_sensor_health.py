@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from support import SECOND, block
 
 from sensorml.acquisition.sensor_health import (
-    NEWS_AT_ONCE,
-    NEWS_EVERY_NS,
+    EVENT_EVERY_NS,
+    EVENTS_AT_ONCE,
     SETTLE_NS,
     SensorHealth,
 )
@@ -193,38 +193,38 @@ def test_the_same_failure_again_is_no_change_and_another_kind_is_one() -> None:
 
 def test_news_is_told_once_with_what_was_lost_since_the_last() -> None:
     health = running()
-    assert health.news(NOW) == (NOW, "ok", "starting", "", 0)
-    assert health.news(NOW) is None
+    assert health.pending_event(NOW) == (NOW, "ok", "starting", "", 0)
+    assert health.pending_event(NOW) is None
     health.block(NOW + 1, block(ROWS, missed=7), frozen=None)
-    news = health.news(NOW + 1)
-    assert (news.at_ns, news.state, news.previous) == (NOW + 1, "overrun", "ok")
-    assert news.lost == 7
+    event = health.pending_event(NOW + 1)
+    assert (event.at_ns, event.state, event.previous) == (NOW + 1, "overrun", "ok")
+    assert event.lost == 7
     health.block(NOW + 2, block(ROWS, missed=5), frozen=None)
-    assert health.news(NOW + 2) is None
+    assert health.pending_event(NOW + 2) is None
     health.block(NOW + 2 * SETTLE_NS, block(ROWS), frozen=None)
-    assert health.news(NOW + 2 * SETTLE_NS) == (
+    assert health.pending_event(NOW + 2 * SETTLE_NS) == (
         *(NOW + 2 * SETTLE_NS, "ok", "overrun", "", 5),
     )
 
 
 def test_changes_that_come_too_fast_are_told_together_and_late() -> None:
     health = running()
-    times = [NOW + n for n in range(2 * NEWS_AT_ONCE + 1)]
+    times = [NOW + n for n in range(2 * EVENTS_AT_ONCE + 1)]
     told = []
     for i, now_ns in enumerate(times):
         if i % 2:
             health.block(now_ns, block(ROWS, missed=10), frozen=None)
         else:
             health.failure(now_ns, BusError("a loose wire"))
-        told.append(health.news(now_ns) is not None)
-    assert told == [True] * NEWS_AT_ONCE + [False] * (NEWS_AT_ONCE + 1)
-    news = health.news(NOW + 2 * NEWS_EVERY_NS)
-    assert news is not None
-    assert (news.at_ns, news.state) == (times[-1], SensorState.ABSENT)
-    assert news.detail == (
-        f"a loose wire; {NEWS_AT_ONCE + 1} changes since the last event"
+        told.append(health.pending_event(now_ns) is not None)
+    assert told == [True] * EVENTS_AT_ONCE + [False] * (EVENTS_AT_ONCE + 1)
+    event = health.pending_event(NOW + 2 * EVENT_EVERY_NS)
+    assert event is not None
+    assert (event.at_ns, event.state) == (times[-1], SensorState.ABSENT)
+    assert event.detail == (
+        f"a loose wire; {EVENTS_AT_ONCE + 1} changes since the last event"
     )
-    assert news.lost == 10 * NEWS_AT_ONCE // 2
+    assert event.lost == 10 * EVENTS_AT_ONCE // 2
 
 
 @given(
@@ -237,19 +237,19 @@ def test_changes_that_come_too_fast_are_told_together_and_late() -> None:
 )
 def test_events_are_few_and_end_with_the_truth_whatever_happens(happenings) -> None:
     health, now_ns, told = sensor(), NOW, []
-    for after_ns, what in [*happenings, (5 * NEWS_EVERY_NS, "rows")]:
+    for after_ns, what in [*happenings, (5 * EVENT_EVERY_NS, "rows")]:
         now_ns += after_ns
         if what == "gone":
             health.failure(now_ns, BusError("a loose wire"))
         else:
             missed = 3 if what == "hole" else 0
             health.block(now_ns, block(ROWS, missed=missed), frozen=None)
-        told.append(health.news(now_ns))
-    news = [each for each in told if each is not None]
-    assert len(news) <= NEWS_AT_ONCE + (now_ns - NOW) // NEWS_EVERY_NS
-    assert all(a.state is b.previous for a, b in pairwise(news))
-    assert news[-1].state is health.state is SensorState.OK
-    assert sum(each.lost for each in news) == health.missed
+        told.append(health.pending_event(now_ns))
+    event = [each for each in told if each is not None]
+    assert len(event) <= EVENTS_AT_ONCE + (now_ns - NOW) // EVENT_EVERY_NS
+    assert all(a.state is b.previous for a, b in pairwise(event))
+    assert event[-1].state is health.state is SensorState.OK
+    assert sum(each.lost for each in event) == health.missed
 
 
 def test_a_row_counts_what_happened_since_the_last_one() -> None:

@@ -16,7 +16,7 @@ from support import SECOND, Clock, FakeEngine, card
 
 from sensorml.acquisition.bus_thread import SensorPoller
 from sensorml.acquisition.inbox import Inbox
-from sensorml.acquisition.sensor_health import NEWS_AT_ONCE, SensorHealth
+from sensorml.acquisition.sensor_health import EVENTS_AT_ONCE, SensorHealth
 from sensorml.buses.i2c import I2cConnection
 from sensorml.drivers import adxl345, file, lm75
 from sensorml.interfaces import Driver
@@ -289,7 +289,7 @@ def test_a_loose_wire_does_not_fill_the_log_and_the_last_word_is_true() -> None:
     chip.absent = False
     rig.run(200)
     states = rig.events("state", "value")
-    assert 4 < len(states) <= NEWS_AT_ONCE + minutes + 4
+    assert 4 < len(states) <= EVENTS_AT_ONCE + minutes + 4
     assert states[-1][0] == "ok"
     assert sum(value or 0 for _, value in states) == rig.health.missed
 

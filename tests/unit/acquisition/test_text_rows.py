@@ -63,7 +63,7 @@ def test_anything_is_rows_of_finite_float32_or_a_value_error(text):
         (b"[1, 2, 1" + 400 * b"0" + b"]", "beyond"),
         (b"[1, 2, null]", "None is no number"),
         (b"[1, 2, [3]]", r"\[3\] is no number"),
-        (b"[1, 2", "begins like JSON and is none"),
+        (b"[1, 2", "begins like JSON but cannot be decoded"),
         (b"[" * 60_000, "begins like JSON"),
         (b'{"x": 1}', "name its members in fields"),
         (b"1 " * MAX_BYTES, "131072 bytes, more than the 65536"),

@@ -17,7 +17,7 @@ from sensorml.acquisition.inbox import (
     Started,
     Trigger,
 )
-from sensorml.acquisition.sensor_health import NEWS_AT_ONCE, SensorHealth
+from sensorml.acquisition.sensor_health import EVENTS_AT_ONCE, SensorHealth
 from sensorml.alarms.channel import AlarmChannel
 from sensorml.alarms.logic import Signal
 from sensorml.alarms.meter import MeterOutput
@@ -452,7 +452,7 @@ def test_a_loose_wire_blinds_the_alarm_each_time_but_does_not_fill_the_log():
         assert bench.bad.logic.state is AlarmState.NORMAL
         bench.put("motor", BusError("a loose wire"))
         assert bench.bad.logic.state is AlarmState.UNKNOWN
-    assert len(bench.rows("event", "state")) == NEWS_AT_ONCE
+    assert len(bench.rows("event", "state")) == EVENTS_AT_ONCE
 
 
 def test_windows_that_were_withheld_have_no_delays() -> None:
