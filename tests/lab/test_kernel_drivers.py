@@ -179,7 +179,7 @@ def test_a_driver_cannot_start_on_an_address_that_the_kernel_holds(
     assert failure.value.reason is BusReason.HELD
     assert str(failure.value) == (
         f"{driver} at {address:#04x} on i2c-1: a kernel driver uses that address: "
-        "remove its dtoverlay from config.txt or unbind it"
+        "remove its dtoverlay from config.txt, or unbind the driver"
     )
     ours.start()
     ours.stop()
