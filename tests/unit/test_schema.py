@@ -1,4 +1,4 @@
-"""The strict decoder: everything wrong at once, each with its place and cure."""
+"""The strict decoder: all problems at once, each with its key and cure."""
 
 from __future__ import annotations
 
@@ -130,14 +130,14 @@ def test_a_table_becomes_its_type() -> None:
         ({"copies": 2, "visible": False}, "is invisible and copied: set copies to 1"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place_and_its_cure(change, problem) -> None:
+def test_a_problem_is_reported_with_its_key_and_its_cure(change, problem) -> None:
     drawing, problems = decoded({"name": "n", **change})
     assert drawing is None
     assert len(problems) == 1
     assert problems[0].startswith(f"f.toml: {problem}")
 
 
-def test_everything_wrong_is_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     _, problems = decoded(
         {"copies": 0, "origin": {"x": "a", "w": 1}, "points": [{"x": "b"}], "nome": 1}
     )
@@ -152,7 +152,7 @@ def test_everything_wrong_is_told_at_once() -> None:
     ]
 
 
-def test_what_is_no_table_is_told_how_to_write_one() -> None:
+def test_a_value_that_is_no_table_is_reported_with_the_right_syntax() -> None:
     decoder = Decoder("f.toml")
     assert decoder.table(5, Drawing, "drawing") is None
     assert str(decoder.problems[0]) == (

@@ -1,4 +1,4 @@
-"""Failures are told apart, and cost no more than they must."""
+"""Failed transfers: each has its meaning, and costs the bus as little as possible."""
 
 import errno
 import os
@@ -110,7 +110,7 @@ def test_a_chip_that_still_answers_has_refused_a_byte(adxl):
     assert wire.sent[1:] == [(0x53, b"\x32")]
 
 
-def test_a_write_that_is_refused_is_told_from_an_absent_chip(adxl):
+def test_a_refused_write_is_distinguished_from_an_absent_chip(adxl):
     device = I2cConnection(SimBus({0x53: adxl}), Options(bus="sim"), "adxl345")
     adxl.nack_at = 1
     with pytest.raises(BusError) as failure:

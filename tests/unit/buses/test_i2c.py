@@ -1,4 +1,4 @@
-"""I2C: long bursts, few system calls, and failures that say what to do."""
+"""I2C: long bursts, few system calls, and failures with their cure."""
 
 import errno
 import itertools
@@ -177,7 +177,7 @@ def test_an_adapter_that_takes_one_read_at_a_time_gets_them_so(kernel, clock, ad
     device.close()
 
 
-def test_an_adapter_that_refuses_a_single_read_says_so(kernel, monkeypatch):
+def test_an_adapter_that_refuses_a_single_read_is_an_error(kernel, monkeypatch):
     monkeypatch.setattr("os.path.exists", lambda _: True)  # /dev/i2c-1 is there
     kernel.error = errno.EOPNOTSUPP
     device = i2c.connect(Options(bus=1), "adxl345")
@@ -187,7 +187,7 @@ def test_an_adapter_that_refuses_a_single_read_says_so(kernel, monkeypatch):
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EOPNOTSUPP])
-def test_an_adapter_that_was_unplugged_is_told_from_a_broken_transfer(
+def test_an_unplugged_adapter_is_distinguished_from_an_aborted_transfer(
     kernel, tmp_path, number
 ):
     node = tmp_path / "i2c-7"
@@ -276,7 +276,7 @@ def test_who_may_not_open_a_node_learns_whose_it_is(monkeypatch, tmp_path, group
 
 
 @pytest.mark.skipif(Path("/dev/i2c-250").exists(), reason="there is a bus 250")
-def test_a_bus_that_does_not_exist_says_how_to_enable_it():
+def test_an_absent_bus_is_reported_with_the_way_to_enable_it():
     with pytest.raises(BusError, match=r"0x53 on i2c-250.*raspi-config") as failure:
         i2c.connect(Options(bus=250), "adxl345")
     assert failure.value.errno == errno.ENOENT

@@ -1,4 +1,4 @@
-"""Adapters that come back under another number are found by where they are."""
+"""Adapters whose number changes are found by their USB port."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_an_adapter_is_found_by_its_port_whatever_its_number(tmp_path):
         assert failure.value.reason is BusReason.NO_ADAPTER
 
 
-def test_two_adapters_on_one_port_are_told_apart_by_a_link(tmp_path):
+def test_two_adapters_on_one_port_need_a_link(tmp_path):
     usb(tmp_path, 3, "1-1.2")
     usb(tmp_path, 4, "1-1.2")
     with pytest.raises(BusError, match=r"i2c-3 and i2c-4.*udev rule"):

@@ -1,4 +1,4 @@
-"""Multiplexers: the right chip answers, with as few bytes as that takes."""
+"""Multiplexers: the right chip answers, with as few bytes as possible."""
 
 import errno
 from pathlib import Path
@@ -98,7 +98,7 @@ def test_a_channel_is_selected_once_while_nothing_else_is(bus):
     assert bus.writes == [1, 0]
 
 
-def test_behind_a_multiplexer_nobody_answers_unasked(bus):
+def test_no_chip_behind_a_multiplexer_answers_before_its_channel_is_selected(bus):
     with pytest.raises(OSError, match="Remote I/O"):
         bus.wires.transfer(0x53, [b"\x00", 1])
     assert bus.wires.transfer(0x70, [1]) == b"\0"
@@ -164,7 +164,7 @@ def test_a_multiplexer_that_hangs_costs_one_time_out(bus, monkeypatch):
     assert asked == [0x70]
 
 
-def test_another_multiplexer_that_is_absent_disturbs_nobody(bus):
+def test_an_absent_multiplexer_does_not_disturb_another(bus):
     bus.device(0x71, 0)
     bus.muxes[0x71].absent = True
     assert bus.device(0x70, 0).read(0x00, 1) == b"\xa0"

@@ -1,4 +1,4 @@
-"""How the kernel stores a scan, and what it says when it refuses a setting."""
+"""The layout of scans in the kernel's buffer, and refused settings."""
 
 import pytest
 from hypothesis import assume, given

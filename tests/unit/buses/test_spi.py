@@ -244,7 +244,7 @@ def test_a_controller_that_cannot_do_the_mode_is_closed_again(kernel, monkeypatc
 
 
 @pytest.mark.skipif(Path("/dev/spidev250.0").exists(), reason="there is a bus 250")
-def test_a_bus_that_does_not_exist_says_how_to_enable_it():
+def test_an_absent_bus_is_reported_with_the_way_to_enable_it():
     options = adxl345.Options(bus="spi250.0")
     with pytest.raises(BusError, match=r"spi250\.0: .*dtparam=spi=on") as failure:
         adxl345.SPI.connect(options, "adxl345")

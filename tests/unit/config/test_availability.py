@@ -1,4 +1,4 @@
-"""What the machine lacks that a configuration needs: told as a warning."""
+"""Warnings about what a configuration requires and the machine lacks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from sensorml.commands import check
-from sensorml.config import availability as presence
-from sensorml.config import loading
+from sensorml.config import availability, loading
 from sensorml.hardware.facts import Facts
 from sensorml.hardware.gpio_chips import LineInfo, lines
 from sensorml.hardware.tree import Tree
@@ -18,10 +17,10 @@ ROOTS = Path(__file__).parents[2] / "rootfs"
 
 
 @pytest.fixture
-def warned(tmp_path: Path):
+def warnings_on(tmp_path: Path):
     """Return the warnings for sensors, each a line of its keys, on a machine."""
 
-    def told(*sensors: str, on: Facts, held=None) -> list[str]:
+    def warnings(*sensors: str, on: Facts, held=None) -> list[str]:
         path = tmp_path / "plant.toml"
         path.write_text(
             "".join(
@@ -29,10 +28,10 @@ def warned(tmp_path: Path):
                 for i, keys in enumerate(sensors)
             )
         )
-        found = presence.warnings(loading.load(path), on, held or {})
+        found = availability.warnings(loading.load(path), on, held or {})
         return [str(each).removeprefix(f"{path}: ") for each in found]
 
-    return told
+    return warnings
 
 
 def machine(name: str) -> Facts:
@@ -51,7 +50,7 @@ ENABLE = "enable I2C (raspi-config), plug its adapter in, or correct bus"
 
 
 @pytest.mark.parametrize(
-    ("bus", "said"),
+    ("bus", "reason"),
     [
         ("7", f"there is no i2c-7 on this machine, only i2c-1: {ENABLE}"),
         (
@@ -68,14 +67,14 @@ ENABLE = "enable I2C (raspi-config), plug its adapter in, or correct bus"
         ),
     ],
 )
-def test_a_bus_that_is_not_there_is_told_with_those_that_are(warned, bus, said) -> None:
-    [told] = warned(lm75(bus), on=machine("raspberry-pi-5"))
-    assert told.startswith(f"sensor[0].bus: {said}")
+def test_an_absent_bus_is_reported_with_the_others(warnings_on, bus, reason) -> None:
+    [warning] = warnings_on(lm75(bus), on=machine("raspberry-pi-5"))
+    assert warning.startswith(f"sensor[0].bus: {reason}")
 
 
-def test_a_chip_select_that_is_not_there_is_told_with_those_that_are(warned) -> None:
+def test_an_absent_chip_select_is_reported_with_the_present_ones(warnings_on) -> None:
     chips = [f'driver = "adxl345"; bus = "spi{bus}"' for bus in ("0.0", "9.9")]
-    assert warned(*chips, on=machine("raspberry-pi-5")) == [
+    assert warnings_on(*chips, on=machine("raspberry-pi-5")) == [
         (
             "sensor[1].bus: there is no spi9.9 on this machine, only spi0.0: enable "
             "SPI (raspi-config, or dtparam=spi=on in config.txt), or correct bus"
@@ -83,37 +82,35 @@ def test_a_chip_select_that_is_not_there_is_told_with_those_that_are(warned) -> 
     ]
 
 
-def test_a_machine_without_any_bus_says_so(warned) -> None:
+def test_a_machine_without_any_bus_is_reported(warnings_on) -> None:
     facts = replace(machine("raspberry-pi-5"), i2c=(), spi=())
     for sensor in (lm75("1"), 'driver = "adxl345"; bus = "spi0.0"'):
-        [told] = warned(sensor, on=facts)
-        assert "on this machine, nor any other: enable " in told
+        [warning] = warnings_on(sensor, on=facts)
+        assert "on this machine, nor any other: enable " in warning
 
 
-def test_a_bus_without_its_node_wants_the_kernels_module(warned) -> None:
+def test_a_bus_without_its_node_wants_the_kernels_module(warnings_on) -> None:
     facts = machine("raspberry-pi-5")
     [adapter] = facts.i2c
     facts = replace(
         facts, i2c=(replace(adapter, node=replace(adapter.node, exists=False)),)
     )
-    [told] = warned(lm75("1"), on=facts)
-    assert "i2c-1 is there, but not /dev/i2c-1: load the module i2c-dev" in told
+    [warning] = warnings_on(lm75("1"), on=facts)
+    assert "i2c-1 is there, but not /dev/i2c-1: load the module i2c-dev" in warning
 
 
-def test_a_missing_bus_is_told_once_however_many_sensors_are_on_it(warned) -> None:
+def test_an_absent_bus_is_reported_once_for_all_its_sensors(warnings_on) -> None:
     chips = [lm75("7") + f"; address = {0x48 + i}" for i in range(4)]
-    assert len(warned(*chips, on=machine("raspberry-pi-5"))) == 1
+    assert len(warnings_on(*chips, on=machine("raspberry-pi-5"))) == 1
 
 
-def test_buses_that_are_there_or_simulated_are_nothing_to_tell(
-    warned, tmp_path
-) -> None:
+def test_present_and_simulated_buses_are_no_warning(warnings_on, tmp_path) -> None:
     (tmp_path / "dev").mkdir()
     (tmp_path / "dev/i2c-1").touch()
     (tmp_path / "dev/i2c-motor").symlink_to("i2c-1")
     facts = replace(machine("raspberry-pi-5"), root=str(tmp_path))
     chips = [lm75("1"), lm75('"/dev/i2c-motor"'), lm75('"sim"')]
-    assert warned(*chips, on=facts) == []
+    assert warnings_on(*chips, on=facts) == []
 
 
 FREE = LineInfo("", "")
@@ -123,12 +120,12 @@ FREE = LineInfo("", "")
     ("root", "chip"),
     [("raspberry-pi-4b", "gpiochip0"), ("beaglebone-ai-64", "gpiochip1")],
 )
-def test_a_line_of_the_header_that_is_held_is_told_with_its_holder(
-    warned, root, chip
+def test_a_held_line_of_the_header_is_reported_with_its_holder(
+    warnings_on, root, chip
 ) -> None:
     others = {"gpiochip2": [LineInfo("", "other")] * 6}
     held = {**others, chip: [*[FREE] * 5, LineInfo("", "gpio-fan"), FREE]}
-    assert warned(gpio(5), gpio(6), on=machine(root), held=held) == [
+    assert warnings_on(gpio(5), gpio(6), on=machine(root), held=held) == [
         (
             'sensor[0].gpio: GPIO line 5 is held by "gpio-fan": stop that program or '
             "remove its dtoverlay; or use another line"
@@ -136,19 +133,19 @@ def test_a_line_of_the_header_that_is_held_is_told_with_its_holder(
     ]
 
 
-def test_a_line_may_be_held_by_the_service_that_is_checked(warned) -> None:
+def test_a_line_may_be_held_by_the_service_that_is_checked(warnings_on) -> None:
     held = {"gpiochip0": [LineInfo("GPIO0", "lg")]}
-    [told] = warned(gpio(0), on=machine("raspberry-pi-4b"), held=held)
-    assert "unless that is this service, running" in told
+    [warning] = warnings_on(gpio(0), on=machine("raspberry-pi-4b"), held=held)
+    assert "unless that is this service, running" in warning
 
 
-def test_a_line_with_a_label_is_looked_for_on_every_chip(warned) -> None:
+def test_a_line_with_a_label_is_looked_for_on_every_chip(warnings_on) -> None:
     held = {
         "gpiochip0": [LineInfo("P9_11", "")],
         "gpiochip2": [LineInfo("LED", "leds"), LineInfo("P9_12", "")],
     }
     lines = [gpio(f'"label:{label}"') for label in ("P9_11", "LED", "P9_12", "P9_13")]
-    held_one, missing = warned(*lines, on=machine("beaglebone-ai-64"), held=held)
+    held_one, missing = warnings_on(*lines, on=machine("beaglebone-ai-64"), held=held)
     assert held_one.startswith('sensor[1].gpio: the GPIO line LED is held by "leds"')
     assert missing.startswith(
         "sensor[3].gpio: no GPIO line of this machine has the label P9_13"
@@ -159,21 +156,21 @@ def test_a_line_with_a_label_is_looked_for_on_every_chip(warned) -> None:
     ("root", "last"),
     [("raspberry-pi-4b", 27), ("raspberry-pi-5", 27), ("jetson-nano", 255)],
 )
-def test_a_number_past_the_headers_last_line_is_told(warned, root, last) -> None:
+def test_a_number_above_the_last_line_is_reported(warnings_on, root, last) -> None:
     facts = machine(root)
-    [told] = warned(gpio(last), gpio(last + 1), on=facts)
-    assert told.startswith(
+    [warning] = warnings_on(gpio(last), gpio(last + 1), on=facts)
+    assert warning.startswith(
         f"sensor[1].gpio: there is no GPIO line {last + 1} on this machine: "
     )
-    assert f"use one of 0 to {last}, the lines of " in told
+    assert f"use one of 0 to {last}, the lines of " in warning
 
 
 @pytest.mark.parametrize("root", ["pc", "generic-linux"])
-def test_without_a_header_nothing_is_told_of_lines(warned, root) -> None:
-    assert warned(gpio(99), gpio('"label:P9_12"'), on=machine(root)) == []
+def test_without_a_header_lines_are_no_warning(warnings_on, root) -> None:
+    assert warnings_on(gpio(99), gpio('"label:P9_12"'), on=machine(root)) == []
 
 
-def test_the_nodes_of_a_captured_machine_are_not_asked_on_this_one() -> None:
+def test_the_nodes_of_a_captured_machine_are_not_opened_on_this_one() -> None:
     facts = machine("raspberry-pi-4b")
     tree = Tree.at(Path(facts.root))
     assert [lines(tree, chip) for chip in facts.gpio] == [[], []]

@@ -1,4 +1,4 @@
-"""The load of a bus, against the arithmetic of the data sheets; and what is said."""
+"""The load of a bus, against the arithmetic of the data sheets; and its messages."""
 
 import re
 
@@ -27,15 +27,15 @@ rate_hz = 1000
 
 @pytest.fixture
 def write(tmp_path):
-    def written(rate_hz=800, other=1, more=""):
+    def write_file(rate_hz=800, other=1, more=""):
         path = tmp_path / "plant.toml"
         path.write_text(TWO.format(rate_hz=rate_hz, other=other) + more)
         return path
 
-    return written
+    return write_file
 
 
-def said(path, capsys):
+def check_file(path, capsys):
     code = check.run(type("Args", (), {"config": path}))
     return code, *capsys.readouterr()
 
@@ -100,7 +100,7 @@ def test_more_than_a_fast_bus_carries_is_refused(write):
 
 
 def test_more_than_the_usual_is_a_warning_on_stderr_and_good(write, capsys):
-    code, out, err = said(write(rate_hz=800), capsys)
+    code, out, err = check_file(write(rate_hz=800), capsys)
     assert (code, out) == (0, "")
     load, *_, good = err.splitlines()
     assert load.startswith("warning: ")
@@ -109,13 +109,13 @@ def test_more_than_the_usual_is_a_warning_on_stderr_and_good(write, capsys):
     assert good.endswith(": good: 2 sensors, 0 models, 0 alarms, 0 sinks")
 
 
-def test_what_a_pi_3_does_not_carry_says_so(write, capsys):
-    _, _, err = said(write(rate_hz=3200), capsys)
+def test_a_load_above_a_pi_3_is_reported(write, capsys):
+    _, _, err = check_file(write(rate_hz=3200), capsys)
     assert "on a Pi 3 that is 250 kHz, too slow" in err
 
 
 def test_sensors_on_two_buses_are_not_added_up(write, capsys):
-    code, _, err = said(write(other=3), capsys)
+    code, _, err = check_file(write(other=3), capsys)
     assert (code, "would carry" in err) == (0, False)
 
 
@@ -130,7 +130,7 @@ def test_a_bus_is_one_however_it_is_spelled(write):
     assert "a bus at 100 kHz carries 100" in problem
 
 
-def test_the_speed_of_a_simulated_bus_is_nothing_to_tell(write):
+def test_the_speed_of_a_simulated_bus_is_refused(write):
     text = '[[bus]]\nnumber = "sim"\nspeed_hz = 100_000\n'
     [problem] = problems(write(other='"sim"', more=text))
     assert "bus[0].number: is 'sim': give a whole number at least 0 or " in problem
@@ -138,17 +138,17 @@ def test_the_speed_of_a_simulated_bus_is_nothing_to_tell(write):
 
 @pytest.mark.parametrize("other", ['"sim"'])
 def test_a_simulated_chip_loads_no_bus(write, capsys, other):
-    _, _, err = said(write(other=other), capsys)
+    _, _, err = check_file(write(other=other), capsys)
     assert "would carry" not in err
 
 
-def test_a_bus_whose_speed_is_known_is_judged_by_that(write, capsys):
+def test_a_bus_with_a_configured_speed_is_checked_against_it(write, capsys):
     known = "[[bus]]\nnumber = 1\nspeed_hz = {}\n"
-    code, _, err = said(write(more=known.format(400_000)), capsys)
+    code, _, err = check_file(write(more=known.format(400_000)), capsys)
     assert (code, "would carry" in err) == (0, False)
     [problem] = problems(write(more=known.format(100_000)))
     assert "a bus at 100 kHz carries 100" in problem
-    code, *_ = said(write(rate_hz=3200, more=known.format(1_000_000)), capsys)
+    code, *_ = check_file(write(rate_hz=3200, more=known.format(1_000_000)), capsys)
     assert code == 0
 
 
@@ -163,6 +163,6 @@ def test_a_table_of_a_bus_that_is_not_used_or_used_twice_is_wrong(write):
     assert "write it [[bus]]" in problems(write(more="[bus]\nnumber = 1\n"))[0]
 
 
-def test_a_driver_without_a_simulated_chip_has_no_known_load(monkeypatch):
+def test_a_driver_without_a_simulated_chip_has_an_unknown_load(monkeypatch):
     monkeypatch.setattr(adxl345.Driver, "name", "nosuchchip")
     assert measure(adxl345, adxl345.Options()) is None

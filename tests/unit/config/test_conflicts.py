@@ -1,4 +1,4 @@
-"""What two parts of a configuration take hold of, and what they probably do."""
+"""Lines, addresses and devices that two tables of a configuration use."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sensorml.errors import ConfigError
 
 
 @pytest.fixture
-def checked(tmp_path: Path):
-    """Return what is told of the sensors, each a line of its keys."""
+def problems_of(tmp_path: Path):
+    """Return what is problem of the sensors, each a line of its keys."""
 
-    def told(*sensors: str) -> list[str]:
+    def problems(*sensors: str) -> list[str]:
         path = tmp_path / "plant.toml"
         path.write_text(
             "".join(
@@ -28,7 +28,7 @@ def checked(tmp_path: Path):
             found = refused.problems
         return [str(each).removeprefix(f"{path}: ") for each in found]
 
-    return told
+    return problems
 
 
 def gpio(line: object) -> str:
@@ -40,8 +40,8 @@ LM75 = 'driver = "lm75"'
 W1 = 'driver = "ds18b20"; id = "{}"'
 
 
-def test_a_line_with_many_jobs_is_one_problem(checked) -> None:
-    assert checked(*map(gpio, (17, '"GPIO17"', '"BOARD11"', '" bcm17 "'))) == [
+def test_a_line_with_many_jobs_is_one_problem(problems_of) -> None:
+    assert problems_of(*map(gpio, (17, '"GPIO17"', '"BOARD11"', '" bcm17 "'))) == [
         (
             "sensor[0].gpio: GPIO line 17 is used 4 times: sensor[1].gpio, "
             "sensor[2].gpio, sensor[3].gpio use it too, leave it to one"
@@ -50,8 +50,8 @@ def test_a_line_with_many_jobs_is_one_problem(checked) -> None:
 
 
 @pytest.mark.parametrize("other", ["spi0.00", "spi00.0"])
-def test_a_chip_select_is_one_however_it_is_spelled(checked, other) -> None:
-    assert checked(ADXL.format("spi0.0"), ADXL.format(other)) == [
+def test_a_chip_select_is_one_however_it_is_spelled(problems_of, other) -> None:
+    assert problems_of(ADXL.format("spi0.0"), ADXL.format(other)) == [
         (
             "sensor[0].bus: chip select spi0.0 is used twice: "
             "sensor[1].bus uses it too, change one"
@@ -73,9 +73,9 @@ def test_a_chip_select_is_one_however_it_is_spelled(checked, other) -> None:
     ],
 )
 def test_a_device_of_the_kernels_with_two_sensors_is_warned_of(
-    checked, driver, key, name
+    problems_of, driver, key, name
 ) -> None:
-    assert checked(driver, driver) == [
+    assert problems_of(driver, driver) == [
         (
             f"sensor[0].{key}: the {name} is used twice: "
             f"sensor[1].{key} uses it too, change one"
@@ -83,8 +83,8 @@ def test_a_device_of_the_kernels_with_two_sensors_is_warned_of(
     ]
 
 
-def test_two_devices_of_the_kernels_are_two(checked) -> None:
-    assert checked(W1.format("28-0316a2794dff"), W1.format("28-0316a2794de0")) == []
+def test_two_devices_of_the_kernels_are_two(problems_of) -> None:
+    assert problems_of(W1.format("28-0316a2794dff"), W1.format("28-0316a2794de0")) == []
 
 
 @pytest.mark.parametrize(
@@ -98,15 +98,19 @@ def test_two_devices_of_the_kernels_are_two(checked) -> None:
         (ADXL.format("spi1.0"), ()),
     ],
 )
-def test_a_line_that_is_a_bus_wire_on_a_pi_is_warned_of(checked, bus, wires) -> None:
-    warned = [
-        n for n in range(28) if any("twice" in each for each in checked(bus, gpio(n)))
+def test_a_line_that_is_a_bus_wire_on_a_pi_is_warned_of(
+    problems_of, bus, wires
+) -> None:
+    used = [
+        n
+        for n in range(28)
+        if any("twice" in each for each in problems_of(bus, gpio(n)))
     ]
-    assert warned == [*wires]
+    assert used == [*wires]
 
 
-def test_the_warning_of_a_bus_wire_names_the_bus_and_who_is_on_it(checked) -> None:
-    assert checked(gpio(2), LM75) == [
+def test_the_warning_of_a_bus_wire_names_the_bus_and_who_is_on_it(problems_of) -> None:
+    assert problems_of(gpio(2), LM75) == [
         (
             "sensor[0].gpio: GPIO line 2 is used twice on a Raspberry Pi: "
             "sensor[1] (i2c-1) uses it too, change one"
@@ -114,13 +118,13 @@ def test_the_warning_of_a_bus_wire_names_the_bus_and_who_is_on_it(checked) -> No
     ]
 
 
-def test_a_pis_own_label_of_a_line_is_that_line_there(checked) -> None:
-    [told] = checked(gpio(17), gpio('"label:GPIO17"'))
-    assert told == (
+def test_a_pis_own_label_of_a_line_is_that_line_there(problems_of) -> None:
+    [problem] = problems_of(gpio(17), gpio('"label:GPIO17"'))
+    assert problem == (
         "sensor[1].gpio: label:GPIO17 is line 17 on a Raspberry Pi: "
         "sensor[0].gpio uses it too, change one"
     )
-    assert checked(gpio(17), gpio('"label:GPIO18"'), gpio('"label:P9_12"')) == []
+    assert problems_of(gpio(17), gpio('"label:GPIO18"'), gpio('"label:P9_12"')) == []
 
 
 ALARM = """
@@ -154,8 +158,8 @@ def tables(text: str, *keys: str) -> str:
         tables(MODEL, "gpio = 6", 'gpio = "BOARD31", delay_s = 0.5'),
     ],
 )
-def test_inputs_of_one_kind_may_share_a_line(checked, sharing) -> None:
-    assert checked(WARM, SHAKEN + sharing) == []
+def test_inputs_of_one_kind_may_share_a_line(problems_of, sharing) -> None:
+    assert problems_of(WARM, SHAKEN + sharing) == []
 
 
 @pytest.mark.parametrize(
@@ -175,7 +179,7 @@ def test_inputs_of_one_kind_may_share_a_line(checked, sharing) -> None:
         ),
     ],
 )
-def test_inputs_of_two_kinds_may_not(checked, sharing, keys) -> None:
-    [told] = checked(WARM, SHAKEN + sharing)
-    assert "is used twice" in told
-    assert all(key in told for key in keys)
+def test_inputs_of_two_kinds_may_not(problems_of, sharing, keys) -> None:
+    [problem] = problems_of(WARM, SHAKEN + sharing)
+    assert "is used twice" in problem
+    assert all(key in problem for key in keys)

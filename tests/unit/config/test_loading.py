@@ -1,4 +1,4 @@
-"""A configuration file: read whole, or refused with everything that is wrong."""
+"""A configuration file is read whole, or refused with all its problems."""
 
 from __future__ import annotations
 
@@ -392,7 +392,7 @@ def test_a_meter_and_a_heartbeat_are_in_the_configuration(write: Write) -> None:
         (["rate_hz = 0.001", "rate_hz = 1.0"], "", False),
     ],
 )
-def test_a_heart_that_stops_though_all_is_well_is_warned_of(
+def test_a_heartbeat_that_stops_between_samples_is_a_warning(
     write: Write, sensors, timeout, warned
 ) -> None:
     tables = [
@@ -443,7 +443,7 @@ def test_a_heart_that_stops_though_all_is_well_is_warned_of(
         ),
     ],
 )
-def test_what_is_wrong_with_a_line_is_told_with_its_cure(
+def test_a_problem_with_a_line_is_reported_with_its_cure(
     write: Write, old: str, new: str, problem: str
 ) -> None:
     text = GOOD + TRIMMINGS
@@ -518,17 +518,17 @@ def test_a_name_is_given_once(write: Write, kind: str, table: str) -> None:
     assert "is used twice: rename one" in found
 
 
-def test_tables_without_a_name_are_not_called_twins(write: Write) -> None:
+def test_tables_without_a_name_are_not_reported_as_duplicates(write: Write) -> None:
     nameless = '[[model]]\npath = "plain"\nsensor = "motor"\n'
     found = problems(write(GOOD + nameless + nameless))
     assert found == [f"model[{i}].name: missing: give it a name" for i in (1, 2)]
 
 
-def test_a_file_without_a_sensor_is_told_to_have_one(write: Write) -> None:
+def test_a_file_without_a_sensor_is_refused(write: Write) -> None:
     assert problems(write("")) == ["sensor: there is none: add a [[sensor]] table"]
 
 
-def test_everything_wrong_is_told_at_once(write: Write) -> None:
+def test_all_problems_are_reported_at_once(write: Write) -> None:
     text = """
 devise = "x"
 [[sensor]]
@@ -576,14 +576,14 @@ port = 80
     ("content", "said"),
     [(b"[[sensor]\n", "not TOML"), (b"\x00\xff\xfe", "not UTF-8 at byte 1")],
 )
-def test_what_is_no_toml_is_said_with_its_place(tmp_path, content, said) -> None:
+def test_a_file_that_is_no_toml_is_reported(tmp_path, content, said) -> None:
     path = tmp_path / "plant.toml"
     path.write_bytes(content)
     [found] = problems(path)
     assert said in found
 
 
-def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_an_absent_file_is_reported(tmp_path: Path) -> None:
     assert problems(tmp_path / "gone.toml") == ["no such file: check the path"]
 
 
@@ -610,7 +610,7 @@ def test_a_model_that_does_not_fit_its_sensor_is_refused(write, old, new, said) 
     assert found.startswith(f"model[0].sensor: {said}")
 
 
-def test_what_is_wrong_with_a_model_is_told_with_the_rest(write: Write) -> None:
+def test_problems_of_a_model_are_reported_with_the_others(write: Write) -> None:
     path = write(GOOD.replace("gpio = 5", 'gpio = 5\npull = "left"'))
     model_folder(path.parent / "plain", text=THREE.replace("hop = 2", "hop = 0"))
     found = problems(path)

@@ -24,7 +24,7 @@ def test_a_contacts_alarm_is_at_once_on_and_at_once_off() -> None:
     assert (alarm.votes, alarm.dwell_s) == ((1, 1), 0.0)
 
 
-def test_what_is_written_goes_before_the_default() -> None:
+def test_a_configured_value_replaces_the_default() -> None:
     alarm = Alarm(name="a", model="m", of=(1, 2), clear_after_s=0.0)
     assert (alarm.votes, alarm.dwell_s) == ((1, 2), 0.0)
 
@@ -46,7 +46,7 @@ def test_an_alarm_that_contradicts_itself_is_refused(rules, said) -> None:
         Alarm(name="a", **rules)
 
 
-def test_a_condition_says_something() -> None:
+def test_a_condition_needs_a_key() -> None:
     with pytest.raises(ValueError, match="give equals, above or below"):
         When()
 
@@ -83,7 +83,7 @@ def test_an_address_has_a_host_and_a_port(listen: str) -> None:
         Web(listen=listen)
 
 
-def test_the_store_is_where_it_was_put_or_where_systemd_says(
+def test_the_store_is_at_the_configured_path_or_systemds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "plant.toml"
@@ -120,8 +120,6 @@ def test_a_delegates_device_is_written_as_its_library_wants_it(device: str) -> N
         ("cpu", "usb:1", "name the delegate"),
     ],
 )
-def test_a_device_that_says_nothing_is_refused(
-    delegate: str, device: str, said: str
-) -> None:
+def test_an_invalid_device_is_refused(delegate: str, device: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Model(name="m", path="m", sensor="s", delegate=delegate, device=device)

@@ -1,4 +1,4 @@
-"""ADS1115: what is particular to it; the rest is in contracts/test_polled_chips.py."""
+"""ADS1115: its own behaviour; the rest is in contracts/test_polled_chips.py."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""BME280: what is particular to it; the rest is in contracts/test_polled_chips.py."""
+"""BME280: its own behaviour; the rest is in contracts/test_polled_chips.py."""
 
 import pytest
 from hypothesis import given
@@ -40,7 +40,7 @@ def test_the_trimming_of_the_chip_is_what_is_unpacked():
     assert unpack_trim(first, chip.read(7)) == TRIM
 
 
-def test_a_row_is_what_the_formulas_say_of_the_counts():
+def test_a_row_follows_from_the_counts_by_the_formulas():
     chip = bme280.Chip()
     driver = bench(chip)
     driver.start()

@@ -1,4 +1,4 @@
-"""A program whose lines are rows: real ones, as short as they can be."""
+"""Programs whose lines are rows, with short shell scripts."""
 
 import logging
 import os
@@ -29,7 +29,7 @@ def shell(script):
 
 
 @pytest.fixture
-def started():
+def start_driver():
     """Start a driver on a shell script, and stop it in the end."""
     drivers = []
 
@@ -94,15 +94,17 @@ def ends(group):
     return True
 
 
-def test_every_line_is_a_row(started):
-    driver = started("echo 1,2; echo; echo '[3, 4]'; cat", channels=("x", "y"))
+def test_every_line_is_a_row(start_driver):
+    driver = start_driver("echo 1,2; echo; echo '[3, 4]'; cat", channels=("x", "y"))
     assert rows(driver, 2) == [[1.0, 2.0], [3.0, 4.0]]
     assert driver.read() is None
 
 
-def test_the_members_of_an_object_are_the_channels(started):
+def test_the_members_of_an_object_are_the_channels(start_driver):
     line = '{"model": "THN132N", "temperature_C": 21.5, "ok": true}'
-    driver = started(f"echo '{line}'; cat", fields=("temperature_C", "ok"), unit="degC")
+    driver = start_driver(
+        f"echo '{line}'; cat", fields=("temperature_C", "ok"), unit="degC"
+    )
     assert rows(driver, 1) == [[21.5, 1.0]]
     assert [*channels(driver._options)] == [
         Channel("temperature_C", "degC"),
@@ -110,8 +112,8 @@ def test_the_members_of_an_object_are_the_channels(started):
     ]
 
 
-def test_one_that_hangs_is_a_failure_and_a_slow_one_is_not(started):
-    driver = started("echo 1; cat", rate_hz=0.5)
+def test_one_that_hangs_is_a_failure_and_a_slow_one_is_not(start_driver):
+    driver = start_driver("echo 1; cat", rate_hz=0.5)
     assert rows(driver, 1) == [[1.0]]
     driver._clock.advance(39)
     assert driver.read() is None
@@ -120,66 +122,66 @@ def test_one_that_hangs_is_a_failure_and_a_slow_one_is_not(started):
         driver.read()
 
 
-def test_a_line_that_is_no_row_is_left_out_and_told_of_once(started, caplog):
+def test_a_line_that_is_no_row_is_ignored_and_logged_once(start_driver, caplog):
     with caplog.at_level(logging.WARNING):
-        driver = started("echo starting; echo 1; echo oops; echo 2; cat")
+        driver = start_driver("echo starting; echo 1; echo oops; echo 2; cat")
         assert rows(driver, 2) == [[1.0], [2.0]]
     assert driver.bad == 2
     [record] = caplog.records
     assert "sh: a line is no row: 'starting'" in record.getMessage()
 
 
-def test_a_line_comes_when_it_is_whole(started, tmp_path):
+def test_a_line_comes_when_it_is_whole(start_driver, tmp_path):
     go = tmp_path / "go"
     os.mkfifo(go)
-    driver = started(f"printf 12; read go < {go}; echo 34; cat")
+    driver = start_driver(f"printf 12; read go < {go}; echo 34; cat")
     output(driver)
     assert driver.read() is None
     go.write_text("go\n")
     assert rows(driver, 1) == [[1234.0]]
 
 
-def test_what_has_no_newline_when_it_ends_is_no_row(started):
-    driver = started("echo 1; printf 12")
+def test_what_has_no_newline_when_it_ends_is_no_row(start_driver):
+    driver = start_driver("echo 1; printf 12")
     assert rows(driver, 1) == [[1.0]]
     assert "ended with exit code 0" in failure(driver)
 
 
-def test_its_end_is_told_with_its_exit_code_and_its_last_words(started):
-    why = failure(started("echo 'no such device' >&2; exit 3"))
+def test_its_end_is_reported_with_its_exit_code_and_last_message(start_driver):
+    why = failure(start_driver("echo 'no such device' >&2; exit 3"))
     assert why == 'sh: it ended with exit code 3 ("no such device"): run it by hand'
-    assert failure(started("kill -9 $$")) == (
+    assert failure(start_driver("kill -9 $$")) == (
         "sh: it was killed by SIGKILL: run it by hand to find the reason"
     )
-    assert "closed its output" in failure(started("exec >&-; read never"))
+    assert "closed its output" in failure(start_driver("exec >&-; read never"))
 
 
-def test_rows_that_came_before_its_end_are_given_out_first(started):
-    driver = started("echo 1; echo 2")
+def test_rows_that_came_before_its_end_are_given_out_first(start_driver):
+    driver = start_driver("echo 1; echo 2")
     driver._program._wait(PATIENCE_S)
     assert driver.read().samples.tolist() == [[1.0], [2.0]]
     with pytest.raises(BusError, match="exit code 0"):
         driver.read()
 
 
-def test_a_start_after_its_end_runs_it_again(started):
-    driver = started("echo 7")
+def test_a_start_after_its_end_runs_it_again(start_driver):
+    driver = start_driver("echo 7")
     failure(driver)
     driver.stop()
     driver.start()
     assert rows(driver, 1) == [[7.0]]
 
 
-def test_a_full_stderr_does_not_hold_it_up(started):
-    driver = started("yes complaint | head -c 1000000 >&2; echo 5; cat")
+def test_a_full_stderr_does_not_hold_it_up(start_driver):
+    driver = start_driver("yes complaint | head -c 1000000 >&2; echo 5; cat")
     deadline = time.monotonic() + PATIENCE_S
     while (block := driver.read()) is None:
         assert time.monotonic() < deadline
     assert block.samples.tolist() == [[5.0]]
 
 
-def test_a_line_without_end_is_dropped_and_the_next_is_read(started, caplog):
-    driver = started(
+def test_a_line_without_end_is_dropped_and_the_next_is_read(start_driver, caplog):
+    driver = start_driver(
         f"yes 1 | head -c {5 * MAX_BYTES} | tr -d '\\n'; echo; echo 6; cat"
     )
     assert rows(driver, 1) == [[6.0]]
@@ -197,8 +199,8 @@ def test_lines_are_the_same_however_they_are_cut(chunks):
     assert lines == [line for line in whole if line]
 
 
-def test_a_stop_ends_it_with_all_that_it_has_started(started):
-    driver = started("sleep 600 & sleep 600")
+def test_a_stop_ends_it_with_all_that_it_has_started(start_driver):
+    driver = start_driver("sleep 600 & sleep 600")
     group = driver._program._process.pid
     assert alive(group)
     driver.stop()
@@ -207,9 +209,9 @@ def test_a_stop_ends_it_with_all_that_it_has_started(started):
         driver.read()
 
 
-def test_one_that_ignores_sigterm_is_killed(started, monkeypatch):
+def test_one_that_ignores_sigterm_is_killed(start_driver, monkeypatch):
     monkeypatch.setattr(program, "END_S", 0.05)
-    driver = started("trap '' TERM; echo 1; while :; do sleep 600; done")
+    driver = start_driver("trap '' TERM; echo 1; while :; do sleep 600; done")
     rows(driver, 1)
     group = driver._program._process.pid
     driver.stop()

@@ -39,7 +39,7 @@ def test_the_only_one_needs_no_id(wire):
     assert (block.rate_hz, block.start_ns) == (1.0, wire.clock.now_ns)
 
 
-def test_of_several_the_id_says_which(wire):
+def test_one_of_several_is_chosen_by_id(wire):
     wire.hang(ONE, "20000\n")
     wire.hang(OTHER, "-10125\n")
     assert wire.driver(id=OTHER).read().samples[0, 0] == -10.125
@@ -47,7 +47,7 @@ def test_of_several_the_id_says_which(wire):
         wire.driver()
 
 
-def test_an_empty_wire_and_a_wrong_id_say_what_there_is(wire):
+def test_an_empty_wire_and_a_wrong_id_are_reported_with_the_present_chips(wire):
     with pytest.raises(BusError, match=r"no 28-\*: check the wiring"):
         wire.driver()
     wire.hang(ONE)
@@ -104,7 +104,7 @@ def test_reads_that_were_left_out_are_missed(wire):
     assert driver.read().missed == 3
 
 
-def test_a_stopped_driver_says_so(wire):
+def test_a_stopped_driver_cannot_be_read(wire):
     wire.hang(ONE)
     driver = wire.driver()
     driver.stop()

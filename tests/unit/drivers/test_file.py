@@ -1,4 +1,4 @@
-"""The file driver: a recording's rows, when they are due by a clock we hold."""
+"""The file driver: a recording's rows at their times, by a simulated clock."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def started(path: Path, clock: Clock, **options: object) -> file.Driver:
+def start_driver(path: Path, clock: Clock, **options: object) -> file.Driver:
     driver = file.Driver(file.Options(path=str(path), **options), clock=clock)
     driver.start()
     return driver
@@ -67,7 +67,7 @@ def drain(driver: file.Driver, clock: Clock, until: int) -> list[Block]:
 
 
 def test_no_row_comes_before_it_is_due(path: Path, clock: Clock):
-    driver = started(path, clock, pace="real")
+    driver = start_driver(path, clock, pace="real")
     assert driver.period_s == pytest.approx(0.05)
     assert driver.read() is None
     clock.now += 4 * PERIOD - 1
@@ -81,7 +81,7 @@ def test_no_row_comes_before_it_is_due(path: Path, clock: Clock):
 
 
 def test_a_late_reader_gets_all_that_is_due_and_how_old_it_is(path: Path, clock: Clock):
-    driver = started(path, clock)
+    driver = start_driver(path, clock)
     began = clock.now
     clock.now += 12 * PERIOD + 3
     block = driver.read()
@@ -91,8 +91,8 @@ def test_a_late_reader_gets_all_that_is_due_and_how_old_it_is(path: Path, clock:
     assert block.age_ns == 3
 
 
-def test_a_gap_takes_its_time_and_tells_what_was_missed(path: Path, clock: Clock):
-    driver = started(path, clock)
+def test_a_gap_takes_its_time_and_counts_missed_rows(path: Path, clock: Clock):
+    driver = start_driver(path, clock)
     began = clock.now
     blocks = drain(driver, clock, began + 39 * PERIOD)
     assert sum(len(b.samples) for b in blocks) == 40
@@ -105,14 +105,14 @@ def test_a_gap_takes_its_time_and_tells_what_was_missed(path: Path, clock: Clock
 
 
 def test_it_ends_with_its_last_row(path: Path, clock: Clock):
-    driver = started(path, clock)
+    driver = start_driver(path, clock)
     drain(driver, clock, clock.now + 130 * PERIOD)
     with pytest.raises(SourceEndedError, match=r"bench\.npz: the recording"):
         driver.read()
 
 
 def test_repeated_it_goes_round_one_period_after_its_last_row(path: Path, clock: Clock):
-    driver = started(path, clock, repeat=True)
+    driver = start_driver(path, clock, repeat=True)
     began = clock.now
     blocks = drain(driver, clock, began + 265 * PERIOD)
     rows = np.concatenate([b.samples[:, 0] for b in blocks])
@@ -123,7 +123,7 @@ def test_repeated_it_goes_round_one_period_after_its_last_row(path: Path, clock:
 
 
 def test_fast_gives_all_at_once_and_ends_now(path: Path, clock: Clock):
-    driver = started(path, clock, pace="fast")
+    driver = start_driver(path, clock, pace="fast")
     assert driver.period_s == 0
     first, second = driver.read(), driver.read()
     assert first is not None
@@ -137,7 +137,7 @@ def test_fast_gives_all_at_once_and_ends_now(path: Path, clock: Clock):
 
 
 def test_started_again_it_begins_again(path: Path, clock: Clock):
-    driver = started(path, clock, pace="fast")
+    driver = start_driver(path, clock, pace="fast")
     driver.read()
     driver.stop()
     driver.start()
@@ -152,7 +152,7 @@ def test_it_does_not_read_before_it_is_started(path: Path):
         driver.read()
 
 
-def test_an_absent_file_is_told_at_the_start(tmp_path: Path):
+def test_an_absent_file_is_an_error_of_start(tmp_path: Path):
     driver = file.Driver(file.Options(path=str(tmp_path / "none.npz")))
     with pytest.raises(RecordingError, match=r"none\.npz: there is no such file"):
         driver.start()
@@ -190,7 +190,7 @@ def test_however_it_is_called_every_row_comes_once_and_never_early(
         )
     clock = Clock()
     began = clock.now
-    driver = started(path, clock, repeat=True)
+    driver = start_driver(path, clock, repeat=True)
     expected = 0
     for wait in waits:
         clock.now += wait

@@ -1,4 +1,4 @@
-"""The contact driver over a simulated line and a clock that is told the time."""
+"""The contact driver, over a simulated line and a simulated clock."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Door:
         return self.driver.read()
 
 
-def test_the_level_is_known_at_once_after_start() -> None:
+def test_the_level_is_read_at_once_after_start() -> None:
     assert Door(bounce_s=0).read(after_ms=0) == (0.0, 0)
 
 
@@ -105,7 +105,7 @@ def test_an_edge_whose_bouncing_a_read_met_has_its_own_time() -> None:
     assert door.read() == (1.0, 60)
 
 
-def test_an_edge_that_is_told_late_has_the_kernels_time(
+def test_an_edge_that_is_reported_late_has_the_kernels_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     door = Door(bounce_s=0)
@@ -116,7 +116,7 @@ def test_an_edge_that_is_told_late_has_the_kernels_time(
     assert door.read() == (1.0, 9)
 
 
-def test_a_pulse_between_two_reads_is_told_with_the_times_of_its_edges() -> None:
+def test_a_pulse_between_two_reads_is_returned_with_the_times_of_its_edges() -> None:
     door = Door()
     door.read()
     door.set(True, after_ms=5)
@@ -128,7 +128,7 @@ def test_a_pulse_between_two_reads_is_told_with_the_times_of_its_edges() -> None
     ]
 
 
-def test_a_level_that_no_edge_told_is_believed_when_it_lasts() -> None:
+def test_a_level_without_an_edge_is_accepted_when_it_lasts() -> None:
     door = Door(bounce_s=0.02)
     door.pin._state = True  # the edge was lost
     assert door.read()[0] == 0.0
@@ -169,7 +169,7 @@ def test_active_low_turns_the_level_round() -> None:
         max_size=60,
     )
 )
-def test_whatever_the_line_does_time_moves_on_and_the_last_level_is_told(
+def test_after_any_edges_time_increases_and_the_last_level_is_returned(
     moves: list[tuple[str, bool, int]],
 ) -> None:
     factory.cache_clear()

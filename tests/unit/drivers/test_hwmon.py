@@ -34,7 +34,7 @@ def write(root, chip, **files):
         (folder / name).write_text(f"{value}\n")
 
 
-def started(root, **options):
+def start_driver(root, **options):
     driver = Driver(Options(**options), Clock(), root)
     driver.start()
     return driver
@@ -42,14 +42,14 @@ def started(root, **options):
 
 def test_a_chip_is_found_by_its_name_and_its_inputs_are_one_row(chips):
     inputs = ("fan1", "in0", "curr1", "power1", "humidity1")
-    driver = started(chips, chip="pwmfan", inputs=inputs)
+    driver = start_driver(chips, chip="pwmfan", inputs=inputs)
     block = driver.read()
     assert block.samples[0] == pytest.approx([2995, 5.12, -0.64, 3.2768, 43.21])
     assert block.samples.shape == (1, 5)
 
 
 def test_the_number_of_a_chip_may_change_between_two_starts(chips):
-    driver = started(chips)
+    driver = start_driver(chips)
     (chips / "class/hwmon/hwmon0").rename(chips / "class/hwmon/hwmon7")
     with pytest.raises(BusError, match="no such file"):
         driver.read()
@@ -59,11 +59,11 @@ def test_the_number_of_a_chip_may_change_between_two_starts(chips):
 
 def test_a_chip_that_is_not_there_names_those_that_are(chips):
     with pytest.raises(BusError, match="hwmon0 = cpu_thermal, hwmon3 = pwmfan"):
-        started(chips, chip="nct6775")
+        start_driver(chips, chip="nct6775")
 
 
 def test_a_sensor_that_the_chip_calls_faulty_is_an_error(chips):
-    driver = started(chips, chip="pwmfan")
+    driver = start_driver(chips, chip="pwmfan")
     assert driver.read().samples[0, 0] == 20.0
     write(chips, "hwmon3", temp1_fault=1)
     with pytest.raises(SensorError, match="temp1_fault"):
@@ -72,11 +72,11 @@ def test_a_sensor_that_the_chip_calls_faulty_is_an_error(chips):
 
 def test_an_input_that_the_chip_has_not_is_a_bus_error(chips):
     with pytest.raises(BusError, match="fan9_input"):
-        started(chips, chip="pwmfan", inputs=("fan9",)).read()
+        start_driver(chips, chip="pwmfan", inputs=("fan9",)).read()
 
 
-def test_a_stopped_driver_says_so(chips):
-    driver = started(chips)
+def test_a_stopped_driver_cannot_be_read(chips):
+    driver = start_driver(chips)
     driver.stop()
     with pytest.raises(BusError, match="not started"):
         driver.read()

@@ -55,7 +55,7 @@ def test_the_offset_is_added_before_the_scale(devices):
     assert values == pytest.approx([(-1200 + 12420) * 2.941176 / 1000])
 
 
-def test_a_channels_own_scale_goes_before_the_shared_one(devices):
+def test_a_channels_own_scale_replaces_the_shared_one(devices):
     inputs = ("voltage0", "voltage0-voltage1", "count0")
     values = read(devices, device="iio:device2", inputs=inputs)
     assert values == pytest.approx([3.0, -1.0, 7.0])

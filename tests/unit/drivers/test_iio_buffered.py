@@ -1,4 +1,4 @@
-"""Industrial I/O out of the kernel's buffer: a folder, and a pipe full of scans."""
+"""Industrial I/O from the kernel's buffer: a folder, and a pipe with scans."""
 
 import errno
 import logging
@@ -90,19 +90,19 @@ class Kernel:
 
 @pytest.fixture
 def kernel(tmp_path, monkeypatch):
-    made = []
+    device = []
 
     def make(**options):
-        made.append(Kernel(tmp_path, monkeypatch, **options))
-        return made[-1]
+        device.append(Kernel(tmp_path, monkeypatch, **options))
+        return device[-1]
 
     yield make
-    for each in made:
+    for each in device:
         os.close(each.pipe)
 
 
 @pytest.fixture
-def started():
+def start_driver():
     drivers = []
 
     def start(kernel, clock=None, **options):
@@ -124,12 +124,12 @@ def started():
 
 @pytest.mark.parametrize("folders", [NEWEST, OLD])
 def test_scans_are_rows_in_the_channels_unit_at_their_own_times(
-    kernel, started, folders
+    kernel, start_driver, folders
 ):
-    made, clock = kernel(**folders), Clock()
-    driver = started(made, clock)
+    device, clock = kernel(**folders), Clock()
+    driver = start_driver(device, clock)
     t_ns = clock() - 20 * MS
-    made.push((256, -256, 1, t_ns), (0, 0, 2, t_ns + 1_250_000))
+    device.push((256, -256, 1, t_ns), (0, 0, 2, t_ns + 1_250_000))
     block = driver.read()
     g = 0.038245935 / 9.80665
     expected = [[256 * g, -256 * g, g], [0, 0, 2 * g]]
@@ -141,41 +141,39 @@ def test_scans_are_rows_in_the_channels_unit_at_their_own_times(
 
 
 @pytest.mark.parametrize("folders", [NEWEST, OLD])
-def test_only_the_wanted_elements_are_on_and_the_kernels_settings_are_ours(
-    kernel, started, folders
-):
-    made = kernel(**folders)
-    made.put(made.settings, enable=1)  # somebody left it on
-    driver = started(made)
-    assert [made.shows_on(n) for n in (*AXES, "temp", "timestamp")] == [
+def test_only_the_selected_elements_are_on(kernel, start_driver, folders):
+    device = kernel(**folders)
+    device.put(device.settings, enable=1)  # somebody left it on
+    driver = start_driver(device)
+    assert [device.shows_on(n) for n in (*AXES, "temp", "timestamp")] == [
         *(True, True, True),
         *(False, True),
     ]
-    assert made.collecting
-    assert made.shows(f"{folders['settings']}/length") == "1600"
-    assert made.shows(f"{folders['settings']}/watermark") == "1"
-    assert made.shows("current_timestamp_clock") == "monotonic"
-    assert made.shows("in_accel_sampling_frequency") == "800.0"
+    assert device.collecting
+    assert device.shows(f"{folders['settings']}/length") == "1600"
+    assert device.shows(f"{folders['settings']}/watermark") == "1"
+    assert device.shows("current_timestamp_clock") == "monotonic"
+    assert device.shows("in_accel_sampling_frequency") == "800.0"
     driver.stop()
-    assert not made.collecting
+    assert not device.collecting
 
 
-def test_the_rate_is_the_one_that_the_device_has(kernel, started, caplog):
-    made = kernel()
+def test_the_rate_is_the_one_that_the_device_has(kernel, start_driver, caplog):
+    device = kernel()
     with caplog.at_level(logging.WARNING):
-        driver = started(made, rate_hz=500.0)
+        driver = start_driver(device, rate_hz=500.0)
     assert "it runs at 400 Hz, not at 500" in caplog.text
-    made.push((1, 1, 1, SECOND))
+    device.push((1, 1, 1, SECOND))
     assert driver.read().rate_hz == 400.0
 
 
-def test_the_rate_is_measured_by_the_times_of_the_scans(kernel, started):
-    made = kernel()
-    driver = started(made)
+def test_the_rate_is_measured_by_the_times_of_the_scans(kernel, start_driver):
+    device = kernel()
+    driver = start_driver(device)
     jitter = np.random.default_rng(3).integers(-50_000, 50_000, 1600)
     t_ns = SECOND + np.rint(np.arange(1600) * 1e9 / 824).astype(int) + jitter
     for i in range(0, 1600, 40):
-        made.push(*[(i, 1, 1, int(t)) for t in t_ns[i : i + 40]])
+        device.push(*[(i, 1, 1, int(t)) for t in t_ns[i : i + 40]])
         block = driver.read()
         truth = SECOND + i * 1e9 / 824
         assert abs(block.start_ns - truth) < 0.75 * 1e9 / 800
@@ -183,55 +181,58 @@ def test_the_rate_is_measured_by_the_times_of_the_scans(kernel, started):
     assert block.rate_hz == pytest.approx(824, rel=1e-4)
 
 
-def test_a_gap_in_the_times_is_missed_rows_between_two_blocks(kernel, started):
-    made = kernel()
-    driver = started(made)
+def test_a_gap_in_the_times_is_missed_rows_between_two_blocks(kernel, start_driver):
+    device = kernel()
+    driver = start_driver(device)
     period = 1_250_000
-    made.push(*[(i, i, i, SECOND + n * period) for i, n in enumerate((0, 1, 2, 7, 8))])
+    scans = [(i, i, i, SECOND + n * period) for i, n in enumerate((0, 1, 2, 7, 8))]
+    device.push(*scans)
+        *[(i, i, i, SECOND + n * period) for i, n in enumerate((0, 1, 2, 7, 8))]
+    )
     first, second = driver.read(), driver.read()
     assert (len(first.samples), first.missed) == (3, 0)
     assert (len(second.samples), second.missed) == (2, 4)
     assert second.start_ns == SECOND + 7 * period
-    made.push((0, 0, 0, SECOND + 11 * period))
+    device.push((0, 0, 0, SECOND + 11 * period))
     assert driver.read().missed == 2
 
 
-def test_jitter_is_how_far_the_times_of_the_scans_moved(kernel, started):
-    made = kernel()
-    driver = started(made)
+def test_jitter_is_how_far_the_times_of_the_scans_moved(kernel, start_driver):
+    device = kernel()
+    driver = start_driver(device)
     period = 1_250_000
     late = {4: 300_000, 6: -200_000}
     moved = []
     for n in range(0, 10, 2):
         t_ns = SECOND + n * period + late.get(n, 0)
-        made.push((n, 1, 1, t_ns), (n, 1, 1, t_ns + period))
+        device.push((n, 1, 1, t_ns), (n, 1, 1, t_ns + period))
         moved.append(driver.read().jitter_ns)
     assert moved == [0, 0, 300_000, -500_000, 200_000]
-    made.push((0, 0, 0, 2 * SECOND))
+    device.push((0, 0, 0, 2 * SECOND))
     assert driver.read().jitter_ns == 0  # after a gap nothing was expected
 
 
-def test_without_times_jitter_is_what_the_count_says(kernel, started):
-    made, clock = kernel(timestamp=False), Clock()
-    driver = started(made, clock, rate_hz=100.0)
+def test_without_times_jitter_follows_from_the_count(kernel, start_driver):
+    device, clock = kernel(timestamp=False), Clock()
+    driver = start_driver(device, clock, rate_hz=100.0)
     moved = []
     for late_s in (0, 0, 0, 0.004, 0):
         clock.advance(0.05 + late_s)
-        made.push(*[(1, 1, 1)] * 5)
+        device.push(*[(1, 1, 1)] * 5)
         moved.append(driver.read().jitter_ns)
     assert moved[0] == 0
     assert max(map(abs, moved)) > MS
 
 
-def test_without_times_the_count_is_the_clock(kernel, started):
-    made, clock = kernel(timestamp=False), Clock()
-    driver = started(made, clock)
+def test_without_times_the_count_is_the_clock(kernel, start_driver):
+    device, clock = kernel(timestamp=False), Clock()
+    driver = start_driver(device, clock)
     rows = 0
     begun_ns = clock()
     for i in range(1, 600):
         clock.advance(0.0171)
         due = int((clock() - begun_ns) * 776 / 1e9)
-        made.push(*[(i, i, i)] * (due - rows))
+        device.push(*[(i, i, i)] * (due - rows))
         block = driver.read()
         assert len(block.samples) == due - rows
         rows = due
@@ -239,33 +240,33 @@ def test_without_times_the_count_is_the_clock(kernel, started):
     assert 0 <= block.age_ns < SECOND / 776
 
 
-def test_a_full_buffer_without_times_is_counted_as_missed(kernel, started):
-    made, clock = kernel(timestamp=False), Clock()
-    driver = started(made, clock, rate_hz=100.0)
+def test_a_full_buffer_without_times_is_counted_as_missed(kernel, start_driver):
+    device, clock = kernel(timestamp=False), Clock()
+    driver = start_driver(device, clock, rate_hz=100.0)
     for _ in range(20):
         clock.advance(0.05)
-        made.push(*[(1, 1, 1)] * 5)
+        device.push(*[(1, 1, 1)] * 5)
         driver.read()
     clock.advance(5)
-    made.push(*[(1, 1, 1)] * 200)  # all that the kernel keeps
+    device.push(*[(1, 1, 1)] * 200)  # all that the kernel keeps
     assert driver.read() is None
     clock.advance(0.05)
-    made.push(*[(1, 1, 1)] * 5)
+    device.push(*[(1, 1, 1)] * 5)
     assert driver.read().missed == pytest.approx(500, abs=3)
 
 
-def test_rows_at_the_end_of_the_scale_are_named(kernel, started):
-    made = kernel()
-    driver = started(made)
-    made.push(
+def test_rows_at_the_end_of_the_scale_are_named(kernel, start_driver):
+    device = kernel()
+    driver = start_driver(device)
+    device.push(
         *[(4095, 0, 0, SECOND), (4094, 0, 0, SECOND + 1), (0, -4096, 0, SECOND + 2)]
     )
     assert driver.read().clipped.tolist() == [0, 2]
 
 
-def test_a_device_that_takes_no_scans_says_what_is_missing(kernel, started):
+def test_a_device_without_a_trigger_is_reported(kernel, start_driver):
     clock = Clock()
-    driver = started(kernel(), clock)
+    driver = start_driver(kernel(), clock)
     clock.advance(0.4)
     assert driver.read() is None
     clock.advance(0.2)
@@ -273,36 +274,36 @@ def test_a_device_that_takes_no_scans_says_what_is_missing(kernel, started):
         driver.read()
 
 
-def test_a_trigger_is_named_and_its_own_rate_is_set(kernel, started):
-    made = kernel()
-    trigger = made.device.parent / "trigger3"
+def test_a_trigger_is_named_and_its_own_rate_is_set(kernel, start_driver):
+    device = kernel()
+    trigger = device.device.parent / "trigger3"
     trigger.mkdir()
-    made.put(trigger, name="every", sampling_frequency=100)
-    started(made, trigger="every")
-    assert made.shows("trigger/current_trigger") == "every"
-    assert made.shows("../trigger3/sampling_frequency") == "800.0"
-    assert made.shows("in_accel_sampling_frequency") == "100"
+    device.put(trigger, name="every", sampling_frequency=100)
+    start_driver(device, trigger="every")
+    assert device.shows("trigger/current_trigger") == "every"
+    assert device.shows("../trigger3/sampling_frequency") == "800.0"
+    assert device.shows("in_accel_sampling_frequency") == "100"
 
 
-def test_a_channel_or_a_buffer_that_is_not_there_is_a_bus_error(kernel, started):
-    made = kernel()
-    made.put(made.device, in_anglvel_x_raw=0)
+def test_a_channel_or_a_buffer_that_is_not_there_is_a_bus_error(kernel, start_driver):
+    device = kernel()
+    device.put(device.device, in_anglvel_x_raw=0)
     with pytest.raises(BusError, match="no in_anglvel_x_en: its elements are accel_x"):
-        started(made, inputs=("anglvel_x",))
-    made.settings.rename(made.device / "none")
+        start_driver(device, inputs=("anglvel_x",))
+    device.settings.rename(device.device / "none")
     with pytest.raises(BusError, match="it has no buffer: remove buffered"):
-        started(made)
+        start_driver(device)
 
 
-def test_a_node_that_is_not_there_is_a_bus_error_and_nothing_stays_on(kernel, started):
-    made = kernel()
-    node = made.nodes / "iio:device0"
-    node.rename(made.nodes / "away")
+def test_an_absent_node_is_a_bus_error_and_nothing_stays_on(kernel, start_driver):
+    device = kernel()
+    node = device.nodes / "iio:device0"
+    node.rename(device.nodes / "away")
     with pytest.raises(BusError, match="iio:device0: there is no such device"):
-        started(made)
-    assert not made.collecting
-    (made.nodes / "away").rename(node)
-    started(made)
+        start_driver(device)
+    assert not device.collecting
+    (device.nodes / "away").rename(node)
+    start_driver(device)
 
 
 @pytest.mark.parametrize("table", [{"rate_hz": 200.0}, {"trigger": "every"}])

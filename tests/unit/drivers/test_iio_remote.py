@@ -94,14 +94,14 @@ def box(monkeypatch):
     return box
 
 
-def started(**options):
+def start_driver(**options):
     driver = Driver(Options(uri=URI, **options), Clock())
     driver.start()
     return driver
 
 
 def read(**options):
-    return started(**options).read().samples[0].tolist()
+    return start_driver(**options).read().samples[0].tolist()
 
 
 def test_raw_values_are_scaled_as_those_of_this_computer(box):
@@ -122,19 +122,19 @@ def test_a_device_may_be_called_by_its_number(box):
 def test_a_device_that_is_not_there_names_those_that_are(box):
     there = "but iio:device0 = adxl345, iio:device1 = bmp280, iio:device2: correct"
     with pytest.raises(BusError, match=there):
-        started(device="sht3x")
+        start_driver(device="sht3x")
     assert not box.connections
 
 
 def test_an_input_that_is_not_there_or_is_an_output_names_the_inputs(box):
     with pytest.raises(BusError, match="no humidity: its inputs are pressure"):
-        started(device="bmp280", inputs=("humidity",))
+        start_driver(device="bmp280", inputs=("humidity",))
     with pytest.raises(BusError, match="no voltage0: its inputs are none"):
-        started(device="iio:device2", inputs=("voltage0",))
+        start_driver(device="iio:device2", inputs=("voltage0",))
 
 
 def test_a_computer_that_is_away_is_a_bus_error_and_can_come_back(box):
-    driver = started(device="bmp280", inputs=("pressure",))
+    driver = start_driver(device="bmp280", inputs=("pressure",))
     box.away = errno.EPIPE
     with pytest.raises(BusError, match=r"pressure_input: Broken pipe: check") as caught:
         driver.read()
@@ -148,7 +148,7 @@ def test_a_computer_that_is_away_is_a_bus_error_and_can_come_back(box):
 
 
 def test_one_connection_is_open_between_start_and_stop(box):
-    driver = started(device="bmp280", inputs=("pressure",))
+    driver = start_driver(device="bmp280", inputs=("pressure",))
     driver.start()
     assert box.connections == 1
     driver.stop()
@@ -159,7 +159,7 @@ def test_one_connection_is_open_between_start_and_stop(box):
 
 def test_nonsense_is_a_sensor_error(box):
     box.put("iio:device3", "sick", channel(box, "temp", input="nan"))
-    driver = started(device="sick")
+    driver = start_driver(device="sick")
     with pytest.raises(SensorError, match="sick, temp_input: 'nan' is no number"):
         driver.read()
 
@@ -174,7 +174,7 @@ def test_without_the_binding_or_its_library_the_cure_is_named(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "iio", raising=False)
     with pytest.raises(BusError, match=r"apt install libiio0, and pip install"):
-        started()
+        start_driver()
 
 
 def test_only_this_computers_devices_are_read_without_the_binding(

@@ -1,4 +1,4 @@
-"""INA226: what is particular to it; the rest is in contracts/test_polled_chips.py."""
+"""INA226: its own behaviour; the rest is in contracts/test_polled_chips.py."""
 
 import pytest
 from support import Clock

@@ -1,4 +1,4 @@
-"""LM75: what is particular to it; the rest is in contracts/test_polled_chips.py."""
+"""LM75: its own behaviour; the rest is in contracts/test_polled_chips.py."""
 
 import pytest
 from hypothesis import given

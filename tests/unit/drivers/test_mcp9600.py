@@ -1,4 +1,4 @@
-"""MCP9600: what is particular to it; the rest is in contracts/test_polled_chips.py."""
+"""MCP9600: its own behaviour; the rest is in contracts/test_polled_chips.py."""
 
 import pytest
 from hypothesis import given

@@ -37,7 +37,7 @@ class Broker:
 
 
 @pytest.fixture
-def started(monkeypatch):
+def start_driver(monkeypatch):
     monkeypatch.setattr(mqtt, "Subscription", Broker)
 
     def start(**options):
@@ -53,8 +53,8 @@ def started(monkeypatch):
     return start
 
 
-def test_a_message_is_a_row_at_the_time_when_it_came(started):
-    driver, broker, clock = started(channels=("x", "y"), unit="g")
+def test_a_message_is_a_row_at_the_time_when_it_came(start_driver):
+    driver, broker, clock = start_driver(channels=("x", "y"), unit="g")
     came_ns = clock()
     broker.send(b"1, 2")
     clock.advance(0.1)
@@ -64,16 +64,16 @@ def test_a_message_is_a_row_at_the_time_when_it_came(started):
     assert driver.read() is None
 
 
-def test_a_message_may_be_many_rows_of_which_the_last_is_new(started):
-    driver, broker, clock = started(channels=("x",), rate_hz=10.0)
+def test_a_message_may_be_many_rows_of_which_the_last_is_new(start_driver):
+    driver, broker, clock = start_driver(channels=("x",), rate_hz=10.0)
     broker.send(b"[[1], [2], [3]]")
     block = driver.read()
     assert block.samples.tolist() == [[1.0], [2.0], [3.0]]
     assert block.start_ns == clock() - SECOND // 5
 
 
-def test_a_bad_message_is_missed_and_told_of_once(started, caplog):
-    driver, broker, clock = started(fields=("v",))
+def test_a_bad_message_counts_as_missed_and_is_logged_once(start_driver, caplog):
+    driver, broker, clock = start_driver(fields=("v",))
     missed = 0
     for payload in (b'{"v": 1}', b"offline", b'{"w": 1}', b'{"v": 2}'):
         broker.send(payload)
@@ -87,19 +87,19 @@ def test_a_bad_message_is_missed_and_told_of_once(started, caplog):
     assert "127.0.0.1:1883 pump: a message is no row: 'offline'" in record.getMessage()
 
 
-def test_the_senders_time_is_the_rows_time_unless_it_is_in_the_future(started):
-    driver, broker, clock = started(fields=("v",), time_field="t")
+def test_the_senders_time_is_the_rows_time_unless_it_is_in_the_future(start_driver):
+    driver, broker, clock = start_driver(fields=("v",), time_field="t")
     broker.send(b'{"v": 1, "t": 1699999997.5}')
     block = driver.read()
     assert block.start_ns == clock() - 5 * SECOND // 2
     assert block.age_ns == 5 * SECOND // 2
-    driver, broker, clock = started(fields=("v",), time_field="t")
+    driver, broker, clock = start_driver(fields=("v",), time_field="t")
     broker.send(b'{"v": 1, "t": 1700000060}')
     assert driver.read().start_ns == clock()
 
 
-def test_a_broker_that_goes_away_is_a_bus_error_behind_its_last_rows(started):
-    driver, broker, _ = started()
+def test_a_broker_that_goes_away_is_a_bus_error_behind_its_last_rows(start_driver):
+    driver, broker, _ = start_driver()
     broker.send(b"4")
     broker.failure = "gone"
     assert driver.read().samples.tolist() == [[4.0]]
@@ -136,6 +136,6 @@ def test_what_cannot_be_is_refused(table):
         msgspec.convert(table, Options)
 
 
-def test_its_channels_are_known_without_a_broker():
+def test_its_channels_need_no_broker():
     options = Options(topic="a", fields=("t", "h.rel"), unit="%")
     assert channels(options) == (Channel("t", "%"), Channel("h.rel", "%"))

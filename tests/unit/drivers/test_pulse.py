@@ -1,4 +1,4 @@
-"""Counting pulses over a simulated line and a clock that is told the time."""
+"""Counted pulses, over a simulated line and a simulated clock."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def test_wherever_the_rows_are_cut_no_period_is_lost(
     assert elapsed == pytest.approx(sum(periods))
 
 
-def test_the_channels_say_what_is_measured_and_in_what() -> None:
+def test_the_channels_have_names_and_units() -> None:
     assert [*pulse.channels(pulse.Options(gpio=5))] == [Channel("rate", "Hz")]
     tachometer = pulse.Options(gpio=5, pulses_per_turn=1, measure=("count", "rate"))
     assert [*pulse.channels(tachometer)] == [

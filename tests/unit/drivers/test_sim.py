@@ -1,4 +1,4 @@
-"""The machine as a sensor of its own, faults included."""
+"""The simulated accelerometer, with its faults."""
 
 from itertools import pairwise
 
@@ -57,7 +57,7 @@ def test_the_rows_do_not_depend_on_when_they_are_read(waits):
         assert blocks[0].start_ns == 10**12 + 1_250_000
 
 
-def test_its_oscillator_may_be_wrong_and_its_blocks_say_so():
+def test_an_error_of_the_oscillator_shows_in_the_rate_of_blocks():
     blocks = run(Options(rate_hz=1000.0, rate_error=0.04), 10)
     assert len(joined(blocks)) == pytest.approx(10_400, abs=1)
     assert blocks[-1].rate_hz == pytest.approx(1040.0)
@@ -81,7 +81,7 @@ def test_a_gap_is_missed_once_and_the_times_go_on():
     assert len(joined(blocks)) + 160 == 2400
 
 
-def test_a_reader_that_comes_late_misses_the_oldest_rows_and_is_told():
+def test_a_late_read_misses_the_oldest_rows_and_counts_them():
     clock = Clock()
     driver = Driver(Options(), clock)
     driver.start()

@@ -18,7 +18,7 @@ def zones(tmp_path):
     return tmp_path
 
 
-def started(root, **options):
+def start_driver(root, **options):
     driver = Driver(Options(**options), Clock(), root)
     driver.start()
     return driver
@@ -29,24 +29,24 @@ def started(root, **options):
     [("thermal_zone0", 48.312), ("cpu-thermal", 48.312), ("pmic", -4.0)],
 )
 def test_a_zone_is_found_by_its_number_and_by_its_type(zones, zone, celsius):
-    block = started(zones, zone=zone).read()
+    block = start_driver(zones, zone=zone).read()
     assert block.samples.tolist() == [[pytest.approx(celsius)]]
 
 
 def test_a_zone_that_is_not_there_names_those_that_are(zones):
     with pytest.raises(BusError, match="'gpu', but thermal_zone0 = cpu-thermal, "):
-        started(zones, zone="gpu")
+        start_driver(zones, zone="gpu")
 
 
 def test_a_temperature_that_cannot_be_is_an_error(zones):
-    driver = started(zones)
+    driver = start_driver(zones)
     (zones / "class/thermal/thermal_zone0/temp").write_text("-274000\n")
     with pytest.raises(SensorError, match="is impossible"):
         driver.read()
 
 
 def test_a_zone_that_goes_away_is_a_bus_error(zones):
-    driver = started(zones)
+    driver = start_driver(zones)
     (zones / "class/thermal/thermal_zone0/temp").unlink()
     with pytest.raises(BusError, match="no such file"):
         driver.read()
@@ -55,5 +55,5 @@ def test_a_zone_that_goes_away_is_a_bus_error(zones):
         driver.read()
 
 
-def test_its_channel_is_known_without_hardware():
+def test_its_channel_needs_no_hardware():
     assert [*channels(Options(zone="nowhere"))] == [Channel("temperature", "degC")]

@@ -1,4 +1,4 @@
-"""VCNL4040: what is particular to it; the rest is in contracts/test_polled_chips.py."""
+"""VCNL4040: its own behaviour; the rest is in contracts/test_polled_chips.py."""
 
 import pytest
 from support import Clock

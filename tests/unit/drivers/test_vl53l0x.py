@@ -1,4 +1,4 @@
-"""VL53L0X: what is particular to it; the rest is in contracts/test_polled_chips.py."""
+"""VL53L0X: its own behaviour; the rest is in contracts/test_polled_chips.py."""
 
 import pytest
 from hypothesis import given
@@ -32,7 +32,7 @@ def test_a_distance_is_in_metres(distance_mm):
 
 
 @given(st.integers(0, 0xFF), st.integers(0, 0xFFFF))
-def test_the_status_says_whether_the_range_is_a_distance(status, range_mm):
+def test_the_status_decides_whether_the_range_is_a_distance(status, range_mm):
     result = bytes((status, *bytes(9))) + range_mm.to_bytes(2, "big")
     ended = status >> 3 & 0xF
     if ended in {1, 2, 3}:

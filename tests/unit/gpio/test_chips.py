@@ -1,4 +1,4 @@
-"""Chips by number and lines by label, over an lgpio that behaves and has no kernel."""
+"""Chips by number and lines by label, over a simulated lgpio."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def forget() -> None:
         cached.cache_clear()
 
 
-def test_a_pi_5_drives_the_chip_that_it_is_told(lgpio, monkeypatch) -> None:
+def test_a_pi_5_drives_the_configured_chip(lgpio, monkeypatch) -> None:
     revision(monkeypatch, PI_5)
     gpiopins.use_chip(lambda: 4)
     gpio.open_output("BOARD11", active="high", initial=True)
@@ -175,7 +175,7 @@ def test_a_line_that_another_program_holds_is_refused_with_that_programs_name(
         gpio.open_output("BOARD11", active="high", initial=True)
 
 
-def test_it_is_the_headers_chip_that_access_is_asked_for(
+def test_an_error_about_access_names_the_headers_chip(
     lgpio, monkeypatch, tmp_path
 ) -> None:
     gpiopins.use_chip(lambda: 7)
@@ -191,7 +191,7 @@ def test_a_number_that_the_chip_lacks_is_refused(lgpio) -> None:
         gpio.open_output(54, active="high", initial=True)
 
 
-def test_a_board_that_nobody_knows_is_refused_rather_than_guessed(lgpio) -> None:
+def test_an_unknown_board_is_refused(lgpio) -> None:
     lgpio.chips[0] = lgpio.chips[4]
     with pytest.raises(BusError, match="GPIO cannot be opened: unable to locate Pi"):
         gpio.open_output(17, active="high", initial=True)
@@ -235,7 +235,7 @@ def test_a_chip_that_may_not_be_opened_hides_its_labels_only(lgpio) -> None:
         gpio.open_output("label:P9_11", active="high", initial=True)
 
 
-def test_pulses_are_as_wide_as_told_to_a_hundredth_of_a_per_cent(lgpio) -> None:
+def test_pulses_have_the_duty_cycle_to_a_hundredth_of_a_per_cent(lgpio) -> None:
     gpiopins.use_chip(lambda: 4)
     servo = gpio.open_pwm(18, frequency_hz=50.0)
     servo.set(0.0755)

@@ -134,7 +134,7 @@ def test_the_active_level_may_be_given_against_the_pull(lines: MockFactory) -> N
 @pytest.mark.parametrize(
     ("pull", "set_to"), [("up", "up"), ("down", "down"), ("none", "floating")]
 )
-def test_an_input_is_pulled_and_debounced_as_told(
+def test_an_input_has_the_configured_pull_and_bounce_time(
     lines: MockFactory, pull: gpio.Pull, set_to: str
 ) -> None:
     listen(pull=pull, bounce_s=0.05)
@@ -148,7 +148,7 @@ def test_a_pull_against_the_resistor_of_the_board_is_refused() -> None:
     listen(3, pull="up")
 
 
-def test_a_closed_input_hears_nothing_and_gives_the_line_back(
+def test_a_closed_input_reports_nothing_and_releases_the_line(
     lines: MockFactory,
 ) -> None:
     line, heard = listen()
@@ -199,7 +199,7 @@ def test_gpiozero_does_not_let_go_of_the_lines_at_exit() -> None:
     assert Device.pin_factory is None
 
 
-def test_a_machine_without_chips_simulates_and_says_so(
+def test_a_machine_without_chips_simulates_lines(
     monkeypatch: pytest.MonkeyPatch, tmp_path
 ) -> None:
     monkeypatch.delenv("GPIOZERO_PIN_FACTORY")
@@ -249,7 +249,7 @@ def test_lgpio_makes_its_fifo_in_a_folder_that_is_gone_afterwards(
     assert "LG_WD" not in os.environ
 
 
-def test_lgpio_goes_where_the_environment_says(
+def test_lgpio_uses_the_folder_of_the_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path
 ) -> None:
     monkeypatch.setenv("LG_WD", str(tmp_path))
@@ -264,7 +264,7 @@ def test_a_label_on_a_machine_without_chips_is_no_line() -> None:
         gpio.open_output("label:P9_12", active="high", initial=True)
 
 
-def test_pulses_are_of_the_frequency_and_the_share_that_they_are_told(
+def test_pulses_have_the_given_frequency_and_duty_cycle(
     lines: MockFactory,
 ) -> None:
     pulses = gpio.open_pwm("BOARD12", frequency_hz=1000.0)
@@ -278,7 +278,7 @@ def test_pulses_are_of_the_frequency_and_the_share_that_they_are_told(
     gpio.open_pwm(18, frequency_hz=50.0)
 
 
-def test_an_input_may_hear_one_kind_of_edge(lines: MockFactory) -> None:
+def test_an_input_may_report_one_kind_of_edge(lines: MockFactory) -> None:
     listen(edges="falling", bounce_s=0)
     assert (lines.pin(22).bounce, lines.pin(22).edges) == (None, "falling")
 

@@ -146,7 +146,7 @@ def test_a_usb_stick_is_read_with_its_node(tmp_path: Path):
     assert not device.node.writable
 
 
-def test_a_stick_that_a_process_has_claimed_is_told(tmp_path: Path):
+def test_a_stick_that_a_process_uses_is_reported(tmp_path: Path):
     stick(tmp_path)
     interface = tmp_path / "sys/bus/usb/devices/2-1:1.0"
     interface.mkdir()
@@ -239,7 +239,7 @@ def test_every_kind_of_core_is_named(tmp_path: Path):
     ("architecture", "machine"),
     [("8", "aarch64"), ("7", ""), ("", "")],  # 7 is armv7l, or armv6l
 )
-def test_a_kernel_that_does_not_name_its_processor_is_told_by_cpuinfo(
+def test_a_processor_without_a_name_follows_from_cpuinfo(
     tmp_path: Path, architecture: str, machine: str
 ):
     write(tmp_path, "proc/cpuinfo", f"CPU architecture: {architecture}\n")

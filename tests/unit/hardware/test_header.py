@@ -1,4 +1,4 @@
-"""Which chip is the header's, on machines whose chips have moved."""
+"""The header's chip, on machines whose chips have other numbers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_pi_5s_header_is_found_whatever_its_number(number: int) -> None:
     assert header_chip(*board("raspberry-pi-5", **chips)) == number
 
 
-def test_a_pi_without_a_file_of_its_own_is_known_by_its_chip() -> None:
+def test_a_pi_without_a_board_file_is_recognised_by_its_chip() -> None:
     chips = {"gpiochip0": "pinctrl-bcm2835", "gpiochip1": "brcmvirt-gpio"}
     assert header_chip(*board("generic-linux", **chips)) == 0
 
@@ -40,5 +40,5 @@ def test_another_boards_header_is_the_one_its_file_names() -> None:
     assert header_chip(*board("beaglebone-ai-64", **chips)) == 2
 
 
-def test_chips_that_nothing_is_known_of_are_no_header() -> None:
+def test_unknown_chips_are_no_header() -> None:
     assert header_chip(*board("pc", gpiochip0="INT34C6:00")) is None
