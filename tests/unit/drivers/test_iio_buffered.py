@@ -187,8 +187,6 @@ def test_a_gap_in_the_times_is_missed_rows_between_two_blocks(kernel, start_driv
     period = 1_250_000
     scans = [(i, i, i, SECOND + n * period) for i, n in enumerate((0, 1, 2, 7, 8))]
     device.push(*scans)
-        *[(i, i, i, SECOND + n * period) for i, n in enumerate((0, 1, 2, 7, 8))]
-    )
     first, second = driver.read(), driver.read()
     assert (len(first.samples), first.missed) == (3, 0)
     assert (len(second.samples), second.missed) == (2, 4)
