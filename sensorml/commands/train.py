@@ -15,21 +15,7 @@ _ARCHITECTURES: Final = ("dense", "small", "wide")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument(
-        "--normal",
-        type=Path,
-        nargs="+",
-        action="extend",
-        metavar="FILE",
-        help="recordings of the healthy machine, one or more for each operating state",
-    )
-    source.add_argument(
-        "--pair",
-        type=Path,
-        metavar="FILE",
-        help="train nothing: add the output of edgetpu_compiler to the model folder",
-    )
+    _add_sources(parser)
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="the model folder"
     )
@@ -74,6 +60,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--name", help="name of the model (default: that of the folder)"
+    )
+
+
+def _add_sources(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--normal",
+        type=Path,
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        help="recordings of the healthy machine, one or more for each operating state",
+    )
+    source.add_argument(
+        "--pair",
+        type=Path,
+        metavar="FILE",
+        help="train nothing: add the output of edgetpu_compiler to the model folder",
     )
 
 
