@@ -1,10 +1,10 @@
-"""CPU per row from the journal to a real InfluxDB 1: ours beside the client's way.
+"""CPU per row from the journal to a real InfluxDB 1, beside influxdb-client's API.
 
 Both read the same prediction rows from the same SQLite file in batches of 5000
-and write them to the same influxd, started here. Ours: lines from formats,
-gzip level 1, influxdb-client's transport. The client's: a `Point` for each row,
-then its synchronous write API with its defaults (no gzip). CPU is that of this
-process alone, user and system.
+and write them to one influxd, which is started here. Ours: `LineEncoder`, gzip
+level 1, influxdb-client's transport. The client's: a `Point` for each row, then
+its synchronous write API with its defaults (no gzip). CPU is user and system
+time of this process alone.
 """
 
 # The client is not typed throughout.
@@ -74,7 +74,7 @@ def measure(folder: Path, rounds: int = 3) -> list[Figure]:
 
 
 def fill(store: Path, rows: int) -> None:
-    """Write what a model at three windows a second leaves in the journal."""
+    """Write a journal with the rows of a model at three windows a second."""
     rng = random.Random(1)
     start_ns = 1_700_000_000_000_000_000
     journal = Journal.open(store)
@@ -102,13 +102,13 @@ def fill(store: Path, rows: int) -> None:
 
 
 class Way(Protocol):
-    """One way to write rows."""
+    """One way to write rows to the server."""
 
     def send(self, rows: Sequence[Row]) -> None: ...
 
 
 def cpu_us(store: Path, way: Way) -> float:
-    """Send the whole journal; return µs of CPU for each row."""
+    """Send the whole journal; return the CPU of a row in µs."""
     reader = Reader.open(store)
     sent = last_id = 0
     began = time.process_time()
@@ -122,7 +122,7 @@ def cpu_us(store: Path, way: Way) -> float:
 
 
 class Ours:
-    """The sink as the service uses it."""
+    """The sink, used as in the service."""
 
     def __init__(self, url: str) -> None:
         options = Options(url=url, api="v1", database="bench")
@@ -134,7 +134,7 @@ class Ours:
 
 
 class Theirs:
-    """The client's documented way."""
+    """The client's documented API."""
 
     def __init__(self, url: str) -> None:
         client = InfluxDBClient(url=url, token="none", org="-")
@@ -161,7 +161,7 @@ class Theirs:
 
 
 class V1:
-    """The client's transport, its path turned to that of InfluxDB 1."""
+    """The client's transport with the path of InfluxDB 1."""
 
     def __init__(self, api: ApiClient) -> None:
         self._api = api
@@ -183,7 +183,7 @@ class V1:
 
 
 class Influxd:
-    """InfluxDB 1 on loopback, its files in a folder."""
+    """InfluxDB 1 on loopback, with its files in a folder."""
 
     def __init__(self, folder: Path) -> None:
         port = free_port()

@@ -66,6 +66,7 @@ def test_the_configuration_holds_no_secret(module):
 
 def test_a_sink_is_made_and_closed_without_a_connection(module):
     sink = module.Sink(options(module), {"device": "pi"})
+    assert sink.batch_rows >= 1
     assert list(inspect.signature(sink.send).parameters) == ["kind", "rows"]
     sink.close()
     sink.close()
