@@ -113,7 +113,7 @@ class LineClaim(NamedTuple):
     line: int | str
     """The line as written; `gpio.names.line_of` makes names comparable."""
     purpose: str = ""
-    """Tables that use a line for the same purpose may share it; "": nobody may."""
+    """Tables that use a line for the same purpose may share it; "": no two may."""
 
 
 class Claim(NamedTuple):

@@ -11,7 +11,7 @@ from sensorml.errors import Problem
 
 FAST_HZ: Final = 400_000
 USUAL_HZ: Final = 100_000
-"""The speed of a bus that nobody has configured."""
+"""The speed of a bus without a [[bus]] table."""
 
 _PI_3_HZ: Final = 250_000  # of a Pi 3 that is set to FAST_HZ
 

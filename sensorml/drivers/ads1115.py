@@ -34,9 +34,9 @@ _NO_COMPARATOR = 0x0003
 _MUX = {"0": 4, "1": 5, "2": 6, "3": 7, "0-1": 0, "0-3": 1, "1-3": 2, "2-3": 3}
 _GAIN = {6144: 0, 4096: 1, 2048: 2, 1024: 3, 512: 4, 256: 5}
 _RATE = {8: 0, 16: 1, 32: 2, 64: 3, 128: 4, 250: 5, 475: 6, 860: 7}
-_SLOWEST = 0.88  # its oscillator is up to 10 % slow, and it has to wake up
-_ROOM = 1.8  # the visit after a late one comes less than a period later
-_OVERDUE = 2  # times what the slowest conversion takes, and it will not end
+_SLOWEST = 0.88  # the oscillator is up to 10 % slow, and needs time to wake up
+_ROOM = 1.8  # the read after a late one comes less than a period later
+_OVERDUE = 2  # times of the slowest conversion, after which it has failed
 _TOP, _BOTTOM = 0x7FFF, -0x8000
 
 Input = Literal["0", "1", "2", "3", "0-1", "0-3", "1-3", "2-3"]
@@ -51,7 +51,7 @@ class Options(PolledOptions, frozen=True, kw_only=True):
     inputs: Annotated[tuple[Input, ...], Meta(min_length=1, max_length=4)] = ("0",)
     """"0" is AIN0 against ground, "0-1" is AIN0 against AIN1."""
     range_mv: Literal[6144, 4096, 2048, 1024, 512, 256] = 4096
-    """Full scale, ±; an input must still not be above the supply."""
+    """Full scale, ±; an input must not exceed the supply in any case."""
 
 
 def channels(options: Options) -> Sequence[Channel]:
@@ -68,7 +68,7 @@ def decode(raw: bytes, range_mv: int) -> float:
 
 
 def slowest(visits_hz: float) -> int:
-    """Return the slowest data rate that is done by a visit 40 % of a period early.
+    """Return the slowest data rate that ends before a read 40 % of a period early.
 
     Slow conversions average, and so are the least noisy.
 
@@ -79,7 +79,7 @@ def slowest(visits_hz: float) -> int:
 
 
 class Driver:
-    """One ADS1115, asleep between conversions."""
+    """One ADS1115, which sleeps between conversions."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Driver:
 
     def start(self) -> None:
         config = self._chip.open().read(_CONFIG, 2)
-        # It finishes what a start before this one began, maybe on another input.
+        # An earlier start may have begun a conversion, perhaps of another input.
         self._foreign = not config[0] & _START >> 8
         self._counts = []
         self._begin(self._configs[0])
@@ -128,7 +128,7 @@ class Driver:
         )
 
     def stop(self) -> None:
-        """Leave it: after a conversion it sleeps by itself."""
+        """Do nothing: the chip sleeps after each conversion."""
         self._chip.close({})
 
     def _begin(self, config: int) -> None:
@@ -137,7 +137,7 @@ class Driver:
         self._overdue_ns = self._clock() + _OVERDUE / (data_hz * _SLOWEST) * 1e9
 
     def _done(self, config: int) -> bool:
-        """Say whether the conversion has ended.
+        """Return whether the conversion has ended.
 
         Raises:
             SensorError: it never will, or the chip has another configuration.

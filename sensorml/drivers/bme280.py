@@ -26,7 +26,7 @@ CHANNELS = (
     Channel("humidity", "%"),
 )
 IDENTITY = Identity(0xD0, {0x60: "BME280", 0x58: "BMP280"}, addresses=(0x76, 0x77))
-MAX_RATE_HZ = 5.0  # it measures every 125 ms, plus 9 ms for the measuring
+MAX_RATE_HZ = 5.0  # a measurement every 125 ms, which takes 9 ms
 
 _TRIM_1, _TRIM_1_LENGTH = 0x88, 26
 _TRIM_2, _TRIM_2_LENGTH = 0xE1, 7
@@ -52,7 +52,7 @@ class Options(PolledOptions, frozen=True, kw_only=True):
 
 
 class Trim(NamedTuple):
-    """What the factory has measured of one chip (section 4.2.2, Table 16)."""
+    """The factory calibration of one chip (section 4.2.2, Table 16)."""
 
     t: tuple[int, ...]
     p: tuple[int, ...]
@@ -60,7 +60,7 @@ class Trim(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """What the converter gave."""
+    """The raw values of the converter."""
 
     t: int
     p: int
@@ -148,7 +148,7 @@ def _humidity_percent(count: int, t_fine: float, trim: tuple[int, ...]) -> float
 
 
 class Driver:
-    """One BME280, measuring all the time."""
+    """One BME280, which measures continuously."""
 
     def __init__(
         self,

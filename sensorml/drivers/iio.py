@@ -240,7 +240,7 @@ class Driver:
             collecting.close()
 
     def _collecting(self, device: Path) -> Scans:
-        """Let the kernel collect."""
+        """Start collecting in the kernel."""
         options = self._options
         names = [f"in_{name}_" for each in options.inputs for name in _names(each)]
         rate_hz = prepare(device, names, options.rate_hz, options.trigger)

@@ -40,14 +40,14 @@ class Options(PolledOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "ina226"`."""
 
     address: Annotated[int, Meta(ge=0x40, le=0x4F)] = 0x40
-    """0x40 to 0x4F, by what the pins A0 and A1 are connected to."""
+    """0x40 to 0x4F, by the connection of the pins A0 and A1."""
     rate_hz: Annotated[Rate, Meta(le=MAX_RATE_HZ)] = 1.0
     shunt_ohm: Annotated[float, Meta(ge=1e-6, le=10_000)] = 0.1
-    """The resistor; full scale is ±81.92 mV, ±0.8 A at 0.1 Ω."""
+    """The shunt; full scale is ±81.92 mV, ±0.8 A at 0.1 Ω."""
 
 
 class Reading(NamedTuple):
-    """Both voltages that it measures."""
+    """The voltages on the shunt and on the bus."""
 
     shunt_v: float
     bus_v: float
@@ -75,7 +75,7 @@ def decode(shunt: bytes, bus: bytes) -> Reading:
 
 
 class Driver:
-    """One INA226, averaging all the time."""
+    """One INA226, which averages continuously."""
 
     def __init__(
         self,

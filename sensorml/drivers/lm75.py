@@ -24,7 +24,7 @@ MAX_RATE_HZ = 2.0  # a conversion takes up to 300 ms
 _TEMPERATURE = 0x00
 _CONFIGURATION = 0x01
 
-_QUEUE_OF_4 = b"\x10"  # moves only the pin OS; tells our setting from the default
+_QUEUE_OF_4 = b"\x10"  # affects only the pin OS; differs from the default
 _SHUTDOWN = b"\x01"
 
 
@@ -52,7 +52,7 @@ def decode(raw: bytes) -> float:
 
 
 class Driver:
-    """One LM75, converting all the time."""
+    """One LM75, which converts continuously."""
 
     def __init__(
         self,

@@ -36,7 +36,7 @@ _ALERT_1_HYSTERESIS = 0x0C
 _OUT_OF_RANGE = 0x10
 _NORMAL = b"\x00"  # 18 bits, cold junction in steps of 0.0625 °C
 _SHUTDOWN = b"\x01"
-_MARK = b"\x50"  # 80 °C, unused: alert 1 is off; all else may be as after power-on
+_MARK = b"\x50"  # 80 °C, without effect: alert 1 is off; all else has its default
 _TYPE = {"K": 0, "J": 1, "T": 2, "N": 3, "S": 4, "E": 5, "B": 6, "R": 7}
 
 
@@ -63,7 +63,7 @@ def decode(raw: bytes) -> float:
 
 
 class Driver:
-    """One MCP9600, converting all the time."""
+    """One MCP9600, which converts continuously."""
 
     def __init__(
         self,

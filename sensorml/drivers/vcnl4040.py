@@ -43,10 +43,11 @@ class Options(PolledOptions, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` with `driver = "vcnl4040"`."""
 
     address: Annotated[int, Meta(ge=0x60, le=0x60)] = 0x60
-    """It has no other."""
+    """The chip has a fixed address."""
     rate_hz: Annotated[Rate, Meta(le=MAX_RATE_HZ)] = 1.0
     integration_ms: Literal[80, 160, 320, 640] = 80
-    """Of the light: 80 ms reach up to 6553 lx; longer is finer and reaches less."""
+    """The integration time of light: 80 ms for up to 6553 lx; a longer time has a finer
+    resolution and a lower maximum."""
     led_ma: Literal[50, 75, 100, 120, 140, 160, 180, 200] = 100
 
     def __post_init__(self) -> None:
@@ -77,7 +78,7 @@ def decode(proximity: bytes, light: bytes, integration_ms: int) -> tuple[float, 
 
 
 class Driver:
-    """One VCNL4040, measuring all the time."""
+    """One VCNL4040, which measures continuously."""
 
     def __init__(
         self,

@@ -40,14 +40,14 @@ _CLEAR = b"\x01"
 _READY = 0x07
 _RESULT_BYTES = 12
 _OVERDUE_S = 0.1
-"""Three ranges: so long without one, and it has stopped."""
+"""Three ranges; after this time without one the chip has stopped."""
 
 _STATUS = 0x78
 _RANGE_COMPLETE = 11
-_NOTHING = frozenset({4, 6, 9})  # no echo, or the phase of one from further away
+_NOTHING = frozenset({4, 6, 9})  # no echo, or one from beyond the range
 _BROKEN = frozenset({1, 2, 3})
 FULL_SCALE_M = 8.19
-"""What the chip itself gives where there is nothing, and so the kernel's driver."""
+"""The distance that the chip and the kernel's driver return without an object."""
 
 
 class Options(PolledOptions, frozen=True, kw_only=True):
@@ -63,9 +63,9 @@ def channels(_options: Options) -> Sequence[Channel]:
 
 
 def decode(result: bytes) -> float | None:
-    """Turn the twelve bytes of a result into m, or None where the range failed.
+    """Turn the twelve bytes of a result into m, or None if the range failed.
 
-    Bits 3 to 6 of the first say how the range ended: 11 is well, 4 is nothing in
+    Bits 3 to 6 of the first are the status of the range: 11 is valid, 4 is nothing in
     reach. The last two are the range in mm, high byte first.
 
     >>> decode(bytes.fromhex("58 00 0000 0000 0000 0000 04d2"))
@@ -88,7 +88,7 @@ def decode(result: bytes) -> float | None:
 
 
 class Driver:
-    """One VL53L0X, ranging all the time."""
+    """One VL53L0X, which measures continuously."""
 
     def __init__(
         self,
