@@ -178,17 +178,6 @@ def test_a_contact_drives_its_alarm_without_a_model() -> None:
     ]
 
 
-def test_a_contact_that_closed_between_two_reads_was_seen_at_its_time() -> None:
-    bench = Bench()
-    at_ns = bench.clock()
-    bench.read("door", [0, 1, 0], rate_hz=100.0)
-    assert bench.rows("alarm", "state", "time_ns") == [
-        ("normal", at_ns - 20 * MS),
-        ("alarm", at_ns - 10 * MS),
-        ("normal", at_ns),
-    ]
-
-
 @pytest.mark.parametrize("fail_safe", ["on", "off"])
 def test_a_sensor_that_goes_silent_blinds_its_alarm_and_not_the_others(fail_safe):
     bench = Bench(fail_safe=fail_safe)
@@ -330,14 +319,6 @@ def test_acknowledging_an_alarm_that_does_not_exist_does_nothing() -> None:
     assert bench.rows("alarm", "alarm") == []
 
 
-def test_a_line_is_only_set_to_a_new_signal() -> None:
-    bench = Bench()
-    for rows in (QUIET, QUIET, LOUD, LOUD, QUIET, QUIET):
-        bench.read("motor", rows)
-        bench.monitor.tick(bench.clock())
-    assert bench.bad_line.levels == [False, True, False]
-
-
 def test_an_alarm_that_comes_on_while_it_is_blind_drives_its_line() -> None:
     bench = Bench(of=(2, 4))
     bench.read("motor", QUIET)
@@ -348,23 +329,6 @@ def test_an_alarm_that_comes_on_while_it_is_blind_drives_its_line() -> None:
     bench.read("motor", LOUD)
     assert bench.bad.logic.on
     assert bench.bad_line.levels[-1] is True
-
-
-def test_a_line_that_fails_is_reported_once_and_tried_until_it_works() -> None:
-    bench = Bench()
-    bench.read("motor", QUIET)
-    bench.bad_line.failing = True
-    for _ in range(3):
-        bench.read("motor", LOUD)
-        bench.monitor.tick(bench.clock())
-    assert bench.bad.logic.state is AlarmState.ALARM
-    columns = ("kind", "subject", "state", "detail")
-    events = [row for row in bench.rows("event", *columns) if row[0] == "gpio"]
-    assert events == [("gpio", "bad", "failed", "GPIO 17: no access")]
-    bench.bad_line.failing = False
-    bench.monitor.tick(bench.clock())
-    assert bench.bad_line.levels == [False, True]
-    assert bench.rows("event", *columns) == [("gpio", "bad", "ok", "")]
 
 
 def test_several_models_on_one_sensor_see_the_same_rows() -> None:
