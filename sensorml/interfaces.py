@@ -183,7 +183,12 @@ class SensorOptions(Table, frozen=True, kw_only=True):
 
 
 class DriverModule(Protocol):
-    """A module in `drivers/`."""
+    """The names that a file in `drivers/` holds.
+
+    A chip with an identity register has an `IDENTITY: Identity`, one with a self-test
+    the function of `acquisition.self_test.SelfTestModule`: `sensorml probe` finds
+    both there.
+    """
 
     Options: type[SensorOptions]
     """The keys of its `[[sensor]]` table."""

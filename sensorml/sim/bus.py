@@ -1,4 +1,4 @@
-"""An I2C bus without wires: takes the transfers of the real one."""
+"""A simulated I2C bus with the transfers of the real one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class SimBus:
     def __init__(self, chips: Mapping[int, RegisterChip]) -> None:
         self.chips = dict(chips)
         self.wire_bytes = 0
-        """Bytes that were on the wire so far, addresses included."""
+        """Bytes on the wire so far, addresses included."""
         self.transfers = 0
         """System calls that a real bus would have taken."""
 
@@ -23,7 +23,7 @@ class SimBus:
         """Run messages in order, bytes to write or a number of bytes to read.
 
         Returns:
-            What was read, joined.
+            All bytes read, joined.
 
         Raises:
             OSError: with the errno that a Raspberry Pi's kernel would give.
@@ -44,4 +44,4 @@ class SimBus:
         return bytes(answer)
 
     def close(self) -> None:
-        """Do nothing: there is nothing to give back."""
+        """Do nothing: a simulated bus has no handle."""

@@ -1,4 +1,4 @@
-"""AK8963, a compass: the second chip in the package of an MPU-9250.
+"""The AK8963, a compass, which is the second chip in the package of an MPU-9250.
 
 Data sheet: Asahi Kasei AK8963 MS1356-E-02, sections 6.4 (modes) and 8 (registers).
 It lies still in one field. Left out: continuous modes, the self-test, 14 bits.
@@ -13,9 +13,9 @@ from sensorml.sim.registers import RegisterChip
 
 ADDRESS = 0x0C
 FIELD = (133, -20, 266)
-"""What it measures, in counts of 0.15 µT: the earth's in central Europe."""
+"""The measured field in counts of 0.15 µT, that of the earth in central Europe."""
 ADJUSTMENT = (176, 177, 165)
-"""What the factory has found out: ASAX, ASAY, ASAZ."""
+"""The adjustment values of the factory: ASAX, ASAY, ASAZ."""
 
 _WIA, _INFO, _ST1, _DATA, _ST2 = 0x00, 0x01, 0x02, 0x03, 0x09
 _CNTL1, _CNTL2 = 0x0A, 0x0B

@@ -1,4 +1,4 @@
-"""The clock and the converter of a simulated chip: when, and what it samples."""
+"""The clock and the converter of a simulated chip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A TCA9548A, byte for byte: what is behind it answers while it is selected.
+"""A simulated TCA9548A: chips behind it answer while their channel is selected.
 
 Data sheet: TI TCA9548A, SCPS207F, section 8.5.4. The last byte written is the
 mask of the channels, effective after the STOP; all are off after power-on.

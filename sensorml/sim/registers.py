@@ -1,8 +1,8 @@
-"""What every register-mapped I2C chip does with the bytes on the bus.
+"""A simulated chip with registers on I2C, and its faults.
 
-The first byte written is the register pointer; further bytes are written there
-and onwards, bytes read come from there and onwards (NXP UM10204 leaves this to
-the chips, and all of ours do it). A chip in `chips/` fills in the registers.
+The first byte written is the register pointer; further bytes are written from there
+on, and bytes are read from there on (NXP UM10204 leaves this to the chips, and all
+of these do it). A chip in `chips/` adds its registers.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import ClassVar
 
 
 class RegisterChip:
-    """A chip with one-byte registers, and the ways in which chips fail.
+    """A chip with one-byte registers.
 
-    The public attributes are faults on demand; a test or a demonstration sets
-    them while the chip runs.
+    The public attributes are faults; a test or a demonstration sets them while the
+    chip runs.
     """
 
     POWER_ON: ClassVar[dict[int, int]]
@@ -31,8 +31,8 @@ class RegisterChip:
         self.nack_at: int | None = None
         """The byte of a write, from 0, that it refuses."""
         self.reads_until_nack: int | None = None
-        """So many more reads and it refuses their address: the only byte of a read
-        that it can, as the reader acknowledges the others."""
+        """After so many more reads it refuses the address, which is the only byte of a
+        read that a chip can refuse."""
         self.stuck: int | None = None
         """Every byte that is read is this one: a data line shorted or open."""
         self.frozen = False
@@ -62,7 +62,7 @@ class RegisterChip:
         self._take(data)
 
     def read(self, length: int) -> bytes:
-        """Give the bytes of one read message; failures as for `write`."""
+        """Return the bytes of one read message; errors as for `write`."""
         self._answer()
         if self.reads_until_nack is not None:
             if not self.reads_until_nack:
@@ -75,7 +75,7 @@ class RegisterChip:
         return bytes(data) if self.stuck is None else bytes([self.stuck]) * length
 
     def _answer(self) -> None:
-        """Acknowledge the address, and do what has become due until now."""
+        """Acknowledge the address, and take the samples that are due."""
         if self.hung:
             raise _failure(errno.ETIMEDOUT)
         if self.absent:
@@ -90,7 +90,7 @@ class RegisterChip:
             self._set(self._pointer, value)
             self._pointer = self._after(self._pointer)
 
-    # What a chip fills in:
+    # Replaced by the chips:
 
     def _catch_up(self) -> None:
         """Take the samples that have become due since the last call."""
@@ -102,7 +102,7 @@ class RegisterChip:
         self._registers[register] = value
 
     def _after(self, register: int) -> int:
-        """Return where the pointer goes from a register: auto-increment."""
+        """Return the pointer after a byte of a register: auto-increment."""
         return (register + 1) % self.SIZE
 
 

@@ -1,7 +1,7 @@
-"""Chips whose registers differ in width, each behind a pointer of its own.
+"""Simulated chips whose registers differ in width, each at a pointer of its own.
 
-A read gives the bytes of the register that is pointed at, over and over; the
-pointer does not move on. So do the slow converters (TI SBAS444, "Register Map":
+A read returns the bytes of the register at the pointer, again and again; the pointer
+does not advance. So do the slow converters (TI SBAS444, "Register Map":
 the pointer stays until it is written again).
 """
 

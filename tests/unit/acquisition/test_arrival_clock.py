@@ -27,7 +27,7 @@ def last_s(block):
     st.floats(0.1, 200),
     st.lists(st.tuples(st.integers(1, 9), st.integers(0, 4), st.floats(0, 0.2))),
 )
-def test_every_row_is_told_or_missed_once(rate_hz, reads):
+def test_every_row_is_returned_or_missed_once(rate_hz, reads):
     arrivals = ArrivalClock(rate_hz)
     begun_s = 1000.0
     arrive(arrivals, (1, begun_s))

@@ -1,4 +1,4 @@
-"""The inbox, and bus threads over fake drivers and a clock that is told the time."""
+"""The inbox, and bus threads over fake drivers and a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class TestInbox:
             inbox.put(each)
         assert drained(inbox) == given
 
-    def test_a_slow_reader_loses_the_oldest_and_knows_how_many(self) -> None:
+    def test_a_slow_reader_loses_the_oldest_and_counts_them(self) -> None:
         inbox = Inbox(capacity=2)
         for rows in (3, 4, 5, 6):
             inbox.put(reading(rows=rows))
@@ -254,7 +254,7 @@ def seconds(clock: Clock, times_ns: list[int]) -> list[float]:
 
 
 class TestBus:
-    def test_a_sensor_is_started_told_of_and_read_by_its_period(self) -> None:
+    def test_a_sensor_is_started_reported_and_read_by_its_period(self) -> None:
         clock = Clock()
         driver = Script(clock)
         readings = run(clock, 0.35, a=driver)
@@ -280,7 +280,7 @@ class TestBus:
         assert len(fast.reads) == 10
         assert seconds(clock, slow.reads) == [0.5, 1.0]
 
-    def test_a_failure_is_told_and_the_sensor_started_again(self) -> None:
+    def test_a_failure_is_reported_and_the_sensor_started_again(self) -> None:
         clock = Clock()
         error = BusError("i2c-1 0x53: no chip answers")
         driver = Script(clock, 1, error)

@@ -120,7 +120,7 @@ BROKEN = {
 )
 @example([("well", 1), ("well", 1), ("gone", 1), ("well", 1), ("late", 12)])
 @settings(max_examples=200, deadline=None)
-def test_whatever_befell_the_sensor_holes_are_counted_and_in_no_whole_window(moments):
+def test_after_any_fault_gaps_are_counted_and_in_no_whole_window(moments):
     clock = Clock()
     driver = Counter(clock)
     poller, inbox, seen = SensorPoller("a", driver), Inbox(capacity=3), Numbers(1)

@@ -67,7 +67,7 @@ class Line:
         return self.interrupt.take(rows, began, ended)
 
 
-def test_an_edge_rings_and_is_told_with_the_kernels_time(monkeypatch) -> None:
+def test_an_edge_wakes_and_has_the_kernels_time(monkeypatch) -> None:
     line = Line(monkeypatch)
     rose_ns = line.clock.now_ns + 11 * MS
     line.rise(11, told_after_ms=2)
@@ -94,7 +94,7 @@ def test_of_several_edges_the_first_counts_and_rings(monkeypatch) -> None:
     assert line.read().at_ns == pytest.approx(first, abs=200)
 
 
-def test_an_edge_while_the_fifo_is_drained_tells_nothing_and_rings_nobody(
+def test_an_edge_while_the_fifo_is_read_is_ignored(
     monkeypatch,
 ) -> None:
     line = Line(monkeypatch)
@@ -126,7 +126,7 @@ def test_a_latched_line_may_rise_while_the_fifo_is_drained(monkeypatch) -> None:
     assert line.read(60) == Edge(9, pytest.approx(ended + 0.9 * MS, abs=200))
 
 
-def test_a_line_that_chatters_is_let_go_and_told_of(monkeypatch, caplog) -> None:
+def test_a_line_that_chatters_is_closed_and_logged(monkeypatch, caplog) -> None:
     line = Line(monkeypatch)
     for _ in range(10 * MAX_EDGES):
         line.rise(0.01, told_after_ms=0)
@@ -138,7 +138,7 @@ def test_a_line_that_chatters_is_let_go_and_told_of(monkeypatch, caplog) -> None
     assert line.is_open
 
 
-def test_a_line_that_somebody_else_has_is_told_of_once_and_is_no_failure(
+def test_a_line_in_use_is_logged_once_and_is_no_failure(
     pins: MockFactory, caplog
 ) -> None:
     other = gpio.open_input(25, on_change=lambda *_edge: None)

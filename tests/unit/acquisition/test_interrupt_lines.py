@@ -266,7 +266,7 @@ def test_data_ready_tells_the_time_and_leaves_the_schedule(monkeypatch, name) ->
 
 
 @pytest.mark.parametrize("name", WATERMARKED + LATCHED)
-def test_a_line_that_is_cut_is_told_of_once_and_costs_no_sample(
+def test_a_line_that_is_cut_is_logged_once_and_costs_no_sample(
     monkeypatch, name, caplog
 ) -> None:
     wired = bench(monkeypatch, name)
@@ -295,7 +295,7 @@ def test_the_line_is_open_from_start_to_stop(monkeypatch, name) -> None:
 
 
 @pytest.mark.parametrize("name", WATERMARKED + LATCHED)
-def test_a_pin_that_nobody_wired_stays_still(monkeypatch, name) -> None:
+def test_a_pin_that_is_not_wired_stays_low(monkeypatch, name) -> None:
     plain = bench(monkeypatch, name, wired=False)
     plain.run(0.2)
     assert plain.chip.interrupt_ns() is None

@@ -95,7 +95,7 @@ def test_a_setting_that_does_not_stick_is_an_error():
         opened(Chip()).configure({0x00: b"\x00\x00"})
 
 
-def test_closing_writes_the_registers_for_sleep_even_if_nobody_listens():
+def test_closing_writes_the_registers_for_sleep_even_if_the_chip_does_not_answer():
     chip = Chip()
     polled = opened(chip)
     polled.close({0x01: b"\x01"})

@@ -180,7 +180,7 @@ def test_times_never_jump_whatever_the_reader_does(rate, error, waits):
 
 @settings(max_examples=60, deadline=None)
 @given(error=ERRORS, stalls=st.lists(st.floats(0.06, 0.5), min_size=1, max_size=5))
-def test_a_full_fifo_says_how_many_rows_are_lost(error, stalls):
+def test_the_rows_that_a_full_fifo_lost_are_counted(error, stalls):
     bench = Bench(800.0, error)
     bench.run(20)
     for stall_s in stalls:

@@ -57,7 +57,7 @@ def test_silence_makes_it_stale_once() -> None:
     assert health.tick(NOW + 9 * SECOND) is None
 
 
-def test_a_sensor_that_started_and_says_nothing_is_stale() -> None:
+def test_a_sensor_without_rows_after_its_start_is_stale() -> None:
     health = sensor()
     health.started(NOW)
     change = health.tick(NOW + 3 * SECOND)
@@ -140,7 +140,7 @@ def test_more_than_a_tenth_at_full_scale_is_clipped() -> None:
     assert health.clipped == 3
 
 
-def test_it_counts_rows_and_knows_the_measured_rate() -> None:
+def test_it_counts_rows_and_has_the_measured_rate() -> None:
     health = running()
     health.block(NOW, block(ROWS, rate_hz=801.5), frozen=None)
     assert health.rows == 20
@@ -191,7 +191,7 @@ def test_the_same_failure_again_is_no_change_and_another_kind_is_one() -> None:
     assert health.failures == 3
 
 
-def test_news_is_told_once_with_what_was_lost_since_the_last() -> None:
+def test_an_event_is_reported_once_with_the_rows_lost_since_the_last() -> None:
     health = running()
     assert health.pending_event(NOW) == (NOW, "ok", "starting", "", 0)
     assert health.pending_event(NOW) is None
@@ -207,7 +207,7 @@ def test_news_is_told_once_with_what_was_lost_since_the_last() -> None:
     )
 
 
-def test_changes_that_come_too_fast_are_told_together_and_late() -> None:
+def test_changes_that_come_too_fast_are_reported_together_and_late() -> None:
     health = running()
     times = [NOW + n for n in range(2 * EVENTS_AT_ONCE + 1)]
     told = []

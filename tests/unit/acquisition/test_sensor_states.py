@@ -112,7 +112,7 @@ def accelerometer(machine=None, **options: object) -> tuple[Rig, RegisterChip]:
     return rig, chip
 
 
-def test_a_sensor_that_nobody_has_visited_is_starting_and_then_ok() -> None:
+def test_a_sensor_that_was_not_visited_yet_is_starting_and_then_ok() -> None:
     rig, _ = accelerometer()
     assert rig.health.state is SensorState.STARTING
     rig.run(2)
@@ -161,7 +161,7 @@ def test_one_that_stands_still_is_frozen_without_a_model_too() -> None:
     assert rig.events("state") == ["ok", "frozen", "ok"]
 
 
-def test_a_model_that_wants_another_rate_is_told_of_once() -> None:
+def test_a_model_that_needs_another_rate_is_reported_once() -> None:
     rig, _ = accelerometer(rate_hz=400)
     rig.run(5)
     rig.monitor.tick(rig.clock() + 10**16)
@@ -181,7 +181,7 @@ def test_more_than_the_range_makes_it_clipped() -> None:
     assert rig.counts()["clipped"] > 160
 
 
-def test_a_visit_that_comes_late_is_an_overrun_and_the_event_says_how_many() -> None:
+def test_a_visit_that_comes_late_is_an_overrun_and_the_event_has_the_count() -> None:
     rig, _ = accelerometer()
     rig.run(1)
     rig.clock.advance(0.5)
@@ -246,7 +246,7 @@ def test_a_chip_that_does_not_keep_its_settings_is_a_wrong_chip() -> None:
     assert "check that the driver fits the chip" in detail
 
 
-def test_a_clone_with_a_foreign_identity_is_ok_and_remarked_once() -> None:
+def test_a_clone_with_a_foreign_identity_is_ok_with_one_warning() -> None:
     bus = SimBus({})
     rig = Rig(on_bus(bus))
     bus.chips[0x53] = sim_adxl345.Chip(
@@ -260,7 +260,7 @@ def test_a_clone_with_a_foreign_identity_is_ok_and_remarked_once() -> None:
     assert "identity register 0x00 is 0xe6, not 0xe5" in detail
 
 
-def test_a_bus_that_may_not_be_opened_is_denied_and_says_what_to_do() -> None:
+def test_a_bus_that_may_not_be_opened_is_denied_with_a_cure() -> None:
     rig = Rig(on_bus(Denied({})))
     rig.run(120)
     [(state, detail)] = rig.events("state", "detail")

@@ -69,7 +69,7 @@ def test_anything_is_rows_of_finite_float32_or_a_value_error(text):
         (b"1 " * MAX_BYTES, "131072 bytes, more than the 65536"),
     ],
 )
-def test_what_is_no_row_says_why(text, why):
+def test_text_that_is_no_row_is_refused_with_the_reason(text, why):
     with pytest.raises(ValueError, match=why):
         parse(text, THREE)
 
@@ -83,7 +83,7 @@ def test_what_is_no_row_says_why(text, why):
         (b'{"a": "ON", "b": {"c": 1}}', "'ON' is no number"),
     ],
 )
-def test_an_object_without_the_fields_says_which(text, why):
+def test_an_object_without_a_field_is_refused_with_its_name(text, why):
     with pytest.raises(ValueError, match=why):
         parse(text, NAMED)
 

@@ -100,7 +100,7 @@ def test_what_cannot_be_is_an_error_and_no_number(counts, what):
         driver.read()
 
 
-def test_another_identity_is_remarked_and_used():
+def test_another_identity_is_used_with_a_warning():
     driver = bench(bme280.Chip(identity=0x61))
     assert "0x61" in driver.start()
     assert driver.read().samples.shape == (1, 3)

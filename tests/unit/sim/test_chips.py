@@ -57,7 +57,7 @@ def fifo_bytes(chip):
 @pytest.mark.parametrize(
     ("module", "register", "identity"), [(adxl345, 0, 0xE5), (mpu6050, 0x75, 0x68)]
 )
-def test_it_says_who_it_is_and_can_be_a_clone(module, register, identity):
+def test_it_has_its_identity_or_that_of_a_clone(module, register, identity):
     machine = Machine(STILL)
     assert get(module.Chip(machine, Clock()), register) == bytes([identity])
     clone = module.Chip(machine, Clock(), identity=0x7D)
@@ -159,7 +159,7 @@ def test_mpu6050_fifo_holds_what_fifo_en_asks_for_in_its_order():
     assert fifo_bytes(chip) == 8
 
 
-def test_mpu6050_overflow_drops_the_oldest_bytes_and_says_so_once():
+def test_mpu6050_overflow_drops_the_oldest_bytes_and_is_reported_once():
     chip, clock = start_mpu6050()
     clock.wait(0.1705)
     assert fifo_bytes(chip) == 1020
@@ -246,7 +246,7 @@ def test_a_frozen_converter_repeats_itself_and_recovers(start):
 
 @settings(max_examples=30, deadline=None)
 @given(waits=st.lists(st.floats(0, 0.03), min_size=1, max_size=30))
-def test_samples_do_not_depend_on_when_somebody_looks(waits):
+def test_samples_do_not_depend_on_the_times_of_reads(waits):
     looked_at, clock = start_mpu6050(BUSY)
     for wait in waits:
         clock.wait(wait)

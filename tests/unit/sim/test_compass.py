@@ -47,12 +47,12 @@ def test_its_identity_comes_with_the_next_sample(chip):
     assert after_a_sample(chip, STATUS, 1) == b"\0"
 
 
-def test_an_address_where_nobody_is_is_told(chip):
+def test_an_address_without_a_chip_is_reported(chip):
     put(chip, SLAVE_1, READ | 0x1E, WIA, ON | 1)
     assert after_a_sample(chip, STATUS, 1) == bytes((1 << 1,))
 
 
-def test_a_field_is_measured_when_it_is_told_to(chip):
+def test_a_field_is_measured_on_command(chip):
     put(chip, SLAVE_0, READ | compass.ADDRESS, MEASURED, ON | 7)
     assert after_a_sample(chip, DATA, 7) == bytes(7)
     put_in_compass(chip, MODE, SINGLE)
@@ -74,7 +74,7 @@ def test_its_fuses_can_be_read_in_their_mode_only(chip):
     assert tuple(after_a_sample(chip, DATA, 3)) == compass.ADJUSTMENT
 
 
-def test_without_its_master_nobody_asks(chip):
+def test_without_its_master_it_is_not_read(chip):
     put(chip, SLAVE_0, READ | compass.ADDRESS, WIA, ON | 1)
     put(chip, CONTROL, 0)
     assert after_a_sample(chip, DATA, 1) == b"\0"

@@ -36,7 +36,7 @@ def test_a_monitor_that_is_calibrated_multiplies(
     assert word(chip, 3) == current * round(chip.bus_v / bus_lsb_v) // power_by > 0
 
 
-def test_a_converter_that_is_told_to_goes_on_converting(clock):
+def test_a_converter_in_continuous_mode_goes_on_converting(clock):
     chip = ads1115.Chip(None, clock)
     put(chip, 1, 0x4283)  # input 0, 4.096 V, 128 Hz, continuous
     for volts in (0.5, 1.5):
@@ -49,7 +49,7 @@ def test_a_converter_that_is_told_to_goes_on_converting(clock):
     assert word(chip, 0) == round(1.5 / 4.096 * 0x8000)
 
 
-def test_a_range_that_has_come_to_its_end_says_so(clock):
+def test_a_finished_range_sets_its_status(clock):
     chip = vl53l0x.Chip(None, clock)
 
     def ended():
