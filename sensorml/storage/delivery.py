@@ -92,7 +92,7 @@ class Delivery:
         self._poll_s = poll_s
         self._stop_s = stop_s
         self._pause = pause
-        self._nudge = asyncio.Event()
+        self._stopping = asyncio.Event()
         self._reader: Reader | None = None
         self._offsets: dict[str, int] = {}
         self._backlog = 0
@@ -100,11 +100,6 @@ class Delivery:
     @property
     def status(self) -> Status:
         return replace(self._policy.status, backlog=self._backlog)
-
-    def wake(self) -> None:
-        """Look for new rows now, unless the server is away."""
-        if self._policy.status.state == "ok":
-            self._nudge.set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop`, then try once more, within `stop_s`."""
@@ -115,7 +110,7 @@ class Delivery:
                     self._deliver(thread, stop), name=f"deliver {self.name}"
                 )
                 await stop.wait()
-                self._nudge.set()
+                self._stopping.set()
                 await asyncio.wait({work}, timeout=self._stop_s)
                 work.cancel()
         finally:
@@ -133,7 +128,7 @@ class Delivery:
             if last_try and wait_s:
                 return
             if wait_s:
-                await self._pause(self._nudge, wait_s)
+                await self._pause(self._stopping, wait_s)
 
     def _attempt(self) -> Attempt | None:
         """Read and send one batch, the most urgent first; on the sink's thread."""

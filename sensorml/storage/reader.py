@@ -51,14 +51,6 @@ class Reader:
         )
         return _numbered(self._all(sql, (after_id, limit)))
 
-    def latest(self, kind: str, limit: int) -> list[tuple[int, Row]]:
-        """Return the newest `limit` rows, oldest first, each with its id."""
-        sql = (
-            f"SELECT id, {', '.join(COLUMNS[kind])} FROM {kind} "  # noqa: S608 - names from the row types
-            "ORDER BY id DESC LIMIT ?"
-        )
-        return _numbered(self._all(sql, (limit,)))[::-1]
-
     def rows(self, kind: str, after_id: int, limit: int) -> list[Row]:
         """Return what `read` returns, but each row with its id as its last value.
 

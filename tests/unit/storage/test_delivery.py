@@ -290,19 +290,6 @@ async def test_a_hanging_server_delays_neither_the_loop_nor_the_stop(box):
     assert box.server.closed
 
 
-async def test_wake_ends_the_wait_unless_the_server_is_away(box):
-    delivery = box.delivery()
-    delivery.wake()
-    assert delivery._nudge.is_set()
-    box.server.answers = [Retry("down")] * 9
-    box.journal.append({"event": [event(1)]})
-    delivery = box.delivery()
-    await delivery.run(box.stop)
-    delivery._nudge.clear()
-    delivery.wake()
-    assert not delivery._nudge.is_set()
-
-
 async def test_a_sink_is_always_called_on_its_own_thread(box):
     box.journal.append({"event": [event(n) for n in range(250)]})
     await box.run()
