@@ -183,7 +183,7 @@ def test_no_value_makes_the_decoder_fail_otherwise_than_by_a_problem(value) -> N
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (None, "no such file: check the path"),
         (b"a = ", "not TOML"),
@@ -194,7 +194,9 @@ def test_no_value_makes_the_decoder_fail_otherwise_than_by_a_problem(value) -> N
         (b"\x7fELF\xff\xfe", "not UTF-8 at byte 4: save the file as UTF-8"),
     ],
 )
-def test_a_file_that_is_no_toml_is_one_problem(tmp_path: Path, content, said) -> None:
+def test_a_file_that_is_no_toml_is_one_problem(
+    tmp_path: Path, content, message
+) -> None:
     path = tmp_path / "f.toml"
     if content is not None:
         path.write_bytes(content)
@@ -202,7 +204,7 @@ def test_a_file_that_is_no_toml_is_one_problem(tmp_path: Path, content, said) ->
         read_toml(path)
     [problem] = raised.value.problems
     assert problem.file == str(path)
-    assert said in str(problem)
+    assert message in str(problem)
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:

@@ -191,6 +191,6 @@ def test_when_two_chips_time_out_in_a_row_the_bus_is_stuck(adxl):
     adxl.hung = True
     assert read(0x53) is BusReason.TIMED_OUT
     assert read(0x1D) is None
-    assert read(0x53) is BusReason.TIMED_OUT, "somebody answered in between"
+    assert read(0x53) is BusReason.TIMED_OUT, "a chip answered in between"
     other.hung = True
     assert read(0x1D) is BusReason.STUCK

@@ -100,7 +100,7 @@ class Kernel:
 
 
 class Clock:
-    """Time that passes when it is told to, and a little at every look."""
+    """A clock that is set by hand, and advances a little at every call."""
 
     def __init__(self):
         self.now = 10**12

@@ -288,7 +288,7 @@ def test_one_thing_wrong_is_one_problem_with_its_cure(
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("gpio = 5", "gpio = 17", ["alarm[0].gpio", "sensor[1].gpio"]),
         ("gpio = 5", 'gpio = "GPIO17"', ["alarm[0].gpio", "sensor[1].gpio"]),
@@ -326,15 +326,15 @@ def test_one_thing_wrong_is_one_problem_with_its_cure(
         ),
     ],
 )
-def test_a_gpio_line_has_one_job(write: Write, old, new, said) -> None:
-    key, other = said
+def test_a_gpio_line_has_one_job(write: Write, old, new, message) -> None:
+    key, other = message
     assert problems(write(GOOD.replace(old, new))) == [
         f"{key}: GPIO line 17 is used twice: {other} uses it too, change one"
     ]
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ('"BOARD1"', "BOARD1 is 3V3, no GPIO line: use one of 0 to 27"),
         ('"BOARD6"', "BOARD6 is GND, no GPIO line"),
@@ -349,10 +349,12 @@ def test_a_gpio_line_has_one_job(write: Write, old, new, said) -> None:
         ("-1", "there is no line '-1'"),
     ],
 )
-def test_a_line_that_is_none_is_refused_with_those_there_are(write, line, said) -> None:
+def test_a_line_that_is_none_is_refused_with_those_there_are(
+    write, line, message
+) -> None:
     [found] = problems(write(GOOD.replace("gpio = 17", f"gpio = {line}")))
     assert found.startswith("alarm[0].gpio: ")
-    assert said in found
+    assert message in found
 
 
 @pytest.mark.parametrize("line", ['"label:P9_12"', "54", "65534"])
@@ -573,14 +575,14 @@ port = 80
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [(b"[[sensor]\n", "not TOML"), (b"\x00\xff\xfe", "not UTF-8 at byte 1")],
 )
-def test_a_file_that_is_no_toml_is_reported(tmp_path, content, said) -> None:
+def test_a_file_that_is_no_toml_is_reported(tmp_path, content, message) -> None:
     path = tmp_path / "plant.toml"
     path.write_bytes(content)
     [found] = problems(path)
-    assert said in found
+    assert message in found
 
 
 def test_an_absent_file_is_reported(tmp_path: Path) -> None:
@@ -588,7 +590,7 @@ def test_an_absent_file_is_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         (
             '["x", "y", "z"]',
@@ -603,11 +605,13 @@ def test_an_absent_file_is_reported(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_model_that_does_not_fit_its_sensor_is_refused(write, old, new, said) -> None:
+def test_a_model_that_does_not_fit_its_sensor_is_refused(
+    write, old, new, message
+) -> None:
     path = write(GOOD)
     model_folder(path.parent / "plain", text=THREE.replace(old, new))
     [found] = problems(path)
-    assert found.startswith(f"model[0].sensor: {said}")
+    assert found.startswith(f"model[0].sensor: {message}")
 
 
 def test_problems_of_a_model_are_reported_with_the_others(write: Write) -> None:

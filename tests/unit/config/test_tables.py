@@ -30,7 +30,7 @@ def test_a_configured_value_replaces_the_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rules", "said"),
+    ("rules", "message"),
     [
         ({}, "needs either model or sensor"),
         ({"model": "m", "sensor": "s"}, "needs either model or sensor"),
@@ -41,8 +41,8 @@ def test_a_configured_value_replaces_the_default() -> None:
         ({"model": "m", "of": (1, 10_001)}, "impossible"),
     ],
 )
-def test_an_alarm_that_contradicts_itself_is_refused(rules, said) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_an_alarm_that_contradicts_itself_is_refused(rules, message) -> None:
+    with pytest.raises(ValueError, match=message):
         Alarm(name="a", **rules)
 
 
@@ -110,7 +110,7 @@ def test_a_delegates_device_is_written_as_its_library_wants_it(device: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("delegate", "device", "said"),
+    ("delegate", "device", "message"),
     [
         ("edgetpu-usb", "usb1", 'write "usb", "usb:1"'),
         ("edgetpu-usb", "usb:", 'write "usb"'),
@@ -120,6 +120,6 @@ def test_a_delegates_device_is_written_as_its_library_wants_it(device: str) -> N
         ("cpu", "usb:1", "name the delegate"),
     ],
 )
-def test_an_invalid_device_is_refused(delegate: str, device: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_an_invalid_device_is_refused(delegate: str, device: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         Model(name="m", path="m", sensor="s", delegate=delegate, device=device)

@@ -61,7 +61,7 @@ def rows(driver, count):
 
 
 def failure(driver):
-    """Read until it fails, and return what it says."""
+    """Read until it fails, and return the message."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         output(driver)

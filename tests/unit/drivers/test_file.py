@@ -57,7 +57,7 @@ def start_driver(path: Path, clock: Clock, **options: object) -> file.Driver:
 
 
 def drain(driver: file.Driver, clock: Clock, until: int) -> list[Block]:
-    """Read as a sampler does, once a period, until the clock says `until`."""
+    """Read once a period, until the clock reaches `until`."""
     blocks = []
     while clock.now < until:
         clock.now += round(driver.period_s * SECOND)

@@ -43,7 +43,7 @@ class Door:
         return factory().pin(5)
 
     def set(self, level: bool, after_ms: int = 0) -> None:
-        """Change the level; lgpio tells of it when it has lasted."""
+        """Change the level; lgpio reports it after it has lasted."""
         self.now_ns += after_ms * MS + self.bounce_ns
         (self.pin.drive_high if level else self.pin.drive_low)()
         self.now_ns -= self.bounce_ns
@@ -98,7 +98,7 @@ def test_an_edge_whose_bouncing_a_read_met_has_its_own_time() -> None:
     door = Door(bounce_s=0.02)
     door.read()
     door.now_ns += 10 * MS
-    door.pin._state = True  # not told yet
+    door.pin._state = True  # not reported yet
     assert door.read(after_ms=15) == (0.0, 55)
     door.now_ns += 5 * MS
     door.pin._call_when_changed()
@@ -176,11 +176,11 @@ def test_after_any_edges_time_increases_and_the_last_level_is_returned(
     door = Door(bounce_s=0)
     rows = [door.read()]
     seen = level = False
-    for what, wanted, after_ms in moves:
+    for what, new_level, after_ms in moves:
         if what == "level":
-            seen = seen or wanted != level
-            level = wanted
-            door.set(wanted, after_ms)
+            seen = seen or new_level != level
+            level = new_level
+            door.set(new_level, after_ms)
         else:
             rows.append(door.read(after_ms))
     rows += [door.read() for _ in range(3)]

@@ -143,7 +143,7 @@ def test_scans_are_rows_in_the_channels_unit_at_their_own_times(
 @pytest.mark.parametrize("folders", [NEWEST, OLD])
 def test_only_the_selected_elements_are_on(kernel, start_driver, folders):
     device = kernel(**folders)
-    device.put(device.settings, enable=1)  # somebody left it on
+    device.put(device.settings, enable=1)  # left on by another program
     driver = start_driver(device)
     assert [device.shows_on(n) for n in (*AXES, "temp", "timestamp")] == [
         *(True, True, True),
