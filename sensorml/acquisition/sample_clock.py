@@ -1,8 +1,8 @@
 """The times of a sensor's samples, from the count in its FIFO.
 
 A sensor samples by an oscillator of its own, 1 to 4 % off its nominal rate and
-wandering with temperature. When a block is read says little about when its
-rows were taken; how many there are by then says a lot. Two facts are used:
+wandering with temperature. The time at which a block is read tells little about when
+its rows were taken; the count of rows by then tells a lot. Two facts are used:
 
 - **The rate** is the slope of the count over time, by least squares with
   forgetting. A count is whole, so the newest row is 0 to 1 period old, and a
@@ -17,14 +17,15 @@ rows were taken; how many there are by then says a lot. Two facts are used:
   down to about the duration of the quickest. A slow read has wide bounds and
   cuts nothing: no rule for outliers is needed.
 
-An **edge** of the sensor's interrupt line says when the count reached a number:
-never too early, and late by some µs or ms, depending on who took its time. So the
-truth is just before the earliest of many, and the nearer the less they scatter.
+An **edge** of the sensor's interrupt line gives the time at which the count reached
+a number: never too early, and late by some µs or ms on a busy computer. So the truth
+is just before the earliest of many, and the nearer the less they scatter.
 Where a period is long an edge also weighs more for the rate than a count does.
 
 The line moves by at most SLEW of a period a block, so times never jump and
 never repeat. One that falls behind by ever more has a rate that is out of date, and
-the counts that gave it are forgotten faster: an oscillator may drift as it likes.
+the counts that gave it are forgotten faster, so that the clock follows any drift of
+the oscillator.
 """
 
 from __future__ import annotations
@@ -126,14 +127,14 @@ class SampleClock:
             edge: The edge of the interrupt line since the last read, if any.
         """
         if lost:
-            # The count is broken, what the rate has learned is not: the next
+            # The count is broken, but the rate is still valid: the next
             # reads regress around a new mean, into the same sums.
             self._count = 0
             self._weight = 0.0
             self._empty_ns = -math.inf
         if edge is not None:
-            # What it says of the newest row must go with what the read says: a
-            # line that is disturbed rises too early, and nobody is told so late.
+            # Its time of the newest row must agree with that of the read: a disturbed
+            # line rises too early, and a late call of ours is ignored.
             newest = edge.at_ns + (rows - edge.rows) * self._period_ns
             fits = began_ns - self._period_ns < newest < ended_ns + LATEST_NS
             if lost or edge.rows > rows or not fits:

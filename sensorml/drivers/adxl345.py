@@ -35,9 +35,9 @@ CHANNELS = ACCELERATION
 IDENTITY = Identity(0x00, {0xE5: "ADXL345 or ADXL343"}, addresses=(0x1D, 0x53))
 
 FIFO_ROWS = 32
-DRAIN_ROWS = 14
-"""Rows in the FIFO when it is read by default, at the most: fits one I2C transfer,
-leaves half free."""
+USUAL_ROWS = 14
+"""At most so many rows are in the FIFO at a read by default: they fit into one I2C
+transfer and leave half free."""
 
 SPI = spi.Framing(mode=3, read=0x80, many=0x40, gap_us=5)
 
@@ -109,7 +109,7 @@ class Driver:
     ) -> None:
         self._options = options
         self._chip = FifoChip(
-            options, self.name, connect, clock, depth=FIFO_ROWS, usual=DRAIN_ROWS
+            options, self.name, connect, clock, depth=FIFO_ROWS, usual=USUAL_ROWS
         )
         self.interrupt, self.period_s = self._chip.interrupt, self._chip.period_s
 
@@ -153,7 +153,7 @@ class Driver:
 def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:
     """Push the proof mass, at 100 Hz and ±16 g as "Self-Test" wants it.
 
-    The settings are not put back: the chip sleeps until the next `start`.
+    The chip sleeps afterwards, with the settings of the test, until the next `start`.
     """
     from sensorml.acquisition import self_test as selftest
 

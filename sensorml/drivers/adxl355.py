@@ -44,8 +44,8 @@ ENTRY_BYTES = 3
 ROW_ENTRIES = 3
 """One entry is one axis of one sample."""
 FIFO_ROWS = 32
-DRAIN_ROWS = 14
-"""Rows in the FIFO when it is read by default, at the most."""
+USUAL_ROWS = 14
+"""At most so many rows are in the FIFO at a read by default."""
 
 SPI = spi.Framing(mode=0, read=0x01, shift=1)
 
@@ -64,7 +64,7 @@ _SELF_TEST = 0x2E
 
 _MEASURE, _STANDBY = 0x00, 0x01
 _ENTRIES = 0x7F
-_MARKS, _ROW_MARKS = 0x03, (0x01, 0x00, 0x00)  # bit 0: X; bit 1: nothing was there
+_MARKS, _ROW_MARKS = 0x03, (0x01, 0x00, 0x00)  # bit 0: X; bit 1: no entry
 _UNMARKED = np.array((0xFF, 0xFF, 0xFF ^ _MARKS), np.uint8)
 _RATE_CODE = {4000 >> i: i for i in range(6)}
 _HIGH_SPEED = 0x80  # of I2C, as after power-on
@@ -121,7 +121,7 @@ class Driver:
     ) -> None:
         self._options = options
         self._chip = FifoChip(
-            options, "adxl355", connect, clock, depth=FIFO_ROWS, usual=DRAIN_ROWS
+            options, "adxl355", connect, clock, depth=FIFO_ROWS, usual=USUAL_ROWS
         )
         self.interrupt, self.period_s = self._chip.interrupt, self._chip.period_s
         self._decode = partial(decode, range_g=options.range_g)
@@ -132,7 +132,7 @@ class Driver:
         warning = identify(bus, IDENTITY)
         bus.write(_POWER_CTL, bytes((_STANDBY,)))
         if left := bus.read(_FIFO_ENTRIES, 1)[0] & _ENTRIES:
-            # That standby empties it is not in the data sheet.
+            # The data sheet does not say that standby empties it.
             bus.read(_FIFO_DATA, left * ENTRY_BYTES)
         self._rest = b""
         configure(
@@ -145,7 +145,7 @@ class Driver:
                 _INT_MAP: _AT_WATERMARK if self.interrupt.wired else 0,
                 _SYNC: 0,
                 _RANGE: _HIGH_SPEED | _ACTIVE_HIGH | _RANGE_CODE[range_g],
-                _SELF_TEST: 0,  # if one was cut off
+                _SELF_TEST: 0,  # if one was interrupted
                 _POWER_CTL: _MEASURE,
             },
         )
@@ -171,8 +171,8 @@ class Driver:
     def _whole_rows(self, raw: bytes) -> bytes:
         """Return the rows from the first X on, without marks; keep what is left.
 
-        After an overflow the FIFO may begin amid a row, and any read may end
-        amid the one that is just being written.
+        After an overflow the FIFO may begin within a row, and any read may end within
+        the one that is being written.
 
         Raises:
             SensorError: the marks are not those of rows.
@@ -188,14 +188,14 @@ class Driver:
                 "check the data line and the pull-ups, lower the bus speed"
             )
         self._rest = raw[end * ENTRY_BYTES :]
-        # So that the zeros of a dead converter are seen to be nothing else.
+        # Without marks, the samples of a dead converter are nothing but zeros.
         return (entries[first:end] & _UNMARKED).tobytes()
 
 
 def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:
     """Push the proof mass with ST2, at ±8 g; with ST1 it feels nothing else.
 
-    The settings are not put back: the chip sleeps until the next `start`.
+    The chip sleeps afterwards, with the settings of the test, until the next `start`.
 
     Raises:
         SensorError: it is another chip of the same family; nothing is written.

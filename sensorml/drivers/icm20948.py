@@ -40,8 +40,8 @@ CHANNELS = ACCELERATION
 IDENTITY = Identity(0x00, {0xEA: "ICM-20948"}, addresses=(0x68, 0x69))  # in bank 0
 
 FIFO = FifoLayout(size=512, level=0x70, data=0x72, status=0x1A)
-DRAIN_ROWS = 30
-"""Rows in the FIFO when it is read by default, at the most."""
+USUAL_ROWS = 30
+"""At most so many rows are in the FIFO at a read by default."""
 
 _BANK_SEL = 0x7F
 _BANK_0, _BANK_1, _BANK_2 = 0x00, 0x10, 0x20
@@ -118,7 +118,7 @@ class Driver:
             connect,
             clock,
             depth=FIFO.rows,
-            usual=DRAIN_ROWS,
+            usual=USUAL_ROWS,
             rises="after status",
         )
         self._fifo = InvenSenseFifo(self._chip, FIFO, _restart_fifo, options.range_g)
@@ -148,7 +148,7 @@ class Driver:
             bus,
             {
                 _ACCEL_CONFIG: _FILTER[rate_hz] | range_code << 1,
-                _ACCEL_CONFIG_2: 0,  # no self-test, if one was cut off
+                _ACCEL_CONFIG_2: 0,  # no self-test, if one was interrupted
                 _ACCEL_SMPLRT_DIV_1: 0,
                 _ACCEL_SMPLRT_DIV_2: max(1125 // rate_hz, 1) - 1,
             },
@@ -174,7 +174,7 @@ def _restart_fifo(bus: Registers) -> None:
 def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:
     """Push the proof mass, at ±2 g, and compare with the factory's own test.
 
-    The settings are not put back: the chip sleeps until the next `start`.
+    The chip sleeps afterwards, with the settings of the test, until the next `start`.
     """
     from sensorml.acquisition import self_test as selftest
 

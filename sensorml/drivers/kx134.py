@@ -40,8 +40,8 @@ IDENTITY = Identity(0x13, {0x46: "KX134"}, addresses=(0x1E, 0x1F))
 ROW_BYTES = 6
 FULL_ROWS = 85
 """Counted as full: 86 rows fit by the manual, 85 into its 512 bytes."""
-DRAIN_ROWS = 40
-"""Rows in the buffer when it is read by default, at the most: leaves half free."""
+USUAL_ROWS = 40
+"""At most so many rows are in the buffer at a read by default: half stays free."""
 
 _XOUT_L = 0x08
 _CNTL1 = 0x1B
@@ -108,7 +108,7 @@ class Driver:
     ) -> None:
         self._options = options
         self._chip = FifoChip(
-            options, "kx134", connect, clock, depth=FULL_ROWS, usual=DRAIN_ROWS
+            options, "kx134", connect, clock, depth=FULL_ROWS, usual=USUAL_ROWS
         )
         self.interrupt, self.period_s = self._chip.interrupt, self._chip.period_s
         self._decode = partial(decode, range_g=options.range_g)
@@ -118,7 +118,7 @@ class Driver:
         rate_hz, range_g = self._options.rate_hz, self._options.range_g
         warning = identify(bus, IDENTITY)
         bus.write(_CNTL1, bytes((_STANDBY,)))  # only then the others can be set
-        bus.write(_SELF_TEST, b"\0")  # if one was cut off; it cannot be read back
+        bus.write(_SELF_TEST, b"\0")  # if one was interrupted; it cannot be read back
         bus.write(_BUF_CLEAR, b"\0")
         measuring = _MEASURE | _HIGH_PERFORMANCE | _RANGE_CODE[range_g] << 3
         configure(
@@ -154,7 +154,7 @@ class Driver:
 def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:
     """Push the proof mass, at ±8 g; which way is left as it is (STPOL).
 
-    The settings are not put back: the chip sleeps until the next `start`.
+    The chip sleeps afterwards, with the settings of the test, until the next `start`.
     """
     from sensorml.acquisition import self_test as selftest
 

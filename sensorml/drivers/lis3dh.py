@@ -39,8 +39,8 @@ IDENTITY = Identity(0x0F, {0x33: "LIS3DH"}, addresses=(0x18, 0x19))
 
 ROW_BYTES = 6
 FIFO_ROWS = 32
-DRAIN_ROWS = 14
-"""Rows in the FIFO when it is read by default, at the most: leaves half free."""
+USUAL_ROWS = 14
+"""At most so many rows are in the FIFO at a read by default, which leaves half free."""
 
 _CTRL_REG1 = 0x20
 _CTRL_REG2, _CTRL_REG3 = 0x21, 0x22
@@ -102,7 +102,7 @@ def decode(raw: bytes, range_g: int = 2) -> Float32:
 def rows_in(source: int) -> int:
     """Return how many rows are in the FIFO by FIFO_SRC_REG.
 
-    Five bits cannot say 32: of a full FIFO they say 31, and it is overrun.
+    Five bits cannot hold 32: a full FIFO has the count 31 and the overrun bit.
 
     >>> rows_in(0x8E), rows_in(0xDF)
     (14, 32)
@@ -111,10 +111,10 @@ def rows_in(source: int) -> int:
 
 
 def frozen_rows(options: Options) -> int | None:
-    """Return how many identical rows show that it is frozen; None: none do.
+    """Return how many identical rows show that it is frozen, or None if none do.
 
-    Where a count is more than four times the noise, one that is healthy and at rest
-    may repeat itself for ever:
+    Where a count is more than four times the noise, a healthy sensor at rest may
+    repeat a row for any time:
 
     >>> frozen_rows(Options()), frozen_rows(Options(range_g=16))
     (256, None)
@@ -138,7 +138,7 @@ class Driver:
     ) -> None:
         self._options = options
         self._chip = FifoChip(
-            options, "lis3dh", connect, clock, depth=FIFO_ROWS, usual=DRAIN_ROWS
+            options, "lis3dh", connect, clock, depth=FIFO_ROWS, usual=USUAL_ROWS
         )
         self.interrupt, self.period_s = self._chip.interrupt, self._chip.period_s
         self.frozen_rows = frozen_rows(options)
@@ -185,7 +185,7 @@ class Driver:
 def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:
     """Push the proof mass, at ±2 g in normal mode as ST's example does.
 
-    The settings are not put back: the chip sleeps until the next `start`.
+    The chip sleeps afterwards, with the settings of the test, until the next `start`.
     """
     from sensorml.acquisition import self_test as selftest
 

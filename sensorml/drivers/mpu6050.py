@@ -39,8 +39,8 @@ CHANNELS = ACCELERATION
 IDENTITY = Identity(0x75, {0x68: "MPU6050"}, addresses=(0x68, 0x69))
 
 FIFO = FifoLayout(size=1024, level=0x72, data=0x74, status=0x3A)
-DRAIN_ROWS = 60
-"""Rows in the FIFO when it is read by default, at the most."""
+USUAL_ROWS = 60
+"""At most so many rows are in the FIFO at a read by default."""
 
 _SELF_TEST_X, _SELF_TESTS = 0x0D, 4
 _SMPLRT_DIV = 0x19
@@ -98,7 +98,7 @@ class Driver:
             connect,
             clock,
             depth=FIFO.rows,
-            usual=DRAIN_ROWS,
+            usual=USUAL_ROWS,
             rises="after status",
         )
         self._fifo = InvenSenseFifo(self._chip, FIFO, _restart_fifo, options.range_g)
@@ -138,7 +138,7 @@ def _restart_fifo(bus: Registers) -> None:
 
 
 def trim_codes(raw: bytes) -> tuple[int, int, int]:
-    """Return what the factory has written of the axes, 5 bits each (section 4.1).
+    """Return the trim codes of the axes, 5 bits each (section 4.1).
 
     The upper three bits are in SELF_TEST_X, _Y and _Z, the lower two together in
     SELF_TEST_A:
@@ -157,7 +157,7 @@ def trim_codes(raw: bytes) -> tuple[int, int, int]:
 def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:
     """Push the proof mass, at ±8 g, and compare with the factory's own test.
 
-    The settings are not put back: the chip sleeps until the next `start`.
+    The chip sleeps afterwards, with the settings of the test, until the next `start`.
     """
     from sensorml.acquisition import self_test as selftest
 
@@ -183,7 +183,8 @@ def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:
     if 0 in codes:
         rest()
         why = (
-            "it has no factory trim to compare with, as clones do: replace or trust it"
+            "it has no factory trim to compare with, as many clones: replace it, or "
+            "use it untested"
         )
         return selftest.SelfTest(selftest.Verdict.UNDECIDED, why=why)
     trims = [0.34 * (0.92 / 0.34) ** ((code - 1) / 30) for code in codes]

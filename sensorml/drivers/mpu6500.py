@@ -42,8 +42,8 @@ CHANNELS = ACCELERATION
 IDENTITY = Identity(0x75, {0x70: "MPU6500"}, addresses=(0x68, 0x69))
 
 FIFO = FifoLayout(size=512, level=0x72, data=0x74, status=0x3A)
-DRAIN_ROWS = 30
-"""Rows in the FIFO when it is read by default, at the most."""
+USUAL_ROWS = 30
+"""At most so many rows are in the FIFO at a read by default."""
 
 _SELF_TEST_X_ACCEL = 0x0D
 _SMPLRT_DIV = 0x19
@@ -103,7 +103,7 @@ class Driver:
             connect,
             clock,
             depth=FIFO.rows,
-            usual=DRAIN_ROWS,
+            usual=USUAL_ROWS,
             rises="after status",
         )
         self._fifo = InvenSenseFifo(self._chip, FIFO, _restart_fifo, options.range_g)
@@ -147,7 +147,7 @@ def _restart_fifo(bus: Registers) -> None:
 def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:
     """Push the proof mass, at ±2 g, and compare with the factory's own test.
 
-    The settings are not put back: the chip sleeps until the next `start`.
+    The chip sleeps afterwards, with the settings of the test, until the next `start`.
     """
     from sensorml.acquisition import self_test as selftest
 
