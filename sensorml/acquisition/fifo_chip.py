@@ -36,7 +36,7 @@ class FifoOptions(Protocol):
     def interrupt_gpio(self) -> LineName | None: ...
 
 
-O = TypeVar("O", bound=FifoOptions)  # noqa: E741
+AnyOptions = TypeVar("AnyOptions", bound=FifoOptions)
 
 
 class FifoChip:
@@ -44,9 +44,9 @@ class FifoChip:
 
     def __init__(
         self,
-        options: O,
+        options: AnyOptions,
         name: str,
-        connect: Callable[[O, str], Registers],
+        connect: Callable[[AnyOptions, str], Registers],
         clock: Callable[[], int],
         *,
         depth: int,
