@@ -72,7 +72,7 @@ class SensorPoller:
         """Whether its driver has started and not failed since."""
         self.iterations = 0
         """How often its bus's thread chose it, to visit it or to wait for it."""
-        # Without jitter: nobody else waits for the same bus.
+        # Without jitter, because only this thread uses the bus.
         self._back_off = BackOff(
             first_s=FIRST_RETRY_S, longest_s=LAST_RETRY_S, jitter=lambda: 1.0
         )

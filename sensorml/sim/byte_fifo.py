@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ByteFifo:
-    """What a chip has collected and nobody has read."""
+    """The bytes that a chip has collected and that were not read yet."""
 
     def __init__(self, size: int) -> None:
         self.enough = size // 2 + 1

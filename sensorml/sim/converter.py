@@ -22,8 +22,8 @@ _NONE = np.empty((0, 3), np.int32)
 class Converter:
     """Samples the machine at the pace of the chip's own oscillator.
 
-    Samples are made when somebody looks, as many as have become due. Of more
-    than a FIFO can hold only the newest are made: a chip that nobody reads for
+    Samples are made at a read, as many as have become due. Of more
+    than a FIFO can hold only the newest are made: a chip that is not read for
     a day costs nothing.
     """
 

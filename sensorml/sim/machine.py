@@ -67,7 +67,7 @@ class MachineOptions(Table, frozen=True, kw_only=True):
     ball_mm: Millimetres = 7.94
     pitch_mm: Millimetres = 39.04
     contact_deg: Annotated[float, Meta(ge=0, lt=90)] = 0.0
-    """The bearing: a 6205 unless told otherwise."""
+    """The bearing; by default a 6205."""
     slip: Annotated[float, Meta(ge=0, le=0.1)] = 0.01
     """Standard deviation of an impact's time, as a share of their distance."""
     resonance_hz: Annotated[float, Meta(ge=10, le=1e6)] = 270.0

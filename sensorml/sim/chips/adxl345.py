@@ -65,7 +65,7 @@ class Chip(RegisterChip):
         return not self._registers[_POWER_CTL] & _MEASURE
 
     def interrupt_ns(self) -> int | None:
-        """Return when the pin INT1 rises if nobody reads; None: it does not."""
+        """Return when the pin INT1 rises without a read, or None if it does not."""
         self._catch_up()
         enabled = self._registers[_INT_ENABLE] & ~self._registers[_INT_MAP]
         if not enabled & _WATERMARK:

@@ -70,7 +70,7 @@ class Chip(RegisterChip):
         return bool(self._registers[_POWER_CTL] & _STANDBY)
 
     def interrupt_ns(self) -> int | None:
-        """Return when the pin INT1 rises if nobody reads; None: it does not."""
+        """Return when the pin INT1 rises without a read, or None if it does not."""
         self._catch_up()
         rises = self._registers[_RANGE] & _ACTIVE_HIGH
         if not rises or not self._registers[_INT_MAP] & _FULL_EN1:

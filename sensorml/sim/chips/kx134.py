@@ -67,7 +67,7 @@ class Chip(RegisterChip):
         return not self._registers[_CNTL1] & _MEASURE
 
     def interrupt_ns(self) -> int | None:
-        """Return when the pin INT1 rises if nobody reads; None: it does not."""
+        """Return when the pin INT1 rises without a read, or None if it does not."""
         self._catch_up()
         pin = self._registers[_INC1] & (_IEN1 | _IEA1)
         if pin != _IEN1 | _IEA1 or not self._registers[_INC4] & _WMI1:

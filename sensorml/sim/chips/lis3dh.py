@@ -68,7 +68,7 @@ class Chip(RegisterChip):
         return self._registers[_CTRL_REG1] >> 4 not in _RATES_HZ
 
     def interrupt_ns(self) -> int | None:
-        """Return when the pin INT1 rises if nobody reads; None: it does not."""
+        """Return when the pin INT1 rises without a read, or None if it does not."""
         self._catch_up()
         falls = self._registers[_CTRL_REG6] & _ACTIVE_LOW
         if falls or not self._registers[_CTRL_REG3] & _I1_WTM:

@@ -4,7 +4,7 @@ Data sheet: InvenSense MPU-9250 Register Map and Descriptions Rev. 1.6, register
 37-48 (slaves 0 to 3, 0x25), 54 (I2C_MST_STATUS), 73-96 (EXT_SENS_DATA), 99-102
 (I2C_SLV0_DO), 106 (USER_CTRL), 117 (WHO_AM_I).
 
-With every sample it reads of its slaves, or writes to them, what it was told to.
+With every sample it makes the configured reads and writes of its slaves.
 Left out: slave 4, delays, the bypass that lets others reach the compass, slaves'
 bytes in the FIFO.
 """
@@ -67,7 +67,7 @@ class Chip(mpu6500.Chip):
 
 
 def _swapped(data: bytes, register: int, control: int) -> bytes:
-    """Return the bytes with those of each word exchanged, if it is told to.
+    """Return the bytes, those of each word exchanged if it is configured so.
 
     A word begins at an even register, or at an odd one; halves stay as they are.
     """
