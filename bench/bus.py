@@ -19,7 +19,6 @@ import numpy as np
 
 from bench.figures import Figure, Pair, paired
 from sensorml import plugins
-from sensorml.buses import i2c_traffic
 from sensorml.buses.i2c import I2cConnection, I2cOptions
 from sensorml.buses.i2c_traffic import ManualClock
 from sensorml.drivers import adxl345
@@ -76,7 +75,7 @@ def wire(driver: str, **keys: int) -> Pair:
     """Count the bytes on the wire for each row with these options."""
     options = plugins.driver(driver).Options(**keys)
     assert isinstance(options, I2cOptions)
-    traffic = i2c_traffic.measure(plugins.driver(driver), options, reads=200)
+    traffic = options.traffic(plugins.driver(driver), reads=200)
     assert traffic is not None
     ours, least = traffic.bytes / traffic.rows, ROW_BYTES[driver]
     return Pair(ours, least, ours / least)

@@ -25,6 +25,7 @@ from sensorml.sim.mux import MuxedSimBus, SimMux
 from sensorml.sim.registers import RegisterChip
 
 if TYPE_CHECKING:
+    from sensorml.buses.i2c_traffic import Traffic
     from sensorml.hardware.facts import Facts
     from sensorml.interfaces import DriverModule
 
@@ -86,10 +87,14 @@ class I2cOptions(SensorOptions, frozen=True, kw_only=True):
     def bits_per_s(self, module: DriverModule) -> float | None:
         if self.bus == "sim":
             return None
+        traffic = self.traffic(module)
+        return None if traffic is None else traffic.bits_per_s
+
+    def traffic(self, module: DriverModule, *, reads: int = 16) -> Traffic | None:
+        """Measure the traffic of a driver; None where its chip has no simulation."""
         from sensorml.buses.i2c_traffic import measure
 
-        traffic = measure(module, self)
-        return None if traffic is None else traffic.bits_per_s
+        return measure(module, self, I2cConnection, reads=reads)
 
     def simulated(self) -> Self:
         """Return the same sensor on a simulated bus, without multiplexer and wires."""

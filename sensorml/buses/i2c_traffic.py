@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Final, NamedTuple, Protocol, cast
+from typing import Final, NamedTuple, Protocol, Self, TypeVar, cast
 
-from sensorml.buses.i2c import I2cConnection, I2cOptions
 from sensorml.errors import SensormlError
 from sensorml.interfaces import Driver, DriverModule, Registers
 from sensorml.sim.bus import SimBus
-from sensorml.sim.machine import Machine
+from sensorml.sim.machine import Machine, MachineOptions
 from sensorml.sim.registers import RegisterChip
 
-_READS: Final = 16
 _BITS_A_BYTE: Final = 9  # eight and the acknowledgement: NXP UM10204, section 3.1.5
 
 
@@ -66,29 +64,48 @@ class Traffic(NamedTuple):
         return self.bits / self.seconds
 
 
+class ChipOptions(Protocol):
+    """The options of a sensor on I2C, as far as a simulated chip needs them."""
+
+    @property
+    def address(self) -> int: ...
+
+    @property
+    def machine(self) -> MachineOptions: ...
+
+    def simulated(self) -> Self: ...
+
+
+O = TypeVar("O", bound=ChipOptions)  # noqa: E741
+
+
 class ChipDriverModule(Protocol):
     """A driver module whose driver takes its connection and its clock."""
 
     def Driver(  # noqa: N802
         self,
-        options: I2cOptions,
-        connect: Callable[[I2cOptions, str], Registers],
+        options: O,
+        connect: Callable[[O, str], Registers],
         clock: Callable[[], int],
     ) -> Driver: ...
 
 
 def measure(
-    module: DriverModule, options: I2cOptions, reads: int = _READS
+    module: DriverModule,
+    options: O,
+    connection: Callable[[CountingBus, O, str], Registers],
+    *,
+    reads: int,
 ) -> Traffic | None:
     """Run a driver with these options; return None if its chip has no simulation."""
     clock = ManualClock()
     buses: list[CountingBus] = []
 
-    def connect(options: I2cOptions, chip: str) -> Registers:
+    def connect(options: O, chip: str) -> Registers:
         simulation = import_module(f"sensorml.sim.chips.{chip}")
         simulated: RegisterChip = simulation.Chip(Machine(options.machine), clock)
         buses.append(CountingBus(SimBus({options.address: simulated})))
-        return I2cConnection(buses[-1], options, chip)
+        return connection(buses[-1], options, chip)
 
     driver = cast("ChipDriverModule", module).Driver(
         options.simulated(), connect, clock

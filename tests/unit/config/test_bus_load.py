@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from sensorml.buses.i2c_traffic import measure
 from sensorml.commands import check
 from sensorml.config import loading
 from sensorml.drivers import adxl345, lm75, mpu6050
@@ -47,7 +46,7 @@ def problems(path):
 
 
 def test_a_row_of_an_adxl345_is_a_read_of_six_bytes_and_a_share_of_a_status_read():
-    traffic = measure(adxl345, adxl345.Options(rate_hz=800))
+    traffic = adxl345.Options(rate_hz=800).traffic(adxl345)
     # 30 + 9 n bits a read; a start is saved within a transfer, or a stop.
     row, status = 30 + 9 * 6, 30 + 9 * 1
     expected = 800 * row + status / adxl345.Driver(adxl345.Options()).period_s
@@ -55,14 +54,14 @@ def test_a_row_of_an_adxl345_is_a_read_of_six_bytes_and_a_share_of_a_status_read
 
 
 def test_a_row_of_an_mpu6050_is_six_bytes_of_a_burst():
-    traffic = measure(mpu6050, mpu6050.Options(rate_hz=1000))
+    traffic = mpu6050.Options(rate_hz=1000).traffic(mpu6050)
     period_s = mpu6050.Driver(mpu6050.Options(rate_hz=1000)).period_s
     expected = 1000 * 9 * 6 + (30 + 30 + 9 * 2) / period_s
     assert traffic.bits_per_s == pytest.approx(expected, rel=0.02)
 
 
 def test_a_slow_sensor_is_measured_over_its_own_periods():
-    traffic = measure(lm75, lm75.Options(rate_hz=0.01))
+    traffic = lm75.Options(rate_hz=0.01).traffic(lm75)
     assert traffic.rows == 16
     assert 0 < traffic.bits_per_s < 10
 
@@ -165,4 +164,4 @@ def test_a_table_of_a_bus_that_is_not_used_or_used_twice_is_wrong(write):
 
 def test_a_driver_without_a_simulated_chip_has_an_unknown_load(monkeypatch):
     monkeypatch.setattr(adxl345.Driver, "name", "nosuchchip")
-    assert measure(adxl345, adxl345.Options()) is None
+    assert adxl345.Options().traffic(adxl345) is None
