@@ -1,4 +1,4 @@
-"""What `pytest --hardware FILE` finds wired up; hardware.example.toml explains it."""
+"""The sensors of `pytest --hardware FILE`; hardware.example.toml explains the file."""
 
 from __future__ import annotations
 

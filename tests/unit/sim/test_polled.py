@@ -1,4 +1,4 @@
-"""What the simulated slow chips do that only others' drivers ask of them."""
+"""Functions of the simulated slow chips that only other drivers use."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What edgetpu_compiler would make of a model, reason before it is run."""
+"""The mapping of a model by edgetpu_compiler, predicted from its operators."""
 
 import itertools
 import os
