@@ -51,6 +51,7 @@ class FifoChip:
         *,
         depth: int,
         usual: int,
+        sleep: Mapping[int, int],
         rises: Literal["at watermark", "after status"] = "at watermark",
     ) -> None:
         """Plan the reads; `open` connects.
@@ -62,6 +63,7 @@ class FifoChip:
             clock: Monotonic, in ns.
             depth: How many rows the FIFO holds.
             usual: At how many rows it is read unless `fifo_rows` is set.
+            sleep: The registers that put the chip to sleep, in order.
             rises: When the interrupt line rises: at the watermark, or once after
                 each status read with the first new row.
         """
@@ -74,6 +76,7 @@ class FifoChip:
         )
         self.period_s = schedule.period_s(woken=self.interrupt.wakes)
         self.clock = clock
+        self._sleep = sleep
         self._name = name
         self._depth = depth
         self._rate_hz = options.rate_hz
@@ -92,12 +95,12 @@ class FifoChip:
         return self._bus
 
     def open(self) -> Registers:
-        """Connect anew.
+        """Connect anew; a chip that is open is put to sleep first.
 
         Raises:
             BusError: the bus cannot be opened.
         """
-        self.close({})
+        self.close()
         self._bus = self._connect()
         return self._bus
 
@@ -133,12 +136,12 @@ class FifoChip:
         """Return the new rows as `FifoReader.read` does."""
         return self._reader.read(count, take, decode)
 
-    def close(self, sleep: Mapping[int, int]) -> None:
-        """Write the registers that put the chip to sleep, if it answers; disconnect."""
+    def close(self) -> None:
+        """Put the chip to sleep, if it answers, and disconnect."""
         self.interrupt.close()
         if self._bus is None:
             return
         bus, self._bus = self._bus, None
         with contextlib.closing(bus), contextlib.suppress(BusError):
-            for register, value in sleep.items():
+            for register, value in self._sleep.items():
                 bus.write(register, bytes((value,)))

@@ -109,7 +109,13 @@ class Driver:
     ) -> None:
         self._options = options
         self._chip = FifoChip(
-            options, self.name, connect, clock, depth=FIFO_ROWS, usual=USUAL_ROWS
+            options,
+            self.name,
+            connect,
+            clock,
+            depth=FIFO_ROWS,
+            usual=USUAL_ROWS,
+            sleep={_POWER_CTL: _STANDBY},
         )
         self.interrupt, self.period_s = self._chip.interrupt, self._chip.period_s
 
@@ -147,7 +153,7 @@ class Driver:
         )
 
     def stop(self) -> None:
-        self._chip.close({_POWER_CTL: _STANDBY})
+        self._chip.close()
 
 
 def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:

@@ -121,7 +121,13 @@ class Driver:
     ) -> None:
         self._options = options
         self._chip = FifoChip(
-            options, "adxl355", connect, clock, depth=FIFO_ROWS, usual=USUAL_ROWS
+            options,
+            "adxl355",
+            connect,
+            clock,
+            depth=FIFO_ROWS,
+            usual=USUAL_ROWS,
+            sleep={_POWER_CTL: _STANDBY},
         )
         self.interrupt, self.period_s = self._chip.interrupt, self._chip.period_s
         self._decode = partial(decode, range_g=options.range_g)
@@ -166,7 +172,7 @@ class Driver:
         )
 
     def stop(self) -> None:
-        self._chip.close({_POWER_CTL: _STANDBY})
+        self._chip.close()
 
     def _whole_rows(self, raw: bytes) -> bytes:
         """Return the rows from the first X on, without marks; keep what is left.

@@ -119,6 +119,7 @@ class Driver:
             clock,
             depth=FIFO.rows,
             usual=USUAL_ROWS,
+            sleep={_BANK_SEL: _BANK_0, _PWR_MGMT_1: _SLEEP},
             rises="after status",
         )
         self._fifo = InvenSenseFifo(self._chip, FIFO, _restart_fifo, options.range_g)
@@ -161,7 +162,7 @@ class Driver:
         return self._fifo.read()
 
     def stop(self) -> None:
-        self._chip.close({_BANK_SEL: _BANK_0, _PWR_MGMT_1: _SLEEP})
+        self._chip.close()
 
 
 def _restart_fifo(bus: Registers) -> None:

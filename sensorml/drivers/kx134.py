@@ -108,7 +108,13 @@ class Driver:
     ) -> None:
         self._options = options
         self._chip = FifoChip(
-            options, "kx134", connect, clock, depth=FULL_ROWS, usual=USUAL_ROWS
+            options,
+            "kx134",
+            connect,
+            clock,
+            depth=FULL_ROWS,
+            usual=USUAL_ROWS,
+            sleep={_CNTL1: _STANDBY},
         )
         self.interrupt, self.period_s = self._chip.interrupt, self._chip.period_s
         self._decode = partial(decode, range_g=options.range_g)
@@ -148,7 +154,7 @@ class Driver:
         )
 
     def stop(self) -> None:
-        self._chip.close({_CNTL1: _STANDBY})
+        self._chip.close()
 
 
 def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:

@@ -138,7 +138,13 @@ class Driver:
     ) -> None:
         self._options = options
         self._chip = FifoChip(
-            options, "lis3dh", connect, clock, depth=FIFO_ROWS, usual=USUAL_ROWS
+            options,
+            "lis3dh",
+            connect,
+            clock,
+            depth=FIFO_ROWS,
+            usual=USUAL_ROWS,
+            sleep={_CTRL_REG1: _POWER_DOWN},
         )
         self.interrupt, self.period_s = self._chip.interrupt, self._chip.period_s
         self.frozen_rows = frozen_rows(options)
@@ -179,7 +185,7 @@ class Driver:
         )
 
     def stop(self) -> None:
-        self._chip.close({_CTRL_REG1: _POWER_DOWN})
+        self._chip.close()
 
 
 def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:

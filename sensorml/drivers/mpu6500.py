@@ -104,6 +104,7 @@ class Driver:
             clock,
             depth=FIFO.rows,
             usual=USUAL_ROWS,
+            sleep={_PWR_MGMT_1: _SLEEP},
             rises="after status",
         )
         self._fifo = InvenSenseFifo(self._chip, FIFO, _restart_fifo, options.range_g)
@@ -134,7 +135,7 @@ class Driver:
         return self._fifo.read()
 
     def stop(self) -> None:
-        self._chip.close({_PWR_MGMT_1: _SLEEP})
+        self._chip.close()
 
 
 def _restart_fifo(bus: Registers) -> None:

@@ -119,7 +119,7 @@ def test_the_probe_runs_the_self_test_of_every_accelerometer(adapter, capsys):
 def test_a_clone_is_shown_with_its_identity_register(adapter, capsys):
     adapter.chips = {0x53: adxl345_chip.Chip(STILL, identity=0x42)}
     (answer,) = probe(capsys)[0][1]["answers"]
-    assert answer["chip"] == "(unknown chip: register 0x00 is 0x42)"
+    assert "register 0x00 is 0x42" in answer["chip"]
 
 
 @pytest.mark.parametrize("name", ["adxl345", "bme280", "lm75"])

@@ -59,7 +59,13 @@ class Driver:
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._chip = FifoChip(
-            options, "tri16", connect, clock, depth=FIFO_ROWS, usual=32
+            options,
+            "tri16",
+            connect,
+            clock,
+            depth=FIFO_ROWS,
+            usual=32,
+            sleep={_CONTROL: _STANDBY},
         )
         self.interrupt, self.period_s = self._chip.interrupt, self._chip.period_s
 
@@ -80,4 +86,4 @@ class Driver:
         )
 
     def stop(self) -> None:
-        self._chip.close({_CONTROL: _STANDBY})
+        self._chip.close()
