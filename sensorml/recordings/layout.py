@@ -1,0 +1,409 @@
+"""The layout of a table, found from its first lines.
+
+Each separator with each decimal mark is tried; the one whose lines agree best
+in the number of fields, and whose fields are numbers and times, is taken. The
+rows begin with the first line whose kinds of fields are those of the rows; the
+line above them, if it has as many fields, names the columns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from sensorml.errors import RecordingError
+from sensorml.recordings.clocks import time_name
+from sensorml.recordings.fields import ANY_BLANKS, Kind, kind_of, kinds, split
+from sensorml.recordings.units import spelled
+
+MAX_COLUMNS: Final = 4096
+_SEPARATORS: Final = ("\t", ";", "|", ",", ANY_BLANKS, "")
+_NAMES: Final = {
+    ",": "commas",
+    ";": "semicolons",
+    "\t": "tabs",
+    "|": "pipes",
+    ANY_BLANKS: "blanks",
+    "": "one column",
+}
+_BY_WORTH = (Kind.NUMBER, Kind.TIME, Kind.TEXT)  # the first wins where they tie
+_LINES = 400  # lines that the layout is found on
+_SURE = 0.98  # of the best score: the first separator in order that has it
+_TIME_UNITS = frozenset({"s", "sec", "ms", "us", "µs", "ns", "min", "h", "n/a", "-"})
+_COMMENT = re.compile(r"\s*(?:[#%]|//|\"?sep=.\"?\s*$)", re.IGNORECASE)
+_DELTA = re.compile(r"delta_?x\W+([\d.,eE+-]+)", re.IGNORECASE)
+
+
+class Layout(NamedTuple):
+    """How the lines of a table are to be read."""
+
+    separator: str
+    decimal: str
+    skip: int
+    """Lines before the first row."""
+    width: int
+    """Fields of a row."""
+    names: tuple[str, ...]
+    """One for each field; "" where the file has none."""
+    header: bool
+    units: tuple[str, ...]
+    """As a row below the header says them; "" where there is none."""
+    kinds: tuple[Kind, ...]
+    """What most fields of each column are."""
+    quoted: bool
+    padded: bool
+    """Whether blanks stand beside the separators."""
+    step_s: float
+    """From row to row, as a LabVIEW header says it; 0 where it does not."""
+
+    def line(self) -> str:
+        """Say it in a few words, for people."""
+        words = [_NAMES[self.separator]]
+        if self.decimal == ",":
+            words.append("decimal comma")
+        if not self.header:
+            words.append("no header")
+        elif self.units:
+            words.append("a row of units")
+        return ", ".join(words)
+
+
+class _Trial(NamedTuple):
+    separator: str
+    decimal: str
+    width: int
+    score: float
+
+
+def find_layout(path: Path, head: Sequence[str], *, whole: bool) -> Layout:
+    """Find the layout of a table.
+
+    Args:
+        path: Where it is, for the messages.
+        head: Its first lines.
+        whole: Whether these are all.
+
+    Raises:
+        RecordingError: it is no table, or it can be read in two ways.
+    """
+    lines = list(head[:_LINES])
+    if whole and len(lines) > 8 and len(head) <= _LINES:
+        lines.pop()  # it may be half
+    trial = _best(path, lines)
+    rows = [(i, split(line, trial.separator)) for i, line in _rows(lines)]
+    usual = _usual_kinds(rows, trial)
+    first = _first_row(path, rows, trial, usual)
+    above = [(i, fields) for i, fields in rows if i < first]
+    comments = [i for i, line in enumerate(lines[:first]) if _comment(line)]
+    comments = [i for i in comments if "sep=" not in lines[i].lower()]
+    names, units, header, starts = _header(
+        path, lines, above, comments, trial, usual, rows, first
+    )
+    _question_commas(path, trial, rows, first, header=header)
+    body = [line for i, line in _rows(lines) if i >= first]
+    width = trial.width
+    return Layout(
+        separator=trial.separator,
+        decimal=trial.decimal,
+        skip=starts,
+        width=width,
+        names=names,
+        header=header,
+        units=units,
+        kinds=usual,
+        quoted=any('"' in line for line in body),
+        padded=trial.separator not in {"", ANY_BLANKS}
+        and any(
+            re.search(
+                rf"^[ \t]| {re.escape(trial.separator)}|"
+                rf"{re.escape(trial.separator)} | $",
+                line,
+            )
+            for line in body[:50]
+        ),
+        step_s=_step_s(lines[:first]),
+    )
+
+
+def _rows(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Yield the lines that are neither blank nor comments, with their places."""
+    for i, line in enumerate(lines):
+        if line.strip(" \t\0") and not _comment(line):
+            yield i, line
+
+
+def _comment(line: str) -> bool:
+    return _COMMENT.match(line) is not None
+
+
+def _best(path: Path, lines: Sequence[str]) -> _Trial:
+    """Choose the separator and the decimal mark."""
+    body = [line for _, line in _rows(lines)]
+    if not body:
+        raise RecordingError(f"{path}: holds only comments: make the recording again")
+    quoted = any('"' in line for line in body)
+    told = re.match(r'"?sep=(.)', lines[0]) if lines else None
+    separators = (told[1],) if told and told[1] in _NAMES else _SEPARATORS
+    trials = [
+        trial
+        for separator in separators
+        for decimal in (".", ",")
+        if (decimal != separator or quoted)
+        and (trial := _trial(body, separator, decimal))
+    ]
+    best = max((trial.score for trial in trials), default=0.0)
+    if best <= 0 and len(body) == 1:
+        raise RecordingError(
+            f"{path}: has a header and no rows: make the recording again"
+        )
+    if best <= 0:
+        raise RecordingError(
+            f"{path}: has no rows of numbers: begin with the names of the columns, "
+            "then write one row a line, with a separator between its numbers"
+        )
+    trial = next(t for t in trials if t.score >= _SURE * best)
+    if trial.width > MAX_COLUMNS:
+        raise RecordingError(
+            f"{path}: has more than {MAX_COLUMNS} columns: write one row a line, with "
+            "only the channels in it"
+        )
+    return trial
+
+
+def _trial(body: Sequence[str], separator: str, decimal: str) -> _Trial | None:
+    """Read the lines in one way, and score how well it fits."""
+    if len(separator) == 1 and not any(separator in line for line in body[-100:]):
+        return None
+    if not separator and not _one_column(body, decimal):
+        return None
+    tail = body[len(body) // 3 :][:120]
+    fields = [split(line, separator) for line in tail]
+    width = Counter(map(len, fields)).most_common(1)[0][0]
+    if separator and width < 2:
+        return None
+    alike = [row for row in fields if len(row) == width]
+    columns = [
+        [kind_of(field, decimal) for field in column]
+        for column in islice(zip(*alike[:60], strict=True), 64)
+    ]
+    each = [k for column in columns if set(column) != {Kind.MISSING} for k in column]
+    good = sum(kind in {Kind.NUMBER, Kind.TIME} for kind in each)
+    empty = each.count(Kind.MISSING)
+    if not good:
+        return None
+    agree = len(alike) / len(fields)
+    clean = (good + 0.5 * empty) / len(each)
+    named = any(
+        len(row) == width and not any(k is Kind.NUMBER for k in kinds(row, decimal))
+        for row in (split(line, separator) for line in body[:60])
+    )
+    marks = decimal == "," and any("," in f for row in alike[:60] for f in row[:64])
+    if decimal == "," and not marks:
+        return None
+    several = 0.02 if width > 1 else 0.0
+    score = agree * clean * clean + (0.08 if named else 0.0) + several
+    if separator == ANY_BLANKS and any("\t" in line for line in tail):
+        score *= 0.9
+    return _Trial(separator, decimal, width, score)
+
+
+def _one_column(body: Sequence[str], decimal: str) -> bool:
+    """Return whether lines may be single values: nothing else stands between them."""
+    if any(mark in line for line in body for mark in ";\t|"):
+        return False
+    commas = [line for line in body if "," in line]
+    return not commas or (
+        decimal == "," and all(any(c.isdigit() for c in line) for line in commas)
+    )
+
+
+def _usual_kinds(
+    rows: Sequence[tuple[int, list[str]]], trial: _Trial
+) -> tuple[Kind, ...]:
+    """Return what most fields of each column are, in the rows further down."""
+    alike = [fields for _, fields in rows if len(fields) == trial.width]
+    tail = alike[len(alike) // 3 :][:200]
+    found: list[Kind] = []
+    for column in zip(*tail, strict=True):
+        counts = Counter(kind_of(field, trial.decimal) for field in column)
+        full = [kind for kind in _BY_WORTH if counts[kind]]
+        found.append(max(full, key=lambda kind: counts[kind], default=Kind.MISSING))
+    return tuple(found)
+
+
+def _first_row(
+    path: Path,
+    rows: Sequence[tuple[int, list[str]]],
+    trial: _Trial,
+    usual: Sequence[Kind],
+) -> int:
+    """Return the place of the first line whose fields are of the usual kinds."""
+    strict = [i for i, kind in enumerate(usual) if kind in {Kind.NUMBER, Kind.TIME}]
+    for i, fields in rows:
+        if len(fields) != trial.width:
+            continue
+        there = [(kind_of(fields[c], trial.decimal), usual[c]) for c in strict]
+        fits = sum(kind is wanted for kind, wanted in there)
+        gaps = sum(kind is Kind.MISSING for kind, _ in there)
+        if fits and fits + gaps == len(there):
+            return i
+    raise RecordingError(f"{path}: has a header and no rows: make the recording again")
+
+
+def _header(
+    path: Path,
+    lines: Sequence[str],
+    above: Sequence[tuple[int, list[str]]],
+    comments: Sequence[int],
+    trial: _Trial,
+    usual: Sequence[Kind],
+    rows: Sequence[tuple[int, list[str]]],
+    first: int,
+) -> tuple[tuple[str, ...], tuple[str, ...], bool, int]:
+    """Return the names, the units, whether there is a header, and lines to skip."""
+    width, none = trial.width, ("",) * trial.width
+    units: tuple[str, ...] = ()
+    counted = _counted([fields for i, fields in rows if i >= first])
+    candidates = list(above)
+    if candidates and _are_units(candidates[-1][1]) and len(candidates) > 1:
+        units = _fitted(candidates.pop()[1], usual, width, counted=counted) or ()
+    if candidates:
+        fields = candidates[-1][1]
+        names = _fitted(fields, usual, width, counted=counted)
+        if names is not None and not _key_and_value(names, usual, trial.decimal):
+            return names, units, True, first
+        texts = [f for f in fields if f and kind_of(f, trial.decimal) is Kind.TEXT]
+        if (
+            len(texts) > 1
+            and not fields[0].endswith(":")
+            and len(texts) == len([f for f in fields if f])
+        ):
+            raise _mismatch(path, fields, width, trial)
+    for i in reversed(comments):
+        names = _fitted(
+            split(lines[i].lstrip("#%/ \t"), trial.separator),
+            usual,
+            width,
+            counted=counted,
+        )
+        if names is None or width < 2 or not _all_texts(names, trial.decimal):
+            continue
+        if trial.separator != ANY_BLANKS or any(map(time_name, names)):
+            return names, units, True, first
+    if (numbered := _numbered_header(rows, first, width)) is not None:
+        return numbered, (), True, first + 1
+    return none, units, False, first
+
+
+def _fitted(
+    fields: Sequence[str], usual: Sequence[Kind], width: int, *, counted: bool
+) -> tuple[str, ...] | None:
+    """Return one name for each column, None where there are too few or too many."""
+    names = list(fields)
+    while len(names) > width and (not names[-1] or len(names) == width + 1):
+        names.pop()  # LabVIEW's column of comments, or a separator at the end
+    if len(names) == width - 1:
+        if usual[-1] is Kind.MISSING:
+            names.append("")
+        elif counted and width > 2:
+            names.insert(0, "")  # the row numbers that R writes without a name
+    return tuple(names) if len(names) == width and any(names) else None
+
+
+def _counted(body: Sequence[Sequence[str]]) -> bool:
+    """Return whether the first column numbers the rows from 1, as R writes it."""
+    firsts = [fields[0] for fields in body[:50] if fields]
+    return len(firsts) > 1 and firsts == [str(i + 1) for i in range(len(firsts))]
+
+
+def _key_and_value(names: Sequence[str], usual: Sequence[Kind], decimal: str) -> bool:
+    """Return whether a line is `Rate;100` or `Operator: Ann`, and so no header."""
+    if next(filter(None, names)).endswith(":"):
+        return True
+    numbers = sum(kind_of(name, decimal) in {Kind.NUMBER, Kind.TIME} for name in names)
+    return numbers > 0 and numbers * 2 >= sum(map(bool, names)) and len(usual) > 0
+
+
+def _all_texts(names: Sequence[str], decimal: str) -> bool:
+    return all(not n or kind_of(n, decimal) is Kind.TEXT for n in names)
+
+
+def _are_units(fields: Sequence[str]) -> bool:
+    """Return whether a line is a row of units."""
+    texts = [f.strip().strip("()[]").lower() for f in fields if f.strip()]
+    known = [f for f in texts if f in _TIME_UNITS or spelled(f)]
+    return bool(texts) and len(known) * 3 >= 2 * len(texts)
+
+
+def _numbered_header(
+    rows: Sequence[tuple[int, list[str]]], first: int, width: int
+) -> tuple[str, ...] | None:
+    """Return the names of a header that numbers its columns: 0, 1, 2."""
+    body = [fields for i, fields in rows if i >= first][:20]
+    if len(body) < 3 or width < 2:
+        return None
+    names = body[0]
+    counted = [int(n) for n in names if n.isdecimal()]
+    begins = names[0] == "" or names[0].isdecimal()
+    if not begins or len(counted) < width - 1 or len(counted) != sum(map(bool, names)):
+        return None
+    if counted != list(range(counted[0], counted[0] + len(counted))) or (
+        counted[0] not in {0, 1}
+    ):
+        return None
+    others = [fields[-1] for fields in body[1:] if fields]
+    whole = sum(field.lstrip("+-").isdecimal() for field in others)
+    return tuple(names) if whole == 0 else None
+
+
+def _mismatch(
+    path: Path, fields: Sequence[str], width: int, trial: _Trial
+) -> RecordingError:
+    if trial.separator == "," and width >= 2 * len(fields) - 1:
+        return RecordingError(
+            f"{path}: has {len(fields)} names and {width} fields a row, so its commas "
+            "are decimal marks and separators at once: export it with semicolons"
+        )
+    return RecordingError(
+        f"{path}: the header has {len(fields)} names and the rows {width} fields: "
+        "correct the header, or remove it"
+    )
+
+
+def _question_commas(
+    path: Path,
+    trial: _Trial,
+    rows: Sequence[tuple[int, list[str]]],
+    first: int,
+    *,
+    header: bool,
+) -> None:
+    """Refuse `0,0123`, which is one number or two, where no header decides."""
+    if header or trial.separator != ",":
+        return
+    body = [fields for i, fields in rows if i >= first and len(fields) == trial.width]
+    digits = [f for fields in body for f in fields]
+    if trial.width % 2 or any(
+        "." in f or not re.fullmatch(r"-?\d+", f) for f in digits
+    ):
+        return
+    if any(re.fullmatch(r"0\d+", f) for f in digits) or "-0" in digits:
+        raise RecordingError(
+            f"{path}: its commas may be decimal marks or separators: put the names of "
+            "the columns in the first line, or export it with semicolons"
+        )
+
+
+def _step_s(preamble: Sequence[str]) -> float:
+    """Return the step that a LabVIEW header gives, 0 where it gives none."""
+    for line in preamble:
+        if match := _DELTA.match(line.strip()):
+            try:
+                return float(match[1].replace(",", "."))
+            except ValueError:
+                return 0.0
+    return 0.0

@@ -1,0 +1,335 @@
+"""Tables: `.csv .tsv .txt .dat .log .lvm`, each also `.gz`, in any usual layout.
+
+Nothing is read in silence: `Recording.notes` says the layout, the time column,
+the rate, what was left out and which rows were wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from sensorml.errors import RecordingError
+from sensorml.recordings.columns import Asked, Clock, Columns, ask_where, find_columns
+from sensorml.recordings.fields import Kind, split
+from sensorml.recordings.layout import Layout, find_layout
+from sensorml.recordings.parsing import Parsed, Parser, Wrong, normal_text
+from sensorml.recordings.recording import MAX_TIME_NS, MAX_VALUES, Recording
+from sensorml.recordings.segments import Int64, Rows
+from sensorml.recordings.sources import Source, open_source
+from sensorml.recordings.time_texts import Flags, parse, parse_numbers
+from sensorml.recordings.timeline import timeline
+from sensorml.types import NO_ROWS, Float32
+
+_LOOK: Final = 4000  # rows that the roles of the columns are decided on
+_MOST_WRONG: Final = 0.01
+_HARMLESS: Final = ("blank", "comment", "repeated header", "NUL bytes")
+
+
+class Chunk(NamedTuple):
+    """Rows that are right, in the order of the file."""
+
+    samples: Float32
+    """(n, channels), C-contiguous, finite."""
+    t_ns: Int64 | None
+    """(n,), None where the table has no times."""
+    rows: Rows
+    """(n,), the place of each row among all rows of the file, right or wrong."""
+
+
+class Table:
+    """A table whose layout and columns are found, and not yet its rows."""
+
+    def __init__(self, path: Path, asked: Asked) -> None:
+        self.path = path
+        self._source: Source = open_source(path)
+        self.layout: Layout = find_layout(
+            path, self._source.head, whole=self._source.whole
+        )
+        rows = _first_rows(self._source, self.layout)
+        self.columns: Columns = find_columns(path, self.layout, rows, asked)
+        self.rows = 0
+        """Rows that `chunks` came by so far."""
+        self.odd: Counter[str] = Counter()
+        """By kind, the lines that were no rows."""
+        self.first_wrong: list[Wrong] = []
+        self._wrong = 0
+        self._constant: dict[int, bytes] = {}
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield the rows of the file, in memory that does not grow with it.
+
+        Raises:
+            RecordingError: more than 1 % of the rows are wrong, or it cannot be
+                read to its end.
+        """
+        columns, clock = self.columns, self.columns.clock
+        numbers = [
+            *columns.channels,
+            *(i for i, _, _ in (clock.numbers if clock else ())),
+        ]
+        texts = [*(clock.texts if clock else ()), *columns.keys]
+        texts += [i for i, _ in (clock.exact if clock else ())]
+        size = self.path.stat().st_size * (8 if self._source.packed else 1)
+        parser = Parser(
+            self.layout, list(dict.fromkeys(numbers)), list(dict.fromkeys(texts)), size
+        )
+        order = list(dict.fromkeys(numbers)), list(dict.fromkeys(texts))
+        for chunk, last in _with_last(_after(self._source.chunks(), self.layout.skip)):
+            parsed = parser.parse(chunk)
+            half = last and not chunk.endswith(b"\n")
+            yield self._chunk(parsed, *order, half=half)
+        self._refuse_many()
+
+    def _chunk(
+        self, parsed: Parsed, numbers: list[int], texts: list[int], *, half: bool
+    ) -> Chunk:
+        columns = self.columns
+        place = {i: n for n, i in enumerate(numbers)}
+        with np.errstate(over="ignore", invalid="ignore"):
+            samples = parsed.numbers[:, [place[i] for i in columns.channels]]
+            samples = (samples * np.array(columns.factors)).astype(np.float32)
+        keep = np.isfinite(samples).all(axis=1)
+        t_ns: Int64 | None = None
+        if columns.clock is not None:
+            t_ns, good = _times(columns.clock, parsed, place, texts)
+            for row in np.flatnonzero(~good)[:3].tolist():
+                self._note(
+                    Wrong(
+                        int(parsed.rows[row]),
+                        "wrong",
+                        "has no time between 1850 and 2096",
+                    )
+                )
+            self._wrong += int(np.count_nonzero(~good & keep))
+            keep &= good
+        self._count(parsed, half=half)
+        chosen = self._chosen(parsed, texts)
+        if chosen is not None:
+            keep &= chosen
+        rows = parsed.rows + self.rows
+        self.rows += parsed.lines
+        if keep.all():
+            return Chunk(np.ascontiguousarray(samples), t_ns, rows)
+        return Chunk(
+            np.ascontiguousarray(samples[keep]),
+            None if t_ns is None else t_ns[keep],
+            rows[keep],
+        )
+
+    def _count(self, parsed: Parsed, *, half: bool) -> None:
+        self.odd["blank"] += parsed.blank
+        for wrong in parsed.wrong:
+            if half and wrong.row == parsed.lines - 1 and wrong.kind == "wrong":
+                self.odd["half a row at the end"] += 1
+            elif wrong.kind in _HARMLESS:
+                self.odd[wrong.kind] += 1
+            else:
+                self._wrong += 1
+                self._note(wrong)
+
+    def _note(self, wrong: Wrong) -> None:
+        if len(self.first_wrong) < 3:
+            self.first_wrong.append(wrong._replace(row=wrong.row + self.rows))
+
+    def _chosen(self, parsed: Parsed, texts: list[int]) -> Flags | None:
+        """Return which rows are asked for; raise where a key changes unasked."""
+        chosen: Flags | None = None
+        for i in self.columns.keys:
+            column = parsed.texts[texts.index(i)]
+            if i in self.columns.where:
+                same = column == normal_text(self.columns.where[i], self.layout)[:40]
+                chosen = same if chosen is None else chosen & same
+            elif len(column):
+                first = self._constant.setdefault(i, bytes(column[0]))
+                if (column != first).any():
+                    seen = {first, *np.unique(column).tolist()}
+                    values = sorted(value.decode("latin-1") for value in seen)
+                    raise ask_where(self.path, self.layout.names[i], values)
+        return chosen
+
+    def _refuse_many(self) -> None:
+        if self._wrong > _MOST_WRONG * self.rows:
+            shown = "; ".join(f"row {w.row + 1} {w.why}" for w in self.first_wrong)
+            raise RecordingError(
+                f"{self.path}: {self._wrong} of {self.rows} rows are wrong ({shown}): "
+                "correct or remove them, or choose other columns with --channels"
+            )
+
+    @property
+    def wrong(self) -> int:
+        """Rows that were wrong so far."""
+        return self._wrong
+
+    def notes(self, rate_hz: float, extra: Sequence[str]) -> tuple[str, ...]:
+        """Say what was understood: one line for the layout, others for the rest."""
+        clock, n = self.columns.clock, len(self.columns.channels)
+        time = f"time = {clock.says}" if clock else "no time column"
+        encoding = self._source.encoding
+        words = [
+            self.layout.line(),
+            *([] if encoding == "utf-8-sig" else [encoding.upper()]),
+            time,
+            f"{n} channel{'s' if n > 1 else ''}",
+            f"{rate_hz:.6g} Hz",
+            *([self.columns.unit] if self.columns.unit else []),
+        ]
+        notes = [f"read: {', '.join(words)}"]
+        if self.columns.left_out:
+            notes.append(f"left out: {', '.join(self.columns.left_out)}")
+        odd = [f"{n} {_several(kind, n)}" for kind, n in self.odd.items() if n]
+        if self._wrong:
+            shown = "; ".join(f"row {w.row + 1} {w.why}" for w in self.first_wrong)
+            odd.append(f"{self._wrong} wrong ({shown})")
+        if odd:
+            notes.append(f"rows left out: {', '.join(odd)}")
+        return (*notes, *extra)
+
+
+def read(path: Path, asked: Asked) -> Recording:
+    """Read a table whole.
+
+    Raises:
+        RecordingError: naming the file, what is wrong and what to do.
+    """
+    table = Table(path, asked)
+    parts: list[Chunk] = []
+    values = 0
+    for chunk in table.chunks():
+        parts.append(chunk)
+        values += chunk.samples.size
+        if values > MAX_VALUES:
+            raise RecordingError(f"{path}: is longer than {MAX_VALUES} values: cut it")
+    samples, t_ns, rows = _whole(parts)
+    if not len(samples):
+        if asked.table.where:
+            column, value = next(iter(asked.table.where.items()))
+            raise RecordingError(
+                f"{path}: {column} is {value!r} in none of its {table.rows} rows: "
+                "correct --where"
+            )
+        raise RecordingError(f"{path}: has no samples: make the recording again")
+    line = timeline(
+        path,
+        t_ns,
+        rows,
+        rate_hz=asked.rate_hz,
+        step_s=table.layout.step_s,
+        dated=table.columns.clock is None or table.columns.clock.dated,
+        hint=_hint(table.columns),
+    )
+    if line.order is not None:
+        samples = samples[line.order]
+    return Recording(
+        path=path,
+        samples=samples,
+        channels=table.columns.names,
+        unit=table.columns.unit,
+        rate_hz=line.rate_hz,
+        start_ns=line.segments[0].start_ns,
+        clipped=NO_ROWS,
+        segments=line.segments,
+        notes=table.notes(line.rate_hz, line.notes),
+    )
+
+
+def _whole(parts: list[Chunk]) -> tuple[Float32, Int64 | None, Rows]:
+    """Join chunks, giving each up as soon as it is copied."""
+    count = sum(len(part.samples) for part in parts)
+    width = parts[0].samples.shape[1] if parts else 0
+    timed = bool(parts) and parts[0].t_ns is not None
+    samples = np.empty((count, width), np.float32)
+    t_ns = np.empty(count, np.int64) if timed else None
+    rows = np.empty(0 if timed else count, np.intp)
+    at = 0
+    parts.reverse()
+    while parts:
+        part = parts.pop()
+        end = at + len(part.samples)
+        samples[at:end] = part.samples
+        if t_ns is not None and part.t_ns is not None:
+            t_ns[at:end] = part.t_ns
+        else:
+            rows[at:end] = part.rows
+        at = end
+    return samples, t_ns, rows
+
+
+def _times(
+    clock: Clock, parsed: Parsed, place: dict[int, int], texts: list[int]
+) -> tuple[Int64, Flags]:
+    """Return the time of each row in ns, and where it has one."""
+    ns = np.zeros(len(parsed.numbers), np.int64)
+    good = np.ones(len(parsed.numbers), np.bool_)
+    for i, unit_ns, zero in clock.numbers:
+        part = (parsed.numbers[:, place[i]] - zero) * unit_ns
+        inside = np.abs(part) <= MAX_TIME_NS
+        ns += np.round(np.where(inside, part, 0.0)).astype(np.int64)
+        good &= inside
+    for i, unit_ns in clock.exact:
+        stamps = parse_numbers(parsed.texts[texts.index(i)], unit_ns)
+        ns += stamps.ns
+        good &= stamps.good
+    for i in clock.texts:
+        stamps = parse(parsed.texts[texts.index(i)], clock.order)
+        ns += stamps.ns
+        good &= stamps.good
+    return ns, good
+
+
+def _first_rows(source: Source, layout: Layout) -> list[list[str]]:
+    """Return the fields of the first rows that are right."""
+    lines = source.head[layout.skip :]
+    if source.whole and len(lines) > 8:
+        lines = lines[:-1]
+    strict = [
+        i for i, kind in enumerate(layout.kinds) if kind in {Kind.NUMBER, Kind.TIME}
+    ]
+    rows = []
+    for line in islice(lines, max(64, _LOOK * 8 // layout.width)):
+        fields = split(line, layout.separator) if line.strip(" \0") else []
+        header = any(fields) and tuple(fields) == layout.names
+        if (
+            len(fields) == layout.width
+            and not header
+            and any(fields[i] for i in strict)
+        ):
+            rows.append(fields)
+    return rows[:_LOOK]
+
+
+def _after(chunks: Iterator[bytes], lines: int) -> Iterator[bytes]:
+    """Leave out the first lines."""
+    for chunk in chunks:
+        at = 0
+        while lines and (end := chunk.find(b"\n", at)) >= 0:
+            at = end + 1
+            lines -= 1
+        if not lines:
+            yield chunk[at:] if at else chunk
+
+
+def _with_last(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Tell the last one."""
+    before: bytes | None = None
+    for chunk in chunks:
+        if before is not None:
+            yield before, False
+        before = chunk
+    if before is not None:
+        yield before, True
+
+
+def _hint(columns: Columns) -> str:
+    """Return what may be the time, where none was found."""
+    rising = [text for text in columns.left_out if "only rises" in text]
+    return f" ({rising[0]}; if it is the time, --time)" if rising else ""
+
+
+def _several(kind: str, n: int) -> str:
+    return kind + ("s" if n > 1 and kind[-1] != "s" and "end" not in kind else "")

@@ -1,0 +1,187 @@
+"""From the times of a table's rows to segments: order, parts, gaps and rate.
+
+Rows that are out of order within a second are sorted. Where time goes back
+further (two logs in one file, the hour that comes twice in autumn), a new
+segment begins. A rate that is given must agree with the times.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from sensorml.errors import RecordingError
+from sensorml.recordings.clocks import RATE_TOLERANCE
+from sensorml.recordings.recording import MAX_TIME_NS, mean_rate_hz
+from sensorml.recordings.segments import Int64, Rows, Segment, segments
+from sensorml.recordings.time_texts import DAY_NS
+
+_SORTED_NS: Final = 10**9
+_APART: Final = 1 << 16
+"""Rows said to be missing where time goes back, so that no window spans it."""
+_MOST_BACK: Final = 0.01  # of the rows, before a column is no clock
+
+
+class Timeline(NamedTuple):
+    """When the rows were taken."""
+
+    segments: tuple[Segment, ...]
+    rate_hz: float
+    order: Rows | None
+    """How the rows are to be sorted; None where they are."""
+    notes: tuple[str, ...]
+
+
+def timeline(
+    path: Path,
+    t_ns: Int64 | None,
+    rows: Rows,
+    *,
+    rate_hz: float | None,
+    step_s: float,
+    dated: bool,
+    hint: str,
+) -> Timeline:
+    """Find the segments of a table's rows.
+
+    Args:
+        path: Where it is, for the messages.
+        t_ns: (n,), the times of the rows; None where there are none.
+        rows: Without times, the place of each row in the file.
+        rate_hz: The rate that was given.
+        step_s: From row to row, as a header says it, or 0.
+        dated: Whether the times have a date; else midnight is passed over.
+        hint: For a table without times and rate.
+
+    Raises:
+        RecordingError: there is no rate, or two that differ, or no clock.
+    """
+    if rate_hz is not None and not 1e-6 <= rate_hz <= 1e9:  # also NaN
+        raise RecordingError(
+            f"{path}: a sample rate of {rate_hz:g} Hz is impossible: give the true "
+            "one, above zero"
+        )
+    if t_ns is None or len(t_ns) < 2:
+        start_ns = 0 if t_ns is None else int(t_ns[0])
+        return _untimed(path, start_ns, rows, rate_hz, step_s, hint)
+    if not dated:
+        t_ns = _past_midnight(t_ns)
+    if max(abs(int(t_ns.min())), abs(int(t_ns.max()))) > MAX_TIME_NS:
+        raise RecordingError(
+            f"{path}: has times outside the years 1844 to 2096: check their unit"
+        )
+    return _timed(path, t_ns, rate_hz)
+
+
+def _untimed(
+    path: Path,
+    start_ns: int,
+    rows: Rows,
+    rate_hz: float | None,
+    step_s: float,
+    hint: str,
+) -> Timeline:
+    rate = rate_hz or (1 / step_s if step_s > 0 else None)
+    if rate is None:
+        raise RecordingError(
+            f"{path}: nothing in it tells the sample rate{hint}: give it with --rate"
+        )
+    if rate_hz and step_s > 0 and abs(rate_hz * step_s - 1) > RATE_TOLERANCE:
+        raise RecordingError(
+            f"{path}: its header says {1 / step_s:.6g} Hz and --rate says {rate_hz:g} "
+            "Hz: leave out --rate, or give the true one"
+        )
+    jumps = np.flatnonzero(np.diff(rows) > 1) + 1
+    first = int(rows[0]) if len(rows) else 0
+    found = [Segment(0, start_ns, rate, 0)]
+    for at in jumps.tolist():
+        begun = start_ns + round((int(rows[at]) - first) * 1e9 / rate)
+        found.append(Segment(at, begun, rate, int(rows[at] - rows[at - 1]) - 1))
+    return Timeline(tuple(found), rate, None, ())
+
+
+def _past_midnight(t_ns: Int64) -> Int64:
+    """Add a day wherever times of day begin again."""
+    days = np.zeros(len(t_ns), np.int64)
+    days[1:] = np.cumsum(np.diff(t_ns) < -DAY_NS // 2)
+    later: Int64 = t_ns + days * DAY_NS
+    return later
+
+
+def _timed(path: Path, t_ns: Int64, rate_hz: float | None) -> Timeline:
+    notes: list[str] = []
+    steps = np.diff(t_ns)
+    usual_s = float(np.median(steps)) / 1e9
+    restarts = _restarts(t_ns)
+    if len(restarts) > max(3, _MOST_BACK * len(t_ns)):
+        raise RecordingError(
+            f"{path}: its time goes back {len(restarts)} times, first at row "
+            f"{restarts[0] + 1}, so the column is no clock: choose another with "
+            "--time, or name it in --channels if it is a channel"
+        )
+    order = np.arange(len(t_ns))
+    edges = [0, *restarts.tolist(), len(t_ns)]
+    moved = 0
+    for begin, end in pairwise(edges):
+        part = t_ns[begin:end]
+        if (np.diff(part) < 0).any():
+            order[begin:end] = begin + np.argsort(part, kind="stable")
+            moved += int(np.count_nonzero(np.diff(part) < 0))
+    if moved:
+        t_ns = t_ns[order]
+        notes.append(f"sorted: {moved} rows that were out of order within a second")
+    found = _parts(path, t_ns, edges)
+    rate = mean_rate_hz(found, len(t_ns))
+    if len(restarts):
+        back_s = (t_ns[restarts - 1] - t_ns[restarts]) / 1e9
+        notes.append(
+            f"time goes back {len(restarts)} times, first by {back_s[0]:.6g} s at row "
+            f"{restarts[0] + 1}: a new segment begins there"
+        )
+    lost = sum(s.missed for s in found if s.first not in set(restarts.tolist()))
+    if lost:
+        gaps = sum(bool(s.missed) for s in found) - len(restarts)
+        notes.append(f"gaps: {gaps}, in which {lost} rows are missing")
+    if rate_hz is not None:
+        measured = [rate] + ([1 / usual_s] if usual_s > 0 else [])
+        if all(abs(one / rate_hz - 1) > RATE_TOLERANCE for one in measured):
+            raise RecordingError(
+                f"{path}: its times say {rate:.6g} Hz and --rate says {rate_hz:g} Hz: "
+                "leave out --rate, or choose the unit of the times with --time-unit"
+            )
+    return Timeline(found, rate, order if moved else None, tuple(notes))
+
+
+def _restarts(t_ns: Int64) -> Rows:
+    """Return the rows at which time goes back for longer than rows are sorted."""
+    return np.flatnonzero(np.diff(t_ns) < -_SORTED_NS) + 1
+
+
+def _parts(path: Path, t_ns: Int64, edges: list[int]) -> tuple[Segment, ...]:
+    """Find the segments between the places where time goes back."""
+    found: list[Segment] = []
+    single: list[int] = []
+    for begin, end in pairwise(edges):
+        missed = _APART if begin else 0
+        part = t_ns[begin:end]
+        if end - begin < 2:
+            single.append(len(found))
+            found.append(Segment(begin, int(part[0]), 1.0, missed))
+            continue
+        try:
+            inner = segments(part)
+        except ValueError as err:
+            raise RecordingError(
+                f"{path}: {err} from row to row: correct them, or remove them and give "
+                "the sample rate"
+            ) from err
+        for each in inner:
+            lost = missed if each.first == 0 else each.missed
+            found.append(each._replace(first=each.first + begin, missed=lost))
+    rates = [s.rate_hz for i, s in enumerate(found) if i not in single]
+    for i in single:
+        found[i] = found[i]._replace(rate_hz=rates[0] if rates else 1.0)
+    return tuple(found)
