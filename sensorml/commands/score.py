@@ -12,6 +12,11 @@ from typing import Final, TextIO
 import numpy as np
 
 from sensorml.commands._progress import Progress
+from sensorml.commands._recordings import (
+    add_recording_arguments,
+    show_notes,
+    table_options,
+)
 from sensorml.delegates.choice import open_engine
 from sensorml.files import replacing_text
 from sensorml.interfaces import Engine
@@ -36,18 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--delegate", default="auto", metavar="NAME", help="default: auto"
     )
-    parser.add_argument(
-        "--channels",
-        type=lambda text: text.split(","),
-        metavar="A,B,C",
-        help="columns of a .csv that are the samples (default: all numeric ones)",
-    )
-    parser.add_argument(
-        "--rate",
-        type=float,
-        metavar="HZ",
-        help="sample rate of a .csv without a time column",
-    )
+    add_recording_arguments(parser)
     parser.add_argument(
         "--json", action="store_true", help="print a summary instead of the rows"
     )
@@ -90,7 +84,15 @@ def _score(
     header = HEADER + (",label,probability" if labels else "") + "\n"
     with Progress("score", len(args.files), shown=out is not sys.stdout) as progress:
         for path in args.files:
-            recording = read(path, card, channels=args.channels, rate_hz=args.rate)
+            recording = read(
+                path,
+                card,
+                channels=args.channels,
+                rate_hz=args.rate,
+                unit=args.unit,
+                table=table_options(args),
+            )
+            show_notes(recording)
             if out is not None:
                 # Written late, so that a first file that fails leaves no header.
                 out.write(header if not summary.files else "")

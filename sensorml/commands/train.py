@@ -7,6 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sensorml.commands._progress import Progress
+from sensorml.commands._recordings import (
+    add_recording_arguments,
+    show_notes,
+    table_options,
+)
 
 if TYPE_CHECKING:
     from sensorml.training.train import Trained
@@ -52,12 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "name of a plug-in",
     )
     parser.add_argument("--bands", type=_count, metavar="N", help="bands per spectrum")
-    parser.add_argument(
-        "--channels", type=_names, metavar="A,B", help="channels to use (default: all)"
-    )
-    parser.add_argument(
-        "--rate", type=float, metavar="HZ", help="sample rate of a file without one"
-    )
+    add_recording_arguments(parser)
     parser.add_argument(
         "--name", help="name of the model (default: that of the folder)"
     )
@@ -98,6 +98,9 @@ def run(args: argparse.Namespace) -> int:
             bands=args.bands,
             channels=args.channels,
             rate_hz=args.rate,
+            unit=args.unit or "",
+            table=table_options(args),
+            on_read=show_notes,
             name=args.name,
             report=progress.step,
         )
@@ -163,7 +166,3 @@ def _feature(text: str) -> str:
     except PluginError as err:
         raise argparse.ArgumentTypeError(str(err)) from err
     return text
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]

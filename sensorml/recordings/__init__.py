@@ -1,7 +1,8 @@
 """Recordings: files of samples, read whole into memory.
 
-`.npz` (NumPy), `.csv` and `.csv.gz`, and `.wav` (PCM). A file that cannot be used
-raises `RecordingError` with its name, what is wrong and what to do.
+`.npz` (NumPy), tables (`.csv .tsv .txt .dat .log .lvm`, each also `.gz`), and
+`.wav` (PCM). A file that cannot be used raises `RecordingError` with its name,
+what is wrong and what to do.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from numpy.typing import ArrayLike
 
 from sensorml.errors import RecordingError
 from sensorml.recordings.npz import write_npz
-from sensorml.recordings.recording import Recording, numbered, sound
+from sensorml.recordings.recording import Recording, TableOptions, numbered, sound
 from sensorml.recordings.segments import Segment
 
-__all__ = ["Recording", "Segment", "from_array", "read", "write_npz"]
+__all__ = ["Recording", "Segment", "TableOptions", "from_array", "read", "write_npz"]
 
-_READERS: Final = {".npz": "npz", ".csv": "csv", ".csv.gz": "csv", ".wav": "wav"}
+_READERS: Final = {".npz": "npz", ".wav": "wav"}
 """The module of this package that reads a file, by the ending of its name."""
+_TABLES: Final = (".csv", ".tsv", ".txt", ".dat", ".log", ".lvm")
 
 
 def from_array(
@@ -73,15 +75,17 @@ def read(
     channels: Sequence[str] | None = None,
     rate_hz: float | None = None,
     unit: str = "",
+    table: TableOptions | None = None,
 ) -> Recording:
     r"""Read a recording.
 
     Args:
         path: its ending decides the format.
-        channels: the columns to read, in this order; all when None (of a CSV, all
-            columns of numbers except times).
+        channels: the columns to read, in this order; all when None (of a
+            table, all numbers that are neither clocks nor counters).
         rate_hz: the sample rate, where the file has none.
         unit: of the samples, where the file has none.
+        table: the time column of a table, its unit, and the rows to take.
 
     Raises:
         RecordingError: it names the file, what is wrong and what to do.
@@ -98,9 +102,20 @@ def read(
     if not path.is_file():  # opening a pipe could block for ever
         what = "is not a file" if path.exists() else "there is no such file"
         raise RecordingError(f"{path}: {what}: check the path")
-    for ending, name in _READERS.items():
-        if path.name.lower().endswith(ending):
-            reader = import_module(f"sensorml.recordings.{name}")
+    name = path.name.lower()
+    if name.removesuffix(".gz").endswith(_TABLES):
+        from sensorml.recordings.columns import Asked
+        from sensorml.recordings.table import read as read_table
+
+        asked = Asked(channels, rate_hz, unit, table or TableOptions())
+        return read_table(path, asked)
+    if table is not None and table != TableOptions():
+        raise RecordingError(
+            f"{path}: is no table: leave out --time, --time-unit and --where"
+        )
+    for ending, module in _READERS.items():
+        if name.endswith(ending):
+            reader = import_module(f"sensorml.recordings.{module}")
             recording: Recording = reader.read(
                 path, channels=channels, rate_hz=rate_hz, unit=unit
             )

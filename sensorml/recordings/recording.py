@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sensorml.errors import NoChannelError, RecordingError
 from sensorml.recordings.segments import Int64, Rows, Segment, segments
+from sensorml.recordings.units import factor
 from sensorml.types import NO_ROWS, Block, Float32
 
 MAX_VALUES: Final = 2**29
@@ -21,6 +22,18 @@ MAX_VALUES: Final = 2**29
 MAX_TIME_NS: Final = 4 * 10**18
 """The largest distance of a time from 1970, so that differences fit 64 bits."""
 _ERA = "has times outside the years 1844 to 2096"
+
+
+@dataclass(frozen=True, slots=True)
+class TableOptions:
+    """What the user says about a table beyond what is found in it."""
+
+    time: str | None = None
+    """The column of the times."""
+    time_unit: str | None = None
+    """ns, us, ms, s, min, h, d, excel, matlab; or dmy or mdy, the order of a date."""
+    where: Mapping[str, str] = field(default_factory=dict)
+    """By column, the value of the rows to take."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +55,21 @@ class Recording:
     """Rows with a channel at the full scale of the file's integers."""
     segments: tuple[Segment, ...]
     """At least one; the first starts at row 0."""
+    notes: tuple[str, ...] = ()
+    """How the file was understood, for people; the first is the layout."""
+
+    def converted(self, unit: str) -> Recording:
+        """Return the recording in `unit`; unchanged if its own does not convert."""
+        scale = factor(self.unit, unit) if self.unit and unit else None
+        if scale is None or self.unit == unit:
+            return self
+        note = f"converted from {self.unit} to {unit}"
+        return replace(
+            self,
+            samples=self.samples * np.float32(scale),
+            unit=unit,
+            notes=(*self.notes, note),
+        )
 
     def block(self, first: int, rows: int) -> Block:
         """Return at most `rows` rows from row `first` on, ending before a gap."""
@@ -129,15 +157,15 @@ def sound(
         samples=np.ascontiguousarray(samples),
         channels=tuple(channels),
         unit=unit,
-        rate_hz=_rate_hz(parts, rows),
+        rate_hz=meanmean_rate_hz(parts, rows),
         start_ns=parts[0].start_ns,
         clipped=clipped,
         segments=parts,
     )
 
 
-def _rate_hz(parts: Sequence[Segment], rows: int) -> float:
-    """Return the rate of all rows without the gaps."""
+def mean_rate_hz(parts: Sequence[Segment], rows: int) -> float:
+    """Return the rate of all rows together, without the gaps."""
     if len(parts) == 1:
         return parts[0].rate_hz
     counts = np.diff([part.first for part in parts], append=rows)

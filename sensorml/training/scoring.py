@@ -18,7 +18,7 @@ from sensorml.interfaces import Engine
 from sensorml.pipeline import model_files
 from sensorml.pipeline.model_card import Card, Input
 from sensorml.pipeline.pipeline import Pipeline
-from sensorml.recordings import Recording
+from sensorml.recordings import Recording, TableOptions
 from sensorml.types import AlarmState, Prediction, State
 
 BLOCK_WINDOWS = 64
@@ -127,9 +127,15 @@ def load(folder: Path | str, *, delegate: str = "auto") -> LoadedModel:
 
 
 def read(
-    path: Path, card: Card, *, channels: Sequence[str] | None, rate_hz: float | None
+    path: Path,
+    card: Card,
+    *,
+    channels: Sequence[str] | None,
+    rate_hz: float | None,
+    unit: str | None = None,
+    table: TableOptions | None = None,
 ) -> Recording:
-    """Read a recording that the model can score.
+    """Read a recording that the model can score, in the unit of the model.
 
     Without `channels`, those that the model was trained on are taken, where the file
     has them; chosen channels count by their order, not by their names.
@@ -138,17 +144,24 @@ def read(
         RecordingError: it cannot be read, or does not fit the model.
     """
     model_input = card.input
-    unit = model_input.unit
+
+    def read_channels(names: Sequence[str] | None) -> Recording:
+        return recordings.read(
+            path,
+            channels=names,
+            rate_hz=rate_hz,
+            unit=model_input.unit if unit is None else unit,
+            table=table,
+        )
+
     if channels is not None:
-        read = recordings.read(path, channels=channels, rate_hz=rate_hz, unit=unit)
-        recording = replace(read, channels=model_input.channels)
+        recording = replace(read_channels(channels), channels=model_input.channels)
     else:
         try:
-            recording = recordings.read(
-                path, channels=model_input.channels, rate_hz=rate_hz, unit=unit
-            )
+            recording = read_channels(model_input.channels)
         except NoChannelError:
-            recording = recordings.read(path, rate_hz=rate_hz, unit=unit)
+            recording = read_channels(None)
+    recording = recording.converted(model_input.unit)
     check(recording, model_input)
     return recording
 

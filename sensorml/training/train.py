@@ -30,7 +30,7 @@ from sensorml.pipeline.extractor import SPECTRA_HZ, FeatureSpec, significant
 from sensorml.pipeline.model_card import Card
 from sensorml.pipeline.pipeline import Pipeline
 from sensorml.pipeline.ring import longest_run
-from sensorml.recordings import Recording
+from sensorml.recordings import Recording, TableOptions
 from sensorml.training import autoencoder
 from sensorml.training.card_writer import card_text
 from sensorml.training.folder import model_folder
@@ -81,7 +81,10 @@ def train(
     bands: int | None = None,
     channels: Sequence[str] | None = None,
     rate_hz: float | None = None,
+    unit: str = "",
+    table: TableOptions | None = None,
     name: str | None = None,
+    on_read: Callable[[Recording], None] = lambda _recording: None,
     report: Callable[[str], None] = lambda _what: None,
 ) -> Trained:
     """Make a model folder of recordings of a healthy machine.
@@ -98,7 +101,10 @@ def train(
         bands: of a spectrum; up to 32 when None.
         channels: the columns to use, all when None.
         rate_hz: the sample rate, where the recordings have none.
+        unit: of the samples, where the recordings have none.
+        table: the time column of a table, its unit, and the rows to take.
         name: of the model; that of the folder when None.
+        on_read: called with each recording as soon as it is read.
         report: called at every step, `steps(len(files))` times, with its name.
 
     Raises:
@@ -128,7 +134,14 @@ def train(
         names = ", ".join(autoencoder.ARCHITECTURES)
         raise TrainingError(f"there is no architecture {arch!r}: use one of {names}")
     with model_folder(out) as folder:
-        recordings = read_alike([Path(file) for file in files], channels, rate_hz)
+        recordings = read_alike(
+            [Path(file) for file in files],
+            channels,
+            rate_hz,
+            unit=unit,
+            table=table,
+            on_read=on_read,
+        )
         how = choose(recordings, window, hop)
         usual = "log_spectrum" if recordings[0].rate_hz >= SPECTRA_HZ else "raw"
         kind = FeatureSpec.of_kind(features or usual)

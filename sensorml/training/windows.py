@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sensorml.errors import TrainingError
 from sensorml.pipeline.extractor import SPECTRA_HZ, FeatureSpec, Signal, extractor
 from sensorml.pipeline.ring import Ring, Windows
-from sensorml.recordings import Recording, read
+from sensorml.recordings import Recording, TableOptions, read
 from sensorml.schema import Decoder
 from sensorml.types import Float32
 
@@ -145,7 +145,13 @@ def features(
 
 
 def read_alike(
-    files: Sequence[Path], channels: Sequence[str] | None, rate_hz: float | None
+    files: Sequence[Path],
+    channels: Sequence[str] | None,
+    rate_hz: float | None,
+    *,
+    unit: str = "",
+    table: TableOptions | None = None,
+    on_read: Callable[[Recording], None] = lambda _recording: None,
 ) -> list[Recording]:
     """Read recordings of the same sensor.
 
@@ -155,7 +161,13 @@ def read_alike(
     """
     if not files:
         raise TrainingError("there is no recording to train with: give --normal FILE")
-    recordings = [read(path, channels=channels, rate_hz=rate_hz) for path in files]
+    recordings: list[Recording] = []
+    for path in files:
+        recording = read(
+            path, channels=channels, rate_hz=rate_hz, unit=unit, table=table
+        )
+        on_read(recording)
+        recordings.append(recording)
     first = recordings[0]
     for other in recordings[1:]:
         for what, a, b in (

@@ -38,8 +38,8 @@ def test_a_missing_file_and_an_unknown_format_are_errors(tmp_path: Path):
     assert "is not a file" in refusal(tmp_path)
     os.mkfifo(tmp_path / "pipe.csv")
     assert "is not a file" in refusal(tmp_path / "pipe.csv")
-    (tmp_path / "a.txt").write_text("t,x\n1,2\n")
-    assert "an unknown format" in refusal(tmp_path / "a.txt")
+    (tmp_path / "a.doc").write_text("t,x\n1,2\n")
+    assert "an unknown format" in refusal(tmp_path / "a.doc")
 
 
 def whole_files() -> dict[str, bytes]:

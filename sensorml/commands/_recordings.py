@@ -1,0 +1,71 @@
+"""Options of the commands that read recordings, and what was understood of them."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from typing import Final
+
+from sensorml.recordings import Recording, TableOptions
+
+_TIME_UNITS: Final = (
+    "ns", "us", "ms", "s", "min", "h", "d", "excel", "matlab", "dmy", "mdy",
+)  # fmt: skip
+
+
+def add_recording_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --channels, --rate, --unit, --time, --time-unit and --where."""
+    parser.add_argument(
+        "--channels",
+        type=_names,
+        metavar="A,B",
+        help="columns to use; quote names with commas: '\"a,b\",c' (default: all)",
+    )
+    parser.add_argument(
+        "--rate", type=float, metavar="HZ", help="sample rate of a file without one"
+    )
+    parser.add_argument(
+        "--unit", metavar="U", help="unit of the samples of a file without one"
+    )
+    parser.add_argument("--time", metavar="COLUMN", help="time column of a table")
+    parser.add_argument(
+        "--time-unit",
+        choices=_TIME_UNITS,
+        metavar="U",
+        help=f"unit of that column, or order of its dates: {', '.join(_TIME_UNITS)}",
+    )
+    parser.add_argument(
+        "--where",
+        type=_condition,
+        action="append",
+        metavar="COLUMN=VALUE",
+        help="rows to take of a table that holds several sensors",
+    )
+
+
+def table_options(args: argparse.Namespace) -> TableOptions:
+    return TableOptions(args.time, args.time_unit, dict(args.where or ()))
+
+
+def show_notes(recording: Recording) -> None:
+    """Print on standard error how a recording was understood."""
+    for note in recording.notes:
+        print(f"{recording.path}: {note}", file=sys.stderr)
+
+
+def _names(text: str) -> list[str]:
+    """Split names at commas that are not in quotes.
+
+    >>> _names('"a,b", c')
+    ['a,b', 'c']
+    """
+    names = next(csv.reader([text], skipinitialspace=True), [])
+    return [name.strip() for name in names if name.strip()]
+
+
+def _condition(text: str) -> tuple[str, str]:
+    column, equals, value = text.partition("=")
+    if not equals or not column:
+        raise argparse.ArgumentTypeError(f"{text!r} is not COLUMN=VALUE")
+    return column.strip(), value.strip()
