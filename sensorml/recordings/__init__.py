@@ -104,7 +104,7 @@ def read(
         raise RecordingError(f"{path}: {what}: check the path")
     name = path.name.lower()
     if name.removesuffix(".gz").endswith(_TABLES):
-        from sensorml.recordings.columns import Asked
+        from sensorml.recordings.first_rows import Asked
         from sensorml.recordings.table import read as read_table
 
         asked = Asked(channels, rate_hz, unit, table or TableOptions())

@@ -160,7 +160,7 @@ def time_name(name: str) -> Name | None:
         return None
     if any(w not in _STRONG and w not in _FILLERS and w not in _UNIT_OF for w in words):
         return None
-    if words == ["temps"] or words == ["tempo"]:
+    if words in (["temps"], ["tempo"]):
         return Name("", sure=False)  # temperatures, and a musician's pace
     units = [_UNIT_OF[word] for word in words if word in _UNIT_OF]
     return Name(units[-1] if units else "", sure=len(words[0]) > 1 or len(words) > 1)

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from sensorml.errors import RecordingError
-from sensorml.recordings.clocks import time_name
 from sensorml.recordings.fields import ANY_BLANKS, Kind, kind_of, kinds, split
-from sensorml.recordings.units import spelled
+from sensorml.recordings.headers import COMMENT, Found, Trial, find_header
 
 MAX_COLUMNS: Final = 4096
 _SEPARATORS: Final = ("\t", ";", "|", ",", ANY_BLANKS, "")
@@ -33,8 +32,6 @@ _NAMES: Final = {
 _BY_WORTH = (Kind.NUMBER, Kind.TIME, Kind.TEXT)  # the first wins where they tie
 _LINES = 400  # lines that the layout is found on
 _SURE = 0.98  # of the best score: the first separator in order that has it
-_TIME_UNITS = frozenset({"s", "sec", "ms", "us", "µs", "ns", "min", "h", "n/a", "-"})
-_COMMENT = re.compile(r"\s*(?:[#%]|//|\"?sep=.\"?\s*$)", re.IGNORECASE)
 _DELTA = re.compile(r"delta_?x\W+([\d.,eE+-]+)", re.IGNORECASE)
 
 
@@ -72,13 +69,6 @@ class Layout(NamedTuple):
         return ", ".join(words)
 
 
-class _Trial(NamedTuple):
-    separator: str
-    decimal: str
-    width: int
-    score: float
-
-
 def find_layout(path: Path, head: Sequence[str], *, whole: bool) -> Layout:
     """Find the layout of a table.
 
@@ -97,23 +87,20 @@ def find_layout(path: Path, head: Sequence[str], *, whole: bool) -> Layout:
     rows = [(i, split(line, trial.separator)) for i, line in _rows(lines)]
     usual = _usual_kinds(rows, trial)
     first = _first_row(path, rows, trial, usual)
-    above = [(i, fields) for i, fields in rows if i < first]
-    comments = [i for i, line in enumerate(lines[:first]) if _comment(line)]
-    comments = [i for i in comments if "sep=" not in lines[i].lower()]
-    names, units, header, starts = _header(
-        path, lines, above, comments, trial, usual, rows, first
-    )
-    _question_commas(path, trial, rows, first, header=header)
+    found = Found(lines, rows, trial, usual, first)
+    header = find_header(path, found)
+    if not header.found:
+        _question_commas(path, found)
     body = [line for i, line in _rows(lines) if i >= first]
     width = trial.width
     return Layout(
         separator=trial.separator,
         decimal=trial.decimal,
-        skip=starts,
+        skip=header.skip,
         width=width,
-        names=names,
-        header=header,
-        units=units,
+        names=header.names,
+        header=header.found,
+        units=header.units,
         kinds=usual,
         quoted=any('"' in line for line in body),
         padded=trial.separator not in {"", ANY_BLANKS}
@@ -137,10 +124,10 @@ def _rows(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
 
 
 def _comment(line: str) -> bool:
-    return _COMMENT.match(line) is not None
+    return COMMENT.match(line) is not None
 
 
-def _best(path: Path, lines: Sequence[str]) -> _Trial:
+def _best(path: Path, lines: Sequence[str]) -> Trial:
     """Choose the separator and the decimal mark."""
     body = [line for _, line in _rows(lines)]
     if not body:
@@ -174,7 +161,7 @@ def _best(path: Path, lines: Sequence[str]) -> _Trial:
     return trial
 
 
-def _trial(body: Sequence[str], separator: str, decimal: str) -> _Trial | None:
+def _trial(body: Sequence[str], separator: str, decimal: str) -> Trial | None:
     """Read the lines in one way, and score how well it fits."""
     if len(separator) == 1 and not any(separator in line for line in body[-100:]):
         return None
@@ -208,7 +195,7 @@ def _trial(body: Sequence[str], separator: str, decimal: str) -> _Trial | None:
     score = agree * clean * clean + (0.08 if named else 0.0) + several
     if separator == ANY_BLANKS and any("\t" in line for line in tail):
         score *= 0.9
-    return _Trial(separator, decimal, width, score)
+    return Trial(separator, decimal, width, score)
 
 
 def _one_column(body: Sequence[str], decimal: str) -> bool:
@@ -222,7 +209,7 @@ def _one_column(body: Sequence[str], decimal: str) -> bool:
 
 
 def _usual_kinds(
-    rows: Sequence[tuple[int, list[str]]], trial: _Trial
+    rows: Sequence[tuple[int, list[str]]], trial: Trial
 ) -> tuple[Kind, ...]:
     """Return what most fields of each column are, in the rows further down."""
     alike = [fields for _, fields in rows if len(fields) == trial.width]
@@ -238,7 +225,7 @@ def _usual_kinds(
 def _first_row(
     path: Path,
     rows: Sequence[tuple[int, list[str]]],
-    trial: _Trial,
+    trial: Trial,
     usual: Sequence[Kind],
 ) -> int:
     """Return the place of the first line whose fields are of the usual kinds."""
@@ -254,136 +241,10 @@ def _first_row(
     raise RecordingError(f"{path}: has a header and no rows: make the recording again")
 
 
-def _header(
-    path: Path,
-    lines: Sequence[str],
-    above: Sequence[tuple[int, list[str]]],
-    comments: Sequence[int],
-    trial: _Trial,
-    usual: Sequence[Kind],
-    rows: Sequence[tuple[int, list[str]]],
-    first: int,
-) -> tuple[tuple[str, ...], tuple[str, ...], bool, int]:
-    """Return the names, the units, whether there is a header, and lines to skip."""
-    width, none = trial.width, ("",) * trial.width
-    units: tuple[str, ...] = ()
-    counted = _counted([fields for i, fields in rows if i >= first])
-    candidates = list(above)
-    if candidates and _are_units(candidates[-1][1]) and len(candidates) > 1:
-        units = _fitted(candidates.pop()[1], usual, width, counted=counted) or ()
-    if candidates:
-        fields = candidates[-1][1]
-        names = _fitted(fields, usual, width, counted=counted)
-        if names is not None and not _key_and_value(names, usual, trial.decimal):
-            return names, units, True, first
-        texts = [f for f in fields if f and kind_of(f, trial.decimal) is Kind.TEXT]
-        if (
-            len(texts) > 1
-            and not fields[0].endswith(":")
-            and len(texts) == len([f for f in fields if f])
-        ):
-            raise _mismatch(path, fields, width, trial)
-    for i in reversed(comments):
-        names = _fitted(
-            split(lines[i].lstrip("#%/ \t"), trial.separator),
-            usual,
-            width,
-            counted=counted,
-        )
-        if names is None or width < 2 or not _all_texts(names, trial.decimal):
-            continue
-        if trial.separator != ANY_BLANKS or any(map(time_name, names)):
-            return names, units, True, first
-    if (numbered := _numbered_header(rows, first, width)) is not None:
-        return numbered, (), True, first + 1
-    return none, units, False, first
-
-
-def _fitted(
-    fields: Sequence[str], usual: Sequence[Kind], width: int, *, counted: bool
-) -> tuple[str, ...] | None:
-    """Return one name for each column, None where there are too few or too many."""
-    names = list(fields)
-    while len(names) > width and (not names[-1] or len(names) == width + 1):
-        names.pop()  # LabVIEW's column of comments, or a separator at the end
-    if len(names) == width - 1:
-        if usual[-1] is Kind.MISSING:
-            names.append("")
-        elif counted and width > 2:
-            names.insert(0, "")  # the row numbers that R writes without a name
-    return tuple(names) if len(names) == width and any(names) else None
-
-
-def _counted(body: Sequence[Sequence[str]]) -> bool:
-    """Return whether the first column numbers the rows from 1, as R writes it."""
-    firsts = [fields[0] for fields in body[:50] if fields]
-    return len(firsts) > 1 and firsts == [str(i + 1) for i in range(len(firsts))]
-
-
-def _key_and_value(names: Sequence[str], usual: Sequence[Kind], decimal: str) -> bool:
-    """Return whether a line is `Rate;100` or `Operator: Ann`, and so no header."""
-    if next(filter(None, names)).endswith(":"):
-        return True
-    numbers = sum(kind_of(name, decimal) in {Kind.NUMBER, Kind.TIME} for name in names)
-    return numbers > 0 and numbers * 2 >= sum(map(bool, names)) and len(usual) > 0
-
-
-def _all_texts(names: Sequence[str], decimal: str) -> bool:
-    return all(not n or kind_of(n, decimal) is Kind.TEXT for n in names)
-
-
-def _are_units(fields: Sequence[str]) -> bool:
-    """Return whether a line is a row of units."""
-    texts = [f.strip().strip("()[]").lower() for f in fields if f.strip()]
-    known = [f for f in texts if f in _TIME_UNITS or spelled(f)]
-    return bool(texts) and len(known) * 3 >= 2 * len(texts)
-
-
-def _numbered_header(
-    rows: Sequence[tuple[int, list[str]]], first: int, width: int
-) -> tuple[str, ...] | None:
-    """Return the names of a header that numbers its columns: 0, 1, 2."""
-    body = [fields for i, fields in rows if i >= first][:20]
-    if len(body) < 3 or width < 2:
-        return None
-    names = body[0]
-    counted = [int(n) for n in names if n.isdecimal()]
-    begins = names[0] == "" or names[0].isdecimal()
-    if not begins or len(counted) < width - 1 or len(counted) != sum(map(bool, names)):
-        return None
-    if counted != list(range(counted[0], counted[0] + len(counted))) or (
-        counted[0] not in {0, 1}
-    ):
-        return None
-    others = [fields[-1] for fields in body[1:] if fields]
-    whole = sum(field.lstrip("+-").isdecimal() for field in others)
-    return tuple(names) if whole == 0 else None
-
-
-def _mismatch(
-    path: Path, fields: Sequence[str], width: int, trial: _Trial
-) -> RecordingError:
-    if trial.separator == "," and width >= 2 * len(fields) - 1:
-        return RecordingError(
-            f"{path}: has {len(fields)} names and {width} fields a row, so its commas "
-            "are decimal marks and separators at once: export it with semicolons"
-        )
-    return RecordingError(
-        f"{path}: the header has {len(fields)} names and the rows {width} fields: "
-        "correct the header, or remove it"
-    )
-
-
-def _question_commas(
-    path: Path,
-    trial: _Trial,
-    rows: Sequence[tuple[int, list[str]]],
-    first: int,
-    *,
-    header: bool,
-) -> None:
+def _question_commas(path: Path, found: Found) -> None:
     """Refuse `0,0123`, which is one number or two, where no header decides."""
-    if header or trial.separator != ",":
+    _, rows, trial, _, first = found
+    if trial.separator != ",":
         return
     body = [fields for i, fields in rows if i >= first and len(fields) == trial.width]
     digits = [f for fields in body for f in fields]

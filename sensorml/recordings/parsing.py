@@ -92,39 +92,31 @@ class Parser:
         """Bring a chunk to a point as the decimal mark and no blanks around fields."""
         layout, separator = self._layout, self._separator
         if layout.separator == ANY_BLANKS:
-            chunk = chunk.replace(b"\t", b" ")
-            while b"  " in chunk:
-                chunk = chunk.replace(b"  ", b" ")
+            chunk = _without(chunk.replace(b"\t", b" "), b"  ", b" ")
         if layout.padded:
-            for pair in (b" " + separator, separator + b" "):
-                while pair in chunk:
-                    chunk = chunk.replace(pair, separator)
+            chunk = _without(chunk, b" " + separator, separator)
+            chunk = _without(chunk, separator + b" ", separator)
         if layout.padded or layout.separator in {ANY_BLANKS, ""}:
-            for pair in (b" \n", b"\n "):
-                while pair in chunk:
-                    chunk = chunk.replace(pair, b"\n")
-            chunk = chunk.lstrip(b" ")
-        if layout.decimal == ",":
-            if layout.separator == ",":
-                chunk = _QUOTED_COMMA.sub(rb"\1.\2", chunk)
-            else:
-                chunk = chunk.translate(_COMMA)
-        blank = 0
-        if b"\n\n" in chunk or chunk.startswith(b"\n"):
-            lines = chunk.count(b"\n")
-            chunk = re.sub(rb"\n\n+", b"\n", chunk).lstrip(b"\n")
-            blank = lines - chunk.count(b"\n")
-        return chunk, blank
+            chunk = _without(chunk, b" \n", b"\n")
+            chunk = _without(chunk, b"\n ", b"\n").lstrip(b" ")
+        if layout.decimal == "," and layout.separator == ",":
+            chunk = _QUOTED_COMMA.sub(rb"\1.\2", chunk)
+        elif layout.decimal == ",":
+            chunk = chunk.translate(_COMMA)
+        if b"\n\n" not in chunk and not chunk.startswith(b"\n"):
+            return chunk, 0
+        lines = chunk.count(b"\n")
+        chunk = re.sub(rb"\n\n+", b"\n", chunk).lstrip(b"\n")
+        return chunk, lines - chunk.count(b"\n")
 
     def _part(self, chunk: bytes, blank: int) -> Parsed:
         """Read the lines that are right at once, and the others by themselves."""
         good, odd, ends = self._sorted_out(chunk)
         count = len(ends)
-        starts = np.concatenate(([0], ends[:-1] + 1))
         rows = np.delete(np.arange(count), odd) if len(odd) else np.arange(count)
         fast = self._fast(good) if good else None
         if fast is None or len(fast[0]) != len(rows):
-            return self._slowly(chunk, starts, ends, np.arange(count), None, blank)
+            return self._slowly(chunk, ends, np.arange(count), blank)
         numbers, texts = fast
         bad = ~np.isfinite(numbers).all(axis=1)
         if not len(odd) and not bad.any():
@@ -133,7 +125,7 @@ class Parser:
             numbers[~bad], tuple(t[~bad] for t in texts), rows[~bad], [], count, blank
         )
         again = np.union1d(odd, rows[bad]).astype(np.intp)
-        return self._slowly(chunk, starts, ends, again, keep, blank)
+        return self._slowly(chunk, ends, again, blank, keep=keep)
 
     def _sorted_out(self, chunk: bytes) -> tuple[bytes, Rows, Rows]:
         """Return the lines of the right number of fields, the others, and all ends."""
@@ -239,13 +231,14 @@ class Parser:
     def _slowly(
         self,
         chunk: bytes,
-        starts: Rows,
         ends: Rows,
         which: Rows,
-        keep: Parsed | None,
         blank: int,
+        *,
+        keep: Parsed | None = None,
     ) -> Parsed:
         """Read some lines one by one, and put them between those that are read."""
+        starts = np.concatenate(([0], ends[:-1] + 1))
         numbers: list[list[float]] = []
         texts: list[list[bytes]] = []
         rows: list[int] = []
@@ -274,16 +267,9 @@ class Parser:
 
     def _line(self, row: int, line: str) -> tuple[list[float], list[bytes]] | Wrong:
         """Read one line, or say what it is."""
-        if "\0" in line:
-            kind = "NUL bytes" if not line.strip("\0 \t") else "wrong"
-            return Wrong(row, kind, "has NUL bytes")
-        if line.lstrip()[:1] in {"#", "%"}:
-            return Wrong(row, "comment", "")
         fields = split(line, self._layout.separator)
-        if not any(fields):
-            return Wrong(row, "blank", "")
-        if self._is_header(fields):
-            return Wrong(row, "repeated header", "")
+        if (kind := self._kind(line, fields)) != "row":
+            return Wrong(row, kind, "has NUL bytes" if kind == "wrong" else "")
         width = self._layout.width
         if len(fields) == width + 1 and not fields[-1]:
             fields.pop()
@@ -296,6 +282,16 @@ class Parser:
                 name = self._layout.names[i] or f"column {i + 1}"
                 return Wrong(row, "wrong", f"has {self._shown(fields[i])} in {name!r}")
         return numbers, [fields[i].encode("latin-1", "replace") for i in self._texts]
+
+    def _kind(self, line: str, fields: Sequence[str]) -> str:
+        """Return what a line is, "row" where nothing speaks against it."""
+        if "\0" in line:
+            return "NUL bytes" if not line.strip("\0 \t") else "wrong"
+        if line.lstrip()[:1] in {"#", "%"}:
+            return "comment"
+        if not any(fields):
+            return "blank"
+        return "repeated header" if self._is_header(fields) else "row"
 
     def _is_header(self, fields: Sequence[str]) -> bool:
         names = tuple(field.strip() for field in fields)
@@ -323,6 +319,13 @@ def normal_text(text: str, layout: Layout) -> bytes:
     raw = text.encode("latin-1", "replace")
     comma = layout.decimal == "," and layout.separator != ","
     return raw.translate(_COMMA) if comma else raw
+
+
+def _without(chunk: bytes, pair: bytes, one: bytes) -> bytes:
+    """Replace a pair by one of it until there is none."""
+    while pair in chunk:
+        chunk = chunk.replace(pair, one)
+    return chunk
 
 
 def _pieces(chunk: bytes, size: int) -> Iterator[bytes]:

@@ -157,7 +157,7 @@ def sound(
         samples=np.ascontiguousarray(samples),
         channels=tuple(channels),
         unit=unit,
-        rate_hz=meanmean_rate_hz(parts, rows),
+        rate_hz=mean_rate_hz(parts, rows),
         start_ns=parts[0].start_ns,
         clipped=clipped,
         segments=parts,

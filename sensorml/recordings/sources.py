@@ -120,7 +120,7 @@ def open_source(path: Path) -> Source:
     if not raw.strip(b"\0 \t\r\n"):
         what = "is empty" if not raw else "holds nothing but blanks"
         raise RecordingError(f"{path}: {what}: make the recording again")
-    encoding = _encoding(path, raw)
+    encoding = _encoding(raw)
     _refuse_binary(path, raw, encoding)
     text = codecs.getincrementaldecoder(encoding)("replace").decode(raw)
     if (other := _other_text(text)) is not None:
@@ -195,7 +195,7 @@ def _too_long(path: Path, begin: str) -> RecordingError:
     )
 
 
-def _encoding(path: Path, raw: bytes) -> str:
+def _encoding(raw: bytes) -> str:
     """Return the codec of a text that begins like this."""
     for mark, name in _BOMS:
         if raw.startswith(mark):
@@ -221,7 +221,7 @@ def _refuse_binary(path: Path, raw: bytes, encoding: str) -> None:
                 f"{path}: is {what}, not a table: give the recording itself, with the "
                 "ending of its format"
             )
-    if encoding.startswith("utf-16") or encoding.startswith("utf-32"):
+    if encoding.startswith(("utf-16", "utf-32")):
         return
     control = sum(raw[:4096].count(byte) for byte in (1, 2, 3, 4, 5, 6, 14, 15, 16))
     body = raw.rstrip(b"\0")

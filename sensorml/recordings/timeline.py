@@ -66,7 +66,7 @@ def timeline(
         )
     if t_ns is None or len(t_ns) < 2:
         start_ns = 0 if t_ns is None else int(t_ns[0])
-        return _untimed(path, start_ns, rows, rate_hz, step_s, hint)
+        return _untimed(path, start_ns, rows, rate_hz=rate_hz, step_s=step_s, hint=hint)
     if not dated:
         t_ns = _past_midnight(t_ns)
     if max(abs(int(t_ns.min())), abs(int(t_ns.max()))) > MAX_TIME_NS:
@@ -80,6 +80,7 @@ def _untimed(
     path: Path,
     start_ns: int,
     rows: Rows,
+    *,
     rate_hz: float | None,
     step_s: float,
     hint: str,
