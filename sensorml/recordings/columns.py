@@ -18,6 +18,7 @@ from sensorml.recordings import clocks
 from sensorml.recordings.fields import Kind
 from sensorml.recordings.first_rows import Asked, FirstRows
 from sensorml.recordings.layout import Layout
+from sensorml.recordings.segments import Float64
 from sensorml.recordings.time_columns import (
     INFLUX,
     Clock,
@@ -147,16 +148,16 @@ class _Roles:
         channels = self._numbered(channels)
         if not channels:
             raise RecordingError(
-                f"{self._head.path}: has no column of numbers but its times and counters"
-                f"{self._reasons()}: choose columns with --channels"
+                f"{self._head.path}: has no column of numbers but its times and "
+                f"counters{self._reasons()}: choose columns with --channels"
             )
         names, units = self._name_and_unit(channels)
         unit, factors = self._unit(names, units)
         if len(set(names)) < len(names):
             name = next(n for n in names if names.count(n) > 1)
             raise RecordingError(
-                f"{self._head.path}: has {names.count(name)} columns {name!r}: rename all "
-                "but one"
+                f"{self._head.path}: has {names.count(name)} columns {name!r}: rename "
+                "all but one"
             )
         left = tuple(
             f"{self._head.names[i] or f'column {i + 1}'} ({why})"
@@ -244,29 +245,28 @@ class _Roles:
         finite = values[np.isfinite(values)]
         if len(finite) < 0.5 * len(values):
             return "empty in most rows"
-        rises = len(finite) > 1 and bool((np.diff(finite) >= 0).all())
-        rises = rises and finite[-1] > finite[0]
-        if (
-            name.strip().lower() in _COUNTERS
-            and rises
-            and (finite == np.floor(finite)).all()
-        ):
+        if (why := self._why_a_clock(i, name, finite)) is not None:
+            return why
+        return None if name else "has no name"
+
+    def _why_a_clock(self, i: int, name: str, finite: Float64) -> str | None:
+        """Return why numbers are a clock or a counter, None where they are not."""
+        steps = np.diff(finite)
+        rises = len(finite) > 1 and bool((steps >= 0).all() and finite[-1] > finite[0])
+        whole = bool((finite == np.floor(finite)).all())
+        first = not self._head.layout.header and i == 0 and counts_from_zero(finite)
+        if first or (rises and whole and name.strip().lower() in _COUNTERS):
             return "a counter"
-        if not name:
-            return "has no name"
         said = clocks.time_name(name)
         if said is not None and said.sure:
             return (
                 "a second clock" if rises else "named a time and does not run like one"
             )
-        if not self._head.layout.header and i == 0 and counts_from_zero(finite):
-            return "a counter"
-        if len(finite) >= _SOME and len(np.unique(finite)) >= 8:
-            if rises:
-                return "only rises, as a clock or a counter does"
-            if bool((np.diff(finite) < 0).all()):
-                return "only falls, as a countdown does"
-        return None
+        if len(finite) < _SOME or len(np.unique(finite)) < 8:
+            return None
+        if rises:
+            return "only rises, as a clock or a counter does"
+        return "only falls, as a countdown does" if (steps < 0).all() else None
 
     def _name_and_unit(self, channels: Sequence[int]) -> tuple[list[str], list[str]]:
         """Return the name and the unit of each channel."""

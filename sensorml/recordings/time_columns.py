@@ -95,8 +95,8 @@ class ClockChoice:
         if self._head.kind(i) in {Kind.NUMBER, Kind.TIME}:
             return self._one_clock(i)
         raise RecordingError(
-            f"{self._head.path}: column {self._head.names[i]!r} holds {self._head.texts[i][0]!r}, which "
-            "is no time: choose another with --time"
+            f"{self._head.path}: column {self._head.names[i]!r} holds "
+            f"{self._head.texts[i][0]!r}, which is no time: choose another with --time"
         )
 
     def _may_be_time(self, i: int) -> bool:
@@ -236,8 +236,9 @@ class ClockChoice:
         if wild[0] != wild[1]:
             return "mdy" if wild[0] else "dmy"
         raise RecordingError(
-            f"{self._head.path}: {self._head.texts[i][0]!r} in column {self._head.names[i]!r} may be day "
-            "or month first: say which with --time-unit dmy or --time-unit mdy"
+            f"{self._head.path}: {self._head.texts[i][0]!r} in column "
+            f"{self._head.names[i]!r} may be day or month first: say "
+            "which with --time-unit dmy or --time-unit mdy"
         )
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import gzip
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sensorml.recordings import read
@@ -17,9 +16,7 @@ ROWS = 60
 RATE_HZ = 100
 BEGIN = datetime(2024, 3, 20, 10, 0, 0, tzinfo=UTC)
 BEGIN_NS = int(BEGIN.timestamp()) * 10**9
-SIGNAL = np.round(
-    np.random.default_rng(3).normal(0, 2, (ROWS, 2)) + [0, 9.8], 4
-).tolist()
+SIGNAL = np.round(np.random.default_rng(3).normal((0, 9.8), 2, (ROWS, 2)), 4).tolist()
 
 SEPARATORS = {",": ".csv", ";": ".csv", "\t": ".tsv", "|": ".txt", "   ": ".dat"}
 
@@ -63,34 +60,25 @@ def written(
     header: bool,
     ends: str = "\n",
     trailing: bool = False,
-    units: bool = False,
 ) -> str:
+    """Return the signal as the text of a table."""
     name, form, _ = TIMES[time]
-    lines = []
-    if header:
-        lines.append([name, "Größe x", "y"])
-        if units:
-            lines.append(["", "g", "g"])
+    lines = [[name, "Größe x", "y"]] if header else []
     for i, row in enumerate(SIGNAL):
-        fields = [form(i), *(f"{value:.4f}" for value in row)]
-        lines.append(
-            [field.replace(".", decimal) for field in fields]
-            if not ("." in form(i) and form(i).count(".") > 1)
-            else [fields[0], *(f.replace(".", decimal) for f in fields[1:])]
-        )
-    quote = separator == decimal == ","
+        stamp = form(i)
+        numbers = [f"{value:.4f}".replace(".", decimal) for value in row]
+        if stamp.count(".") == 1:  # else they separate day, month and year
+            stamp = stamp.replace(".", decimal)
+        lines.append([stamp, *numbers])
+    quoted = separator == decimal == ","
     text = PREAMBLES[preamble].format(separator=separator.strip() or ";")
     for fields in lines:
-        cells = [f'"{f}"' if quote and "," in f else f for f in fields]
+        cells = [f'"{f}"' if quoted and "," in f else f for f in fields]
         text += separator.join(cells) + (separator if trailing else "") + "\n"
     return text.replace("\n", ends)
 
 
-@settings(
-    deadline=None,
-    max_examples=400,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@settings(deadline=None, max_examples=400)
 @given(
     separator=st.sampled_from(list(SEPARATORS)),
     decimal=st.sampled_from([".", ","]),
@@ -114,27 +102,20 @@ def test_a_signal_reads_back_to_the_sample(
     packed: bool,
     trailing: bool,
 ):
-    if preamble == "sep" and not separator.strip():
-        preamble = "none"
-    if separator == "   ":
-        trailing = False
-        header_names_with_blanks = header
-        if header_names_with_blanks or " " in TIMES[time][1](0):
-            return  # a blank would be in a field and between fields
-    if not header and time in {"s without a unit"}:
-        pass
+    blanks = not separator.strip(" ")
+    assume(not (blanks and (header or trailing or " " in TIMES[time][1](0))))
+    assume(not (preamble == "sep" and separator.strip() == ""))
     text = written(
         separator, decimal, time, preamble, header=header, ends=ends, trailing=trailing
     )
     raw = text.encode(encoding)
-    path = tmp_path_factory.getbasetemp() / (
-        "signal" + SEPARATORS[separator] + (".gz" if packed else "")
-    )
+    ending = SEPARATORS[separator] + (".gz" if packed else "")
+    path = tmp_path_factory.getbasetemp() / f"signal{ending}"
     path.write_bytes(gzip.compress(raw, mtime=0) if packed else raw)
-    whole_from_zero = not header and time in {"ms", "millis", "elapsed_us"}
-    recording = read(path, rate_hz=RATE_HZ if whole_from_zero else None)
-    names = ("Größe x", "y") if header else ("ch1", "ch2")
-    assert recording.channels == names
+    # Whole numbers from zero without a unit are a question: here the rate answers.
+    unclear = not header and time in {"ms", "millis", "elapsed_us"}
+    recording = read(path, rate_hz=RATE_HZ if unclear else None)
+    assert recording.channels == (("Größe x", "y") if header else ("ch1", "ch2"))
     assert recording.samples.tolist() == np.float32(SIGNAL).tolist()
     assert recording.rate_hz == pytest.approx(RATE_HZ, rel=1e-3)
     assert len(recording.segments) == 1
