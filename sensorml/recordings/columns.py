@@ -15,7 +15,7 @@ import numpy as np
 
 from sensorml.errors import NoChannelError, RecordingError
 from sensorml.recordings import clocks
-from sensorml.recordings.fields import Kind
+from sensorml.recordings.fields import Kind, kind_of
 from sensorml.recordings.first_rows import Asked, FirstRows
 from sensorml.recordings.layout import Layout
 from sensorml.recordings.segments import Float64
@@ -139,6 +139,7 @@ class _Roles:
 
     def columns(self) -> Columns:
         named = self._named()
+        self._refuse_two_marks()
         choice = ClockChoice(self._head, self._asked)
         clock = choice.choose(named or ())
         self._left |= choice.left_out
@@ -167,6 +168,20 @@ class _Roles:
         return Columns(
             tuple(channels), tuple(names), factors, unit, clock, keys, self._where, left
         )
+
+    def _refuse_two_marks(self) -> None:
+        """Refuse a table whose columns have different decimal marks."""
+        other = "," if self._head.layout.decimal == "." else "."
+        for i, name in enumerate(self._head.names):
+            texts = self._head.texts[i]
+            if self._head.kind(i) is Kind.TEXT and other in texts[0]:
+                numbers = sum(kind_of(text, other) is Kind.NUMBER for text in texts)
+                if numbers > 0.9 * len(texts):
+                    raise RecordingError(
+                        f"{self._head.path}: column {name!r} has {other!r} as its "
+                        f"decimal mark ({texts[0]}) and others have "
+                        f"{self._head.layout.decimal!r}: export it with one mark"
+                    )
 
     def _keep_where(self) -> None:
         rows = [

@@ -64,6 +64,8 @@ def find_header(path: Path, found: Found) -> Header:
     units: tuple[str, ...] = ()
     counted = _counted([fields for i, fields in rows if i >= first])
     candidates = list(above)
+    while candidates and _is_wrong_row(candidates[-1][1], usual, trial):
+        first = candidates.pop()[0]
     if candidates and _are_units(candidates[-1][1]) and len(candidates) > 1:
         units = _fitted(candidates.pop()[1], usual, width, counted=counted) or ()
     if candidates:
@@ -113,6 +115,15 @@ def _counted(body: Sequence[Sequence[str]]) -> bool:
     """Return whether the first column numbers the rows from 1, as R writes it."""
     firsts = [fields[0] for fields in body[:50] if fields]
     return len(firsts) > 1 and firsts == [str(i + 1) for i in range(len(firsts))]
+
+
+def _is_wrong_row(fields: Sequence[str], usual: Sequence[Kind], trial: Trial) -> bool:
+    """Return whether a line above the first row is a row with a text in it."""
+    if len(fields) != trial.width or sum(k is not Kind.TEXT for k in usual) < 2:
+        return False
+    kinds = [kind_of(field, trial.decimal) for field in fields]
+    same = [k for k, u in zip(kinds, usual, strict=True) if k is u is not Kind.TEXT]
+    return Kind.TIME in same or same.count(Kind.NUMBER) * 2 > len(fields)
 
 
 def _key_and_value(names: Sequence[str], usual: Sequence[Kind], decimal: str) -> bool:

@@ -200,7 +200,8 @@ def _trial(body: Sequence[str], separator: str, decimal: str) -> Trial | None:
 
 def _one_column(body: Sequence[str], decimal: str) -> bool:
     """Return whether lines may be single values: nothing else stands between them."""
-    if any(mark in line for line in body for mark in ";\t|"):
+    whole = "\n".join(body)
+    if any(mark in whole for mark in ";\t|"):
         return False
     commas = [line for line in body if "," in line]
     return not commas or (

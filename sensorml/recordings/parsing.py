@@ -76,6 +76,8 @@ class Parser:
 
     def parse(self, chunk: bytes) -> Parsed:
         """Read a chunk of whole lines."""
+        if not chunk:
+            return self._nothing(0, [], 0)
         if not chunk.endswith(b"\n"):
             chunk += b"\n"
         chunk, blank = self._normal(chunk)

@@ -6,6 +6,7 @@ the rate, what was left out and which rows were wrong.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -25,7 +26,7 @@ from sensorml.recordings.segments import Int64, Rows
 from sensorml.recordings.sources import Source, open_source
 from sensorml.recordings.time_columns import Clock
 from sensorml.recordings.time_texts import Flags, parse, parse_numbers
-from sensorml.recordings.timeline import timeline
+from sensorml.recordings.timeline import resampled, timeline
 from sensorml.types import NO_ROWS, Float32
 
 _LOOK: Final = 4000  # rows that the roles of the columns are decided on
@@ -82,9 +83,14 @@ class Table:
             self.layout, list(dict.fromkeys(numbers)), list(dict.fromkeys(texts)), size
         )
         order = list(dict.fromkeys(numbers)), list(dict.fromkeys(texts))
-        for chunk, last in _with_last(_after(self._source.chunks(), self.layout.skip)):
+        before = b""
+        for whole, last in _with_last(_after(self._source.chunks(), self.layout.skip)):
+            half = last and not whole.endswith(b"\n")
+            cut = half and _is_cut(before[-8192:] + whole)
+            chunk = whole[: whole.rfind(b"\n") + 1] if cut else whole
+            self.odd["half a row at the end"] += cut
+            before = whole
             parsed = parser.parse(chunk)
-            half = last and not chunk.endswith(b"\n")
             yield self._chunk(parsed, *order, half=half)
         self._refuse_many()
 
@@ -227,6 +233,8 @@ def read(path: Path, asked: Asked) -> Recording:
     )
     if line.order is not None:
         samples = samples[line.order]
+    if line.uneven_ns is not None:
+        samples = resampled(samples, line.uneven_ns, line.segments)
     return Recording(
         path=path,
         samples=samples,
@@ -303,6 +311,23 @@ def _first_rows(source: Source, layout: Layout) -> list[list[str]]:
         ):
             rows.append(fields)
     return rows[:_LOOK]
+
+
+def _is_cut(chunk: bytes) -> bool:
+    r"""Return whether the last line ends in fewer decimals than all lines before.
+
+    >>> _is_cut(b"0,1.25\n" * 9 + b"9,1.2"), _is_cut(b"0,1.25\n" * 9 + b"9,1.20")
+    (True, False)
+    """
+    lines = chunk[-8192:].split(b"\n")[1:]
+    found = [re.search(rb"[.,](\d+)\"?\s*$", line) for line in lines[-40:-1] if line]
+    places = {len(match[1]) if match else 0 for match in found}
+    last = re.search(rb"[.,](\d+)\"?\s*$", lines[-1]) if lines else None
+    if not lines or b"\0" in lines[-1] or not lines[-1].strip():
+        return False
+    if len(found) < 8 or len(places) != 1 or places == {0}:
+        return False
+    return (len(last[1]) if last else 0) < places.pop()
 
 
 def _after(chunks: Iterator[bytes], lines: int) -> Iterator[bytes]:

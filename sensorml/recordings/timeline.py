@@ -18,10 +18,15 @@ from sensorml.recordings.clocks import RATE_TOLERANCE
 from sensorml.recordings.recording import MAX_TIME_NS, mean_rate_hz
 from sensorml.recordings.segments import Int64, Rows, Segment, segments
 from sensorml.recordings.time_texts import DAY_NS
+from sensorml.types import Float32
 
 _SORTED_NS: Final = 10**9
 _APART: Final = 1 << 16
 """Rows said to be missing where time goes back, so that no window spans it."""
+_ENOUGH: Final = 256  # steps from which a pace is called uneven
+_SPREAD: Final = 0.15  # of the usual step, from the 10th percentile to the 90th
+_AHEAD: Final = 64  # steps that are compared with one
+_GAP: Final = 5.0  # steps, from which on a pause of an uneven pace is a gap
 _MOST_BACK: Final = 0.01  # of the rows, before a column is no clock
 
 
@@ -33,6 +38,22 @@ class Timeline(NamedTuple):
     order: Rows | None
     """How the rows are to be sorted; None where they are."""
     notes: tuple[str, ...]
+    uneven_ns: Int64 | None = None
+    """(n,), the times of the rows, where their pace is uneven."""
+
+
+def resampled(samples: Float32, t_ns: Int64, segments: tuple[Segment, ...]) -> Float32:
+    """Interpolate rows of an uneven pace at even times, segment by segment."""
+    even = np.empty_like(samples)
+    edges = [*(segment.first for segment in segments), len(samples)]
+    for begin, end in pairwise(edges):
+        at = (t_ns[begin:end] - t_ns[begin]).astype(np.float64)
+        wanted = np.linspace(0, at[-1], end - begin)
+        for channel in range(samples.shape[1]):
+            even[begin:end, channel] = np.interp(
+                wanted, at, samples[begin:end, channel]
+            )
+    return even
 
 
 def timeline(
@@ -134,7 +155,12 @@ def _timed(path: Path, t_ns: Int64, rate_hz: float | None) -> Timeline:
     if moved:
         t_ns = t_ns[order]
         notes.append(f"sorted: {moved} rows that were out of order within a second")
-    found = _parts(path, t_ns, edges)
+    uneven = _uneven(t_ns)
+    found = (
+        _parts(path, t_ns, edges)
+        if uneven is None
+        else _even_parts(t_ns, edges, uneven)
+    )
     rate = mean_rate_hz(found, len(t_ns))
     if len(restarts):
         back_s = (t_ns[restarts - 1] - t_ns[restarts]) / 1e9
@@ -153,7 +179,58 @@ def _timed(path: Path, t_ns: Int64, rate_hz: float | None) -> Timeline:
                 f"{path}: its times say {rate:.6g} Hz and --rate says {rate_hz:g} Hz: "
                 "leave out --rate, or choose the unit of the times with --time-unit"
             )
-    return Timeline(found, rate, order if moved else None, tuple(notes))
+    if uneven is not None:
+        low, high = np.percentile(np.diff(t_ns), [10, 90]) / 1e6
+        notes.append(
+            f"uneven pace: mostly {low:.4g} to {high:.4g} ms from row to row: "
+            f"resampled to {rate:.6g} Hz"
+        )
+    return Timeline(
+        found,
+        rate,
+        order if moved else None,
+        tuple(notes),
+        None if uneven is None else t_ns,
+    )
+
+
+def _uneven(t_ns: Int64) -> float | None:
+    """Return the mean step in ns of rows that come at no even pace, else None.
+
+    Late rows of an even pace are followed by short steps, and so are times that were
+    rounded up: many steps together vary no more than one. The steps of a script that
+    sleeps add up to a random walk, which varies with the root of their number.
+    """
+    steps = np.diff(t_ns).astype(np.float64)
+    usual = float(np.median(steps)) if len(steps) >= _ENOUGH else 0.0
+    if usual <= 0:
+        return None
+    low, high = np.percentile(steps, [10, 90])
+    apart = np.diff(np.unique(steps[:4096]))
+    rounding = float(apart.min()) if len(apart) else 0.0
+    if high - low - rounding < _SPREAD * usual:
+        return None
+    spans = (t_ns[_AHEAD:] - t_ns[:-_AHEAD]).astype(np.float64)
+    shortest, longest = np.percentile(spans, [10, 90])
+    if longest - shortest < 0.6 * _AHEAD**0.5 * (high - low):
+        return None
+    return float(np.mean(steps[steps < _GAP * usual]))
+
+
+def _even_parts(t_ns: Int64, edges: list[int], step: float) -> tuple[Segment, ...]:
+    """Find the segments of rows of an uneven pace: only long steps are gaps."""
+    gaps = (np.flatnonzero(np.diff(t_ns) > _GAP * step) + 1).tolist()
+    firsts = sorted({*edges[:-1], *gaps})
+    found: list[Segment] = []
+    for first, end in pairwise([*firsts, len(t_ns)]):
+        span = int(t_ns[end - 1] - t_ns[first])
+        rate = (end - first - 1) * 1e9 / span if span > 0 else 1e9 / step
+        missed = 0
+        if first:
+            passed = float(t_ns[first] - t_ns[first - 1]) / step
+            missed = _APART if first in edges else max(1, round(passed) - 1)
+        found.append(Segment(first, int(t_ns[first]), rate, missed))
+    return tuple(found)
 
 
 def _restarts(t_ns: Int64) -> Rows:

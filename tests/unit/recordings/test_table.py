@@ -413,6 +413,41 @@ def test_lines_that_are_no_rows_are_counted(tmp_path: Path):
     assert "1 half a row at the end" in recording.notes[1]
 
 
+def test_a_last_value_that_is_cut_is_left_out(tmp_path: Path):
+    text = "t,x\n" + "\n".join(timed()) + "\n2.00,0.1"
+    recording = read(table(tmp_path / "a.csv", text))
+    assert is_signal(recording, X)
+    assert "1 half a row at the end" in recording.notes[1]
+
+
+def test_a_first_row_that_is_wrong_is_no_header(tmp_path: Path):
+    lines = timed()
+    path = table(tmp_path / "a.csv", "\n".join(["t,x,y", *(f"{v},1.5" for v in lines)]))
+    text = path.read_text().replace(f"0.00,{X[0]},1.5", "0.00,unavailable,1.5")
+    recording = read(table(path, text))
+    assert recording.channels == ("x", "y")
+    assert recording.samples[:, 0].tolist() == np.float32(X[1:]).tolist()
+    assert "row 1 has 'unavailable' in 'x'" in recording.notes[1]
+
+
+def test_columns_with_different_decimal_marks_are_refused(tmp_path: Path):
+    commas = [v.replace(".", ",") for v in X]
+    path = table(tmp_path / "a.csv", "x;y\n" + rows(commas, Y, separator=";"))
+    assert "export it with one mark" in refusal(path, rate_hz=100)
+
+
+def test_an_uneven_pace_is_resampled_and_no_row_is_called_lost(tmp_path: Path):
+    t = np.cumsum(0.01 + np.random.default_rng(2).exponential(0.002, 2000))
+    tone = np.sin(2 * np.pi * 3 * t)
+    text = "".join(f"{a:.5f},{b:.5f}\n" for a, b in zip(t, tone, strict=True))
+    recording = read(table(tmp_path / "a.csv", "t,x\n" + text))
+    assert len(recording.segments) == 1
+    assert recording.rate_hz == pytest.approx(1999 / (t[-1] - t[0]), rel=1e-4)
+    even = t[0] + np.arange(2000) / recording.rate_hz
+    assert recording.samples[:, 0] == pytest.approx(np.sin(6 * np.pi * even), abs=0.03)
+    assert "uneven pace" in recording.notes[1]
+
+
 def test_a_tail_of_nul_bytes_is_left_out(tmp_path: Path):
     text = "t,x\n" + "\n".join(timed()) + "\n" + "\0" * 4096
     recording = read(table(tmp_path / "a.csv", text))
