@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from sensorml.errors import SensormlError
     from sensorml.pipeline.ring import Windows
-    from sensorml.recordings import Recording, from_array, read, write_npz
+    from sensorml.recordings import Recording, TableOptions, from_array, read, write_npz
     from sensorml.training.plot import plot
     from sensorml.training.scoring import LoadedModel, load
     from sensorml.training.train import Trained, train
@@ -38,6 +38,7 @@ __all__ = [
     "Recording",
     "SensormlError",
     "State",
+    "TableOptions",
     "Trained",
     "Windows",
     "features",
@@ -56,6 +57,7 @@ _MODULES: Final = {
     "Recording": "sensorml.recordings",
     "SensormlError": "sensorml.errors",
     "State": "sensorml.types",
+    "TableOptions": "sensorml.recordings",
     "Trained": "sensorml.training.train",
     "Windows": "sensorml.pipeline.ring",
     "features": "sensorml.training.windows",
