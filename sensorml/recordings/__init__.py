@@ -104,8 +104,8 @@ def read(
         raise RecordingError(f"{path}: {what}: check the path")
     name = path.name.lower()
     if name.removesuffix(".gz").endswith(_TABLES):
-        from sensorml.recordings.first_rows import Asked
-        from sensorml.recordings.table import read as read_table
+        from sensorml.recordings.tables.first_rows import Asked
+        from sensorml.recordings.tables.table import read as read_table
 
         asked = Asked(channels, rate_hz, unit, table or TableOptions())
         return read_table(path, asked)

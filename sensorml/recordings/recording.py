@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sensorml.errors import NoChannelError, RecordingError
 from sensorml.recordings.segments import Int64, Rows, Segment, segments
-from sensorml.recordings.units import factor
+from sensorml.recordings.tables.units import factor
 from sensorml.types import NO_ROWS, Block, Float32
 
 MAX_VALUES: Final = 2**29

@@ -18,10 +18,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorml.recordings.fields import ANY_BLANKS, number, split
-from sensorml.recordings.layout import Layout
 from sensorml.recordings.segments import Float64, Rows
-from sensorml.recordings.time_texts import WIDTH, Texts
+from sensorml.recordings.tables.fields import ANY_BLANKS, number, split
+from sensorml.recordings.tables.layout import Layout
+from sensorml.recordings.tables.time_texts import WIDTH, Texts
 
 _COMMA: Final = bytes.maketrans(b",.", b".~")
 _POINT: Final = str.maketrans(".~", ",.")

@@ -16,17 +16,17 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from sensorml.errors import RecordingError
-from sensorml.recordings.columns import Columns, ask_where, find_columns
-from sensorml.recordings.fields import Kind, split
-from sensorml.recordings.first_rows import Asked
-from sensorml.recordings.layout import Layout, find_layout
-from sensorml.recordings.parsing import Parsed, Parser, Wrong, normal_text
 from sensorml.recordings.recording import MAX_TIME_NS, MAX_VALUES, Recording
 from sensorml.recordings.segments import Int64, Rows
-from sensorml.recordings.sources import Source, open_source
-from sensorml.recordings.time_columns import Clock
-from sensorml.recordings.time_texts import Flags, parse, parse_numbers
-from sensorml.recordings.timeline import resampled, timeline
+from sensorml.recordings.tables.columns import Columns, ask_where, find_columns
+from sensorml.recordings.tables.fields import Kind, split
+from sensorml.recordings.tables.first_rows import Asked
+from sensorml.recordings.tables.layout import Layout, find_layout
+from sensorml.recordings.tables.parsing import Parsed, Parser, Wrong, normal_text
+from sensorml.recordings.tables.sources import Source, open_source
+from sensorml.recordings.tables.time_columns import Clock
+from sensorml.recordings.tables.time_texts import Flags, parse, parse_numbers
+from sensorml.recordings.tables.timeline import resampled, timeline
 from sensorml.types import NO_ROWS, Float32
 
 _LOOK: Final = 4000  # rows that the roles of the columns are decided on

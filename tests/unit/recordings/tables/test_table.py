@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from sensorml.errors import RecordingError
-from sensorml.recordings import Recording, TableOptions, parsing, read
+from sensorml.recordings import Recording, TableOptions, read
+from sensorml.recordings.tables import parsing
 
 NOON = 1_700_000_000_000_000_000
 N = 200

@@ -14,19 +14,19 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from sensorml.errors import NoChannelError, RecordingError
-from sensorml.recordings import clocks
-from sensorml.recordings.fields import Kind, kind_of
-from sensorml.recordings.first_rows import Asked, FirstRows
-from sensorml.recordings.layout import Layout
 from sensorml.recordings.segments import Float64
-from sensorml.recordings.time_columns import (
+from sensorml.recordings.tables import clocks
+from sensorml.recordings.tables.fields import Kind, kind_of
+from sensorml.recordings.tables.first_rows import Asked, FirstRows
+from sensorml.recordings.tables.layout import Layout
+from sensorml.recordings.tables.time_columns import (
     INFLUX,
     Clock,
     ClockChoice,
     columns_of,
     counts_from_zero,
 )
-from sensorml.recordings.units import factor, name_and_unit, spelled
+from sensorml.recordings.tables.units import factor, name_and_unit, spelled
 
 _COUNTERS: Final = frozenset(
     [

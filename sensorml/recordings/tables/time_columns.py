@@ -9,11 +9,11 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from sensorml.errors import RecordingError
-from sensorml.recordings import clocks, time_texts
-from sensorml.recordings.fields import Kind
-from sensorml.recordings.first_rows import Asked, FirstRows
 from sensorml.recordings.segments import Float64
-from sensorml.recordings.time_texts import Order
+from sensorml.recordings.tables import clocks, time_texts
+from sensorml.recordings.tables.fields import Kind
+from sensorml.recordings.tables.first_rows import Asked, FirstRows
+from sensorml.recordings.tables.time_texts import Order
 
 INFLUX: Final = frozenset({"result", "table", "_start", "_stop"})
 _PARTS: Final = {

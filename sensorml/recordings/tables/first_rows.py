@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from sensorml.errors import NoChannelError, RecordingError
-from sensorml.recordings.fields import Kind, number
-from sensorml.recordings.layout import Layout
 from sensorml.recordings.recording import TableOptions
 from sensorml.recordings.segments import Float64
-from sensorml.recordings.units import name_and_unit
+from sensorml.recordings.tables.fields import Kind, number
+from sensorml.recordings.tables.layout import Layout
+from sensorml.recordings.tables.units import name_and_unit
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from sensorml.errors import RecordingError
-from sensorml.recordings.fields import ANY_BLANKS, Kind, kind_of, kinds, split
-from sensorml.recordings.headers import COMMENT, Found, Trial, find_header
+from sensorml.recordings.tables.fields import ANY_BLANKS, Kind, kind_of, kinds, split
+from sensorml.recordings.tables.headers import COMMENT, Found, Trial, find_header
 
 MAX_COLUMNS: Final = 4096
 _SEPARATORS: Final = ("\t", ";", "|", ",", ANY_BLANKS, "")

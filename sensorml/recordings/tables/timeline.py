@@ -14,10 +14,10 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from sensorml.errors import RecordingError
-from sensorml.recordings.clocks import RATE_TOLERANCE
 from sensorml.recordings.recording import MAX_TIME_NS, mean_rate_hz
 from sensorml.recordings.segments import Int64, Rows, Segment, segments
-from sensorml.recordings.time_texts import DAY_NS
+from sensorml.recordings.tables.clocks import RATE_TOLERANCE
+from sensorml.recordings.tables.time_texts import DAY_NS
 from sensorml.types import Float32
 
 _SORTED_NS: Final = 10**9

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sensorml.errors import RecordingError
-from sensorml.recordings.clocks import time_name
-from sensorml.recordings.fields import ANY_BLANKS, Kind, kind_of, split
-from sensorml.recordings.units import spelled
+from sensorml.recordings.tables.clocks import time_name
+from sensorml.recordings.tables.fields import ANY_BLANKS, Kind, kind_of, split
+from sensorml.recordings.tables.units import spelled
 
 COMMENT = re.compile(r"\s*(?:[#%]|//|\"?sep=.\"?\s*$)", re.IGNORECASE)
 _TIME_UNITS = frozenset({"s", "sec", "ms", "us", "µs", "ns", "min", "h", "n/a", "-"})

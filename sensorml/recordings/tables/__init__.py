@@ -1,0 +1,1 @@
+"""Text tables of loggers: layout, columns, times and rows."""
