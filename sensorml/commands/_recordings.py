@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from sensorml.recordings import Recording, TableOptions
+if TYPE_CHECKING:
+    from sensorml.recordings import Recording, TableOptions
 
 _TIME_UNITS: Final = (
     "ns", "us", "ms", "s", "min", "h", "d", "excel", "matlab", "dmy", "mdy",
@@ -45,6 +46,9 @@ def add_recording_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def table_options(args: argparse.Namespace) -> TableOptions:
+    """Return what the arguments say about a table."""
+    from sensorml.recordings import TableOptions  # with numpy: not for --help
+
     return TableOptions(args.time, args.time_unit, dict(args.where or ()))
 
 

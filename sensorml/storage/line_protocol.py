@@ -28,9 +28,13 @@ parser of InfluxDB 1.6 (models/points.go).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import repeat
+from operator import is_
 from typing import Final
+
+import msgspec
 
 from sensorml.interfaces import Row
 from sensorml.storage.tables import COLUMNS, INSTANTS, KINDS, STEADY, TAGS, TYPES
@@ -42,6 +46,8 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 _CACHED_FORMATS: Final = 4096
+_JSON: Final = msgspec.json.Encoder()
+_is_none: Final = partial(is_, None)
 
 _TAG_ESCAPES: Final = str.maketrans(
     dict.fromkeys("\n\r\0 ", "\\ ") | {",": "\\,", "=": "\\=", "%": "%%"}
@@ -76,9 +82,9 @@ class LineEncoder:
 class _KindEncoder:
     """Writes rows of one kind.
 
-    What rows share, their text and steady numbers, makes a printf format, which
-    is cached; one operation fills in the other numbers of a row. That costs a
-    third of writing field by field.
+    What rows share, their text and steady numbers, makes a format, which is cached;
+    the other numbers are written a column at a time and filled in. That costs a
+    quarter of writing field by field.
     """
 
     def __init__(self, kind: str, tags: Mapping[str, str]) -> None:
@@ -90,25 +96,40 @@ class _KindEncoder:
         self._shared = shared
         self._reals = [name for name in others if TYPES[kind][name] == "REAL"]
         self._integers = [name for name in others if TYPES[kind][name] == "INTEGER"]
-        self._shared_of = _getter(kind, self._shared)
-        self._reals_of = _getter(kind, self._reals)
-        self._numbers_of = _getter(kind, [*self._reals, *self._integers, TIME[kind]])
-        self._formats: dict[tuple[Row, tuple[bool, ...]], str] = {}
+        place = COLUMNS[kind].index
+        self._shared_places = [place(name) for name in shared]
+        self._real_places = [place(name) for name in self._reals]
+        self._integer_places = [place(n) for n in (*self._integers, TIME[kind])]
+        self._formats: dict[tuple[Row, Row], str] = {}
 
     def lines(self, rows: Sequence[Row]) -> list[str]:
-        formats, shared_of = self._formats, self._shared_of
-        reals_of, numbers_of = self._reals_of, self._numbers_of
-        lines = []
-        for row in rows:
-            key = shared_of(row), tuple([value is not None for value in reals_of(row)])
-            line_format = formats.get(key)
-            if line_format is None:
-                line_format = self._new_format(*key)
+        if not rows:
+            return []
+        columns = list(zip(*rows, strict=True))
+        shared = zip(*[columns[i] for i in self._shared_places], strict=True)
+        reals = [columns[i] for i in self._real_places]
+        absent = (
+            zip(*[map(_is_none, column) for column in reals], strict=True)
+            if reals
+            else repeat(())
+        )
+        numbers = zip(
+            *map(_texts, reals),
+            *[_texts(columns[i]) for i in self._integer_places],
+            strict=True,
+        )
+        formats, lines = self._formats, []
+        last, line_format = None, ""
+        # `repeat` has no end, so the lengths are not compared.
+        for key, values in zip(zip(shared, absent, strict=False), numbers, strict=True):
+            if key != last:
+                last = key
+                line_format = formats.get(key) or self._new_format(*key)
             if line_format:
-                lines.append(line_format % numbers_of(row))
+                lines.append(line_format % values)
         return lines
 
-    def _new_format(self, shared: Row, has_real: tuple[bool, ...]) -> str:
+    def _new_format(self, shared: Row, absent: Row) -> str:
         """Return and cache the format of such rows; empty if they have no field."""
         if len(self._formats) >= _CACHED_FORMATS:
             self._formats.clear()
@@ -119,26 +140,27 @@ class _KindEncoder:
             [
                 *(_field(name, value) for name, value in row.items()),
                 *(
-                    f",{name}=%r" if has_value else "%.0s"  # takes it, prints nothing
-                    for name, has_value in zip(self._reals, has_real, strict=True)
+                    "%.0s" if is_absent else f",{name}=%s"  # %.0s prints nothing
+                    for name, is_absent in zip(self._reals, absent, strict=True)
                 ),
-                *(f",{name}=%di" for name in self._integers),
+                *(f",{name}=%si" for name in self._integers),
             ]
         )
         line_format = ""
         if "=" in fields:
             head = self._head + "".join(tags)
-            line_format = f"{head} {fields.replace(',', '', 1)} %d"
-        self._formats[shared, has_real] = line_format
+            line_format = f"{head} {fields.replace(',', '', 1)} %s"
+        self._formats[shared, absent] = line_format
         return line_format
 
 
-def _getter(kind: str, names: Sequence[str]) -> Callable[[Row], Row]:
-    """Return a function from a row to the values of some columns."""
-    places = [COLUMNS[kind].index(name) for name in names]
-    if len(places) > 1:
-        return itemgetter(*places)
-    return lambda row: tuple([row[place] for place in places])
+def _texts(column: Sequence[object]) -> list[str]:
+    """Write the numbers of a column; JSON has them as line protocol does.
+
+    >>> _texts([0.1, 7, None])
+    ['0.1', '7', 'null']
+    """
+    return _JSON.encode(column)[1:-1].decode().split(",")
 
 
 def _tags(tags: Mapping[str, object]) -> Iterator[str]:
