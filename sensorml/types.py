@@ -87,7 +87,7 @@ class Prediction(NamedTuple):
 
 
 class AlarmState(StrEnum):
-    """What an alarm tells people."""
+    """The state of an alarm, as people see it."""
 
     NORMAL = "normal"
     ALARM = "alarm"

@@ -46,7 +46,7 @@ def add_recording_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def table_options(args: argparse.Namespace) -> TableOptions:
-    """Return what the arguments say about a table."""
+    """Return the options for a table."""
     from sensorml.recordings import TableOptions  # with numpy: not for --help
 
     return TableOptions(args.time, args.time_unit, dict(args.where or ()))

@@ -26,7 +26,7 @@ _ERA = "has times outside the years 1844 to 2096"
 
 @dataclass(frozen=True, slots=True)
 class TableOptions:
-    """What the user says about a table beyond what is found in it."""
+    """The options of the user for a table, beyond what is found in it."""
 
     time: str | None = None
     """The column of the times."""

@@ -138,10 +138,10 @@ _APART = 10_000  # s: whole numbers further apart may as well be µs or ns
 
 
 class Name(NamedTuple):
-    """What the name of a column says about time."""
+    """The meaning of a column for time, from its name."""
 
     unit: str
-    """"" where it does not say."""
+    """"" where it has none."""
     sure: bool
     """Whether it is more than the letter t, which is a temperature as well."""
 
@@ -228,9 +228,9 @@ def choose_unit(
             f"{path}: {step} are no rate in any unit of time: choose another column "
             "with --time, or give --time-unit"
         )
-    told = f", and --rate {rate_hz:g} fits none" if rate_hz is not None else ""
+    note = f", and --rate {rate_hz:g} fits none" if rate_hz is not None else ""
     raise RecordingError(
-        f"{path}: {step} may be {rates}{told}: say which with --time-unit"
+        f"{path}: {step} may be {rates}{note}: choose one with --time-unit"
     )
 
 

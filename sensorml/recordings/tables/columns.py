@@ -112,7 +112,7 @@ def find_columns(
         path: Where it is, for the messages.
         layout: Of the table.
         rows: Its first rows, each of `layout.width` fields.
-        asked: What the user says.
+        asked: The options of the user.
 
     Raises:
         RecordingError: a column is not there, or what it is cannot be decided.

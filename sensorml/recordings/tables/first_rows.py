@@ -1,4 +1,4 @@
-"""The first rows of a table, column by column, and what the user says about it."""
+"""The first rows of a table, column by column, and the options of the user for it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sensorml.recordings.tables.units import name_and_unit
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the user says about a table."""
+    """The options of the user for a table."""
 
     channels: Sequence[str] | None
     rate_hz: float | None

@@ -48,17 +48,17 @@ class Layout(NamedTuple):
     """One for each field; "" where the file has none."""
     header: bool
     units: tuple[str, ...]
-    """As a row below the header says them; "" where there is none."""
+    """From a row below the header; "" where there is none."""
     kinds: tuple[Kind, ...]
     """What most fields of each column are."""
     quoted: bool
     padded: bool
     """Whether blanks stand beside the separators."""
     step_s: float
-    """From row to row, as a LabVIEW header says it; 0 where it does not."""
+    """From row to row, in the header of LabVIEW; 0 where it is absent."""
 
     def line(self) -> str:
-        """Say it in a few words, for people."""
+        """Return a short description for people."""
         words = [_NAMES[self.separator]]
         if self.decimal == ",":
             words.append("decimal comma")
@@ -133,8 +133,8 @@ def _best(path: Path, lines: Sequence[str]) -> Trial:
     if not body:
         raise RecordingError(f"{path}: holds only comments: make the recording again")
     quoted = any('"' in line for line in body)
-    told = re.match(r'"?sep=(.)', lines[0]) if lines else None
-    separators = (told[1],) if told and told[1] in _NAMES else _SEPARATORS
+    declared = re.match(r'"?sep=(.)', lines[0]) if lines else None
+    separators = (declared[1],) if declared and declared[1] in _NAMES else _SEPARATORS
     trials = [
         trial
         for separator in separators

@@ -268,7 +268,7 @@ class Parser:
         return found if keep is None else _merged(keep, found)
 
     def _line(self, row: int, line: str) -> tuple[list[float], list[bytes]] | Wrong:
-        """Read one line, or say what it is."""
+        """Read one line; raise an error that names what it is instead."""
         fields = split(line, self._layout.separator)
         if (kind := self._kind(line, fields)) != "row":
             return Wrong(row, kind, "has NUL bytes" if kind == "wrong" else "")

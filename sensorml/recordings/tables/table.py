@@ -1,6 +1,6 @@
 """Tables: `.csv .tsv .txt .dat .log .lvm`, each also `.gz`, in any usual layout.
 
-Nothing is read in silence: `Recording.notes` says the layout, the time column,
+Nothing is read in silence: `Recording.notes` has the layout, the time column,
 the rate, what was left out and which rows were wrong.
 """
 
@@ -177,7 +177,7 @@ class Table:
     def notes(self, rate_hz: float, extra: Sequence[str]) -> tuple[str, ...]:
         """Say what was understood: one line for the layout, others for the rest."""
         clock, n = self.columns.clock, len(self.columns.channels)
-        time = f"time = {clock.says}" if clock else "no time column"
+        time = f"time = {clock.description}" if clock else "no time column"
         encoding = self._source.encoding
         words = [
             self.layout.line(),

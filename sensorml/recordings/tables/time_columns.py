@@ -53,7 +53,7 @@ class Clock(NamedTuple):
     exact: tuple[tuple[int, int], ...]
     """Columns of numbers with more digits than a float64 has, and their unit."""
     dated: bool
-    says: str
+    description: str
     """Which columns in which unit, for people."""
 
 
@@ -149,7 +149,7 @@ class ClockChoice:
             numbers=tuple((i, clocks.UNITS_NS[unit], 0) for i, unit in parts),
             exact=(),
             dated=bool(dates),
-            says=clocks.describe(names),
+            description=clocks.describe(names),
         )
 
     def _fraction(self, time: int) -> list[tuple[int, str]]:
@@ -175,7 +175,7 @@ class ClockChoice:
             numbers=tuple((i, clocks.UNITS_NS[unit], 0) for i, unit in fraction),
             exact=(),
             dated=dated is not None,
-            says=clocks.describe(names)
+            description=clocks.describe(names)
             + ("" if dated is not None else ", without date"),
         )
 
@@ -203,11 +203,11 @@ class ClockChoice:
             numbers=() if exact else ((i, clocks.unit_ns(unit), zero),),
             exact=((i, clocks.unit_ns(unit)),) if exact else (),
             dated=True,
-            says=f"{of} in {unit}{since}" + (" days" if zero else ""),
+            description=f"{of} in {unit}{since}" + (" days" if zero else ""),
         )
 
     def _row_unit(self, i: int) -> str:
-        """Return the unit of time that the row of units says for a column."""
+        """Return the unit of time of a column in the row of units."""
         said = clocks.time_name(
             f"t {self._head.layout.units[i]}" if self._head.layout.units else ""
         )

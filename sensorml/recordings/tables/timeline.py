@@ -73,7 +73,7 @@ def timeline(
         t_ns: (n,), the times of the rows; None where there are none.
         rows: Without times, the place of each row in the file.
         rate_hz: The rate that was given.
-        step_s: From row to row, as a header says it, or 0.
+        step_s: From row to row, from a header, or 0.
         dated: Whether the times have a date; else midnight is passed over.
         hint: For a table without times and rate.
 
