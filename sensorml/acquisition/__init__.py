@@ -1,0 +1,1 @@
+"""The parts of a driver, and the threads that poll drivers."""

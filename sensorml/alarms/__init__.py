@@ -1,0 +1,1 @@
+"""Alarms: their logic, output lines, meters and fail-safe levels."""

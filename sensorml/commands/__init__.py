@@ -1,0 +1,1 @@
+"""The commands of `sensorml`, one file or folder each."""

@@ -1,0 +1,1 @@
+"""The configuration file: its tables, its reader and its checks."""

@@ -1,0 +1,1 @@
+"""The sensors, one file each; the file's name is the value of `driver`."""

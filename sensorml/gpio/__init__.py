@@ -1,0 +1,1 @@
+"""GPIO lines: their names, chips and pins."""

@@ -1,0 +1,1 @@
+"""The running service: built, run, monitored and stopped."""

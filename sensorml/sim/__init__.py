@@ -1,0 +1,1 @@
+"""A vibrating machine, and simulated chips that feel it."""

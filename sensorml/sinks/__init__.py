@@ -1,0 +1,1 @@
+"""The receivers of rows, one file each; the file's name is the value of `driver`."""

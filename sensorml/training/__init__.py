@@ -1,0 +1,1 @@
+"""From recordings to a model folder, and scores of recordings."""

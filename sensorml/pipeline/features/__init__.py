@@ -1,0 +1,1 @@
+"""The kinds of features, one file each."""
