@@ -69,7 +69,7 @@ _MODULES: Final = {
     "windows": "sensorml.training.windows",
     "write_npz": "sensorml.recordings",
 }
-"""Where each public name is defined; imported at its first use."""
+"""The module of each public name; imported at its first use."""
 
 
 if not TYPE_CHECKING:

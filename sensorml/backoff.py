@@ -52,7 +52,7 @@ class BackOff:
 
 
 class RationedBackOff:
-    """When a device may be opened again; pure but for the jitter.
+    """The time at which a device may be opened again; pure but for the jitter.
 
     Failures are forgotten once the device has worked for `steady_s`: one that
     fails again soon waits longer. There are never more than `budget` openings
@@ -75,7 +75,7 @@ class RationedBackOff:
         self._openings: deque[float] = deque(maxlen=budget)
         self._working_since_s: float | None = None
         self.due_s = -float("inf")
-        """When the next opening may begin, on the caller's clock."""
+        """The earliest start of the next opening, on the caller's clock."""
 
     def opening(self, now_s: float) -> None:
         """Count an opening that begins now."""

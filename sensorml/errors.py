@@ -17,7 +17,7 @@ class SensormlError(Exception):
 
 
 class Reason(NamedTuple):
-    """What is wrong, and the cure; apart, so that no text has to be split again."""
+    """A fault and its cure; apart, so that no text has to be split again."""
 
     what: str
     cure: str = ""
@@ -98,7 +98,7 @@ class TrainingError(SensormlError, ValueError):
 
 
 class BusReason(StrEnum):
-    """What went wrong on a bus, for a program; the sentence is for people."""
+    """The failure on a bus, for a program; the sentence is for people."""
 
     NOBODY = "nobody"
     """The address is not acknowledged."""

@@ -44,7 +44,7 @@ class Identity(NamedTuple):
     chips: Mapping[int, str]
     """Names of chips by the value of the register; the driver is for the first."""
     addresses: tuple[int, ...] = ()
-    """Where a scan reads the register; none where chips without one may answer."""
+    """Addresses of a scan; none where chips without the register may answer."""
     length: int = 1
     """Bytes that the register has; the first one is compared."""
 
@@ -201,7 +201,7 @@ class DriverModule(Protocol):
 
 
 class Inference(NamedTuple):
-    """What an engine returns: outputs (n, ...) float32 and its two stages."""
+    """The result of an engine: outputs (n, ...) float32 and its two stages."""
 
     outputs: Float32
     quantise_ns: int
@@ -262,7 +262,7 @@ class Sink(Protocol):
     """A receiver of rows. Always called on the sink's own thread."""
 
     batch_rows: int
-    """How many rows `send` is given at most."""
+    """The most rows of one call of `send`."""
 
     def send(self, kind: str, rows: Sequence[Row]) -> Outcome:
         """Send rows of one kind (a table of the journal), oldest first.
@@ -274,7 +274,7 @@ class Sink(Protocol):
 
 
 class SinkModule(Protocol):
-    """What a file in `sinks/` holds."""
+    """The contents of a file in `sinks/`."""
 
     Options: type[Table]
 

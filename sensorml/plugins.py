@@ -54,7 +54,7 @@ _IMPORT_ERRORS: Final = (
     TypeError,
     ValueError,
 )
-"""What the import of a module of another package may raise."""
+"""The exceptions of an import of another package's module."""
 
 
 def driver(name: object) -> DriverModule:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Float32: TypeAlias = NDArray[np.float32]
 
 NO_ROWS: Final[NDArray[np.intp]] = np.empty(0, np.intp)
-"""What `Block.clipped` is for a block that is not clipped anywhere."""
+"""The value of `Block.clipped` for a block without clipped rows."""
 
 
 class Channel(NamedTuple):
@@ -24,7 +24,7 @@ class Channel(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """What one read of a sensor yields: the rows that are new, oldest first.
+    """The result of one read of a sensor: the new rows, oldest first.
 
     Times are nanoseconds on the source's one clock: CLOCK_MONOTONIC for a
     sensor, UTC for a recording that is scored.
@@ -33,7 +33,7 @@ class Block:
     samples: Float32
     """Shape (n, channels), n >= 1, in the unit of the channels."""
     start_ns: int
-    """When `samples[0]` was taken, by the sensor's own clock."""
+    """The time of `samples[0]`, by the sensor's own clock."""
     rate_hz: float
     """Measured sample rate; row i was taken at start_ns + i / rate_hz."""
     missed: int = 0
@@ -53,7 +53,7 @@ class Block:
 
 
 class State(StrEnum):
-    """What can be said about one window."""
+    """The state of one window."""
 
     NORMAL = "normal"
     ANOMALY = "anomaly"
@@ -96,7 +96,7 @@ class AlarmState(StrEnum):
 
 
 class SensorState(StrEnum):
-    """How a sensor is."""
+    """The state of a sensor."""
 
     STARTING = "starting"
     OK = "ok"

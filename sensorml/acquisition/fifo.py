@@ -34,7 +34,7 @@ _NO_ROW = (bytes(6), b"\xff" * 6)
 
 
 _FASTEST = 1.05
-"""How much faster than its nominal rate a sensor may sample."""
+"""The largest sample rate of a sensor, as a multiple of its nominal rate."""
 
 
 def clipped_rows(samples: Float32, full_scale: float) -> NDArray[np.intp]:

@@ -36,7 +36,7 @@ class FifoSchedule(NamedTuple):
     fifo_rows: int | None
     """At how many rows it is read, if that is configured; see `fitting`."""
     depth: int
-    """How many rows it holds."""
+    """The rows that it holds."""
     usual: int
     """At how many rows it is read otherwise, if they come within USUAL_S."""
 

@@ -47,7 +47,7 @@ class Reading(NamedTuple):
 
     sensor: str
     at_ns: int
-    """When the driver returned, monotonic."""
+    """The time at which the driver returned, monotonic."""
     content: Block | SensormlError | Started | Acknowledge | Arm | Trigger
     """Rows, a failure, the start of the driver, or the request of an input."""
 

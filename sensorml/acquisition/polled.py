@@ -32,7 +32,7 @@ class PolledOptions(I2cOptions, frozen=True, kw_only=True):
     """The keys that every polled chip has; a driver narrows and adds its own."""
 
     rate_hz: Rate = 1.0
-    """How often it is read."""
+    """Reads per second."""
 
 
 class PolledRows:

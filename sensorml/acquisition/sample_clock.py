@@ -1,8 +1,8 @@
 """The times of a sensor's samples, from the count in its FIFO.
 
 A sensor samples by an oscillator of its own, 1 to 4 % off its nominal rate and
-wandering with temperature. The time at which a block is read tells little about when
-its rows were taken; the count of rows by then tells a lot. Two facts are used:
+wandering with temperature. The time at which a block is read is a poor measure of when
+its rows were taken; the count of rows by then is a good one. Two facts are used:
 
 - **The rate** is the slope of the count over time, by least squares with
   forgetting. A count is whole, so the newest row is 0 to 1 period old, and a
@@ -34,16 +34,16 @@ import math
 from typing import NamedTuple
 
 MEMORY_S = 30.0
-"""How long the rate remembers. Long enough for some ppm from whole counts,
+"""The memory of the rate. Long enough for some ppm from whole counts,
 short enough to follow an oscillator that warms up."""
 SLEW = 0.25
 """The largest correction of a block's start, in periods."""
 TOLERANCE = 0.02
 """Standard deviation of a new sensor's rate around its nominal one."""
 WANDER = 30e-6
-"""How far a rate that is known may be off for a while: an oscillator warms up."""
+"""The error of a known rate for a while, as a share: an oscillator warms up."""
 DISTRUST = 0.75
-"""What remains of the counts when they are found to be of another rate."""
+"""The weight that is left to the counts when they turn out to be of another rate."""
 PROMPT_NS = 40_000
 """The earliest of many edges is late by no more than this, or than half of what
 they are on average."""

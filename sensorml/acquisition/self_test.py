@@ -21,11 +21,11 @@ from sensorml.types import Float32
 Limits: TypeAlias = Sequence[tuple[float, float]]
 """The smallest and the largest change allowed for x, y and z, in g."""
 Sign: TypeAlias = Literal["given", "any"]
-"""Whether a change must have the sign of its limits, or only its size counts."""
+"""The sign of a change: that of its limits, or any, where only the size counts."""
 
 ROWS = 32
 ROW_S = 0.01
-"""How far apart the rows are on average."""
+"""The mean time between rows."""
 SETTLE_S = 0.1
 """For the filter; ST waits longest, 90 ms (its example lis3dh_self_test.c)."""
 STILL_G = 0.05

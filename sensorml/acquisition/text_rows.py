@@ -44,7 +44,7 @@ class TextOptions(SensorOptions, frozen=True, kw_only=True):
     unit: str = ""
     """The unit of all channels."""
     rate_hz: Annotated[Rate, Meta(le=1000)] = 1.0
-    """How many rows a second are expected; rows that do not come count as missed."""
+    """The expected rows per second; rows that do not come count as missed."""
 
     def __post_init__(self) -> None:
         if self.fields is not None and self.channels is not None:

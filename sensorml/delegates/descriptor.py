@@ -19,7 +19,7 @@ class Library(Table, frozen=True, kw_only=True):
     names: Annotated[tuple[Text, ...], Meta(min_length=1)]
     options: dict[str, str] = field(default_factory=dict)
     cure: Text
-    """How to get the library."""
+    """The way to get the library."""
 
 
 class Access(Table, frozen=True, kw_only=True):

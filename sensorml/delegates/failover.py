@@ -83,7 +83,7 @@ class FailoverEngine:
             clock: seconds, monotonic.
         """
         self.delegate = cpu.delegate
-        """What scored the last window."""
+        """The delegate that scored the last window."""
         self._cpu = cpu
         self._open_accelerated = open_accelerated
         self._tolerance = tolerance

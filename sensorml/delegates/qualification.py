@@ -41,7 +41,7 @@ class Judged(NamedTuple):
 
     verdict: Verdict
     file: ModelFile | None
-    """What the delegate would run; None if the model has no such file."""
+    """The file that the delegate would run; None if the model has none."""
 
 
 class Usable(NamedTuple):

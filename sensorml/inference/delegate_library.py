@@ -17,7 +17,7 @@ class Accelerator(NamedTuple):
     library: str
     options: dict[str, str]
     cure: str = "update its library"
-    """How to get a library that works."""
+    """The way to get a library that works."""
     path: str = ""
     """The device's path in libedgetpu's list; empty where the options suffice."""
 

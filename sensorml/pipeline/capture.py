@@ -15,10 +15,10 @@ from sensorml.pipeline.ring import Ring, Windows
 from sensorml.types import Block
 
 HISTORY_S: Final = 1.0
-"""How late a trigger may arrive after the block with its moment."""
+"""The longest time from the block with a trigger's moment to the trigger."""
 
 MAX_PENDING: Final = 64
-"""How many triggers may wait for their samples."""
+"""The most triggers that wait for their samples."""
 
 
 class Capture(Ring):

@@ -103,7 +103,7 @@ class Input(Table, frozen=True, kw_only=True):
 
 
 class Output(Table, frozen=True, kw_only=True):
-    """How the model's output becomes a score or a label."""
+    """The rule from the model's output to a score or a label."""
 
     score: Literal["reconstruction", "value", "probability"] | None = None
     """reconstruction: mean squared difference of input and output, in standard
@@ -131,7 +131,7 @@ class Threshold(Table, frozen=True, kw_only=True):
     value: float
     quantile: Share | None = None
     windows: int | None = None
-    """How many windows the quantile was computed from."""
+    """The number of windows that the quantile was computed from."""
     false_alarm_rate: Share | None = None
     """At most this share of normal windows is above it, at 95 % confidence."""
     date: str = ""
@@ -206,7 +206,7 @@ class Card(Table, frozen=True, kw_only=True):
 
     @property
     def score(self) -> Literal["reconstruction", "value", "probability"]:
-        """How the score of a window follows from the output of the model."""
+        """The rule from the model's output to the score of a window."""
         if self.output.score is not None:
             return self.output.score
         return _USUAL_SCORE[self.kind]

@@ -24,9 +24,9 @@ class Windows(NamedTuple):
     first: int
     """Number of the first of these windows since the ring began, from 0."""
     start_ns: tuple[int, ...]
-    """When the first row of each was taken."""
+    """The time of the first row of each."""
     end_ns: tuple[int, ...]
-    """When the last row of each was taken."""
+    """The time of the last row of each."""
     quality: tuple[float, ...]
     """Of each: rows that are there / rows that the sensor took in that time."""
     clipped: tuple[float, ...]

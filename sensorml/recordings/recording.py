@@ -56,7 +56,7 @@ class Recording:
     segments: tuple[Segment, ...]
     """At least one; the first starts at row 0."""
     notes: tuple[str, ...] = ()
-    """How the file was understood, for people; the first is the layout."""
+    """The reading of the file in words, for people; the first is the layout."""
 
     def converted(self, unit: str) -> Recording:
         """Return the recording in `unit`; unchanged if its own does not convert."""

@@ -38,10 +38,10 @@ READY_S: Final = 20.0
 `unknown`. A restart would not help where a sensor is absent, or delivers one row an
 hour."""
 SWITCH_S: Final = 0.001
-"""How long a thread that computes may keep the others waiting. Python's default of
+"""The longest time that a thread computes while others wait. Python's default of
 5 ms is long compared with the time of a FIFO read."""
 SINKS_S: Final = 1.2
-"""How long the sinks may take at a stop; unsent rows stay in the journal."""
+"""The time for the sinks at a stop; unsent rows stay in the journal."""
 
 
 Viewer = Callable[[Running], Coroutine[None, None, None]]

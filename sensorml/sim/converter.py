@@ -36,7 +36,7 @@ class Converter:
         self._clock = clock
         self._rate_error = rate_error
         self.born_ns = clock()
-        """When the machine was switched on."""
+        """The time at which the machine was switched on."""
         self._nominal_hz = 0.0
         self.rate_hz = 0.0
         """By the true clock: the rate it was started with, and its own error."""

@@ -34,9 +34,9 @@ Size = Annotated[float, Meta(ge=0, le=10_000)]
 Millimetres = Annotated[float, Meta(ge=0.001, le=100_000)]
 
 DRIFT_PERIOD_S = 67.0
-"""How long a swing of the speed takes: a load that comes and goes."""
+"""The period of a swing of the speed: a load that comes and goes."""
 RAMP_S = 1.5
-"""How long a fault takes to grow from nothing to its whole size."""
+"""The time in which a fault grows from nothing to its whole size."""
 
 _RADIAL = np.array([0.25, 0.7, 1.0])
 """Share of a radial force that the x (along the shaft), y and z axes feel."""

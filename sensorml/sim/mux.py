@@ -22,7 +22,7 @@ class SimMux:
         self.absent = False
         """It acknowledges nothing, and connects nothing."""
         self.writes = 0
-        """How often a mask was written so far."""
+        """The number of masks written so far."""
         self.brown_out()
 
     def brown_out(self) -> None:

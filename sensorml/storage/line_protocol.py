@@ -124,7 +124,8 @@ class _KindEncoder:
         for key, values in zip(zip(shared, absent, strict=False), numbers, strict=True):
             if key != last:
                 last = key
-                line_format = formats.get(key) or self._new_format(*key)
+                cached = formats.get(key)
+                line_format = self._new_format(*key) if cached is None else cached
             if line_format:
                 lines.append(line_format % values)
         return lines

@@ -32,7 +32,7 @@ class Status:
 
 
 class Step(NamedTuple):
-    """What to do after one outcome."""
+    """The step that follows one outcome."""
 
     passed: bool
     """Whether the offset moves past the rows that were sent."""

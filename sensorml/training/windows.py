@@ -28,7 +28,7 @@ _RATES_APART: Final = 0.05
 
 
 class Cut(NamedTuple):
-    """How windows are cut, in rows."""
+    """The cut of windows, in rows."""
 
     window: int
     hop: int

@@ -13,7 +13,7 @@ from sensorml.pipeline.spectra import power_of, power_taper
 from sensorml.types import Float32
 
 MM_PER_S2: Final = {"g": 9806.65, "m/s^2": 1000.0, "m/s²": 1000.0}
-"""What one unit of acceleration is in mm/s²."""
+"""One unit of acceleration in mm/s²."""
 
 VELOCITY_BAND_HZ: Final = (10.0, 1000.0)
 """ISO 20816-1, 4.5: the broad band in which vibration severity is judged."""

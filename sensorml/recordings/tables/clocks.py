@@ -30,7 +30,7 @@ EXCEL, MATLAB = "excel", "matlab"
 DAY_ZERO: Final = {EXCEL: 25_569, MATLAB: 719_529}
 """The numbers of 1970-01-01, in days."""
 TIME_UNITS: Final = (*UNITS_NS, EXCEL, MATLAB, "dmy", "mdy")
-"""What `--time-unit` takes."""
+"""The values of `--time-unit`."""
 RATE_TOLERANCE: Final = 0.05
 _WORDS: Final = {
     "ns": "ns nsec nanos nanosec nanosecond nanoseconds nanosekunden",

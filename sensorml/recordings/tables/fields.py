@@ -30,7 +30,7 @@ _TIME = re.compile(rf"{_DATE}(?:(?:[T_]|,? +){_CLOCK})?|{_CLOCK}")
 
 
 class Kind(Enum):
-    """What a field looks like."""
+    """The kind of a field."""
 
     NUMBER = "number"
     MISSING = "missing"

@@ -36,7 +36,7 @@ _DELTA = re.compile(r"delta_?x\W+([\d.,eE+-]+)", re.IGNORECASE)
 
 
 class Layout(NamedTuple):
-    """How the lines of a table are to be read."""
+    """The rules for reading the lines of a table."""
 
     separator: str
     decimal: str
@@ -50,7 +50,7 @@ class Layout(NamedTuple):
     units: tuple[str, ...]
     """From a row below the header; "" where there is none."""
     kinds: tuple[Kind, ...]
-    """What most fields of each column are."""
+    """The kind of most fields of each column."""
     quoted: bool
     padded: bool
     """Whether blanks stand beside the separators."""

@@ -36,7 +36,7 @@ class Wrong(NamedTuple):
     row: int
     """Counted from 0 in its chunk, without blank lines."""
     kind: str
-    """What it is: a blank, a header, a comment, NUL bytes, or wrong."""
+    """Its kind: a blank, a header, a comment, NUL bytes, or wrong."""
     why: str
 
 

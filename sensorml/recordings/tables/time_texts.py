@@ -51,7 +51,7 @@ class _Part(Protocol):
 
 
 class Stamps(NamedTuple):
-    """What texts are in ns."""
+    """Texts as times in ns."""
 
     ns: Int64
     good: Flags

@@ -31,12 +31,12 @@ _MOST_BACK: Final = 0.01  # of the rows, before a column is no clock
 
 
 class Timeline(NamedTuple):
-    """When the rows were taken."""
+    """The times of the rows."""
 
     segments: tuple[Segment, ...]
     rate_hz: float
     order: Rows | None
-    """How the rows are to be sorted; None where they are."""
+    """The order that sorts the rows; None where they are sorted."""
     notes: tuple[str, ...]
     uneven_ns: Int64 | None = None
     """(n,), the times of the rows, where their pace is uneven."""
