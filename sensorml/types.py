@@ -43,13 +43,13 @@ class Block:
     age_ns: int = 0
     """From the taking of the last row to the return of the read."""
     jitter_ns: int = 0
-    """How far this read moved the time that the newest row was expected to have
-    from the blocks before; later is positive, 0 where nothing is estimated."""
+    """The time of the newest row minus the one expected from the blocks before;
+    later is positive, 0 where nothing is estimated."""
     duplicated: int = 0
     """Rows that are bit-identical to the row before them, in all channels."""
     frozen: bool = False
-    """Whether its newest row has come more often in a row than a sensor of this
-    kind can repeat one."""
+    """True after more repetitions of the newest row than a sensor of this kind can
+    make."""
 
 
 class State(StrEnum):
@@ -83,7 +83,7 @@ class Prediction(NamedTuple):
     label: str = ""
     probability: float = float("nan")
     reason: str = ""
-    """Why the state is unknown or baseline_mismatch, in words."""
+    """The reason of the states unknown and baseline_mismatch, in words."""
 
 
 class AlarmState(StrEnum):

@@ -67,11 +67,11 @@ class SensorPoller:
         self.name = name
         self._driver = driver
         self.has_fifo = isinstance(driver, HasInterrupt)
-        """Whether its samples wait in the sensor, so that a visit may come any time."""
+        """True where samples wait in the sensor, so that a visit may come any time."""
         self.running = False
-        """Whether its driver has started and not failed since."""
+        """True once its driver has started, until it fails."""
         self.iterations = 0
-        """How often its bus's thread chose it, to visit it or to wait for it."""
+        """The number of times its bus's thread chose it, to visit it or to wait for it."""
         # Without jitter, because only this thread uses the bus.
         self._back_off = BackOff(
             first_s=FIRST_RETRY_S, longest_s=LAST_RETRY_S, jitter=lambda: 1.0
@@ -81,7 +81,7 @@ class SensorPoller:
         self._next_ns: int | None = None  # when the row after the last one is due
         self._rested_ns = 0
         self.woken = False
-        """Whether its interrupt line has risen since the last visit."""
+        """True once its interrupt line has risen since the last visit."""
         self._duplicates = DuplicateCounter(
             driver.frozen_rows if isinstance(driver, DetectsFreezing) else None
         )

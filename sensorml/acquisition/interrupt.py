@@ -63,12 +63,12 @@ class Interrupt:
 
     @property
     def wired(self) -> bool:
-        """Whether there is a line, which the chip must be configured to use."""
+        """True with a line, which the chip must be configured to use."""
         return self._line is not None
 
     @property
     def wakes(self) -> bool:
-        """Whether the line starts the reads."""
+        """True where the line starts the reads."""
         return self.wired and self._at_watermark
 
     def listen(self, wake: Callable[[], None]) -> None:

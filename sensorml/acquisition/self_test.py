@@ -61,7 +61,7 @@ class SelfTest:
     verdict: Verdict
     axes: tuple[AxisChange, ...] = ()
     why: str = ""
-    """Why it did not pass, and what to do."""
+    """The reason why it did not pass, and the cure."""
 
 
 @runtime_checkable

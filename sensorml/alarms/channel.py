@@ -56,7 +56,7 @@ class AlarmChannel:
         """Empty for an alarm that follows a sensor's value."""
         self.logic = AlarmLogic(rule)
         self.reason = "no data yet"
-        """Why the alarm has its state, in words."""
+        """The reason of the alarm's state, in words."""
         self._rule = rule
         self._line = line
         self._health = LineHealth(rule.name, outbox)

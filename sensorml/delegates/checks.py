@@ -63,10 +63,10 @@ class Verdict:
     title: str
     rung: Rung
     reason: Reason | None
-    """Why it cannot be used; None if every check passed."""
+    """The reason why it cannot be used; None if every check passed."""
     library: str | None
     tried: bool
-    """Whether it has been run on the real device."""
+    """True once it has been run on the real device."""
     warnings: tuple[str, ...]
     notes: tuple[str, ...] = ()
     """Useful information that is not a fault."""

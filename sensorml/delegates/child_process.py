@@ -54,9 +54,9 @@ class Child:
             OSError: no process could be started.
         """
         self.ended: Reason | None = None
-        """Why it has ended; None while it runs."""
+        """The reason of its end; None while it runs."""
         self.hung = False
-        """Whether it was killed because it did not answer in time."""
+        """True after it was killed because it did not answer in time."""
         self._accelerator = accelerator
         self._answered = False
         self._quick = True

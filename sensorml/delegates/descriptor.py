@@ -49,9 +49,9 @@ class DelegateTable(Table, frozen=True, kw_only=True):
 
     title: Text
     tried: bool
-    """Whether it has been run on the real device."""
+    """True once it has been run on the real device."""
     auto: bool = True
-    """Whether `delegate = "auto"` tries it; otherwise it must be named."""
+    """`delegate = "auto"` tries it; otherwise it must be named."""
     match: Match
     model: ModelNeeds
     library: Library | None = None

@@ -55,7 +55,7 @@ class UsbDevice:
     product: str
     node: Node
     claimed: bool = False
-    """Whether a process uses it through libusb, so that opening it would reset it."""
+    """True while a process uses it through libusb: opening it would reset it."""
 
 
 @dataclass(frozen=True, slots=True)

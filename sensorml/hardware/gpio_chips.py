@@ -36,7 +36,7 @@ class GpioChip:
     """The label that its driver sets; "" if unknown."""
     lines: int | None
     usable: bool
-    """Whether this process may open its node for reading and writing."""
+    """True if this process may open its node for reading and writing."""
 
 
 def gpio_chips(tree: Tree) -> Iterator[GpioChip]:

@@ -67,7 +67,7 @@ class Tensor(NamedTuple):
     scale: tuple[float, ...]
     zero_point: tuple[int, ...]
     dynamic: bool = False
-    """Whether a dimension is only determined at run time."""
+    """True if a dimension is only determined at run time."""
 
     @property
     def size(self) -> int:

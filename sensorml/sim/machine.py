@@ -110,7 +110,7 @@ class Machine:
         keys = np.arange(2, 2 + 3 * count, dtype=np.uint64)
         phases = 2 * math.pi * _uniform(self._hash(keys))
         self._phases = phases.reshape(count, 3)
-        # Impacts that can still be heard: they get closer as the speed swings up.
+        # Impacts that still vibrate: they get closer as the speed swings up.
         self._decay_hz = options.damping * 2 * math.pi * options.resonance_hz
         busiest_hz = options.rpm / 60 * (1 + options.drift) * self._order
         self._heard = math.ceil(_QUIET / self._decay_hz * busiest_hz) + 1

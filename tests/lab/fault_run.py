@@ -65,9 +65,9 @@ class Injection(NamedTuple):
     begun_ns: int
     ended_ns: int
     settled_ns: int
-    """When all sensors should be `ok` again."""
+    """The time at which all sensors should be `ok` again."""
     waited_s: float
-    """How long its bus waited for a chip that hung."""
+    """The time that its bus waited for a chip that hung."""
     affected: tuple[Slot, ...]
     """The slots that it affects and whose sensors must report it."""
 

@@ -72,7 +72,7 @@ class NotifySocket:
 
 @pytest.fixture(scope="module")
 def observations(tmp_path_factory):
-    """What was observed in each state of one service, by the name of the state."""
+    """The observations in each state of one service, by the name of the state."""
     folder = tmp_path_factory.mktemp("lines")
     notify = NotifySocket(folder / "notify")
     service = Service(folder, TABLES, NOTIFY_SOCKET=str(folder / "notify"))

@@ -130,7 +130,7 @@ def journal(kind):
 
 @pytest.fixture(scope="module")
 def observations():
-    """What was observed in each state of the unit, by the name of the state."""
+    """The observations in each state of the unit, by the name of the state."""
     install()
     header = Header()
     with press_on_bus() as press:

@@ -27,7 +27,7 @@ TABLES = {
     '`driver = "gpio"`': gpio.Options,
     '`driver = "pulse"`': pulse.Options,
 }
-"""What each section of those pages is about."""
+"""The subject of each section of those pages."""
 ROW = re.compile(r"^\| `(\w+)` \|(?: `(.+?)`)? \| ", re.MULTILINE)
 
 

@@ -36,7 +36,7 @@ class ModelResults:
     """Delegate, number of threads, latency."""
     auto: Choice | None = None
     why_not: str = ""
-    """Why no delegate can run it here."""
+    """The reason why no delegate can run it here."""
     notes: tuple[str, ...] = ()
     """The file and the windows that were run."""
 

@@ -24,7 +24,7 @@ class Software:
     packages: dict[str, str]
     """Name to version."""
     wrong_pycoral: bool = False
-    """Whether PyPI's `pycoral` is installed, which is an unrelated tool for maps."""
+    """True if PyPI's `pycoral` is installed, which is an unrelated tool for maps."""
 
     @classmethod
     def gather(cls) -> Software:

@@ -143,7 +143,7 @@ class Name(NamedTuple):
     unit: str
     """"" where it has none."""
     sure: bool
-    """Whether it is more than the letter t, which is a temperature as well."""
+    """True if it is more than the letter t, which is a temperature as well."""
 
 
 def time_name(name: str) -> Name | None:

@@ -53,7 +53,7 @@ class Layout(NamedTuple):
     """The kind of most fields of each column."""
     quoted: bool
     padded: bool
-    """Whether blanks stand beside the separators."""
+    """True where blanks stand beside the separators."""
     step_s: float
     """From row to row, in the header of LabVIEW; 0 where it is absent."""
 

@@ -74,7 +74,7 @@ class Source:
     head: tuple[str, ...]
     """Its first lines, without their ends, all of them complete."""
     whole: bool
-    """Whether these are all of its lines."""
+    """True if these are all of its lines."""
 
     def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
         """Yield UTF-8 of whole lines, about `size` bytes, each ended by a newline.

@@ -342,7 +342,7 @@ def _after(chunks: Iterator[bytes], lines: int) -> Iterator[bytes]:
 
 
 def _with_last(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Tell the last one."""
+    """Report the last one."""
     before: bytes | None = None
     for chunk in chunks:
         if before is not None:

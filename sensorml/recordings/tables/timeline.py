@@ -109,7 +109,7 @@ def _untimed(
     rate = rate_hz or (1 / step_s if step_s > 0 else None)
     if rate is None:
         raise RecordingError(
-            f"{path}: nothing in it tells the sample rate{hint}: give it with --rate"
+            f"{path}: it does not contain the sample rate{hint}: give it with --rate"
         )
     if rate_hz and step_s > 0 and abs(rate_hz * step_s - 1) > RATE_TOLERANCE:
         raise RecordingError(

@@ -42,7 +42,7 @@ class Chip(RegisterChip):
     ) -> None:
         self.distance_mm = 345
         self.status: int | None = None
-        """How its ranges end; None: as befits the distance."""
+        """The status of its ranges; None: the one that fits the distance."""
         self._clock = clock
         super().__init__()
 

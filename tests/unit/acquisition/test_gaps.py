@@ -35,7 +35,7 @@ class Numbers:
     def __init__(self, channels: int, counts: int = 1) -> None:
         self.rows: list[int] = []
         self.missed: list[int] = []
-        """What was missed before every block."""
+        """The rows missed before every block."""
         self.whole: list[list[int]] = []
         """The windows of quality 1."""
         self._ring = Ring(channels=channels, window=WINDOW, hop=HOP)

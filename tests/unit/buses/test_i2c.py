@@ -35,7 +35,7 @@ class Clock:
 
 
 class FakeSMBus:
-    """What smbus2.SMBus is to us: real i2c_msg objects, simulated chips."""
+    """smbus2.SMBus as far as it is used: real i2c_msg objects, simulated chips."""
 
     def __init__(self, kernel, path):
         self.kernel = kernel

@@ -59,13 +59,13 @@ class DataSheet:
     counts_per_g: dict
     """By full scale in g."""
     rows: int
-    """What the FIFO holds."""
+    """The contents of the FIFO."""
     bytes_per_row: int
     """The least on the wire: the samples, and for some the addresses between them."""
     overhead: float = 1.1
     """The most bytes on the wire, as a multiple of the least."""
     watermark: bool = True
-    """Whether the FIFO counts rows; otherwise it is InvenSense's ring of bytes."""
+    """True where the FIFO counts rows; otherwise it is InvenSense's ring of bytes."""
     line_error: str = "nothing but"
     """The error when all samples are zeros or ones."""
 

@@ -16,7 +16,7 @@ UTC_NS = 1_700_000_000 * SECOND
 
 
 class Broker:
-    """What a subscription gives: messages, until it has failed."""
+    """A subscription: messages, until it has failed."""
 
     def __init__(self, options, clock):
         self.clock = clock

@@ -341,7 +341,7 @@ FORMS = {
     "sys/devices/system/cpu/online": "0-{}",
     "sys/bus/pci/devices/0000:01:00.0/current_link_speed": "{} GT/s",
 }
-"""How a number stands in a file, where it does not stand alone."""
+"""The form of a number in a file, where it does not stand alone."""
 NUMBERS = st.builds(
     lambda sign, digits, rest: f"{sign}{'9' * digits}{rest}",
     st.sampled_from(["", "-"]),
