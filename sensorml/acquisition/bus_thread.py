@@ -71,7 +71,7 @@ class SensorPoller:
         self.running = False
         """True once its driver has started, until it fails."""
         self.iterations = 0
-        """The number of times its bus's thread chose it, to visit it or to wait for it."""
+        """The times that its bus's thread chose it, to visit it or to wait for it."""
         # Without jitter, because only this thread uses the bus.
         self._back_off = BackOff(
             first_s=FIRST_RETRY_S, longest_s=LAST_RETRY_S, jitter=lambda: 1.0

@@ -41,7 +41,7 @@ class Committer:
     ) -> None:
         self.path = path
         self.error = ""
-        """The reason why nothing can be stored now; empty while the journal is written."""
+        """The reason why nothing can be stored; empty while the journal is written."""
         self.opened = asyncio.Event()
         """Set when there is a journal to read from, or when there will be none."""
         self._outbox = outbox

@@ -506,7 +506,7 @@ def test_the_hour_that_comes_twice_is_a_new_segment(tmp_path: Path):
 
 BAD_TABLES = {
     "has a header and no rows": "t,x\n",
-    "tells the sample rate": "x,y\n1,2\n3,1\n2,2\n",
+    "does not contain the sample rate": "x,y\n1,2\n3,1\n2,2\n",
     "no column of numbers but its times": "t_s,place\n1,hall\n2,hall\n",
     "row 2 has 'hall' in 'x'": "t_s,x\n1,5\n2,hall\n3,5\n",
     "row 1 has '' in 'x'": "t_s,x,y\n1,,5\n2,6,7\n3,8,9\n",
