@@ -5,19 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from sensorml import plugins
 from sensorml.alarms import wiring
 from sensorml.commands._progress import Progress
 from sensorml.config import loading
 from sensorml.config.tables import Config, Sensor
-from sensorml.errors import ConfigError, Problem, SourceEndedError
-from sensorml.interfaces import Driver
+from sensorml.errors import ConfigError, Problem, SensormlError
 from sensorml.recordings import write_npz
 from sensorml.schema import nearest
+from sensorml.service.sensor_blocks import Item, open_sensor
 from sensorml.types import Block
 
 
@@ -34,11 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     sensor = _sensor(loading.load(args.config), args.sensor)
-    module = plugins.driver(sensor.driver)
-    channels = module.channels(sensor.options)
     wiring.use_header()
     utc_ns = time.time_ns() - time.monotonic_ns()
-    blocks = _record(sensor.name, module.Driver(sensor.options), args.duration)
+    with open_sensor(sensor) as source:
+        channels = source.channels
+        blocks = _record(sensor.name, source.items, args.duration)
     if not blocks:
         print(
             f"sensorml: {sensor.name}: no sample in {args.duration:g} s: "
@@ -75,26 +75,24 @@ def _sensor(config: Config, name: str) -> Sensor:
     )
 
 
-def _record(name: str, driver: Driver, duration_s: float) -> list[Block]:
-    """Read a sensor for a time; a failure ends the recording with an error."""
+def _record(name: str, items: Iterable[Item], duration_s: float) -> list[Block]:
+    """Collect the blocks of a time; failures are reported, and become gaps."""
     blocks: list[Block] = []
     seconds = max(1, round(duration_s))
-    try:
-        driver.start()
-        start_s = time.monotonic()
-        with Progress(f"record {name}", seconds) as progress:
-            shown_s = 0
-            while (spent_s := time.monotonic() - start_s) < duration_s:
-                if (block := driver.read()) is not None:
-                    blocks.append(block)
-                while shown_s < int(spent_s):
-                    shown_s += 1
-                    progress.step(f"{shown_s} s")
-                time.sleep(driver.period_s)
-    except SourceEndedError:
-        pass
-    finally:
-        driver.stop()
+    shown_s = 0
+    start_s = time.monotonic()
+    with Progress(f"record {name}", seconds) as progress:
+        for item in items:
+            if isinstance(item, SensormlError):
+                print(f"sensorml: {name}: {item}", file=sys.stderr)
+            elif item is not None:
+                blocks.append(item)
+            spent_s = time.monotonic() - start_s
+            while shown_s < min(int(spent_s), seconds):
+                shown_s += 1
+                progress.step(f"{shown_s} s")
+            if spent_s >= duration_s:
+                break
     return blocks
 
 
