@@ -89,12 +89,12 @@ class SensorHealth:
         self.rows = 0
         self.missed = 0
         self.overruns = 0
-        """How often rows were lost while the sensor ran: its FIFO overflowed, or
-        its blocks were not handled in time."""
+        """Losses of rows while the sensor ran: its FIFO overflowed, or its blocks
+        were not handled in time."""
         self.duplicated = 0
         self.clipped = 0
         self.failures = 0
-        """How often it could not be started or read, and was started again."""
+        """Failures to start or read it; it was started again after each."""
         self.rate_hz = 0.0
         self._stale_after_ns = round(stale_after_s * 1e9)
         self._alive_ns: int | None = None
@@ -111,7 +111,7 @@ class SensorHealth:
 
     @property
     def blind(self) -> bool:
-        """Whether alarms on this sensor have no valid rows to judge."""
+        """True while alarms on this sensor have no valid rows to judge."""
         return self.state in _BLIND
 
     def started(self, now_ns: int, warning: str = "") -> bool:
@@ -153,7 +153,7 @@ class SensorHealth:
         elif overrun:
             state = SensorState.OVERRUN
             reason = (
-                f"{block.missed} samples were lost: lower rate_hz, raise the bus speed "
+                f"{_lost(block.missed)}: lower rate_hz, raise the bus speed "
                 "or give the computer less to do"
             )
         elif clipped * 10 > rows:
@@ -271,3 +271,7 @@ class SensorHealth:
         self._since_ns = now_ns
         self._changes += 1
         return Change(now_ns, before, state, reason)
+
+
+def _lost(rows: int) -> str:
+    return "1 sample was lost" if rows == 1 else f"{rows} samples were lost"

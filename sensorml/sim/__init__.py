@@ -1,1 +1,1 @@
-"""A vibrating machine, and simulated chips that feel it."""
+"""A vibrating machine, and simulated chips that measure it."""

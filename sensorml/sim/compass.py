@@ -1,7 +1,7 @@
 """The AK8963, a compass, which is the second chip in the package of an MPU-9250.
 
 Data sheet: Asahi Kasei AK8963 MS1356-E-02, sections 6.4 (modes) and 8 (registers).
-It lies still in one field. Left out: continuous modes, the self-test, 14 bits.
+It measures one constant field. Left out: continuous modes, the self-test, 14 bits.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from sensorml.sim.machine import Machine
 
 Int32: TypeAlias = NDArray[np.int32]
 Push: TypeAlias = tuple[float, float, float]
-"""By how many g a self-test moves the three axes."""
+"""The shift of the three axes in a self-test, in g."""
 
 NO_PUSH: Push = (0.0, 0.0, 0.0)
 _NONE = np.empty((0, 3), np.int32)
@@ -22,9 +22,8 @@ _NONE = np.empty((0, 3), np.int32)
 class Converter:
     """Samples the machine at the pace of the chip's own oscillator.
 
-    Samples are made at a read, as many as have become due. Of more
-    than a FIFO can hold only the newest are made: a chip that is not read for
-    a day costs nothing.
+    A read makes the samples that are due. Of more than a FIFO can hold only the
+    newest are made, so a chip that is not read for a day costs nothing.
     """
 
     def __init__(
@@ -40,7 +39,7 @@ class Converter:
         self._nominal_hz = 0.0
         self.rate_hz = 0.0
         """By the true clock: the rate it was started with, and its own error."""
-        # It has run at that rate since then, when it had taken so many samples:
+        # The start of this rate, and the samples taken by then:
         self._since_ns = 0.0
         self._since = 0
         self._next_ns = math.inf
@@ -56,23 +55,23 @@ class Converter:
         self._next_ns = math.inf
 
     def drift(self, rate_error: float) -> None:
-        """Let the oscillator be off by so much, from the last sample taken on."""
+        """Change the error of the oscillator, from the last sample taken on."""
         self._rate_error = rate_error
         if self._next_ns < math.inf:
             self._run_on(self._next_ns - 1e9 / self.rate_hz)
 
     def _run_on(self, since_ns: float) -> None:
-        """Go on from `taken` samples at that time, at the oscillator's pace."""
+        """Continue from `taken` samples at that time, at the oscillator's pace."""
         self._since_ns, self._since = since_ns, self.taken
         self.rate_hz = self._nominal_hz * (1 + self._rate_error)
         self._next_ns = since_ns + 1e9 / self.rate_hz
 
     def waiting(self) -> bool:
-        """Say whether a sample has become due."""
+        """Return whether a sample is due."""
         return self._clock() >= self._next_ns
 
     def reaches_ns(self, more: int) -> int | None:
-        """Return when `more` further samples will have been taken; None: not."""
+        """Return the time at which `more` further samples are taken; None: never."""
         if more <= 0 or self._next_ns == math.inf:
             return None
         last = self.taken + more
@@ -101,7 +100,7 @@ class Converter:
             lsb_per_g: Counts per g.
             limit: Counts are clipped to -limit … limit - 1.
             frozen: Repeat the last sample instead.
-            push_g: What a self-test adds.
+            push_g: The shift by a self-test.
         """
         elapsed_s = (self._clock() - self._since_ns) / 1e9
         last = self._since + int(elapsed_s * self.rate_hz)

@@ -1,17 +1,16 @@
-"""A rotating machine on two bearings, as an accelerometer on its housing feels it.
+"""A rotating machine on two bearings, as an accelerometer on its housing measures it.
 
-What it does at a moment is a function of that moment alone: nothing is
-remembered between calls, so however the times are cut into calls, the samples
-are the same. Randomness is a hash of the seed with the time or with the number
-of the impact.
+The acceleration is a function of the time alone. Nothing is kept between calls, so
+the samples do not depend on how the times are divided into calls. Randomness is a
+hash of the seed with the time or with the number of the impact.
 
 The bearing formulas are those of rolling without sliding, outer ring at rest
 (Randall and Antoni, "Rolling element bearing diagnostics - a tutorial",
 Mechanical Systems and Signal Processing 25, 2011, section 2).
 
-A housing rings at some kHz after each impact. An accelerometer at 800 Hz never
-sees that: what reaches it is the low part of the response and, on chips with
-little filtering, aliases. So the resonance here lies inside its band.
+A housing rings at some kHz after each impact. An accelerometer at 800 Hz measures
+only the low part of the response and, on chips with little filtering, aliases. So
+the resonance here lies inside its band.
 """
 
 from __future__ import annotations
@@ -34,12 +33,12 @@ Size = Annotated[float, Meta(ge=0, le=10_000)]
 Millimetres = Annotated[float, Meta(ge=0.001, le=100_000)]
 
 DRIFT_PERIOD_S = 67.0
-"""The period of a swing of the speed: a load that comes and goes."""
+"""The period of a swing of the speed, by a load that varies."""
 RAMP_S = 1.5
-"""The time in which a fault grows from nothing to its whole size."""
+"""The time in which a fault grows to its whole size."""
 
 _RADIAL = np.array([0.25, 0.7, 1.0])
-"""Share of a radial force that the x (along the shaft), y and z axes feel."""
+"""Share of a radial force on the x (along the shaft), y and z axes."""
 _QUIET = 7.0
 """Time constants after which a decayed impact is below 0.1 % and is left out."""
 
@@ -53,7 +52,7 @@ class MachineOptions(Table, frozen=True, kw_only=True):
     harmonics: tuple[G, ...] = (0.12, 0.05, 0.025)
     """Amplitudes in g at 1×, 2×, 3× … of the shaft's speed, on the z axis."""
     gravity: tuple[G, G, G] = (0.0, 0.0, 1.0)
-    """In g along x, y, z: how the sensor is mounted."""
+    """In g along x, y, z: the orientation of the sensor."""
     noise_g: Size = 0.012
     """Standard deviation of the white noise of each axis."""
     seed: int = 1
@@ -61,7 +60,7 @@ class MachineOptions(Table, frozen=True, kw_only=True):
     fault: Literal["none", "inner", "outer", "unbalance"] = "none"
     fault_after_s: Annotated[float, Meta(ge=0, le=1e8)] = 0.0
     fault_g: Size = 0.5
-    """Height of an impact on a bearing race, or what is added at 1×."""
+    """Height of an impact on a bearing race, or the amplitude that is added at 1×."""
 
     balls: Annotated[int, Meta(ge=3, le=100)] = 9
     ball_mm: Millimetres = 7.94
@@ -96,7 +95,7 @@ def bearing_orders(options: MachineOptions) -> tuple[float, float]:
 
 
 class Machine:
-    """A machine that has just been switched on."""
+    """A machine, from the moment it is switched on."""
 
     def __init__(self, options: MachineOptions) -> None:
         self._options = options
@@ -113,7 +112,7 @@ class Machine:
         # Impacts that still vibrate: they get closer as the speed swings up.
         self._decay_hz = options.damping * 2 * math.pi * options.resonance_hz
         busiest_hz = options.rpm / 60 * (1 + options.drift) * self._order
-        self._heard = math.ceil(_QUIET / self._decay_hz * busiest_hz) + 1
+        self._active = math.ceil(_QUIET / self._decay_hz * busiest_hz) + 1
 
     def acceleration(self, t_s: Float64) -> Float64:
         """Return the acceleration (n, 3) in g at times `t_s` (n,), t >= 0."""
@@ -131,7 +130,7 @@ class Machine:
         return force
 
     def _turns(self, t_s: Float64) -> Float64:
-        """Return how often the shaft has turned: the integral of its speed."""
+        """Return the turns of the shaft so far: the integral of its speed."""
         swing = 2 * math.pi / DRIFT_PERIOD_S
         moved = math.cos(self._swing) - np.cos(swing * t_s + self._swing)
         return self._options.rpm / 60 * (t_s + self._options.drift / swing * moved)
@@ -148,15 +147,15 @@ class Machine:
             shape: Float64 = np.sin(2 * math.pi * (turns[:, None] - lag))
         else:
             shape = self._ringing(turns, t_s)[:, None]
-        felt: Float64 = size[:, None] * shape * _RADIAL
-        return felt
+        force: Float64 = size[:, None] * shape * _RADIAL
+        return force
 
     def _ringing(self, turns: Float64, t_s: Float64) -> Float64:
         """Return the resonance as the last few impacts excite it, unit height."""
         rate_hz = self._speed_hz(t_s) * self._order
         passed = turns * self._order
         # Slip lets the next impact come early, so start one ahead.
-        back = np.arange(-1, self._heard)
+        back = np.arange(-1, self._active)
         number = np.floor(passed)[:, None] - back
         late = self._options.slip * _normal(self._hash(number.view(np.uint64)))
         since_s = (passed[:, None] - number - late) / rate_hz[:, None]
@@ -193,7 +192,7 @@ def _uniform(bits: Hash) -> Float64:
 
 
 def _normal(bits: Hash) -> Float64:
-    """Turn 64 random bits into one of a normal distribution (Box and Muller)."""
+    """Turn 64 random bits into a normally distributed number (Box and Muller)."""
     half = np.uint64(32)
     radius = ((bits >> half).astype(np.float64) + 0.5) * 2.0**-32
     angle = (bits & np.uint64(0xFFFFFFFF)).astype(np.float64) * 2.0**-32

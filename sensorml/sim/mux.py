@@ -64,7 +64,7 @@ class MuxedSimBus:
         return bytes(_wired_and(column) for column in zip(*answers, strict=True))
 
     def close(self) -> None:
-        """Do nothing: there is nothing to give back."""
+        """Do nothing: a simulated bus has no handle."""
 
 
 def _to_mux(mux: SimMux, messages: Sequence[bytes | int]) -> bytes:

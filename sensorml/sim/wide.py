@@ -17,11 +17,11 @@ _WIDEST = 4
 class WideChip(RegisterChip):
     """A chip with registers of one to four bytes; a subclass fills them in.
 
-    The base class counts bytes, so byte b of register r is at 4 r + b here.
+    The base class counts bytes, so byte b of register r is at 4 r + b.
     """
 
     RESET: ClassVar[dict[int, bytes]]
-    """Every register that there is, with what is in it after power-on."""
+    """All registers, with their contents after power-on."""
     READ_ONLY: ClassVar[frozenset[int]] = frozenset()
     POWER_ON: ClassVar = {}
     SIZE: ClassVar = 0x100 * _WIDEST
@@ -31,7 +31,7 @@ class WideChip(RegisterChip):
         self.held = dict(self.RESET)
 
     def value(self, register: int) -> bytes:
-        """Return what a read gives now; a subclass adds what it measures."""
+        """Return what a read gives now; a subclass adds its measurements."""
         return self.held.get(register, b"\xff")
 
     def changed(self, register: int) -> None:

@@ -152,7 +152,7 @@ _BROKE = "transfer was aborted"
 _HELD = "holds the clock for too long"
 _GONE = "no chip answers"
 _SILENT = "lost its configuration|nothing but 0x00"
-_LOST = r"\d+ samples were lost"
+_LOST = r"\d+ samples? (was|were) lost"
 _SHORT = (0.1, 0.6)
 # A hang that ends before the time-out cannot be detected.
 _HANGS = (2 * TIMEOUT_S, 8 * TIMEOUT_S)
