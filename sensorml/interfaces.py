@@ -132,6 +132,23 @@ class Claim(NamedTuple):
     """False: two sensors that claim it are a warning and no error."""
 
 
+class Conversion(NamedTuple):
+    """The times for which a slow sensor keeps its thread waiting, per row."""
+
+    wait_s: float
+    """The measurement itself. Sensors on one thread may measure at the same time."""
+    read_s: float
+    """The transfer of the result, one sensor after the other."""
+
+
+class Cures(NamedTuple):
+    """The advice for each fault of a sensor that its rows show; it fits its kind."""
+
+    overrun: str = "lower rate_hz or give the computer less to do"
+    frozen: str = "power-cycle the sensor"
+    stale: str = "check the sensor and its wiring"
+
+
 class SensorOptions(Table, frozen=True, kw_only=True):
     """The keys of a `[[sensor]]` table, and what they require of the machine.
 
@@ -156,6 +173,15 @@ class SensorOptions(Table, frozen=True, kw_only=True):
     def fifo_rows(self) -> int | None:
         """Rows per read, where the configuration sets them."""
         return None
+
+    @property
+    def conversion(self) -> Conversion | None:
+        """The time that a row takes on `thread`; None: too short to matter."""
+        return None
+
+    @property
+    def cures(self) -> Cures:
+        return Cures()
 
     @property
     def pi_lines(self) -> Sequence[int]:

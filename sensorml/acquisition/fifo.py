@@ -131,7 +131,8 @@ class FifoReader:
         if flooded_ns > FLOODED_S * 1e9:
             raise BusError(
                 f"{self._bus}: samples have been overwritten before they were read "
-                f"for {flooded_ns / 1e9:.1f} s: raise the bus speed or lower rate_hz"
+                f"for {flooded_ns / 1e9:.1f} s: lower rate_hz, or give an I2C bus a "
+                "higher clock rate"
             )
         return None
 

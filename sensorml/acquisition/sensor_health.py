@@ -11,8 +11,11 @@ from operator import sub
 from typing import Final, NamedTuple
 
 from sensorml.errors import BusReason, SensorError, SensormlError
+from sensorml.interfaces import Cures
 from sensorml.storage.rows import SensorRow
 from sensorml.types import Block, Change, SensorState
+
+_CURES: Final = Cures()
 
 
 class RateLimit:
@@ -82,7 +85,9 @@ class PendingEvent(NamedTuple):
 class SensorHealth:
     """One sensor's state and its counts; methods return the change that they cause."""
 
-    def __init__(self, name: str, *, stale_after_s: float) -> None:
+    def __init__(
+        self, name: str, *, stale_after_s: float, cures: Cures = _CURES
+    ) -> None:
         self.name = name
         self.state = SensorState.STARTING
         self.reason = ""
@@ -97,6 +102,7 @@ class SensorHealth:
         """Failures to start or read it; it was started again after each."""
         self.rate_hz = 0.0
         self._stale_after_ns = round(stale_after_s * 1e9)
+        self._cures = cures
         self._alive_ns: int | None = None
         self._warning = ""
         self._faulty_ns = 0
@@ -149,13 +155,10 @@ class SensorHealth:
             or (frozen is None and self.state is SensorState.FROZEN)
         ):
             state = SensorState.FROZEN
-            reason = "it repeats the same sample: power-cycle the sensor"
+            reason = f"it repeats the same sample: {self._cures.frozen}"
         elif overrun:
             state = SensorState.OVERRUN
-            reason = (
-                f"{_lost(block.missed)}: lower rate_hz, raise the bus speed "
-                "or give the computer less to do"
-            )
+            reason = f"{_lost(block.missed)}: {self._cures.overrun}"
         elif clipped * 10 > rows:
             state = SensorState.CLIPPED
             reason = f"{clipped} of {rows} samples at full scale: use a larger range"
@@ -197,8 +200,8 @@ class SensorHealth:
         return self._to(
             SensorState.STALE,
             now_ns,
-            f"no sample for {silent_ns / 1e9:.1f} s: check the sensor and its wiring, "
-            "or raise stale_after_s if it may be silent for so long",
+            f"no sample for {silent_ns / 1e9:.1f} s: {self._cures.stale}, or raise "
+            "stale_after_s if it may be silent for so long",
         )
 
     def pending_event(self, now_ns: int) -> PendingEvent | None:

@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from sensorml.acquisition.polled import Rate
 from sensorml.errors import OptionError
-from sensorml.interfaces import SensorOptions
+from sensorml.interfaces import Cures, SensorOptions
 from sensorml.types import Channel
 
 MAX_BYTES: Final = 65_536
@@ -75,6 +75,12 @@ class TextRow(NamedTuple):
 
 def channels(options: TextOptions) -> Sequence[Channel]:
     return tuple(Channel(name, options.unit) for name in options.names)
+
+
+def cures(check: str) -> Cures:
+    """Return the cures of a sensor whose rows another program sends."""
+    overrun = "set rate_hz to the rate of the rows or give the computer less to do"
+    return Cures(overrun=overrun, frozen=check, stale=check)
 
 
 def parse(text: bytes, options: TextOptions, time_field: str = "") -> list[TextRow]:

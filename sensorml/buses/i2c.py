@@ -18,7 +18,7 @@ from msgspec import Meta
 from sensorml.buses import fault_codes, i2c_adapters, i2c_mux
 from sensorml.buses.i2c_dev import MAX_MESSAGES, Adapter, KernelBus
 from sensorml.errors import BusError, BusReason, OptionError, Reason
-from sensorml.interfaces import Claim, LineClaim, SensorOptions
+from sensorml.interfaces import Claim, Cures, LineClaim, SensorOptions
 from sensorml.sim.bus import SimBus
 from sensorml.sim.machine import Machine, MachineOptions
 from sensorml.sim.mux import MuxedSimBus, SimMux
@@ -59,6 +59,11 @@ class I2cOptions(SensorOptions, frozen=True, kw_only=True):
     @property
     def thread(self) -> str:
         return i2c_adapters.bus_name(self.bus)
+
+    @property
+    def cures(self) -> Cures:
+        overrun = "lower rate_hz, raise the bus speed or give the computer less to do"
+        return Cures(overrun=overrun)
 
     @property
     def pi_lines(self) -> Sequence[int]:

@@ -23,7 +23,7 @@ from msgspec import Meta
 from sensorml.buses import fault_codes, i2c, i2c_adapters
 from sensorml.buses.i2c import InterruptOptions
 from sensorml.errors import BusError, BusReason, OptionError, Reason
-from sensorml.interfaces import Claim, Registers
+from sensorml.interfaces import Claim, Cures, Registers
 
 if TYPE_CHECKING:
     from sensorml.hardware.facts import Facts
@@ -108,6 +108,10 @@ class SpiOptions(InterruptOptions, frozen=True, kw_only=True):
     def thread(self) -> str:
         # The chip selects of one controller share its wires.
         return f"spi-{self.spi.split('.')[0]}" if self.spi else super().thread
+
+    @property
+    def cures(self) -> Cures:
+        return Cures() if self.spi else super().cures
 
     @property
     def pi_lines(self) -> Sequence[int]:

@@ -24,6 +24,7 @@ _CURES = {
     errno.EIO: "the device did not answer correctly: check its wiring",
     errno.EAGAIN: "no value yet: wait",
     errno.ENODATA: "no value: switch the channel on",
+    errno.EROFS: "the file is read-only here: a container or unit must allow the write",
     errno.EBUSY: "the device is in use: stop the program that reads it, or its buffer",
 }
 
@@ -37,8 +38,25 @@ def text(path: Path) -> str:
     try:
         return path.read_text(encoding="ascii", errors="replace").strip()
     except OSError as err:
-        why = _CURES.get(err.errno or 0, f"{err.strerror}: check the device (dmesg)")
-        raise BusError(err.errno, f"{path}: {why}") from err
+        raise _explained(path, err) from err
+
+
+def write(path: Path, value: str) -> None:
+    """Write a text and a newline to the file.
+
+    Raises:
+        BusError: it cannot be written.
+    """
+    try:
+        with path.open("r+", encoding="ascii") as file:  # never creates it
+            file.write(f"{value}\n")
+    except OSError as err:
+        raise _explained(path, err) from err
+
+
+def _explained(path: Path, err: OSError) -> BusError:
+    why = _CURES.get(err.errno or 0, f"{err.strerror}: check the device (dmesg)")
+    return BusError(err.errno, f"{path}: {why}")
 
 
 def number(path: Path) -> float:

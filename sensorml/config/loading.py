@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeVar
 import msgspec
 
 from sensorml import plugins
-from sensorml.config import bus_load, compatibility, conflicts
+from sensorml.config import bus_load, bus_rounds, compatibility, conflicts
 from sensorml.config.tables import (
     Alarm,
     Bus,
@@ -136,9 +136,11 @@ class _Loading:
 
     def _bus_load(self, sensors: dict[str, Sensor]) -> Sequence[Problem]:
         """Report buses that cannot carry their sensors; return the warnings."""
-        errors, warnings = bus_load.report(sensors, self._buses(), str(self.path))
-        self.decoder.problems += errors
-        return warnings
+        file = str(self.path)
+        errors, warnings = bus_load.report(sensors, self._buses(), file)
+        slow, slow_warnings = bus_rounds.report(sensors, file)
+        self.decoder.problems += [*errors, *slow]
+        return [*warnings, *slow_warnings]
 
     def _places(self, key: str) -> Iterator[tuple[str, Json]]:
         """Yield the place and the table of every `[[key]]`."""

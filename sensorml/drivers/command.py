@@ -21,6 +21,7 @@ from sensorml.acquisition import text_rows
 from sensorml.acquisition.arrival_clock import ArrivalClock
 from sensorml.buses.program import Program
 from sensorml.errors import BusError
+from sensorml.interfaces import Cures
 from sensorml.types import Block, Channel
 
 SILENT_S: Final = 10.0
@@ -39,6 +40,10 @@ class Options(text_rows.TextOptions, frozen=True, kw_only=True):
     @property
     def thread(self) -> str:
         return f"command {shlex.join(self.command)}"
+
+    @property
+    def cures(self) -> Cures:
+        return text_rows.cures("check the program")
 
 
 def channels(options: Options) -> Sequence[Channel]:

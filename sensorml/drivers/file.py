@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from sensorml.acquisition.polled import Rate
 from sensorml.errors import SensorError, SourceEndedError
-from sensorml.interfaces import SensorOptions
+from sensorml.interfaces import Cures, SensorOptions
 from sensorml.recordings import Recording, read
 from sensorml.types import Block, Channel
 
@@ -42,6 +42,14 @@ class Options(SensorOptions, frozen=True, kw_only=True):
     @property
     def thread(self) -> str:
         return f"file {self.path}"
+
+    @property
+    def cures(self) -> Cures:
+        return Cures(
+            overrun="give the computer less to do",
+            frozen="check the recording",
+            stale="check the disk",
+        )
 
 
 def channels(options: Options) -> Sequence[Channel]:

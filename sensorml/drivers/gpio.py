@@ -20,7 +20,7 @@ from msgspec import Meta
 
 from sensorml.errors import BusError
 from sensorml.gpio import lines as gpio
-from sensorml.interfaces import LineClaim, SensorOptions
+from sensorml.interfaces import Cures, LineClaim, SensorOptions
 from sensorml.types import Block, Channel
 
 PERIOD_S = 0.05
@@ -41,6 +41,10 @@ class Options(SensorOptions, frozen=True, kw_only=True):
     @property
     def thread(self) -> str:
         return "gpio"
+
+    @property
+    def cures(self) -> Cures:
+        return Cures(overrun="give the computer less to do")
 
     def lines(self) -> Iterable[LineClaim]:
         yield LineClaim("gpio", self.gpio)

@@ -17,7 +17,7 @@ from msgspec import Meta
 from sensorml.acquisition.polled import PolledRows, Rate
 from sensorml.buses import sysfs
 from sensorml.errors import BusError, SensorError
-from sensorml.interfaces import SensorOptions
+from sensorml.interfaces import Cures, SensorOptions
 from sensorml.types import Block, Channel
 
 _UNITS = {
@@ -52,6 +52,10 @@ class Options(SensorOptions, frozen=True, kw_only=True):
     @property
     def thread(self) -> str:
         return "sysfs"
+
+    @property
+    def cures(self) -> Cures:
+        return Cures(stale="check the device and its driver (dmesg)")
 
 
 def channels(options: Options) -> Sequence[Channel]:

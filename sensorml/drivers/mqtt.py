@@ -23,6 +23,7 @@ from sensorml.acquisition.text_rows import TextOptions
 from sensorml.buses import mqtt
 from sensorml.clock import WallClock
 from sensorml.errors import BusError, OptionError
+from sensorml.interfaces import Cures
 from sensorml.types import Block, Channel
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,10 @@ class Options(TextOptions, frozen=True, kw_only=True):
     @property
     def thread(self) -> str:
         return f"mqtt-{self.broker}"
+
+    @property
+    def cures(self) -> Cures:
+        return text_rows.cures("check the broker and the program that publishes")
 
 
 def channels(options: Options) -> Sequence[Channel]:

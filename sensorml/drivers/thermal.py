@@ -16,7 +16,7 @@ from msgspec import Meta
 from sensorml.acquisition.polled import PolledRows, Rate
 from sensorml.buses import sysfs
 from sensorml.errors import BusError, SensorError
-from sensorml.interfaces import SensorOptions
+from sensorml.interfaces import Cures, SensorOptions
 from sensorml.types import Block, Channel
 
 CHANNELS = (Channel("temperature", "degC"),)
@@ -32,6 +32,10 @@ class Options(SensorOptions, frozen=True, kw_only=True):
     @property
     def thread(self) -> str:
         return "sysfs"
+
+    @property
+    def cures(self) -> Cures:
+        return Cures(stale="check the device and its driver (dmesg)")
 
 
 def channels(_options: Options) -> Sequence[Channel]:

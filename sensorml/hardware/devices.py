@@ -1,4 +1,4 @@
-"""Devices on USB, PCI, I2C and SPI, and the accelerators among them.
+"""Devices on USB, PCI, I2C, SPI and 1-Wire, and the accelerators among them.
 
 Sources: Documentation/ABI of the Linux kernel for sysfs; the gasket driver for
 /sys/class/apex, which gives temperatures in thousandths of a degree.
@@ -94,6 +94,16 @@ class I2cAdapter:
     node: Node
 
 
+@dataclass(frozen=True, slots=True)
+class OneWireMaster:
+    """One 1-Wire bus, and the ids of the DS18B20 on it."""
+
+    name: str
+    thermometers: tuple[str, ...]
+    bulk: Node
+    """The file that starts a conversion of all thermometers at once."""
+
+
 def usb(tree: Tree) -> Iterator[UsbDevice]:
     ports = tree.names("sys/bus/usb/devices")
     # usb/core/devio.c: an interface that a program claims is bound to "usbfs".
@@ -158,6 +168,14 @@ def i2c(tree: Tree) -> Iterator[I2cAdapter]:
         if bus is not None and adapter == f"i2c-{bus}":
             name = tree.text(f"sys/bus/i2c/devices/{adapter}/name")
             yield I2cAdapter(bus, name, Node.at(tree, f"dev/{adapter}"))
+
+
+def one_wire(tree: Tree) -> Iterator[OneWireMaster]:
+    for name in tree.names("sys/bus/w1/devices"):
+        at = f"sys/bus/w1/devices/{name}"
+        if name.startswith("w1_bus_master"):
+            found = tuple(each for each in tree.names(at) if each.startswith("28-"))
+            yield OneWireMaster(name, found, Node.at(tree, f"{at}/therm_bulk_read"))
 
 
 def spi(tree: Tree) -> Iterator[Node]:

@@ -62,6 +62,7 @@ class Facts:
     apex: tuple[devices.Apex, ...]
     i2c: tuple[devices.I2cAdapter, ...]
     spi: tuple[devices.Node, ...]
+    one_wire: tuple[devices.OneWireMaster, ...]
     accelerators: tuple[devices.Node, ...]
     """The nodes of accelerators that are part of the SoC."""
     gpio: tuple[GpioChip, ...]
@@ -96,6 +97,7 @@ class Facts:
             apex=tuple(devices.apex(tree)),
             i2c=tuple(devices.i2c(tree)),
             spi=tuple(devices.spi(tree)),
+            one_wire=tuple(devices.one_wire(tree)),
             accelerators=tuple(devices.accelerators(tree)),
             gpio=tuple(gpio_chips(tree)),
             temperatures=tuple(_temperatures(tree)),

@@ -20,6 +20,8 @@ from sensorml.alarms import fail_safe, wiring
 from sensorml.alarms.channel import AlarmChannel
 from sensorml.alarms.timer import LineTimer
 from sensorml.clock import WallClock
+from sensorml.config import bus_rounds
+from sensorml.config.bus_rounds import Round
 from sensorml.config.tables import Config, Sensor, Sink
 from sensorml.delegates.choice import Engines
 from sensorml.interfaces import Driver
@@ -111,21 +113,27 @@ def _sensors(
     """Return the sensors' pollers by thread, and the health of every sensor."""
     pollers: dict[str, list[SensorPoller]] = {}
     health = []
+    rounds = bus_rounds.rounds(config.sensors)
     for sensor in config.sensors:
         driver = plugins.driver(sensor.driver).Driver(sensor.options)
         thread = sensor.options.thread or sensor.name
         pollers.setdefault(thread, []).append(SensorPoller(sensor.name, driver))
-        stale_after_s = _stale_after_s(sensor, driver)
-        health.append(SensorHealth(sensor.name, stale_after_s=stale_after_s))
+        stale_after_s = _stale_after_s(sensor, driver, rounds.get(thread))
+        health.append(
+            SensorHealth(
+                sensor.name, stale_after_s=stale_after_s, cures=sensor.options.cures
+            )
+        )
     return pollers, health
 
 
-def _stale_after_s(sensor: Sensor, driver: Driver) -> float:
+def _stale_after_s(sensor: Sensor, driver: Driver, visits: Round | None) -> float:
     if sensor.stale_after_s is not None:
         return sensor.stale_after_s
     rate_hz = sensor.options.rate_hz
     row_s = 1 / rate_hz if rate_hz else 0.0  # some drivers read more often
-    return max(LEAST_STALE_S, 5 * driver.period_s, 5 * row_s)
+    round_s = visits.apart_s if visits else 0.0
+    return max(LEAST_STALE_S, 5 * driver.period_s, 5 * row_s, 2 * round_s)
 
 
 def _alarms(

@@ -52,6 +52,8 @@ def machine(
     for node in (*facts.spi, *facts.accelerators):
         name = node.path.removeprefix("/dev/")
         yield name, "accessible" if node.writable else "access denied: join its group"
+    for master in facts.one_wire:
+        yield master.name, ", ".join(master.thermometers) or "no DS18B20"
     for apex in facts.apex:
         temp = "" if apex.temp_c is None else f"{apex.temp_c} °C"
         yield apex.name, _list("Edge TPU", temp, apex.status)

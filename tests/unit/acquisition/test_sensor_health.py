@@ -1,4 +1,4 @@
-"""A sensor's health, told by blocks, failures and silence."""
+"""The health of a sensor: blocks, failures and silence."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import math
 from dataclasses import replace
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support import SECOND, block
 
+from sensorml import plugins
 from sensorml.acquisition.sensor_health import (
     EVENT_EVERY_NS,
     EVENTS_AT_ONCE,
@@ -283,3 +285,32 @@ def test_a_row_counts_what_happened_since_the_last_one() -> None:
     row = dict(zip(COLUMNS["sensor"], health.row(2, 3), strict=True))
     assert math.isnan(row.pop("rate_hz"))
     assert list(row.values()) == [2, 3, "motor", "absent", *[0] * 6, 1]
+
+
+CURES = [
+    ({"driver": "lm75"}, "raise the bus speed"),
+    ({"driver": "adxl345", "bus": "spi0.0"}, "lower rate_hz or give the computer"),
+    ({"driver": "ds18b20"}, "lower rate_hz or resolution_bits"),
+    ({"driver": "gpio", "gpio": 5}, "give the computer less to do"),
+    ({"driver": "mqtt", "topic": "t"}, "set rate_hz to the rate of the rows"),
+    ({"driver": "command", "command": ["true"]}, "set rate_hz to the rate of the rows"),
+    ({"driver": "thermal"}, "lower rate_hz or give the computer less to do"),
+]
+
+
+@pytest.mark.parametrize(("keys", "cure"), CURES)
+def test_the_cure_of_lost_rows_fits_the_kind_of_sensor(keys, cure):
+    keys = dict(keys)
+    options = msgspec.convert(keys, plugins.driver(keys.pop("driver")).Options)
+    health = SensorHealth("s", stale_after_s=2.0, cures=options.cures)
+    health.block(0, block([[0.0]]), frozen=False)
+    change = health.block(1, block([[0.0]], missed=2), frozen=False)
+    assert cure in change.reason
+    assert ("bus speed" in change.reason) == (options.thread.startswith("i2c-"))
+
+
+def test_a_silent_program_is_not_told_to_check_its_wiring():
+    options = plugins.driver("command").Options(command=("true",))
+    health = SensorHealth("s", stale_after_s=2.0, cures=options.cures)
+    health.started(0)
+    assert "check the program, or raise" in health.tick(9 * SECOND).reason

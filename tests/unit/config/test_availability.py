@@ -9,6 +9,7 @@ import pytest
 
 from sensorml.commands import check
 from sensorml.config import availability, loading
+from sensorml.hardware.devices import Node, OneWireMaster
 from sensorml.hardware.facts import Facts
 from sensorml.hardware.gpio_chips import LineInfo, lines
 from sensorml.hardware.tree import Tree
@@ -111,6 +112,32 @@ def test_present_and_simulated_buses_are_no_warning(warnings_on, tmp_path) -> No
     facts = replace(machine("raspberry-pi-5"), root=str(tmp_path))
     chips = [lm75("1"), lm75('"/dev/i2c-motor"'), lm75('"sim"')]
     assert warnings_on(*chips, on=facts) == []
+
+
+def one_wire(count: int, *, writable: bool) -> Facts:
+    path = "/sys/bus/w1/devices/w1_bus_master1/therm_bulk_read"
+    bulk = Node(path, exists=True, readable=True, writable=writable)
+    ids = tuple(f"28-0316a27900{i:02x}" for i in range(count))
+    master = OneWireMaster("w1_bus_master1", ids, bulk)
+    return replace(machine("raspberry-pi-5"), one_wire=(master,))
+
+
+def test_thermometers_that_cannot_measure_together_are_reported_once(
+    warnings_on,
+) -> None:
+    sensors = [f'driver = "ds18b20"; id = "28-0316a27900{i:02x}"' for i in range(2)]
+    [warning] = warnings_on(*sensors, on=one_wire(2, writable=False))
+    assert "therm_bulk_read cannot be written, so its DS18B20 measure one" in warning
+    assert warnings_on(*sensors, on=one_wire(2, writable=True)) == []
+    assert warnings_on(sensors[0], on=one_wire(1, writable=False)) == []
+
+
+def test_a_machine_without_1_wire_is_reported(warnings_on) -> None:
+    [warning] = warnings_on('driver = "ds18b20"', on=machine("raspberry-pi-5"))
+    assert warning == (
+        "sensor[0].driver: there is no 1-Wire bus on this machine: add "
+        "dtoverlay=w1-gpio to config.txt"
+    )
 
 
 FREE = LineInfo("", "")

@@ -424,3 +424,19 @@ def test_names_that_cannot_be_printed_are_left_out(tmp_path: Path):
     Path(os.fsdecode(os.fsencode(folder) + b"/\xff\x1b[2J")).mkdir()
 
     assert Tree.at(tmp_path).names("sys/bus/pci/devices") == []
+
+
+def test_1_wire_buses_and_their_thermometers(tmp_path: Path) -> None:
+    at = "sys/devices/w1_bus_master1"
+    for each in ("28-0316a2794dff", "28-0316a2794e00"):
+        write(tmp_path, f"{at}/{each}/temperature", "21562")
+    write(tmp_path, f"{at}/therm_bulk_read", "0")
+    devices = tmp_path / "sys/bus/w1/devices"
+    devices.mkdir(parents=True)
+    for each in ("w1_bus_master1", "28-0316a2794dff"):
+        target = at if each.startswith("w1") else f"{at}/{each}"
+        (devices / each).symlink_to(tmp_path / target)
+    [master] = Facts.gather(tmp_path).one_wire
+    assert master.name == "w1_bus_master1"
+    assert master.thermometers == ("28-0316a2794dff", "28-0316a2794e00")
+    assert master.bulk.exists
