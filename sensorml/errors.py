@@ -136,6 +136,10 @@ class BusError(SensormlError, OSError):
         return self.strerror or super().__str__()
 
 
+class InUseError(BusError):
+    """Another process of ours has the chip; the message names it."""
+
+
 class SensorError(SensormlError, RuntimeError):
     """A sensor answered, but not with something that makes sense."""
 

@@ -199,6 +199,17 @@ class SensorOptions(Table, frozen=True, kw_only=True):
         """Return what the sensor uses alone, besides GPIO lines."""
         return ()
 
+    def held(self) -> Iterable[str]:
+        """Return names for what `claims` returns that all configurations share.
+
+        No two processes may hold the same name (`buses.ownership`). A key that may be
+        written in several ways is resolved on this machine.
+
+        Raises:
+            BusError: the machine lacks it.
+        """
+        return [claim.what for claim in self.claims()]
+
     def missing(self, _facts: Facts) -> Iterable[tuple[str, Reason]]:
         """Return what the machine lacks for it: the key that requires it, and why."""
         return ()

@@ -7,6 +7,8 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -65,3 +67,35 @@ def stop(
     process.send_signal(number)
     _, log = process.communicate(timeout=20)
     return process.returncode, log
+
+
+_OWNER = """
+import sys
+from sensorml.buses.ownership import held
+name, sys.argv = sys.argv[1], ["sensorml", *sys.argv[2:]]
+with held(name):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def owner(name: str, *command: str) -> Iterator[subprocess.Popen[str]]:
+    """Have another process hold the name of a chip until the end of the block."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _OWNER, name, *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+
+
+def available(name: str) -> bool:
+    """Return whether another process can take the name of a chip."""
+    script = [sys.executable, "-c", _OWNER, name]
+    done = subprocess.run(script, input="", text=True, capture_output=True, check=False)
+    assert done.returncode == 0 or "InUseError" in done.stderr
+    return done.returncode == 0

@@ -17,12 +17,15 @@ from typing import Final
 from sensorml.acquisition.duplicates import DuplicateCounter
 from sensorml.acquisition.inbox import Inbox, Reading, Started
 from sensorml.backoff import BackOff
-from sensorml.errors import SensormlError, SourceEndedError
+from sensorml.buses.ownership import Hold
+from sensorml.errors import InUseError, SensormlError, SourceEndedError
 from sensorml.interfaces import DetectsFreezing, Driver, HasInterrupt
 from sensorml.types import Block
 
 FIRST_RETRY_S: Final = 0.5
 LAST_RETRY_S: Final = 30.0
+IN_USE_RETRY_S: Final = 0.5
+"""Between attempts to take a chip that another process has: they use no bus."""
 LOOK_S: Final = 5.0
 """The longest wait at a time: a thread that is silent for longer hangs."""
 
@@ -63,9 +66,23 @@ class Wake:
 class SensorPoller:
     """One sensor on its bus: starts it, reads it, restarts it after a failure."""
 
-    def __init__(self, name: str, driver: Driver) -> None:
+    def __init__(
+        self,
+        name: str,
+        driver: Driver,
+        names: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            name: The sensor's.
+            driver: Its driver.
+            names: What no other process may use while it runs, see
+                `interfaces.SensorOptions.held`.
+        """
         self.name = name
         self._driver = driver
+        self._hold = Hold(names)
         self.has_fifo = isinstance(driver, HasInterrupt)
         """True where samples wait in the sensor, so that a visit may come any time."""
         self.running = False
@@ -113,6 +130,7 @@ class SensorPoller:
     def _visit(self, inbox: Inbox, clock: Callable[[], int]) -> float | None:
         try:
             if not self.running:
+                self._hold.take()
                 warning = self._driver.start()
                 self.running = self._restarted = True
                 self._started_ns = clock()
@@ -135,7 +153,8 @@ class SensorPoller:
         except SensormlError as error:
             self.stop()
             inbox.put(Reading(self.name, clock(), error))
-            return self._back_off.failed()
+            in_use = isinstance(error, InUseError)
+            return IN_USE_RETRY_S if in_use else self._back_off.failed()
         return self._driver.period_s
 
     def _continued(self, block: Block) -> Block:
@@ -154,6 +173,7 @@ class SensorPoller:
         # The device itself may have failed, so it may not go to sleep.
         with suppress(SensormlError):
             self._driver.stop()
+        self._hold.release()
 
 
 def run_bus(

@@ -75,14 +75,22 @@ class I2cOptions(SensorOptions, frozen=True, kw_only=True):
         Behind a multiplexer an address is free again, unless a chip in front of it
         has it: both would answer.
         """
+        return self._claims(self.thread)
+
+    def held(self) -> list[str]:
+        if self.bus == "sim":
+            return []
+        return [each.what for each in self._claims(i2c_adapters.real_name(self.bus))]
+
+    def _claims(self, bus: str) -> Iterator[Claim]:
         if self.bus == "sim":
             return
-        chip = Claim("address", f"address {self.address:#04x} on {self.thread}")
+        chip = Claim("address", i2c_adapters.address_name(self.address, bus))
         if self.mux is None:
             yield chip
             return
         yield chip._replace(part=f"behind {self.mux}")
-        shared = f"address {self.mux.address:#04x} on {self.thread}"
+        shared = i2c_adapters.address_name(self.mux.address, bus)
         yield Claim("mux.address", shared, purpose="multiplexer")
 
     def missing(self, facts: Facts) -> Iterator[tuple[str, Reason]]:

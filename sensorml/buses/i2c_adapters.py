@@ -65,6 +65,24 @@ def bus_name(bus: int | str) -> str:
     return name if name.startswith("i2c-") else f"i2c-{name}"
 
 
+def address_name(address: int, bus: str) -> str:
+    """Return the name of an address, for messages and for `buses.ownership`.
+
+    >>> address_name(0x53, "i2c-1")
+    'address 0x53 on i2c-1'
+    """
+    return f"address {address:#04x} on {bus}"
+
+
+def real_name(bus: int | str) -> str:
+    """Return the kernel's name of a bus, "i2c-1", also for a port or a link.
+
+    Raises:
+        BusError: as `node`.
+    """
+    return Path(node(bus)).resolve().name
+
+
 def why_missing(bus: int | str, facts: Facts) -> Reason | None:
     """Return why a machine does not have an I2C bus, or None when it has."""
     try:

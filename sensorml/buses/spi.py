@@ -124,6 +124,11 @@ class SpiOptions(InterruptOptions, frozen=True, kw_only=True):
         bus, select = map(int, self.spi.split("."))
         yield Claim("bus", f"chip select spi{bus}.{select}")
 
+    def held(self) -> list[str]:
+        if self.spi is None:
+            return super().held()
+        return [claim.what for claim in self.claims()]
+
     def missing(self, facts: Facts) -> Iterator[tuple[str, Reason]]:
         if self.spi is None:
             yield from super().missing(facts)

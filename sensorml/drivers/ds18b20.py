@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 CHANNELS = (Channel("temperature", "degC"),)
 
+DEVICES = Path("bus/w1/devices")
+"""The folder of the devices, under /sys."""
+
 _POWER_ON_C = 85.0
 _NEAR_C = 5.0
 """A reading of 85 °C is accepted if the last one was this close to it."""
@@ -84,6 +87,9 @@ class Options(SensorOptions, frozen=True, kw_only=True):
             if len(master.thermometers) > 1 and not master.bulk.writable:
                 yield "driver", one_wire.apart(master.bulk.path)
 
+    def held(self) -> Iterable[str]:
+        return [f"the ds18b20 device {_find(sysfs.ROOT / DEVICES, self.id).name}"]
+
 
 def channels(_options: Options) -> Sequence[Channel]:
     return CHANNELS
@@ -124,13 +130,13 @@ class Driver:
         self.period_s = 1 / options.rate_hz
         self._options = options
         self._clock = clock
-        self._devices = root / "bus/w1/devices"
+        self._devices = root / DEVICES
         self._device: Path | None = None
         self._fresh_ns = min(_FRESH_NS, round(self.period_s * 0.5e9))
 
     def start(self) -> str:
         self.stop()
-        device = self._find()
+        device = _find(self._devices, self._options.id)
         if self._options.resolution_bits is not None:
             _set_resolution(device / "resolution", self._options.resolution_bits)
         self._rows = PolledRows(self._options.rate_hz, self._clock)
@@ -155,21 +161,27 @@ class Driver:
             one_wire.master_of(self._device).leave(self._device)
         self._device = None
 
-    def _find(self) -> Path:
-        if self._options.id:
-            return sysfs.find(self._devices, "28-*", self._options.id)
-        found = sorted(self._devices.glob("28-*"))
-        if len(found) == 1:
-            return found[0]
-        raise BusError(
-            f"{self._devices}: "
-            + (
-                f"there are {', '.join(f.name for f in found)}: choose one by id"
-                if found
-                else "no 28-*: check the wiring, the pull-up of 4.7 kΩ and "
-                "dtoverlay=w1-gpio in config.txt"
-            )
+
+def _find(devices: Path, name: str) -> Path:
+    """Return the device with this name; "": the only one.
+
+    Raises:
+        BusError: there is none, or more than one.
+    """
+    if name:
+        return sysfs.find(devices, "28-*", name)
+    found = sorted(devices.glob("28-*"))
+    if len(found) == 1:
+        return found[0]
+    raise BusError(
+        f"{devices}: "
+        + (
+            f"there are {', '.join(f.name for f in found)}: choose one by id"
+            if found
+            else "no 28-*: check the wiring, the pull-up of 4.7 kΩ and "
+            "dtoverlay=w1-gpio in config.txt"
         )
+    )
 
 
 def _set_resolution(file: Path, bits: int) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -53,6 +53,9 @@ _UNITS = {
 }
 """The unit of each type of channel, and the value of one kernel unit in it; other
 types are returned without a unit or a conversion."""
+
+DEVICES = Path("bus/iio/devices")
+"""The folder of the devices, under /sys."""
 
 MAX_POLLED_HZ = 100
 BACKLOG_S = 2.0
@@ -113,6 +116,11 @@ class Options(SensorOptions, frozen=True, kw_only=True):
         name = f"{self.uri} {self.device}" if self.uri else self.device
         yield Claim("device", f"the iio device {name}", certain=False)
 
+    def held(self) -> Iterable[str]:
+        if self.uri is not None:
+            return super().held()
+        return [f"the iio device {_find(sysfs.ROOT / DEVICES, self.device).name}"]
+
 
 class Source(NamedTuple):
     """The reader of one channel's value, its offset and its scale (unit per count)."""
@@ -166,6 +174,10 @@ def source(name: str, attributes: Attributes) -> Source:
     return Source(attributes["raw"], offset, scale * to_unit)
 
 
+def _find(devices: Path, name: str) -> Path:
+    return sysfs.find(devices, "iio:device*", name, "name")
+
+
 def files(device: Path, name: str) -> Attributes:
     """Return the attributes of one channel on this computer.
 
@@ -204,7 +216,7 @@ class Driver:
             self.period_s = drain.period_s()
         self._options = options
         self._clock = clock
-        self._devices = root / "bus/iio/devices"
+        self._devices = root / DEVICES
         self._nodes = nodes
         self._sources: list[Source] = []
         self._scans: Scans | None = None
@@ -216,7 +228,7 @@ class Driver:
             remote = libiio.RemoteDevice(options.uri, options.device)
             sources = [source(each, remote.attributes(each)) for each in options.inputs]
         else:
-            device = sysfs.find(self._devices, "iio:device*", options.device, "name")
+            device = _find(self._devices, options.device)
             sources = [source(each, files(device, each)) for each in options.inputs]
             if options.buffered:
                 self._scans = self._collecting(device)

@@ -117,7 +117,9 @@ def _sensors(
     for sensor in config.sensors:
         driver = plugins.driver(sensor.driver).Driver(sensor.options)
         thread = sensor.options.thread or sensor.name
-        pollers.setdefault(thread, []).append(SensorPoller(sensor.name, driver))
+        pollers.setdefault(thread, []).append(
+            SensorPoller(sensor.name, driver, sensor.options.held)
+        )
         stale_after_s = _stale_after_s(sensor, driver, rounds.get(thread))
         health.append(
             SensorHealth(

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, TypeAlias
 from sensorml import plugins
 from sensorml.acquisition.bus_thread import SensorPoller, Wake, run_bus
 from sensorml.acquisition.inbox import Inbox
+from sensorml.buses.ownership import held
 from sensorml.config.tables import Sensor
 from sensorml.errors import SensormlError, SourceEndedError
 from sensorml.types import Block, Channel
@@ -36,11 +37,18 @@ def open_sensor(sensor: Sensor) -> Iterator[SensorBlocks]:
 
     What the caller does with a block delays no read: blocks wait in a bounded inbox,
     and rows that find no room there are missed in the next block.
+
+    Raises:
+        InUseError: another process has the chip.
+        BusError: the bus is not there.
     """
-    module = plugins.driver(sensor.driver)
-    poller = SensorPoller(sensor.name, module.Driver(sensor.options))
+    module, options = plugins.driver(sensor.driver), sensor.options
+    poller = SensorPoller(sensor.name, module.Driver(options))
     inbox, stop = Inbox(), Wake()
-    with ThreadPoolExecutor(1, thread_name_prefix=sensor.name) as thread:
+    with (
+        held(*options.held()),
+        ThreadPoolExecutor(1, thread_name_prefix=sensor.name) as thread,
+    ):
         reading = thread.submit(run_bus, [poller], inbox, stop)
         reading.add_done_callback(lambda _: inbox.close())
         try:

@@ -2,7 +2,8 @@
 
 Only the addresses that drivers name in their `IDENTITY` are read, and only the
 register that names the chip: the quick writes of i2cdetect can upset others. Chips
-without such a register cannot be recognised and are not read.
+without such a register cannot be recognised and are not read. An address that another
+process uses, such as the service, is not read either.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import sensorml.drivers
+from sensorml.buses.i2c_adapters import address_name
+from sensorml.buses.ownership import held
+from sensorml.errors import InUseError
 
 if TYPE_CHECKING:
     from sensorml.interfaces import Identity
@@ -50,6 +54,8 @@ class Answer:
     address: int
     chip: str
     """Its name; or, in brackets, why there is none."""
+    in_use: bool = False
+    """Another process has the chip, which was therefore not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +116,13 @@ def scan(number: int, connect: Callable[[int, int], Bus]) -> tuple[Answer, ...]:
     """
     answers = []
     for address, identities in addresses().items():
+        name = address_name(address, f"i2c-{number}")
         try:
-            with closing(connect(number, address)) as bus:
+            with held(name), closing(connect(number, address)) as bus:
                 answers.append(Answer(address, _name(bus, address, identities)))
+        except InUseError as err:
+            why = str(err).removeprefix(f"{name} is ")
+            answers.append(Answer(address, f"({why})", in_use=True))
         except OSError as err:
             if err.errno == errno.EBUSY:
                 answers.append(Answer(address, "(held by a kernel driver)"))

@@ -1,7 +1,7 @@
 """`sensorml probe --self-test`: the self-test of every accelerometer that answers.
 
-A self-test writes the chip's registers: other programs that read the chip, above
-all the service, must not run at the same time.
+A self-test writes the chip's registers, so a chip that another process uses, such as
+the service, is not tested.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from sensorml import plugins
 from sensorml.acquisition.self_test import SelfTest, SelfTestModule, Verdict
 from sensorml.buses import i2c
+from sensorml.buses.ownership import held
 from sensorml.commands.probe.i2c_scan import Sensors, known_chips
-from sensorml.errors import BusError, SensorError
+from sensorml.errors import BusError, InUseError, SensorError
 from sensorml.interfaces import Registers
 
 
@@ -53,6 +54,9 @@ def run(
     }
     for bus in sensors:
         for answer in bus.answers:
+            if answer.in_use:
+                result = SelfTest(Verdict.UNDECIDED, why=answer.chip[1:-1])
+                yield Tested(bus.bus, answer.address, "chip", result)
             if (driver := drivers.get(answer.chip)) is None:
                 continue
             module = plugins.driver(driver)
@@ -74,8 +78,10 @@ def _tested(
     pause: Callable[[float], None],
 ) -> SelfTest:
     try:
-        with closing(connect(options, driver)) as bus:
+        with held(*options.held()), closing(connect(options, driver)) as bus:
             return module.self_test(bus, pause)
     except (BusError, SensorError) as err:
         where = f"{driver} at {options.address:#04x} on {options.thread}: "
-        return SelfTest(Verdict.FAILED, why=str(err).removeprefix(where))
+        in_use = isinstance(err, InUseError)
+        verdict = Verdict.UNDECIDED if in_use else Verdict.FAILED
+        return SelfTest(verdict, why=str(err).removeprefix(where))

@@ -3,6 +3,8 @@
 import pytest
 
 from sensorml.buses import i2c_adapters as adapters
+from sensorml.buses.i2c import I2cOptions
+from sensorml.buses.i2c_mux import MuxOptions
 from sensorml.errors import BusError, BusReason
 
 
@@ -42,3 +44,19 @@ def test_two_adapters_on_one_port_need_a_link(tmp_path):
 def test_a_number_and_a_link_are_nodes_by_themselves():
     assert adapters.node(7) == "/dev/i2c-7"
     assert adapters.node("/dev/i2c-motor") == "/dev/i2c-motor"
+
+
+def test_a_link_and_the_number_of_a_bus_are_the_same_owner(tmp_path):
+    (tmp_path / "i2c-motor").symlink_to("i2c-1")
+    by_link = I2cOptions(bus=str(tmp_path / "i2c-motor"), address=0x53)
+    by_number = I2cOptions(bus=1, address=0x53)
+    assert by_link.held() == by_number.held() == ["address 0x53 on i2c-1"]
+
+
+def test_the_address_behind_a_multiplexer_has_the_owner_of_the_multiplexer_too():
+    options = I2cOptions(bus=1, address=0x53, mux=MuxOptions(channel=2))
+    assert options.held() == ["address 0x53 on i2c-1", "address 0x70 on i2c-1"]
+
+
+def test_a_simulated_chip_has_no_owner():
+    assert I2cOptions(bus="sim", address=0x53).held() == []

@@ -1,8 +1,10 @@
 """The scan of an I2C bus for known chips."""
 
+import os
 from collections.abc import Sequence
 
 import pytest
+from processes import owner
 
 from sensorml.commands.probe.i2c_scan import addresses, scan
 
@@ -87,3 +89,16 @@ def test_a_bus_without_access_is_an_error():
 
     with pytest.raises(PermissionError):
         scan(1, bus.connect)
+
+
+def test_a_chip_that_another_process_uses_is_not_read():
+    number = 10_000 + os.getpid()
+    bus = FakeBus({0x53: {0x00: 0xE5}, 0x68: {0x75: 0x68}})
+
+    with owner(f"address 0x53 on i2c-{number}", "run", "box.toml") as process:
+        first, second = scan(number, bus.connect)
+
+    assert first.in_use
+    assert first.chip.startswith(f"(in use by process {process.pid} (sensorml run box")
+    assert (second.address, second.chip, second.in_use) == (0x68, "MPU6050", False)
+    assert 0x53 not in bus.addresses

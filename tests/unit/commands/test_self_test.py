@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import owner
 
 from sensorml.acquisition.self_test import STILL_G, judge, run, trimmed_g
 from sensorml.buses.i2c import I2cConnection
@@ -280,3 +281,23 @@ def test_the_json_document_has_the_changes_and_their_limits(monkeypatch, capfd):
 def test_a_captured_machine_has_no_sensor_to_test(capsys):
     assert probed("--self-test", "--root", str(ROOTS / "raspberry-pi-4b")) == 0
     assert "no accelerometer with a self-test answers" in capsys.readouterr().out
+
+
+def test_a_chip_in_use_is_not_tested_and_that_is_no_failure():
+    bench = Bench()
+    bench.add(0x53, sim_adxl345)
+    in_use = Answer(0x53, "(in use by process 7 (sensorml run box.toml))", in_use=True)
+    (tested,) = selftest.run([Sensors(1, (in_use,))], bench.connect, bench.clock.wait)
+    assert bench.bus.transfers == 0
+    assert not selftest.failed([tested])
+    assert "in use by process 7 (sensorml run box.toml)" in str(tested)
+
+
+def test_a_chip_that_comes_into_use_after_the_scan_is_not_tested():
+    bench = Bench()
+    bench.add(0x53, sim_adxl345)
+    with owner("address 0x53 on i2c-1", "run", "box.toml"):
+        (tested,) = bench.run((0x53, "ADXL345 or ADXL343"))
+    assert bench.bus.transfers == 0
+    assert tested.result.verdict == "undecided"
+    assert "(sensorml run box.toml)" in tested.result.why
