@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float32: TypeAlias = NDArray[np.float32]
+Float64: TypeAlias = NDArray[np.float64]
 
 NO_ROWS: Final[NDArray[np.intp]] = np.empty(0, np.intp)
 """The value of `Block.clipped` for a block without clipped rows."""
@@ -50,6 +51,8 @@ class Block:
     frozen: bool = False
     """True after more repetitions of the newest row than a sensor of this kind can
     make."""
+    bridged: int = 0
+    """Rows at its beginning that the sensor did not deliver: see `pipeline.bridge`."""
 
 
 class State(StrEnum):

@@ -136,6 +136,7 @@ def _show(trained: Trained, files: int) -> None:
     print(f"windows      {trained.fitted} learnt, {trained.calibrated} to calibrate")
     print(f"threshold    {threshold.value:g}")
     print(f"false alarms at most {expected:.1%} of windows, at 95 % confidence")
+    print(f"missing rows {card.missing.rows} of a window do not matter")
     print(f"size         {size / 1024:.1f} kB")
     print(f"folder       {trained.folder}")
     print(f"Edge TPU     {edgetpu.report(read(trained.folder / CPU_FILE))}")

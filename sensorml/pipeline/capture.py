@@ -90,4 +90,4 @@ class Capture(Ring):
         late = max(0, round((cut.start_ns[0] - at_ns) / period_ns) - 1)
         missed = self.window / cut.quality[0] - self.window
         quality = self.window / (self.window + missed + late)
-        return cut._replace(quality=(quality,)) if late else cut
+        return cut._replace(quality=(quality,), whole=(False,)) if late else cut

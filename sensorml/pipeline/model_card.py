@@ -151,6 +151,18 @@ class Baseline(Table, frozen=True, kw_only=True):
     max_tilt_deg: Annotated[float, Meta(gt=0, le=180)] = 5.0
 
 
+class Missing(Table, frozen=True, kw_only=True):
+    """The missing rows of a window that do not matter, as measured at training."""
+
+    rows: Annotated[int, Meta(ge=0)] = 0
+    """A window that lacks no more rows, in gaps that are bridged, is judged."""
+    moves_score: Share | None = None
+    """So many missing rows moved the score by less than this share of it, in 95 % of
+    the windows that were tried."""
+    windows: int | None = None
+    """The number of windows that were tried."""
+
+
 class Provenance(Table, frozen=True, kw_only=True):
     """The origin of the model."""
 
@@ -179,6 +191,7 @@ class Card(Table, frozen=True, kw_only=True):
     output: Output = Output()
     threshold: Threshold
     baseline: Baseline = Baseline()
+    missing: Missing = Missing()
     files: dict[str, str]
     """File name to sha256, for every .tflite in the folder."""
     provenance: Provenance = Provenance()
@@ -186,6 +199,11 @@ class Card(Table, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if CPU_FILE not in self.files:
             raise OptionError(f"files lacks {CPU_FILE}", "every model needs a CPU file")
+        if self.missing.rows > self.input.window // 2:
+            raise OptionError(
+                f"missing.rows {self.missing.rows} is more than half a window",
+                "train the model again",
+            )
         if self.kind == "classifier" and not self.output.labels:
             raise OptionError("output.labels is missing", "a classifier has labels")
         if len(self.baseline.gravity) not in {0, len(self.input.channels)}:

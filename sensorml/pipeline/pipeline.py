@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from sensorml.interfaces import Engine
+from sensorml.pipeline.bridge import Bridge
 from sensorml.pipeline.extractor import extractor
 from sensorml.pipeline.judge import Judge
 from sensorml.pipeline.model_card import Card
@@ -73,9 +74,12 @@ class Pipeline:
         self.engine = engine
         self._clock = clock
         self._min_quality = model_input.min_quality
+        missing = card.missing.rows
+        self._min_bridged = (model_input.window - missing) / model_input.window
         self._slowest_hz = model_input.rate_hz * (1 - model_input.rate_tolerance)
         self._fastest_hz = model_input.rate_hz * (1 + model_input.rate_tolerance)
         channels = len(model_input.channels)
+        self._bridge = Bridge(channels=channels, rows=missing) if missing else None
         self._capture: Capture | None = None
         if triggered:
             from sensorml.pipeline.capture import Capture
@@ -110,11 +114,14 @@ class Pipeline:
 
         Returns:
             One prediction a window, oldest first. The model is never run on a window
-            with too many missing rows or from a frozen sensor.
+            with too many missing rows (more than the card allows) or from a frozen
+            sensor.
 
         Raises:
             DelegateError: the engine failed.
         """
+        if self._bridge is not None:
+            block = self._bridge.fill(block)
         windows = self._ring.push(block)
         capture = self._capture
         if windows is None and capture is None:
@@ -176,8 +183,10 @@ class Pipeline:
         )
 
     def _why_withheld(self, windows: Windows, i: int) -> str:
-        if windows.quality[i] < self._min_quality:
-            return f"only {windows.quality[i]:.1%} of the samples are there"
+        quality = windows.quality[i]
+        bridged = windows.whole[i] and quality >= self._min_bridged
+        if quality < self._min_quality and not bridged:
+            return f"only {quality:.1%} of the samples are there"
         if self._frozen or windows.frozen[i]:
             return FROZEN
         return ""

@@ -29,6 +29,8 @@ class Windows(NamedTuple):
     """The time of the last row of each."""
     quality: tuple[float, ...]
     """Of each: rows that are there / rows that the sensor took in that time."""
+    whole: tuple[bool, ...]
+    """Of each: whether every row of that time is there or bridged."""
     clipped: tuple[float, ...]
     """Share of each window's rows that are at full scale."""
     frozen: tuple[bool, ...]
@@ -62,6 +64,7 @@ class Ring:
         self._windows = 0  # windows returned so far
         self._spans: list[_Span] = []
         self._gaps: list[tuple[int, int]] = []  # (row after the gap, rows missed)
+        self._bridges: list[tuple[int, int]] = []  # (first bridged row, end)
         self._clipped: list[int] = []
 
     def push(self, block: Block) -> Windows | None:
@@ -86,6 +89,8 @@ class Ring:
         self._spans.append((first, block.start_ns, 1e9 / block.rate_hz))
         if block.missed:
             self._gaps.append((first, block.missed))
+        if block.bridged:
+            self._bridges.append((first, first + block.bridged))
         if len(block.clipped):
             self._clipped += (block.clipped + first).tolist()
 
@@ -122,7 +127,10 @@ class Ring:
             tuple([self._time_ns(a) for a in firsts]),
             tuple([self._time_ns(a + width - 1) for a in firsts]),
             # Most windows have no gap and no clipping: nothing is counted then.
-            tuple([self._quality(a) for a in firsts]) if self._gaps else (1.0,) * n,
+            tuple([self._quality(a) for a in firsts])
+            if self._gaps or self._bridges
+            else (1.0,) * n,
+            tuple([not self._missed(a) for a in firsts]) if self._gaps else (True,) * n,
             tuple([self._clipped_share(a) for a in firsts])
             if self._clipped
             else (0.0,) * n,
@@ -141,8 +149,14 @@ class Ring:
 
     def _quality(self, first: int) -> float:
         last = first + self.window
-        missed = sum(lost for row, lost in self._gaps if first < row < last)
-        return self.window / (self.window + missed)
+        bridged = sum(
+            max(0, min(end, last) - max(begin, first)) for begin, end in self._bridges
+        )
+        return (self.window - bridged) / (self.window + self._missed(first))
+
+    def _missed(self, first: int) -> int:
+        last = first + self.window
+        return sum(lost for row, lost in self._gaps if first < row < last)
 
     def _clipped_share(self, first: int) -> float:
         a = bisect_left(self._clipped, first)
@@ -157,6 +171,8 @@ class Ring:
             del spans[: bisect_left(spans, (first + 1,)) - 1]
         if self._gaps:
             self._gaps = [gap for gap in self._gaps if gap[0] > first]
+        if self._bridges:
+            self._bridges = [bridge for bridge in self._bridges if bridge[1] > first]
         if self._clipped:
             del self._clipped[: bisect_left(self._clipped, first)]
 

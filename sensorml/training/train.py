@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 import sensorml
 from sensorml.errors import TrainingError
 from sensorml.inference.tflite import TfliteEngine
+from sensorml.interfaces import Engine
 from sensorml.pipeline import model_card as cards
 from sensorml.pipeline import model_files
 from sensorml.pipeline.extractor import SPECTRA_HZ, FeatureSpec, significant
@@ -34,6 +35,7 @@ from sensorml.recordings import Recording, TableOptions
 from sensorml.training import autoencoder
 from sensorml.training.card_writer import card_text
 from sensorml.training.folder import model_folder
+from sensorml.training.missing import measured
 from sensorml.training.statistics import centre, gravity, threshold
 from sensorml.training.windows import (
     Cut,
@@ -45,6 +47,7 @@ from sensorml.training.windows import (
     read_alike,
     signal_of,
 )
+from sensorml.types import Prediction
 
 _LEAST_STILL: Final = 16  # identical rows
 _MANY_GAPS: Final = 0.2  # of the windows
@@ -172,9 +175,14 @@ def train(
             files={cards.CPU_FILE: digest},
             provenance=_provenance(recordings, arch, seed),
         )
-        scores = _scores(recordings, folder, card, report)
+        with contextlib.closing(
+            TfliteEngine.load(folder / cards.CPU_FILE, card)
+        ) as engine:
+            judged = [_late(r, card, engine, report) for r in recordings]
+            missing = measured(recordings, judged, card, engine, seed=seed)
+        scores = _scores(judged)
         card = msgspec.structs.replace(
-            card, threshold=threshold(scores, _date(recordings[0]))
+            card, threshold=threshold(scores, _date(recordings[0])), missing=missing
         )
         (folder / cards.CARD).write_text(card_text(card), encoding="utf-8")
         card = model_files.load(folder)  # as a service will read it
@@ -262,22 +270,19 @@ def _baseline(early: WindowFeatures, unit: str) -> cards.Baseline:
     )
 
 
-def _scores(
-    recordings: Sequence[Recording],
-    folder: Path,
-    card: Card,
-    report: Callable[[str], None],
-) -> NDArray[np.float64]:
-    """Return the scores of the windows that the model was not fitted to."""
-    engine = TfliteEngine.load(folder / cards.CPU_FILE, card)
-    scores: list[float] = []
-    with contextlib.closing(engine):
-        for recording in recordings:
-            pipeline = Pipeline(card, engine)
-            judged = [p for block in recording.blocks() for p in pipeline.step(block)]
-            late = judged[_learnt(len(judged)) :]
-            scores += [p.score for p in late if not math.isnan(p.score)]
-            report(f"calibrate on {recording.path.name}")
+def _late(
+    recording: Recording, card: Card, engine: Engine, report: Callable[[str], None]
+) -> list[Prediction]:
+    """Judge the windows that the model was not fitted to."""
+    pipeline = Pipeline(card, engine)
+    judged = [p for block in recording.blocks() for p in pipeline.step(block)]
+    report(f"calibrate on {recording.path.name}")
+    return judged[_learnt(len(judged)) :]
+
+
+def _scores(judged: Sequence[Sequence[Prediction]]) -> NDArray[np.float64]:
+    """Return the scores of all windows that were given to the model."""
+    scores = [p.score for late in judged for p in late if not math.isnan(p.score)]
     if len(scores) < _LEAST_SCORES:
         raise TrainingError(
             f"only {len(scores)} windows are left to set the threshold by, at least "

@@ -94,6 +94,7 @@ def windows(recording: Recording, *, window: int, hop: int | None = None) -> Win
         start_ns=tuple(at_ns for part in parts for at_ns in part.start_ns),
         end_ns=tuple(at_ns for part in parts for at_ns in part.end_ns),
         quality=tuple(share for part in parts for share in part.quality),
+        whole=tuple(whole for part in parts for whole in part.whole),
         clipped=tuple(share for part in parts for share in part.clipped),
         frozen=tuple(frozen for part in parts for frozen in part.frozen),
     )

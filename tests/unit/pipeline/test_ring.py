@@ -21,6 +21,7 @@ class Window(NamedTuple):
     start_ns: int
     end_ns: int
     quality: float
+    whole: bool
     clipped: float
     frozen: bool
 
@@ -39,6 +40,7 @@ def pushed(ring: Ring, blocks: list[Block]) -> list[Window]:
                     windows.start_ns,
                     windows.end_ns,
                     windows.quality,
+                    windows.whole,
                     windows.clipped,
                     windows.frozen,
                     strict=True,
@@ -69,6 +71,7 @@ def expected(
                 times[a],
                 times[a + window - 1],
                 window / (window + sum(missed[a + 1 : a + window])),
+                not sum(missed[a + 1 : a + window]),
                 sum(clipped[a : a + window]) / window,
                 0 < frozen_rows <= run,
             )

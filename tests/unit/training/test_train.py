@@ -286,6 +286,7 @@ def test_a_card_is_read_as_it_was_written(tmp_path):
             normal="label 3",
         ),
         threshold=cards.Threshold(value=0.5),
+        missing=cards.Missing(rows=1, moves_score=0.2, windows=50),
         files={cards.CPU_FILE: "00"},
     )
     path = tmp_path / cards.CARD
