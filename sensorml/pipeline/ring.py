@@ -30,7 +30,7 @@ class Windows(NamedTuple):
     quality: tuple[float, ...]
     """Of each: rows that are there / rows that the sensor took in that time."""
     whole: tuple[bool, ...]
-    """Of each: whether every row of that time is there or bridged."""
+    """Of each: True if every row of that time is there or bridged."""
     clipped: tuple[float, ...]
     """Share of each window's rows that are at full scale."""
     frozen: tuple[bool, ...]
