@@ -1,15 +1,17 @@
 """Recordings: files of samples, read whole into memory.
 
-`.npz` (NumPy), tables (`.csv .tsv .txt .dat .log .lvm`, each also `.gz`), and
-`.wav` (PCM). A file that cannot be used raises `RecordingError` with its name,
-what is wrong and what to do.
+`.npz` and `.wav`; tables of text (`.csv .tsv .txt .dat .log .lvm`, each also `.gz`), of
+Excel and of columns (`.parquet .feather`); `.mat`, `.tdms`, `.uff`, and Edge Impulse's
+`.json` and `.cbor`. A file that cannot be used raises `RecordingError` with its name,
+what is wrong and what to do; the library of an extra that is not installed raises
+`MissingExtraError`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 import numpy as np
@@ -22,9 +24,23 @@ from sensorml.recordings.segments import Segment
 
 __all__ = ["Recording", "Segment", "TableOptions", "from_array", "read", "write_npz"]
 
-_READERS: Final = {".npz": "npz", ".wav": "wav"}
+_READERS: Final = {
+    ".npz": "npz",
+    ".wav": "wav",
+    ".mat": "mat",
+    ".tdms": "tdms",
+    ".uff": "uff",
+    ".unv": "uff",
+    ".json": "edge_impulse",
+    ".cbor": "edge_impulse",
+}
 """The module of this package that reads a file, by the ending of its name."""
-_TABLES: Final = (".csv", ".tsv", ".txt", ".dat", ".log", ".lvm")
+_TABLES: Final = {
+    **dict.fromkeys((".csv", ".tsv", ".txt", ".dat", ".log", ".lvm"), "table"),
+    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"), "table"),
+    **dict.fromkeys((".parquet", ".feather", ".arrow", ".ipc"), "frames"),
+}
+"""The module of `tables` that reads a table."""
 
 
 def from_array(
@@ -102,24 +118,22 @@ def read(
     if not path.is_file():  # opening a pipe could block for ever
         what = "is not a file" if path.exists() else "there is no such file"
         raise RecordingError(f"{path}: {what}: check the path")
-    name = path.name.lower()
-    if name.removesuffix(".gz").endswith(_TABLES):
+    ending = PurePath(path.name.lower().removesuffix(".gz")).suffix
+    if ending in _TABLES:
         from sensorml.recordings.tables.first_rows import Asked
-        from sensorml.recordings.tables.table import read as read_table
 
         asked = Asked(channels, rate_hz, unit, table or TableOptions())
+        module = import_module(f"sensorml.recordings.tables.{_TABLES[ending]}")
+        read_table: Callable[[Path, Asked], Recording] = module.read
         return read_table(path, asked)
     if table is not None and table != TableOptions():
         raise RecordingError(
             f"{path}: is no table: leave out --time, --time-unit and --where"
         )
-    for ending, module in _READERS.items():
-        if name.endswith(ending):
-            reader = import_module(f"sensorml.recordings.{module}")
-            recording: Recording = reader.read(
-                path, channels=channels, rate_hz=rate_hz, unit=unit
-            )
-            return recording
-    raise RecordingError(
-        f"{path}: has an unknown format: convert it to .npz, .csv, .csv.gz or .wav"
-    )
+    if ending not in _READERS or path.suffix.lower() == ".gz":
+        raise RecordingError(
+            f"{path}: has an unknown format: convert it to .npz, .csv, .csv.gz or .wav"
+        )
+    module = import_module(f"sensorml.recordings.{_READERS[ending]}")
+    read_file: Callable[..., Recording] = module.read
+    return read_file(path, channels=channels, rate_hz=rate_hz, unit=unit)

@@ -1,6 +1,7 @@
 """`.npz`: the project's own format, a zip of NumPy arrays.
 
-Only `samples` (n, channels), float32 or int16, is required. `scale` (one number,
+Only `samples` (n, channels), float32 or int16, is required; without it, all arrays
+are looked at as in `arrays`. `scale` (one number,
 or one per channel) turns counts into `unit`. `rate_hz`, `channels`, `unit` and
 `start_ns` (UTC) are optional. `t_ns` (n,) has the times of irregular rows in ns;
 they may count from any zero if `start_ns` is present. Nothing is ever unpickled.
@@ -20,9 +21,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from sensorml.errors import RecordingError
 from sensorml.files import replacing
+from sensorml.recordings.arrays import from_named
 from sensorml.recordings.recording import (
     MAX_VALUES,
     Recording,
+    agreed_rate,
     at_full_scale,
     chosen,
     numbered,
@@ -62,9 +65,7 @@ def read(
     content = _load(path)
     counts = content.get("samples")
     if counts is None:
-        raise RecordingError(
-            f"{path}: has no array 'samples': save one of shape (n, channels)"
-        )
+        return from_named(path, content, channels=channels, rate_hz=rate_hz, unit=unit)
     if counts.ndim != 2:
         raise _wrong(path, "samples", counts, "an array (n, channels)")
     integer = counts.dtype.newbyteorder("=") == np.int16
@@ -86,7 +87,9 @@ def read(
         samples,
         channels=names if channels is None else channels,
         unit=unit if file_unit is None else str(file_unit.item()),
-        rate_hz=rate_hz if rate is None else float(rate.item()),
+        rate_hz=agreed_rate(
+            path, None if rate is None else float(rate.item()), rate_hz
+        ),
         start_ns=0 if start is None else int(start.item()),
         t_ns=_times(path, content.get("t_ns"), len(samples)),
         clipped=at_full_scale(counts.astype(np.int16), 16) if integer else NO_ROWS,
@@ -124,11 +127,15 @@ def write_npz(
 
 
 def _load(path: Path) -> dict[str, Array]:
-    """Read the arrays of a recording; others in the file are ignored."""
+    """Read the arrays of a recording; without `samples`, all arrays."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.namelist()
             present = [name for name in _NAMES if f"{name}.npy" in members]
+            if "samples" not in present:
+                present = [
+                    m.removesuffix(".npy") for m in members if m.endswith(".npy")
+                ]
             return {name: _array(path, archive, name) for name in present}
     except RecordingError:
         raise

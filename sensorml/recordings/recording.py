@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sensorml.errors import NoChannelError, RecordingError
 from sensorml.recordings.segments import Int64, Rows, Segment, segments
+from sensorml.recordings.tables.clocks import RATE_TOLERANCE
 from sensorml.recordings.tables.units import factor
 from sensorml.types import NO_ROWS, Block, Float32
 
@@ -191,6 +192,24 @@ def _timed(path: Path, t_ns: Int64) -> tuple[Segment, ...]:
         ) from err
 
 
+def agreed_rate(
+    path: Path, own_hz: float | None, asked_hz: float | None
+) -> float | None:
+    """Return the rate of a file; that of the user must agree with the file's own.
+
+    Raises:
+        RecordingError: they differ by more than RATE_TOLERANCE.
+    """
+    if own_hz is None or asked_hz is None:
+        return own_hz if asked_hz is None else asked_hz
+    if not abs(asked_hz / own_hz - 1) <= RATE_TOLERANCE:
+        raise RecordingError(
+            f"{path}: it runs at {own_hz:.6g} Hz by its header and at {asked_hz:g} Hz "
+            "by --rate: leave out --rate, or correct the file"
+        )
+    return own_hz
+
+
 def numbered(channels: int) -> tuple[str, ...]:
     """Return names for the channels of a file without names.
 
@@ -220,7 +239,7 @@ def chosen(path: Path, names: Sequence[str], channels: Sequence[str]) -> list[in
     return [names.index(name) for name in channels]
 
 
-def at_full_scale(counts: NDArray[np.signedinteger], bits: int) -> Rows:
+def at_full_scale(counts: NDArray[np.number], bits: int) -> Rows:
     """Return the rows of counts (n, channels) with one at an end of the range."""
     end = 1 << (bits - 1)
     ends = (counts == -end) | (counts == end - 1)

@@ -20,8 +20,10 @@ MAX_LINE: Final = 1 << 20
 HEAD: Final = 1 << 18
 """Bytes that the layout is found in."""
 CHUNK: Final = 1 << 22
-_MOST_PACKED: Final = 200  # bytes out of one, beyond which a .gz is a trap
-_PACKED_FREE: Final = 1 << 26  # bytes that are unpacked without asking for that
+MOST_PACKED: Final = 200
+"""Bytes out of one, beyond which a packed file is a trap."""
+PACKED_FREE: Final = 1 << 26
+"""Bytes that are unpacked in any case."""
 
 _MAGIC: Final = (
     (b"\x89PNG", "a PNG picture"),
@@ -63,6 +65,29 @@ class _Stream(Protocol):
     def close(self) -> None: ...
 
 
+class Lines(Protocol):
+    """The lines of a table."""
+
+    @property
+    def packed(self) -> bool: ...
+    @property
+    def encoding(self) -> str: ...
+    @property
+    def title(self) -> str:
+        """The name of the form, where it is not text; else empty."""
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """The first lines, without their ends, all of them complete."""
+
+    @property
+    def whole(self) -> bool:
+        """True if these are all lines."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield UTF-8 of whole lines, each ended by a newline but perhaps the last."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A text file whose kind and encoding were found."""
@@ -75,6 +100,7 @@ class Source:
     """Its first lines, without their ends, all of them complete."""
     whole: bool
     """True if these are all of its lines."""
+    title: str = ""
 
     def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
         """Yield UTF-8 of whole lines, about `size` bytes, each ended by a newline.
@@ -156,7 +182,7 @@ def _open(path: Path, *, packed: bool) -> _Stream:
 
 def _parts(path: Path, stream: _Stream, size: int, *, packed: bool) -> Iterator[bytes]:
     total = 0
-    most = path.stat().st_size * _MOST_PACKED + _PACKED_FREE
+    most = path.stat().st_size * MOST_PACKED + PACKED_FREE
     while True:
         with _reading(path):
             raw = stream.read(size)
@@ -165,7 +191,7 @@ def _parts(path: Path, stream: _Stream, size: int, *, packed: bool) -> Iterator[
         total += len(raw)
         if packed and total > most:
             raise RecordingError(
-                f"{path}: unpacks to more than {_MOST_PACKED} times its size, which "
+                f"{path}: unpacks to more than {MOST_PACKED} times its size, which "
                 "no recording does: check where it comes from, or unpack it yourself"
             )
         yield raw

@@ -23,7 +23,8 @@ from sensorml.recordings.tables.fields import Kind, split
 from sensorml.recordings.tables.first_rows import Asked
 from sensorml.recordings.tables.layout import Layout, find_layout
 from sensorml.recordings.tables.parsing import Parsed, Parser, Wrong, normal_text
-from sensorml.recordings.tables.sources import Source, open_source
+from sensorml.recordings.tables.sheets import ENDINGS, open_sheet
+from sensorml.recordings.tables.sources import Lines, open_source
 from sensorml.recordings.tables.time_columns import Clock
 from sensorml.recordings.tables.time_texts import Flags, parse, parse_numbers
 from sensorml.recordings.tables.timeline import resampled, timeline
@@ -50,7 +51,7 @@ class Table:
 
     def __init__(self, path: Path, asked: Asked) -> None:
         self.path = path
-        self._source: Source = open_source(path)
+        self._source = _open(path)
         self.layout: Layout = find_layout(
             path, self._source.head, whole=self._source.whole
         )
@@ -180,7 +181,7 @@ class Table:
         time = f"time = {clock.description}" if clock else "no time column"
         encoding = self._source.encoding
         words = [
-            self.layout.line(),
+            self._source.title or self.layout.line(),
             *([] if encoding == "utf-8-sig" else [encoding.upper()]),
             time,
             f"{n} channel{'s' if n > 1 else ''}",
@@ -292,7 +293,12 @@ def _times(
     return ns, good
 
 
-def _first_rows(source: Source, layout: Layout) -> list[list[str]]:
+def _open(path: Path) -> Lines:
+    excel = path.name.lower().endswith(ENDINGS)
+    return open_sheet(path) if excel else open_source(path)
+
+
+def _first_rows(source: Lines, layout: Layout) -> list[list[str]]:
     """Return the fields of the first rows that are right."""
     lines = source.head[layout.skip :]
     if source.whole and len(lines) > 8:
