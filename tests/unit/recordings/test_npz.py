@@ -100,10 +100,11 @@ def test_full_scale_of_channels_that_are_not_read_is_ignored(tmp_path: Path):
     assert recording.samples.tolist() == [[0.0], [-98304.0]]
 
 
-def test_the_rate_in_the_file_takes_precedence(tmp_path: Path):
+def test_a_rate_must_agree_with_that_of_the_file(tmp_path: Path):
     path = saved(tmp_path / "a.npz", samples=np.ones((4, 1)), rate_hz=50.0, unit="g")
-    recording = read(path, rate_hz=70.0, unit="m/s²")
+    recording = read(path, rate_hz=51.0, unit="m/s²")
     assert (recording.rate_hz, recording.unit) == (50.0, "g")
+    assert "at 50 Hz by its header and at 70 Hz by --rate" in refusal(path, rate_hz=70)
 
 
 def test_times_may_count_from_any_zero_with_a_start(tmp_path: Path):
@@ -120,7 +121,7 @@ def test_times_may_count_from_any_zero_with_a_start(tmp_path: Path):
 
 SAMPLES = np.zeros((4, 2), np.float32)
 BAD_ARRAYS = {
-    "has no array 'samples'": {"rate_hz": 5},
+    "holds no array of at least 16 samples": {"rate_hz": 5},
     "an array (n, channels)": {"samples": np.zeros(5), "rate_hz": 5},
     "float32 or int16": {"samples": np.array([["a"]]), "rate_hz": 5},
     "float32 or int16 ": {"samples": np.zeros((2, 2), complex), "rate_hz": 5},
