@@ -9,6 +9,7 @@ what a driver leaves out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from sensorml.errors import Reason
@@ -42,11 +43,16 @@ class Identity(NamedTuple):
 
     register: int
     chips: Mapping[int, str]
-    """Names of chips by the value of the register; the driver is for the first."""
+    """Names of chips by the value of the register; the driver is for the first, and
+    reads the others as if they were that one."""
     addresses: tuple[int, ...] = ()
     """Addresses of a scan; none where chips without the register may answer."""
     length: int = 1
     """Bytes that the register has; the first one is compared."""
+    siblings: tuple[str, ...] = ()
+    """Drivers whose chips this driver reads, too, with a warning."""
+    others: Mapping[int, str] = MappingProxyType({})
+    """Names of chips that no driver reads, by the value of the register."""
 
 
 class Interrupt(Protocol):

@@ -111,10 +111,14 @@ def load(group: Group, name: object) -> ModuleType:
     return _imported(entries[0], rules)
 
 
-def _own(group: Group) -> list[str]:
+def files(group: Group) -> list[Path]:
+    """List the files of ours."""
     [folder] = import_module(_RULES[group].folder).__path__
-    names = (file.stem for file in Path(folder).glob("*.py"))
-    return [name for name in names if name != "__init__"]
+    return sorted(f for f in Path(folder).glob("*.py") if f.stem != "__init__")
+
+
+def _own(group: Group) -> list[str]:
+    return [file.stem for file in files(group)]
 
 
 def _entry_points(group: Group) -> Sequence[EntryPoint]:

@@ -32,7 +32,8 @@ class Block:
     """
 
     samples: Float32
-    """Shape (n, channels), n >= 1, in the unit of the channels."""
+    """Shape (n, channels), n >= 1, in the unit of the channels; NaN in every row for a
+    channel that this chip lacks."""
     start_ns: int
     """The time of `samples[0]`, by the sensor's own clock."""
     rate_hz: float

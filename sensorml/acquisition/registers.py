@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
+from sensorml.acquisition.identities import KnownChip, known_chips
 from sensorml.buses import spi
 from sensorml.errors import SensorError
 from sensorml.interfaces import Identity, Registers
@@ -11,24 +13,83 @@ from sensorml.interfaces import Identity, Registers
 _NO_IDENTITY = {0x00, 0xFF}
 
 
-def identify(bus: Registers, identity: Identity) -> str | None:
-    """Return a warning if the identity register is that of another chip.
+class Recognised(NamedTuple):
+    """The chip that answered."""
 
-    Clones with a foreign identity are common and work, so it is no error.
+    value: int
+    """Of its identity register."""
+    name: str
+    """"" for one that is in no table."""
+    warning: str | None
+    """None: the chip is the one that the driver is for."""
+
+
+def identify(bus: Registers, identity: Identity) -> str | None:
+    """Return the warning of `recognise`."""
+    return recognise(bus, identity).warning
+
+
+def recognise(bus: Registers, identity: Identity) -> Recognised:
+    """Read the identity register, and find the name of the chip.
+
+    Clones with an identity of their own are common and work, so an unknown one is no
+    error.
 
     Raises:
         BusError: there is no chip; on SPI nothing else shows that.
+        SensorError: it is a chip that the driver cannot read.
     """
-    register, expected = identity.register, next(iter(identity.chips))
-    value = bus.read(register, identity.length)[0]
+    value = bus.read(identity.register, identity.length)[0]
+    expected, name = next(iter(identity.chips.items()))
     if value == expected:
-        return None
+        return Recognised(value, name, None)
     if value in _NO_IDENTITY and isinstance(bus, spi.SpiConnection):
         raise bus.nobody()
-    return (
-        f"{bus}: identity register {register:#04x} is {value:#04x}, not "
-        f"{expected:#04x}: a clone or another chip; it is used all the same"
+    read = f"{bus}: identity register {identity.register:#04x} is {value:#04x}"
+    if found := identity.chips.get(value):
+        warning = f"{read}, that of {found}, and is read as {name}"
+        return Recognised(value, found, warning)
+    if other := _other(bus, identity, value):
+        driver, found = other
+        cure = f'write driver = "{driver}"'
+        if driver in identity.siblings:
+            warning = f"{read}, that of {found}, and is read as {name}: {cure}"
+            return Recognised(value, found, warning)
+        raise SensorError(f"{read}, that of {found} and not of {name}: {cure}")
+    if found := identity.others.get(value):
+        raise SensorError(
+            f"{read}, that of {found}, for which there is no driver: replace it, or "
+            'use a driver of the kernel (driver = "iio" or "hwmon")'
+        )
+    return Recognised(
+        value,
+        "",
+        f"{read}, not {expected:#04x}: a clone or another chip; it is used all the "
+        "same",
     )
+
+
+def _other(bus: Registers, identity: Identity, value: int) -> tuple[str, str] | None:
+    """Return the driver and the name of the chip, if it is that of another driver.
+
+    Other registers are read only where this one is empty: they may hold any value in a
+    clone.
+    """
+    for chip in known_chips():
+        seen = _seen(bus, chip, identity, value)
+        if name := chip.identity.chips.get(seen):
+            return chip.driver, name
+    return None
+
+
+def _seen(bus: Registers, chip: KnownChip, identity: Identity, value: int) -> int:
+    """Return what another driver would read as the identity; -1: it would not."""
+    other = chip.identity
+    if other.register == identity.register:
+        return value
+    if value in _NO_IDENTITY and set(other.addresses) & set(identity.addresses):
+        return bus.read(other.register, other.length)[0]
+    return -1
 
 
 def configure(bus: Registers, settings: Mapping[int, int]) -> None:

@@ -1,21 +1,27 @@
-"""BME280: temperature, pressure and humidity of the air, on I2C.
+"""BME280 and BMP280: temperature, pressure and humidity of the air, on I2C.
 
-Data sheet: Bosch BST-BME280-DS002, sections 3.3 (modes), 4.2.2 (trimming
+Data sheets: Bosch BST-BME280-DS002, sections 3.3 (modes), 4.2.2 (trimming
 parameters), 5.3 and 5.4 (memory map, registers) and 8.1 (compensation formulas
-in double precision).
+in double precision); BST-BMP280-DS001, section 4 (memory map).
+
+A BMP280 is a BME280 without humidity, and often sold as one. With `chip = "bmp280"`
+there is no channel for it; with "bme280" a BMP280 causes a warning, and the humidity
+is absent (NaN): models that need it do not judge. Identities from the kernel's
+drivers/iio/pressure/bmp280.h; 0x56 and 0x57 are samples of the BMP280.
 """
 
 from __future__ import annotations
 
+import math
 import struct
 import time
 from collections.abc import Callable, Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
 from sensorml.acquisition.polled import PolledChip, PolledOptions, Rate
-from sensorml.acquisition.registers import identify
+from sensorml.acquisition.registers import Recognised, recognise
 from sensorml.buses import i2c
 from sensorml.interfaces import Identity, Registers
 from sensorml.types import Block, Channel
@@ -25,15 +31,22 @@ CHANNELS = (
     Channel("pressure", "Pa"),
     Channel("humidity", "%"),
 )
-IDENTITY = Identity(0xD0, {0x60: "BME280", 0x58: "BMP280"}, addresses=(0x76, 0x77))
+IDENTITY = Identity(
+    0xD0,
+    {0x60: "BME280", 0x58: "BMP280", 0x57: "BMP280", 0x56: "BMP280"},
+    addresses=(0x76, 0x77),
+    others={0x55: "BMP180", 0x61: "BME680"},
+)
+_BMP280 = frozenset({0x56, 0x57, 0x58})
 MAX_RATE_HZ = 5.0  # a measurement every 125 ms, which takes 9 ms
 
 _TRIM_1, _TRIM_1_LENGTH = 0x88, 26
 _TRIM_2, _TRIM_2_LENGTH = 0xE1, 7
+_NO_TRIM_2 = bytes(_TRIM_2_LENGTH)
 _CTRL_HUM = 0xF2
 _CTRL_MEAS = 0xF4
 _CONFIG = 0xF5
-_DATA, _DATA_LENGTH = 0xF7, 8
+_DATA, _DATA_LENGTH, _DRY_LENGTH = 0xF7, 8, 6
 
 _SLEEP = b"\x00"
 _NORMAL = b"\x27"  # temperature and pressure × 1, normal mode
@@ -49,6 +62,8 @@ class Options(PolledOptions, frozen=True, kw_only=True):
     address: Annotated[int, Meta(ge=0x76, le=0x77)] = 0x76
     """0x76 with the pin SDO low, 0x77 with it high."""
     rate_hz: Annotated[Rate, Meta(le=MAX_RATE_HZ)] = 1.0
+    chip: Literal["bme280", "bmp280"] = "bme280"
+    """"bmp280": without humidity."""
 
 
 class Trim(NamedTuple):
@@ -67,8 +82,8 @@ class Counts(NamedTuple):
     h: int
 
 
-def channels(_options: Options) -> Sequence[Channel]:
-    return CHANNELS
+def channels(options: Options) -> Sequence[Channel]:
+    return CHANNELS if options.chip == "bme280" else CHANNELS[:2]
 
 
 def unpack_trim(first: bytes, second: bytes) -> Trim:
@@ -148,7 +163,7 @@ def _humidity_percent(count: int, t_fine: float, trim: tuple[int, ...]) -> float
 
 
 class Driver:
-    """One BME280, which measures continuously."""
+    """One BME280 or BMP280, which measures continuously."""
 
     def __init__(
         self,
@@ -157,37 +172,49 @@ class Driver:
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.period_s = 1 / options.rate_hz
+        self._width = len(channels(options))
         self._chip = PolledChip(options, "bme280", connect, clock)
 
     def start(self) -> str | None:
         bus = self._chip.open()
-        warning = identify(bus, IDENTITY)
+        found = recognise(bus, IDENTITY)
+        self._humid = self._width == len(CHANNELS) and found.value not in _BMP280
         bus.write(_CTRL_MEAS, _SLEEP)  # config may be ignored in normal mode
         self._chip.configure(
             {
                 _CONFIG: _STANDBY_125_MS,
-                _CTRL_HUM: _HUMIDITY,  # takes effect with the next ctrl_meas
+                # Takes effect with the next ctrl_meas.
+                **({_CTRL_HUM: _HUMIDITY} if self._humid else {}),
                 _CTRL_MEAS: _NORMAL,
             }
         )
-        self._trim = unpack_trim(
-            bus.read(_TRIM_1, _TRIM_1_LENGTH), bus.read(_TRIM_2, _TRIM_2_LENGTH)
-        )
-        return warning
+        first = bus.read(_TRIM_1, _TRIM_1_LENGTH)
+        second = bus.read(_TRIM_2, _TRIM_2_LENGTH) if self._humid else _NO_TRIM_2
+        self._trim = unpack_trim(first, second)
+        return self._warning(found)
+
+    def _warning(self, found: Recognised) -> str | None:
+        if self._width < len(CHANNELS) and found.name:
+            return None  # a BME280 has all that a BMP280 has
+        if found.value in _BMP280:
+            return f'{found.warning}: its humidity is absent, write chip = "bmp280"'
+        return found.warning
 
     def read(self) -> Block:
-        counts = unpack(self._chip.bus.read(_DATA, _DATA_LENGTH))
+        data = self._chip.bus.read(_DATA, _DATA_LENGTH if self._humid else _DRY_LENGTH)
+        counts = unpack(data if self._humid else data + bytes(2))
         if _SKIPPED_20 in {counts.t, counts.p} or counts.h == _SKIPPED_16:
             raise self._chip.nonsense(
                 "nothing was measured: check its power supply for dips, and that it "
                 "is a BME280 (a BMP280 has no humidity)"
             )
-        values = celsius, pascal, _ = decode(counts, self._trim)
+        celsius, pascal, percent = decode(counts, self._trim)
         if not (-40 <= celsius <= 85 and 30_000 <= pascal <= 110_000):
             raise self._chip.nonsense(
                 f"{celsius:.1f} °C and {pascal:.0f} Pa: outside what a BME280 measures"
             )
-        return self._chip.row(values)
+        values = celsius, pascal, percent if self._humid else math.nan
+        return self._chip.row(values[: self._width])
 
     def stop(self) -> None:
         self._chip.close({_CTRL_MEAS: _SLEEP})

@@ -6,6 +6,10 @@ sections 4.1 (self-test), 4.2, 4.3 (rates and filter), 4.5 (range), 4.6,
 
 Only the accelerations go into the FIFO, 6 bytes a sample, and one read of any
 length takes them out.
+
+Many boards sold with an MPU-6050 have another chip: an MPU-6500, which has half the
+FIFO and a filter of its own for the accelerations, or a clone with the identity of an
+ICM-20689 or none that is known. They are read as an MPU-6500, which all of them can be.
 """
 
 from __future__ import annotations
@@ -26,9 +30,11 @@ from sensorml.acquisition.invensense import (
     InvenSenseFifo,
     decode,
 )
-from sensorml.acquisition.registers import configure, identify
+from sensorml.acquisition.registers import configure, recognise
 from sensorml.buses import i2c
 from sensorml.buses.i2c import InterruptOptions
+from sensorml.drivers import mpu6500
+from sensorml.errors import SensorError
 from sensorml.interfaces import Identity, Registers
 from sensorml.types import Block, Channel
 
@@ -36,11 +42,20 @@ if TYPE_CHECKING:
     from sensorml.acquisition.self_test import SelfTest
 
 CHANNELS = ACCELERATION
-IDENTITY = Identity(0x75, {0x68: "MPU6050"}, addresses=(0x68, 0x69))
+IDENTITY = Identity(
+    0x75,
+    {0x68: "MPU6050"},
+    addresses=(0x68, 0x69),
+    siblings=("mpu6500", "mpu9250"),
+    others={0x11: "ICM-20600", 0x12: "ICM-20602", 0x19: "MPU6886"},
+)
+_MPU6050 = 0x68
 
 FIFO = FifoLayout(size=1024, level=0x72, data=0x74, status=0x3A)
 USUAL_ROWS = 60
 """At most so many rows are in the FIFO at a read by default."""
+
+_CLONE_ROWS = mpu6500.FIFO.rows * 3 // 4  # as `fitting`
 
 _SELF_TEST_X, _SELF_TESTS = 0x0D, 4
 _SMPLRT_DIV = 0x19
@@ -102,13 +117,17 @@ class Driver:
             sleep={_PWR_MGMT_1: _SLEEP},
             rises="after status",
         )
-        self._fifo = InvenSenseFifo(self._chip, FIFO, _restart_fifo, options.range_g)
+        self._own = InvenSenseFifo(self._chip, FIFO, _restart_fifo, options.range_g)
+        self._clones = InvenSenseFifo(
+            self._chip, mpu6500.FIFO, mpu6500.restart_fifo, options.range_g
+        )
+        self._fifo = self._own
         self.interrupt, self.period_s = self._chip.interrupt, self._chip.period_s
 
     def start(self) -> str | None:
         bus = self._chip.open()
         bus.write(_PWR_MGMT_1, bytes((_AWAKE,)))
-        warning = identify(bus, IDENTITY)
+        found = recognise(bus, IDENTITY)
         configure(
             bus,
             {
@@ -122,8 +141,29 @@ class Driver:
                 _FIFO_EN: _ACCELERATION,
             },
         )
+        self._fifo = self._own
+        if found.value != _MPU6050:
+            self._fifo = self._clones
+            self._set_up_clone(bus)
         self._fifo.start(configured=(_FIFO_EN, _ACCELERATION))
-        return warning
+        return found.warning
+
+    def _set_up_clone(self, bus: Registers) -> None:
+        """Filter the accelerations where the chip is an MPU-6500.
+
+        The register is not read back, because other clones may lack it.
+
+        Raises:
+            SensorError: its FIFO is too small.
+        """
+        rows = self._options.fifo_rows or 0
+        if rows > _CLONE_ROWS:
+            raise SensorError(
+                f"{bus}: fifo_rows = {rows} is more than the FIFO of an MPU6500 or a "
+                f"clone holds: give at most {_CLONE_ROWS}"
+            )
+        filtered = bytes((mpu6500.FILTER[self._options.rate_hz],))
+        bus.write(mpu6500.ACCEL_CONFIG_2, filtered)
 
     def read(self) -> Block | None:
         return self._fifo.read()
@@ -158,10 +198,14 @@ def trim_codes(raw: bytes) -> tuple[int, int, int]:
 def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:
     """Push the proof mass, at ±8 g, and compare with the factory's own test.
 
+    A chip of the MPU-6500's kind is tested as that.
+
     The chip sleeps afterwards, with the settings of the test, until the next `start`.
     """
     from sensorml.acquisition import self_test as selftest
 
+    if bus.read(IDENTITY.register, 1)[0] in mpu6500.IDENTITY.chips:
+        return mpu6500.self_test(bus, pause)
     unpushed = _RANGE_CODE[8] << 3
     configure(
         bus,

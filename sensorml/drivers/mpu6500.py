@@ -5,10 +5,14 @@ Data sheet: InvenSense MPU-6500 Register Map and Descriptions Rev. 2.1, register
 (FIFO), 107, 108 (power).
 
 It is an MPU-6050 with half the FIFO and a filter of its own for the
-accelerations, which can be left out: then there are 4000 of them a second. That
-these reach the FIFO when the gyroscopes are off is not in the data sheet;
+accelerations, which can be switched off: then there are 4000 of them a second. The
+data sheet does not say that these reach the FIFO when the gyroscopes are off;
 Klipper reads such chips that way (klippy/extras/mpu9250.py). 4 kHz are 227 kbit/s
 on the bus: set it to 400 kHz. At 100 kHz it carries 1 kHz.
+
+The siblings have the same registers and at least this FIFO: the identities and sizes
+are those of the kernel (drivers/iio/imu/inv_mpu6050, chips with `reg_set_6500`). The
+FIFO of an ICM-20600 or ICM-20602 has other rows.
 """
 
 from __future__ import annotations
@@ -29,9 +33,10 @@ from sensorml.acquisition.invensense import (
     InvenSenseFifo,
     decode,
 )
-from sensorml.acquisition.registers import configure, identify
+from sensorml.acquisition.registers import configure, recognise
 from sensorml.buses import i2c
 from sensorml.buses.i2c import InterruptOptions
+from sensorml.errors import SensorError
 from sensorml.interfaces import Identity, Registers
 from sensorml.types import Block, Channel
 
@@ -39,7 +44,23 @@ if TYPE_CHECKING:
     from sensorml.acquisition.self_test import SelfTest
 
 CHANNELS = ACCELERATION
-IDENTITY = Identity(0x75, {0x70: "MPU6500"}, addresses=(0x68, 0x69))
+IDENTITY = Identity(
+    0x75,
+    {
+        0x70: "MPU6500",
+        0x74: "MPU6515",
+        0x78: "MPU6880",
+        0x98: "ICM-20689",
+        0xA6: "ICM-20609",
+        0xA9: "IAM-20680",
+        0xAE: "ICM-20608D",
+        0xAF: "ICM-20608",
+    },
+    addresses=(0x68, 0x69),
+    siblings=("mpu6050", "mpu9250"),
+    others={0x11: "ICM-20600", 0x12: "ICM-20602", 0x19: "MPU6886"},
+)
+_MPU6050, _MPU6050_MOST_HZ = 0x68, 1000
 
 FIFO = FifoLayout(size=512, level=0x72, data=0x74, status=0x3A)
 USUAL_ROWS = 30
@@ -48,7 +69,7 @@ USUAL_ROWS = 30
 _SELF_TEST_X_ACCEL = 0x0D
 _SMPLRT_DIV = 0x19
 _CONFIG = 0x1A
-_ACCEL_CONFIG, _ACCEL_CONFIG_2 = 0x1C, 0x1D
+_ACCEL_CONFIG, ACCEL_CONFIG_2 = 0x1C, 0x1D
 _FIFO_EN = 0x23
 _INT_PIN_CFG, _INT_ENABLE = 0x37, 0x38
 _ACCEL_XOUT_H = 0x3B
@@ -65,7 +86,7 @@ _RANGE_CODE = {2: 0, 4: 1, 8: 2, 16: 3}
 _PUSH = 0xE0  # the three ACCEL_ST_EN of ACCEL_CONFIG
 # The widest filter of register 29 that ends below half the rate, as
 # A_DLPF_CFG; 0x08 is ACCEL_FCHOICE_B, no filter.
-_FILTER = {4000: 8, 1000: 7, 500: 1, 250: 2, 200: 2, 125: 3, 100: 3, 50: 4, 25: 5}
+FILTER = {4000: 8, 1000: 7, 500: 1, 250: 2, 200: 2, 125: 3, 100: 3, 50: 4, 25: 5}
 
 
 class Options(InterruptOptions, frozen=True, kw_only=True):
@@ -107,14 +128,20 @@ class Driver:
             sleep={_PWR_MGMT_1: _SLEEP},
             rises="after status",
         )
-        self._fifo = InvenSenseFifo(self._chip, FIFO, _restart_fifo, options.range_g)
+        self._fifo = InvenSenseFifo(self._chip, FIFO, restart_fifo, options.range_g)
         self.interrupt, self.period_s = self._chip.interrupt, self._chip.period_s
 
     def start(self) -> str | None:
         bus = self._chip.open()
         rate_hz = self._options.rate_hz
         bus.write(_PWR_MGMT_1, bytes((_AWAKE,)))
-        warning = identify(bus, self.identity)
+        found = recognise(bus, self.identity)
+        if found.value == _MPU6050 and rate_hz > _MPU6050_MOST_HZ:
+            raise SensorError(
+                f"{found.warning}; that has no {rate_hz} Hz: set rate_hz to "
+                f"{_MPU6050_MOST_HZ} at most"
+            )
+        code = FILTER[rate_hz]
         configure(
             bus,
             {
@@ -123,13 +150,14 @@ class Driver:
                 _INT_PIN_CFG: LATCHED if self.interrupt.wired else 0,
                 _INT_ENABLE: _DATA_READY if self.interrupt.wired else 0,
                 _ACCEL_CONFIG: _RANGE_CODE[self._options.range_g] << 3,
-                _ACCEL_CONFIG_2: _FILTER[rate_hz],
-                _CONFIG: _DIVIDER_WORKS,
+                **({} if found.value == _MPU6050 else {ACCEL_CONFIG_2: code}),
+                # It also filters the accelerations of an MPU-6050.
+                _CONFIG: code if 1 <= code <= 6 else _DIVIDER_WORKS,
                 _SMPLRT_DIV: max(1000 // rate_hz, 1) - 1,
             },
         )
         self._fifo.start(configured=(_FIFO_EN, _ACCELERATION))
-        return warning
+        return found.warning
 
     def read(self) -> Block | None:
         return self._fifo.read()
@@ -138,7 +166,7 @@ class Driver:
         self._chip.close()
 
 
-def _restart_fifo(bus: Registers) -> None:
+def restart_fifo(bus: Registers) -> None:
     """Empty the FIFO while nothing writes to it: here USER_CTRL only stops reads."""
     bus.write(_FIFO_EN, bytes((0,)))
     bus.write(_USER_CTRL, bytes((_FIFO_RESET,)))
@@ -159,7 +187,7 @@ def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:
             _PWR_MGMT_2: _GYROS_OFF,
             _INT_ENABLE: 0,
             _ACCEL_CONFIG: 0,
-            _ACCEL_CONFIG_2: _FILTER[200],
+            ACCEL_CONFIG_2: FILTER[200],
             _CONFIG: _DIVIDER_WORKS,
             _SMPLRT_DIV: 0,
             _FIFO_EN: 0,

@@ -2,7 +2,8 @@
 
 Data sheet: InvenSense MPU-9250 Register Map and Descriptions Rev. 1.6, sections
 4.4, 4.5 (rates), 4.7, 4.8 (range and filter), 4.38 (identity). The registers are
-those of the MPU-6500; the compass is a chip of its own in the same package.
+those of the MPU-6500; the compass is a chip of its own in the same package. Boards
+sold with an MPU-9250 often have an MPU-6500, without the compass, and work as well.
 """
 
 from __future__ import annotations
@@ -13,7 +14,13 @@ from sensorml.interfaces import Identity
 
 __all__ = ["IDENTITY", "Driver", "Options", "channels", "self_test"]
 
-IDENTITY = Identity(0x75, {0x71: "MPU9250", 0x73: "MPU9255"}, addresses=(0x68, 0x69))
+IDENTITY = Identity(
+    0x75,
+    {0x71: "MPU9250", 0x73: "MPU9255"},
+    addresses=(0x68, 0x69),
+    siblings=("mpu6500", "mpu6050"),
+    others={0x11: "ICM-20600", 0x12: "ICM-20602", 0x19: "MPU6886"},
+)
 
 
 class Options(mpu6500.Options, frozen=True, kw_only=True):

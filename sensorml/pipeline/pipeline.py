@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from itertools import repeat
+from itertools import compress, repeat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sensorml.interfaces import Engine
 from sensorml.pipeline.bridge import Bridge
@@ -164,13 +165,18 @@ class Pipeline:
 
     def _judged(self, windows: Windows, begun_ns: int) -> list[Prediction]:
         off_rate = self._why_off_rate(self._rate_hz)
-        withheld = [
-            off_rate or self._why_withheld(windows, i) for i in range(len(windows.data))
-        ]
         data = windows.data
+        means: Float32 = np.add.reduce(data, axis=2)
+        means *= np.float32(1 / data.shape[2])
+        absent = np.isnan(means)
+        withheld = [
+            off_rate or self._why_withheld(windows, i, absent[i])
+            for i in range(len(data))
+        ]
         if any(withheld):
-            data = data[[not why for why in withheld]]
-        run = self._run(data) if len(data) else _NO_RUN
+            kept = [not why for why in withheld]
+            data, means = data[kept], means[kept]
+        run = self._run(data, means) if len(data) else _NO_RUN
         return self._predictions(windows, withheld, run, begun_ns)
 
     def _why_off_rate(self, rate_hz: float) -> str:
@@ -182,20 +188,21 @@ class Pipeline:
             f"± {tolerance:.0%}"
         )
 
-    def _why_withheld(self, windows: Windows, i: int) -> str:
+    def _why_withheld(self, windows: Windows, i: int, absent: NDArray[np.bool_]) -> str:
         quality = windows.quality[i]
         bridged = windows.whole[i] and quality >= self._min_bridged
         if quality < self._min_quality and not bridged:
             return f"only {quality:.1%} of the samples are there"
         if self._frozen or windows.frozen[i]:
             return FROZEN
+        if absent.any():
+            names = ", ".join(compress(self.card.input.channels, absent))
+            return f"the sensor has no value for {names}, which the model needs"
         return ""
 
-    def _run(self, data: Float32) -> _Run:
+    def _run(self, data: Float32, means: Float32) -> _Run:
         """Run the model on the features of windows (n, channels, window)."""
         begun_ns = self._clock()
-        means: Float32 = np.add.reduce(data, axis=2)
-        means *= np.float32(1 / data.shape[2])
         features = self._features(data, means)
         features_ns = self._clock() - begun_ns
         outputs, quantise_ns, invoke_ns = self.engine.infer(features)

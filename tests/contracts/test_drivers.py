@@ -15,8 +15,8 @@ import pytest
 
 import sensorml.drivers
 import sensorml.sim.chips
+from sensorml.acquisition.identities import known_chips
 from sensorml.acquisition.self_test import SelfTestModule
-from sensorml.commands.probe.i2c_scan import known_chips
 from sensorml.interfaces import SensorOptions
 from sensorml.schema import Decoder
 

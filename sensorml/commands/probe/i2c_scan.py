@@ -8,17 +8,13 @@ process uses, such as the service, is not read either.
 
 from __future__ import annotations
 
-import ast
 import errno
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import sensorml.drivers
+from sensorml.acquisition.identities import known_chips
 from sensorml.buses.i2c_adapters import address_name
 from sensorml.buses.ownership import held
 from sensorml.errors import InUseError
@@ -34,14 +30,6 @@ class Bus(Protocol):
     def close(self) -> None: ...
 
 
-class KnownChip(NamedTuple):
-    """A driver, and how the chip that it is for is recognised."""
-
-    driver: str
-    identity: Identity
-
-
-_DECLARED = re.compile(r"(?ms)^IDENTITY = (Identity\(.*?\))(  #[^\n]*)?$")
 _ABSENT = {errno.ENXIO, errno.EREMOTEIO}
 _HUNG = {errno.ETIMEDOUT, errno.EIO, errno.EAGAIN, errno.ENODEV}
 _FAILED = "(the transfer failed, the scan ended here: power-cycle what is on the bus)"
@@ -65,26 +53,6 @@ class Sensors:
     bus: int
     answers: tuple[Answer, ...] = ()
     why_not: str | None = None
-
-
-@cache
-def known_chips() -> tuple[KnownChip, ...]:
-    """Return the `IDENTITY` of every driver of ours that has one.
-
-    It is read from the source, because the import of all drivers takes 100 ms on a
-    fast computer, a fifth of `sensorml probe`.
-    """
-    from sensorml.interfaces import Identity
-
-    chips = []
-    for file in sorted(Path(sensorml.drivers.__path__[0]).glob("[!_]*.py")):
-        if (declared := _DECLARED.search(file.read_text("utf-8"))) and isinstance(
-            call := ast.parse(declared[1], mode="eval").body, ast.Call
-        ):
-            arguments = map(ast.literal_eval, call.args)
-            named = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
-            chips.append(KnownChip(file.stem, Identity(*arguments, **named)))
-    return tuple(chips)
 
 
 def addresses() -> Mapping[int, Sequence[Identity]]:
@@ -140,7 +108,8 @@ def _name(bus: Bus, address: int, identities: Sequence[Identity]) -> str:
         register = identity.register
         if register not in values:
             values[register] = bus.transfer(address, [bytes([register]), 1])[0]
-        if name := identity.chips.get(values[register]):
+        found = values[register]
+        if name := identity.chips.get(found) or identity.others.get(found):
             return name
     registers = (f"register {r:#04x} is {value:#04x}" for r, value in values.items())
     return f"(unknown chip: {', '.join(registers)})"

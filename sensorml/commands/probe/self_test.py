@@ -12,10 +12,11 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from sensorml import plugins
+from sensorml.acquisition.identities import known_chips
 from sensorml.acquisition.self_test import SelfTest, SelfTestModule, Verdict
 from sensorml.buses import i2c
 from sensorml.buses.ownership import held
-from sensorml.commands.probe.i2c_scan import Sensors, known_chips
+from sensorml.commands.probe.i2c_scan import Sensors
 from sensorml.errors import BusError, InUseError, SensorError
 from sensorml.interfaces import Registers
 

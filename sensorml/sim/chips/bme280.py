@@ -1,8 +1,9 @@
-"""BME280, the registers of a sensor for temperature, pressure and humidity.
+"""BME280 and BMP280, the registers of sensors for the air.
 
 Data sheet: Bosch BST-BME280-DS002, sections 5.3 (memory map), 5.4 (registers)
 and 3.3 (modes). The trimming parameters are those of the example in Bosch
-BST-BMP280-DS001, section 3.12; those for humidity are typical ones. Left out:
+BST-BMP280-DS001, section 3.12; those for humidity are typical ones. A BMP280
+(identity 0x56 to 0x58) has no registers for humidity: here they read 0. Left out:
 oversampling, the filter, forced mode, and the time that measuring takes.
 """
 
@@ -31,6 +32,8 @@ _TRIM = struct.pack(
 )
 _TRIM_H = struct.pack("<hB", 370, 0) + bytes((307 >> 4, 307 & 15 | 2 << 4, 3, 30))
 _WRITABLE = {_RESET, _CTRL_HUM, _CTRL_MEAS, _CONFIG}
+_BMP280 = range(0x56, 0x59)
+_HUMIDITY = _DATA + 6
 
 
 class Chip(RegisterChip):
@@ -51,6 +54,10 @@ class Chip(RegisterChip):
         super().__init__()
 
     @property
+    def _dry(self) -> bool:
+        return self._identity in _BMP280
+
+    @property
     def asleep(self) -> bool:
         return self._registers[_CTRL_MEAS] & _NORMAL != _NORMAL
 
@@ -58,8 +65,12 @@ class Chip(RegisterChip):
         super().brown_out()
         self._registers[_ID] = self._identity
         self._registers[_TRIM_1 : _TRIM_1 + len(_TRIM)] = _TRIM
-        self._registers[_TRIM_2 : _TRIM_2 + len(_TRIM_H)] = _TRIM_H
         self._registers[_DATA:_END] = _SKIPPED
+        if self._dry:
+            self._registers[_TRIM_1 + len(_TRIM) - 1] = 0
+            self._registers[_HUMIDITY:_END] = bytes(2)
+        else:
+            self._registers[_TRIM_2 : _TRIM_2 + len(_TRIM_H)] = _TRIM_H
         self._humidity_on = False
 
     def _catch_up(self) -> None:
@@ -68,10 +79,13 @@ class Chip(RegisterChip):
         t, p, h = self.counts
         data = (p << 4).to_bytes(3, "big") + (t << 4).to_bytes(3, "big")
         data += h.to_bytes(2, "big") if self._humidity_on else _SKIPPED[6:]
-        self._registers[_DATA:_END] = data
+        end = _HUMIDITY if self._dry else _END
+        self._registers[_DATA:end] = data[: end - _DATA]
 
     def _set(self, register: int, value: int) -> None:
         if register not in _WRITABLE or (register == _CONFIG and not self.asleep):
+            return
+        if register == _CTRL_HUM and self._dry:
             return
         super()._set(register, value)
         if register == _CTRL_MEAS:

@@ -1,5 +1,7 @@
 """BME280: its own behaviour; the rest is in contracts/test_polled_chips.py."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from sensorml.drivers.bme280 import (
     Driver,
     Options,
     Trim,
+    channels,
     decode,
     unpack,
     unpack_trim,
@@ -20,9 +23,10 @@ from sensorml.sim.bus import SimBus
 from sensorml.sim.chips import bme280
 
 
-def bench(chip):
-    bus = SimBus({0x76: chip})
-    return Driver(Options(bus="sim"), lambda o, c: I2cConnection(bus, o, c), Clock())
+def bench(simulated, **options):
+    bus = SimBus({0x76: simulated})
+    options = Options(bus="sim", **options)
+    return Driver(options, lambda o, c: I2cConnection(bus, o, c), Clock())
 
 
 TRIM = Trim(
@@ -100,9 +104,40 @@ def test_what_cannot_be_is_an_error_and_no_number(counts, what):
         driver.read()
 
 
+@pytest.mark.parametrize("identity", [0x56, 0x57, 0x58])
+def test_the_humidity_of_a_bmp280_is_absent_and_not_0(identity):
+    chip = bme280.Chip(identity=identity)
+    driver = bench(chip)
+    assert driver.start() == (
+        f"bme280 at 0x76 on i2c-sim: identity register 0xd0 is {identity:#04x}, that "
+        "of BMP280, and is read as BME280: its humidity is absent, write chip = "
+        '"bmp280"'
+    )
+    celsius, pascal, percent = driver.read().samples[0].tolist()
+    assert (celsius, pascal) == pytest.approx(
+        decode(Counts(*chip.counts), TRIM)[:2], rel=1e-6
+    )
+    assert math.isnan(percent)
+
+
+@pytest.mark.parametrize("identity", [0x58, 0x60])
+def test_a_bmp280_that_is_configured_has_two_channels(identity):
+    driver = bench(bme280.Chip(identity=identity), chip="bmp280")
+    assert driver.start() is None
+    assert driver.read().samples.shape == (1, 2)
+    names = [channel.name for channel in channels(Options(chip="bmp280"))]
+    assert names == ["temperature", "pressure"]
+
+
+@pytest.mark.parametrize(("identity", "name"), [(0x55, "BMP180"), (0x61, "BME680")])
+def test_a_chip_with_other_registers_is_named_and_not_read(identity, name):
+    with pytest.raises(SensorError, match=f"that of {name}"):
+        bench(bme280.Chip(identity=identity)).start()
+
+
 def test_another_identity_is_used_with_a_warning():
-    driver = bench(bme280.Chip(identity=0x61))
-    assert "0x61" in driver.start()
+    driver = bench(bme280.Chip(identity=0x62))
+    assert "0x62" in driver.start()
     assert driver.read().samples.shape == (1, 3)
 
 

@@ -123,6 +123,17 @@ class TestWithheld:
         assert (prediction.state, prediction.reason) == (State.UNKNOWN, FROZEN)
         assert engine.windows == 0
 
+    def test_a_channel_without_values_is_unknown_and_named(self) -> None:
+        engine = FakeEngine()
+        wants = card(channels=2)
+        rows = [[20.0, math.nan]] * 4
+        prediction = self.only(Pipeline(wants, engine), block(rows))
+        assert prediction.state is State.UNKNOWN
+        assert prediction.reason == (
+            "the sensor has no value for y, which the model needs"
+        )
+        assert engine.windows == 0
+
     @pytest.mark.parametrize("rate_hz", [940.0, 1060.0])
     def test_a_sensor_off_its_rate_is_unknown(self, rate_hz: float) -> None:
         engine = FakeEngine()
