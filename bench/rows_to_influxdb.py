@@ -1,10 +1,10 @@
 """CPU per row from the journal to a real InfluxDB 1, beside influxdb-client's API.
 
-Both read the same prediction rows from the same SQLite file in batches of 5000
-and write them to one influxd, which is started here. Ours: `LineEncoder`, gzip
-level 1, influxdb-client's transport. The client's: a `Point` for each row, then
-its synchronous write API with its defaults (no gzip). CPU is user and system
-time of this process alone.
+Both read the same prediction rows from the same SQLite file in batches and write them
+to one influxd, which is started here. Ours: the sink as in the service, with its own
+batches. The client's, in batches of 5000, the size that suits it best: a `Point` for
+each row, then its synchronous write API with its defaults (no gzip). CPU is user and
+system time of this process alone.
 """
 
 # The client is not typed throughout.
@@ -35,7 +35,6 @@ from sensorml.storage.reader import Reader
 from sensorml.storage.tables import COLUMNS, TAGS
 
 ROWS = 50_000
-BATCH_ROWS = 5000
 DEVICE = "raspberrypi"
 DELAYS_NS = (1_500_000, 110_000, 600, 15_000, 700)
 """Sample to result, features, quantise, invoke, decide: as on a Pi 4."""
@@ -104,6 +103,8 @@ def fill(store: Path, rows: int) -> None:
 class Way(Protocol):
     """One way to write rows to the server."""
 
+    batch_rows: int
+
     def send(self, rows: Sequence[Row]) -> None: ...
 
 
@@ -112,7 +113,7 @@ def cpu_us(store: Path, way: Way) -> float:
     reader = Reader.open(store)
     sent = last_id = 0
     began = time.process_time()
-    while rows := reader.rows("prediction", last_id, BATCH_ROWS):
+    while rows := reader.rows("prediction", last_id, way.batch_rows):
         way.send(rows)
         sent += len(rows)
         last_id = cast("int", rows[-1][-1])
@@ -127,6 +128,7 @@ class Ours:
     def __init__(self, url: str) -> None:
         options = Options(url=url, api="v1", database="bench")
         self.sink = Sink(options, {"device": DEVICE})
+        self.batch_rows = self.sink.batch_rows
 
     def send(self, rows: Sequence[Row]) -> None:
         outcome = self.sink.send("prediction", rows)
@@ -135,6 +137,8 @@ class Ours:
 
 class Theirs:
     """The client's documented API."""
+
+    batch_rows = 5000
 
     def __init__(self, url: str) -> None:
         client = InfluxDBClient(url=url, token="none", org="-")

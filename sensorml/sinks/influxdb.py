@@ -1,7 +1,7 @@
 """InfluxDB 1, 2 and 3, and servers with its write API (VictoriaMetrics).
 
-The only importer of influxdb_client. Only its transport is used; its batching,
-retries and queue are not, because the journal is the queue.
+Rows leave as line protocol in gzip. There are no retries and no queue here, because
+the journal is the queue.
 
 Endpoints: v1 `POST /write?db=&precision=ns`, v2 and v3 `POST /api/v2/write`
 (InfluxDB 3 accepts it with the database as bucket and ignores the organisation).
@@ -17,13 +17,14 @@ Endpoints: v1 `POST /write?db=&precision=ns`, v2 and v3 `POST /api/v2/write`
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
+import zlib
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Final, Literal, Protocol, cast
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
@@ -31,9 +32,12 @@ from sensorml.errors import OptionError, Reason, SecretError
 from sensorml.files import read_secret
 from sensorml.interfaces import Delivered, Hold, Outcome, Retry, Row, Split
 from sensorml.schema import Table
+from sensorml.storage.http_client import HttpClient, NoReplyError, Tls
 from sensorml.storage.line_protocol import LineEncoder
 
 _LONGEST_WAIT_S: Final = 300.0
+_GZIP: Final = 31
+"""zlib's `wbits` of the gzip format."""
 _PLAIN: Final = {"Content-Type": "text/plain; charset=utf-8"}
 
 
@@ -49,7 +53,7 @@ class Options(Table, frozen=True, kw_only=True):
     username: str | None = None
     password_file: str | None = None
     timeout_s: Annotated[float, Meta(gt=0, le=300)] = 10.0
-    batch_rows: Annotated[int, Meta(ge=1, le=100_000)] = 5000
+    batch_rows: Annotated[int, Meta(ge=1, le=100_000)] = 2000
     gzip: bool = True
     verify_tls: bool = True
 
@@ -68,27 +72,6 @@ class Options(Table, frozen=True, kw_only=True):
             raise OptionError("username and password_file belong together", "add both")
 
 
-class _ApiClient(Protocol):
-    def call_api(
-        self,
-        resource_path: str,
-        method: str,
-        *,
-        query_params: list[tuple[str, str]],
-        header_params: dict[str, str],
-        body: bytes,
-    ) -> object: ...
-
-
-class _Client(Protocol):
-    """The part of `InfluxDBClient` that is used here."""
-
-    @property
-    def api_client(self) -> _ApiClient: ...
-
-    def close(self) -> None: ...
-
-
 class Sink:
     """One database. Nothing is opened, imported or read before the first send."""
 
@@ -96,45 +79,48 @@ class Sink:
         self.batch_rows = options.batch_rows
         self._options = options
         self._encoder = LineEncoder(tags)
-        self._client: _Client | None = None
+        self._client = HttpClient(
+            options.url,
+            timeout_s=options.timeout_s,
+            tls=Tls(verify=options.verify_tls),
+        )
+        self._authorization: Mapping[str, str] | None = None
         if options.api == "v1":
             self._path = "/write"
-            self._query = [("db", options.database), ("precision", "ns")]
+            self._query = {"db": options.database, "precision": "ns"}
         else:
-            bucket = options.bucket or options.database
             self._path = "/api/v2/write"
-            self._query = [("bucket", bucket), ("precision", "ns")]
+            bucket = options.bucket or options.database
+            self._query = {"bucket": bucket, "precision": "ns"}
             if options.org:
-                self._query.append(("org", options.org))
+                self._query["org"] = options.org
 
     def send(self, kind: str, rows: Sequence[Row]) -> Outcome:
         lines = self._encoder.encode(kind, rows)
         if not lines:
             return Delivered()
-        if self._client is None:
-            try:
-                self._client = _open(self._options)
-            except SecretError as err:
-                return Hold(err.reason)
-        outcome = self._write(lines)
+        try:
+            outcome = self._write(lines)
+        except SecretError as err:
+            outcome = Hold(err.reason)
         if isinstance(outcome, Hold):
             self.close()  # so that the next attempt reads the secrets again
         return outcome
 
     def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self._client.close()
+        self._authorization = None
 
     def _write(self, body: bytes) -> Outcome:
         headers = _PLAIN
         if self._options.gzip:
             headers = _PLAIN | {"Content-Encoding": "gzip"}
-            body = gzip.compress(body, 1)
+            # `gzip.compress` would write the time, which can be out of its range.
+            body = zlib.compress(body, 1, wbits=_GZIP)
         outcome = self._post(self._path, self._query, headers, body)
         if isinstance(outcome, Hold) and "database not found" in outcome.reason.what:
             statement = f'CREATE DATABASE "{_identifier(self._options.database)}"'
-            created = self._post("/query", [("q", statement)], _PLAIN, b"")
+            created = self._post("/query", {"q": statement}, _PLAIN, b"")
             if not isinstance(created, Delivered):
                 return outcome
             outcome = self._post(self._path, self._query, headers, body)
@@ -143,40 +129,22 @@ class Sink:
     def _post(
         self,
         path: str,
-        query: list[tuple[str, str]],
-        headers: dict[str, str],
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
         body: bytes,
     ) -> Outcome:
-        from influxdb_client.rest import ApiException
-        from urllib3.exceptions import HTTPError
-
-        assert self._client is not None  # noqa: S101 - send opened it
+        if self._authorization is None:
+            self._authorization = _authorization(self._options)
         url = self._options.url
         try:
-            self._client.api_client.call_api(
-                path,
-                "POST",
-                query_params=list(query),
-                header_params=dict(headers),
-                body=body,
+            reply = self._client.post(
+                path, query, {**headers, **self._authorization}, body
             )
-        except ApiException as err:
-            if not err.status:  # TLS failed: there was no answer
-                return Retry(f"{url}: {' '.join(str(err.reason).split())}")
-            return judge(url, err.status, err.headers or {}, err.body or "")
-        except (HTTPError, OSError, UnicodeDecodeError) as err:
-            return Retry(f"{url} did not answer: {_plain(err)}")
-        return Delivered()
-
-
-def _plain(error: BaseException) -> str:
-    """Return why a connection failed, in the system's words where it has some."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
-        cause = cause.__cause__
-    return str(error).rpartition("): ")[2]  # without the repr of an object before it
+        except NoReplyError as err:
+            return Retry(f"{url} {err}")
+        return judge(
+            url, reply.status, reply.headers, reply.body.decode("utf-8", "replace")
+        )
 
 
 def judge(url: str, status: int, headers: Mapping[str, str], body: str) -> Outcome:
@@ -233,22 +201,18 @@ def _identifier(name: str) -> str:
     return name.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _open(options: Options) -> _Client:
-    from influxdb_client.client.influxdb_client import InfluxDBClient
+def _authorization(options: Options) -> Mapping[str, str]:
+    """Return the header that carries the token or the password.
 
-    basic = False
-    token = os.environ.get("INFLUX_TOKEN", "")
+    Raises:
+        SecretError: its file cannot be used.
+    """
     if options.username is not None and options.password_file is not None:
-        basic = True
         password = read_secret(options.password_file, "password_file")
-        token = f"{options.username}:{password}"
-    elif options.token_file is not None:
+        pair = f"{options.username}:{password}".encode()
+        return {"Authorization": f"Basic {b64encode(pair).decode()}"}
+    if options.token_file is not None:
         token = read_secret(options.token_file, "token_file")
-    client = InfluxDBClient(
-        url=options.url,
-        token=token,
-        timeout=int(options.timeout_s * 1000),
-        verify_ssl=options.verify_tls,
-        auth_basic=basic,
-    )
-    return cast("_Client", client)
+    else:
+        token = os.environ.get("INFLUX_TOKEN", "").strip()
+    return {"Authorization": f"Token {token}"} if token else {}

@@ -1,0 +1,243 @@
+"""HTTP for sinks: ready bytes over one connection that is kept, bounded replies.
+
+The only importer of urllib3, which is imported with the first request.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+from sensorml.errors import SecretError
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from urllib3 import BaseHTTPResponse, PoolManager
+
+LONGEST_REPLY: Final = 65_536
+"""Bytes of a reply that are read."""
+
+
+class Reply(NamedTuple):
+    """A server's reply; `headers` has lower-case names."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class NoReplyError(OSError):
+    """There was no complete reply; the message has the reason in plain words."""
+
+    def __init__(self, reason: str, *, timed_out: bool = False) -> None:
+        super().__init__(reason)
+        self.timed_out = timed_out
+
+
+class Tls(NamedTuple):
+    """How the server's certificate is checked, and the client's own."""
+
+    verify: bool = True
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+
+
+class HttpClient:
+    """Posts to one server. Nothing is opened before the first request.
+
+    Redirects are not followed, and nothing is repeated except a request on a
+    connection that the server had closed meanwhile.
+    """
+
+    def __init__(
+        self, url: str, *, timeout_s: float, tls: Tls | None = None, proxy: str = ""
+    ) -> None:
+        """Prepare.
+
+        Args:
+            url: the server, with the path that stands before every other.
+            timeout_s: for the connection, for sending, and for all of the reply.
+            tls: for a URL that begins with https.
+            proxy: its URL; "" takes that of the environment, if any.
+        """
+        self._url = url.rstrip("/")
+        self._timeout_s = timeout_s
+        self._tls = tls or Tls()
+        self._proxy = proxy
+        self._manager: PoolManager | None = None
+        self._used = False
+
+    def post(
+        self,
+        path: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> Reply:
+        """Post, and return the reply with at most `LONGEST_REPLY` bytes of its body.
+
+        Raises:
+            NoReplyError: the server cannot be reached, or did not reply in time.
+            SecretError: a file of certificates or keys cannot be used.
+        """
+        url = f"{self._url}{path}?{urlencode(query)}"
+        used, self._used = self._used, False
+        try:
+            reply = self._post(url, headers, body)
+        except NoReplyError as err:
+            if err.timed_out or not used:
+                raise
+            reply = self._post(url, headers, body)
+        self._used = True
+        return reply
+
+    def close(self) -> None:
+        if self._manager is not None:
+            self._manager.clear()
+            self._manager = None
+        self._used = False
+
+    def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        from urllib3.exceptions import HTTPError
+
+        if self._manager is None:
+            self._manager = self._open()
+        deadline_s = time.monotonic() + self._timeout_s
+        try:
+            response = self._manager.request(
+                "POST",
+                url,
+                body=body,
+                headers=headers,
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                decode_content=False,
+            )
+            try:
+                answer = _read(response, deadline_s)
+            finally:
+                response.close()  # and its connection, if more is to come
+        except (HTTPError, OSError, ValueError) as err:
+            raise _reason(err, self._timeout_s) from err
+        lower = {name.lower(): text for name, text in response.headers.items()}
+        return Reply(response.status, lower, answer)
+
+    def _open(self) -> PoolManager:
+        from urllib3 import PoolManager, ProxyManager
+
+        secure = self._url.startswith("https:")
+        context = tls_context(self._tls) if secure else None
+        if proxy := self._proxy or _environment_proxy(self._url):
+            return ProxyManager(
+                proxy,
+                num_pools=1,
+                maxsize=1,
+                timeout=self._timeout_s,
+                ssl_context=context,
+            )
+        return PoolManager(
+            num_pools=1, maxsize=1, timeout=self._timeout_s, ssl_context=context
+        )
+
+
+def tls_context(tls: Tls) -> SSLContext:
+    """Return the TLS settings.
+
+    Raises:
+        SecretError: a file of certificates or keys cannot be used.
+    """
+    import ssl
+
+    key, file = "ca_file", tls.ca_file
+    try:
+        context = ssl.create_default_context(cafile=file)
+        if tls.cert_file is not None:
+            key, file = "cert_file", tls.cert_file
+            context.load_cert_chain(tls.cert_file, tls.key_file)
+    except OSError as err:  # as is ssl.SSLError
+        raise SecretError(
+            f"{file}: {key}: cannot be used ({err.strerror or err})",
+            "name a readable file in PEM format",
+        ) from err
+    if not tls.verify:
+        import urllib3
+
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _read(response: BaseHTTPResponse, deadline_s: float) -> bytes:
+    """Read a body up to its end, the limit or the deadline.
+
+    Raises:
+        TimeoutError: the deadline is over.
+    """
+    body = b""
+    while len(body) < LONGEST_REPLY:
+        part = response.read1(LONGEST_REPLY - len(body))
+        if not part:
+            break
+        body += part
+        if time.monotonic() > deadline_s:
+            raise TimeoutError
+    return body
+
+
+def _environment_proxy(url: str) -> str:
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urlsplit(url)
+    return "" if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme, "")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and those that it wraps."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        for wrapped in cause.args:
+            if isinstance(wrapped, BaseException):
+                yield wrapped
+        cause = cause.__cause__
+
+
+def _reason(error: BaseException, timeout_s: float) -> NoReplyError:
+    from urllib3.exceptions import (
+        ConnectTimeoutError,
+        NewConnectionError,
+        ReadTimeoutError,
+    )
+
+    within = f"within timeout_s = {timeout_s:g}"
+    causes = list(_causes(error))
+    if any(isinstance(cause, NewConnectionError) for cause in causes):
+        return NoReplyError(f"did not answer: {_plain(causes)}")
+    if any(isinstance(cause, ConnectTimeoutError) for cause in causes):
+        return NoReplyError(f"accepted no connection {within}")
+    if any(isinstance(cause, (TimeoutError, ReadTimeoutError)) for cause in causes):
+        return NoReplyError(f"did not answer {within}", timed_out=True)
+    return NoReplyError(f"did not answer: {_plain(causes)}")
+
+
+def _plain(causes: Sequence[BaseException]) -> str:
+    """Return why a connection failed, in the system's words where it has some."""
+    from http.client import BadStatusLine, IncompleteRead, RemoteDisconnected
+
+    for cause in causes:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        if isinstance(cause, RemoteDisconnected):
+            return "it closed the connection"
+        if isinstance(cause, IncompleteRead):
+            return "its reply ended early"
+        if isinstance(cause, BadStatusLine):
+            return "its reply is not HTTP"
+    text = " ".join(str(causes[0]).split())
+    return text.rpartition("): ")[2]  # without the repr of an object before it
