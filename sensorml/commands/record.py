@@ -5,20 +5,26 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
+from typing import Final
 
 from sensorml.alarms import wiring
+from sensorml.commands import _signals
 from sensorml.commands._progress import Progress
 from sensorml.config import loading
 from sensorml.config.tables import Config, Sensor
 from sensorml.errors import ConfigError, Problem, SensormlError
-from sensorml.recordings import write_npz
+from sensorml.recordings.making import NewRecording
+from sensorml.recordings.part import Labels
+from sensorml.recordings.writers import ENDINGS
 from sensorml.schema import nearest
 from sensorml.service.sensor_blocks import Item, open_sensor
-from sensorml.types import Block
+from sensorml.types import Block, Channel
+
+_PATIENCE_S: Final = 5.0
+"""The time in which a sensor that fails must have its first row."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,39 +35,151 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--duration", type=float, required=True, metavar="S", help="seconds"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
+    parser.add_argument(
+        "--out",
+        type=_named,
+        required=True,
+        metavar="FILE",
+        help=f"the format by its ending: {' '.join(ENDINGS)}",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     sensor = _sensor(loading.load(args.config), args.sensor)
     wiring.use_header()
-    utc_ns = time.time_ns() - time.monotonic_ns()
-    with open_sensor(sensor) as source:
-        channels = source.channels
-        blocks = _record(sensor.name, source.items, args.duration)
-    if not blocks:
-        print(
-            f"sensorml: {sensor.name}: no sample in {args.duration:g} s: "
-            "record for longer, or check the sensor",
-            file=sys.stderr,
+    with NewRecording(args.out) as recording:
+        _report_kept(recording)
+        try:
+            return _record(recording, sensor, args.duration)
+        except (SensormlError, KeyboardInterrupt):
+            if recording.rows.rows:
+                rows = recording.rows
+                _report(
+                    f"{recording.part}: keeps {rows.rows} samples, {rows.seconds:.1f} "
+                    f"s: {_completes(recording.part, recording.path)}"
+                )
+            else:
+                recording.discard()
+            raise
+
+
+def _record(recording: NewRecording, sensor: Sensor, duration_s: float) -> int:
+    with _signals.caught() as signals, open_sensor(sensor) as source:
+        recording.begin(_labels(source.channels))
+        failure = fill(
+            recording,
+            source.items,
+            duration_s,
+            sensor.name,
+            stopped=lambda: bool(signals),
+        )
+    rows = recording.rows
+    if signals:
+        _report(f"{sensor.name}: ended by {signals[0].name} before {duration_s:g} s")
+    if not rows.rows:
+        recording.discard()
+        _report(
+            f"{sensor.name}: no sample in {duration_s:g} s: record for longer, or "
+            "check the sensor"
         )
         return 1
-    write_npz(
-        args.out,
-        samples=np.concatenate([block.samples for block in blocks]),
-        rate_hz=blocks[-1].rate_hz,
-        channels=[channel.name for channel in channels],
-        unit=channels[0].unit,
-        start_ns=blocks[0].start_ns + utc_ns,
-        # A block's estimated start may be some ns before the end of the last block.
-        t_ns=np.maximum.accumulate(
-            np.concatenate([_times_ns(block) for block in blocks]) + utc_ns
-        ),
+    for note in recording.finish():
+        _report(f"{recording.path}: {note}")
+    print(
+        f"{recording.path}: {rows.rows} samples at {rows.rate_hz:.2f} Hz, "
+        f"{rows.missed} missed in {rows.gaps} gaps, {rows.seconds:.1f} s"
     )
-    rows = sum(len(block.samples) for block in blocks)
-    missed = sum(block.missed for block in blocks)
-    print(f"{args.out}: {rows} samples at {blocks[-1].rate_hz:.2f} Hz, {missed} missed")
-    return 0
+    return 1 if failure else 0
+
+
+def fill(
+    recording: NewRecording,
+    items: Iterable[Item],
+    duration_s: float,
+    name: str,
+    *,
+    stopped: Callable[[], bool],
+    clock: Callable[[], int] = time.monotonic_ns,
+) -> SensormlError | None:
+    """Write the rows of a time; failures of the sensor are reported and become gaps.
+
+    Args:
+        recording: what they are written to.
+        items: rows and failures, with times of `clock`.
+        duration_s: of the rows, and of the whole.
+        name: of the sensor, for messages.
+        stopped: whether to end earlier.
+        clock: monotonic.
+
+    Returns:
+        The failure that the sensor has not recovered from.
+
+    Raises:
+        OutputError: the rows cannot be written.
+        SensormlError: the sensor fails, and has never had a row.
+    """
+    begun_ns = clock()
+    utc_ns = time.time_ns() - begun_ns
+    failure: SensormlError | None = None
+    shown = ""
+    steps = max(1, round(duration_s))
+    step = 0
+    with Progress(f"record {name}", steps) as progress:
+        for item in items:
+            spent_s = (clock() - begun_ns) / 1e9
+            if isinstance(item, Block):
+                recording.write(replace(item, start_ns=item.start_ns + utc_ns))
+                failure, shown = None, ""
+            elif item is not None:
+                failure = item
+                if not recording.rows.rows and spent_s >= min(_PATIENCE_S, duration_s):
+                    raise item
+                if str(item) != shown:
+                    shown = str(item)
+                    _report(f"{name}: {item}")
+            done_s = max(spent_s, recording.rows.seconds)
+            while step < min(int(done_s), steps):
+                step += 1
+                progress.step(f"{step} s")
+            if done_s >= duration_s or stopped():
+                break
+    return failure
+
+
+def _named(text: str) -> Path:
+    """Return a path whose ending is that of a recording."""
+    path = Path(text)
+    if path.suffix.lower() not in ENDINGS:
+        raise argparse.ArgumentTypeError(
+            f"{text}: its ending must be one of {', '.join(ENDINGS)}"
+        )
+    return path
+
+
+def _labels(channels: Sequence[Channel]) -> Labels:
+    """Return the names of the channels, and their unit if they have the same one."""
+    units = {channel.unit for channel in channels}
+    return Labels(
+        channels=tuple(channel.name for channel in channels),
+        unit=units.pop() if len(units) == 1 else "",
+    )
+
+
+def _report_kept(recording: NewRecording) -> None:
+    if recording.kept is not None:
+        whole = recording.kept.with_suffix("")
+        _report(
+            f"{recording.part}: was left by a recording that was killed, and is now "
+            f"{recording.kept}: {_completes(recording.kept, whole)}"
+        )
+
+
+def _completes(part: Path, path: Path) -> str:
+    return f"`sensorml inspect {part} --to {path}` makes a recording of it"
+
+
+def _report(text: str) -> None:
+    print(f"sensorml: {text}", file=sys.stderr)
 
 
 def _sensor(config: Config, name: str) -> Sensor:
@@ -73,29 +191,3 @@ def _sensor(config: Config, name: str) -> Sensor:
     raise ConfigError(
         [Problem(str(config.path), "--sensor", what, nearest(name, names))]
     )
-
-
-def _record(name: str, items: Iterable[Item], duration_s: float) -> list[Block]:
-    """Collect the blocks of a time; failures are reported, and become gaps."""
-    blocks: list[Block] = []
-    seconds = max(1, round(duration_s))
-    shown_s = 0
-    start_s = time.monotonic()
-    with Progress(f"record {name}", seconds) as progress:
-        for item in items:
-            if isinstance(item, SensormlError):
-                print(f"sensorml: {name}: {item}", file=sys.stderr)
-            elif item is not None:
-                blocks.append(item)
-            spent_s = time.monotonic() - start_s
-            while shown_s < min(int(spent_s), seconds):
-                shown_s += 1
-                progress.step(f"{shown_s} s")
-            if spent_s >= duration_s:
-                break
-    return blocks
-
-
-def _times_ns(block: Block) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    steps = np.arange(len(block.samples)) * (1e9 / block.rate_hz)
-    return block.start_ns + np.round(steps).astype(np.int64)

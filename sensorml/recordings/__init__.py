@@ -33,6 +33,7 @@ _READERS: Final = {
     ".unv": "uff",
     ".json": "edge_impulse",
     ".cbor": "edge_impulse",
+    ".part": "part",
 }
 """The module of this package that reads a file, by the ending of its name."""
 _TABLES: Final = {

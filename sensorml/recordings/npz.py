@@ -17,11 +17,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.lib import format as npy
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from sensorml.errors import RecordingError
 from sensorml.files import replacing
 from sensorml.recordings.arrays import from_named
+from sensorml.recordings.content import Chunk, Content
 from sensorml.recordings.recording import (
     MAX_VALUES,
     Recording,
@@ -32,6 +33,7 @@ from sensorml.recordings.recording import (
     sound,
 )
 from sensorml.recordings.segments import Int64
+from sensorml.recordings.writers import npz
 from sensorml.types import NO_ROWS, Float32
 
 Array = NDArray[np.generic]
@@ -110,20 +112,27 @@ def write_npz(
 
     Raises:
         OutputError: the file cannot be written.
+        ValueError: the shapes do not fit each other.
     """
-    arrays: dict[str, ArrayLike] = {
-        "samples": samples,
-        "rate_hz": float(rate_hz),
-        "channels": np.array(list(channels), np.str_),
-        "unit": unit,
-        "start_ns": np.int64(start_ns),
-    }
-    if t_ns is not None:
-        arrays["t_ns"] = t_ns
-    with replacing(Path(path)) as file, zipfile.ZipFile(file, "w") as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                npy.write_array(member, np.asarray(array), allow_pickle=False)
+    rows = len(samples)
+    if samples.shape != (rows, len(channels)):
+        raise ValueError(f"samples of shape {samples.shape}, {len(channels)} channels")
+    times = np.empty(rows, np.int64) if t_ns is None else t_ns
+    if times.shape != (rows,):
+        raise ValueError(f"t_ns of shape {times.shape}, {rows} rows")
+    content = Content(
+        channels=tuple(channels),
+        unit=unit,
+        rate_hz=float(rate_hz),
+        start_ns=start_ns,
+        rows=rows,
+        gaps=0,
+        timed=t_ns is not None,
+        chunks=lambda: iter((Chunk(samples, times),)),
+        counts=samples.dtype == np.int16,
+    )
+    with replacing(Path(path)) as file:
+        npz.write(file, content)
 
 
 def _load(path: Path) -> dict[str, Array]:

@@ -7,6 +7,7 @@ channel unless it is named, and whatever is left out is reported.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -83,6 +84,9 @@ _KEYS: Final = frozenset(
         "kind",
     ]
 )
+OWN_TIME: Final = "utc_ns"
+"""The first column of a table that sensorml writes: the exact time of each row. All
+other columns are channels, whatever they look like."""
 _MOST_KEYS = 64
 _SOME = 16  # rows from which a column is believed to rise
 
@@ -101,6 +105,8 @@ class Columns(NamedTuple):
     where: Mapping[int, str]
     left_out: tuple[str, ...]
     """Names, each with the reason."""
+    exact: bool
+    """Whether the times are those of sensorml: an uneven pace stays as it is."""
 
 
 def find_columns(
@@ -132,6 +138,9 @@ class _Roles:
     ) -> None:
         self._head = FirstRows(path, layout, rows)
         self._asked = asked
+        self._own = layout.header and layout.names[0] == OWN_TIME
+        if self._own and asked.table.time is None:
+            self._asked = replace(asked, table=replace(asked.table, time=OWN_TIME))
         self._left: dict[int, str] = {}
         self._where = {self._head.find(c): v for c, v in asked.table.where.items()}
         if self._where:
@@ -166,7 +175,15 @@ class _Roles:
             if i not in channels and i not in times and i not in self._where
         )
         return Columns(
-            tuple(channels), tuple(names), factors, unit, clock, keys, self._where, left
+            channels=tuple(channels),
+            names=tuple(names),
+            factors=factors,
+            unit=unit,
+            clock=clock,
+            keys=keys,
+            where=self._where,
+            left_out=left,
+            exact=self._own,
         )
 
     def _refuse_two_marks(self) -> None:
@@ -193,10 +210,10 @@ class _Roles:
             self._head.texts = [list(column) for column in zip(*rows, strict=True)]
 
     def _named(self) -> list[int] | None:
-        """Return the columns of --channels, if it names columns."""
+        """Return the columns of --channels if it names columns, or of our own table."""
         wanted = self._asked.channels
         if wanted is None:
-            return None
+            return list(range(1, len(self._head.names))) if self._own else None
         try:
             return [self._head.find(name) for name in wanted]
         except NoChannelError:

@@ -159,6 +159,7 @@ def _recording(
         rate_hz=asked.rate_hz,
         step_s=0.0,
         dated=columns.clock is None or columns.clock.dated,
+        exact=columns.exact,
         hint="",
     )
     if line.order is not None:

@@ -230,6 +230,7 @@ def read(path: Path, asked: Asked) -> Recording:
         rate_hz=asked.rate_hz,
         step_s=table.layout.step_s,
         dated=table.columns.clock is None or table.columns.clock.dated,
+        exact=table.columns.exact,
         hint=_hint(table.columns),
     )
     if line.order is not None:

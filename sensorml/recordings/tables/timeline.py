@@ -64,6 +64,7 @@ def timeline(
     rate_hz: float | None,
     step_s: float,
     dated: bool,
+    exact: bool,
     hint: str,
 ) -> Timeline:
     """Find the segments of a table's rows.
@@ -75,6 +76,7 @@ def timeline(
         rate_hz: The rate that was given.
         step_s: From row to row, from a header, or 0.
         dated: Whether the times have a date; else midnight is passed over.
+        exact: Whether an uneven pace is kept.
         hint: For a table without times and rate.
 
     Raises:
@@ -94,7 +96,7 @@ def timeline(
         raise RecordingError(
             f"{path}: has times outside the years 1844 to 2096: check their unit"
         )
-    return _timed(path, t_ns, rate_hz)
+    return _timed(path, t_ns, rate_hz, exact=exact)
 
 
 def _untimed(
@@ -133,7 +135,7 @@ def _past_midnight(t_ns: Int64) -> Int64:
     return later
 
 
-def _timed(path: Path, t_ns: Int64, rate_hz: float | None) -> Timeline:
+def _timed(path: Path, t_ns: Int64, rate_hz: float | None, *, exact: bool) -> Timeline:
     notes: list[str] = []
     steps = np.diff(t_ns)
     usual_s = float(np.median(steps)) / 1e9
@@ -155,7 +157,7 @@ def _timed(path: Path, t_ns: Int64, rate_hz: float | None) -> Timeline:
     if moved:
         t_ns = t_ns[order]
         notes.append(f"sorted: {moved} rows that were out of order within a second")
-    uneven = _uneven(t_ns)
+    uneven = None if exact else _uneven(t_ns)
     found = (
         _parts(path, t_ns, edges)
         if uneven is None
