@@ -171,6 +171,11 @@ class SensorOptions(Table, frozen=True, kw_only=True):
         return ""
 
     @property
+    def real_time(self) -> bool:
+        """True if rows are lost or late when the thread has to wait for a processor."""
+        return False
+
+    @property
     def rate_hz(self) -> float | None:
         """Rows per second; None: rows come when something happens."""
         return None

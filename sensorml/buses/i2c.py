@@ -61,6 +61,10 @@ class I2cOptions(SensorOptions, frozen=True, kw_only=True):
         return i2c_adapters.bus_name(self.bus)
 
     @property
+    def real_time(self) -> bool:
+        return True
+
+    @property
     def cures(self) -> Cures:
         overrun = "lower rate_hz, raise the bus speed or give the computer less to do"
         return Cures(overrun=overrun)

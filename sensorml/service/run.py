@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 from sensorml.acquisition.bus_thread import Wake, run_bus
 from sensorml.config.tables import Config
 from sensorml.service.build import build
+from sensorml.service.real_time import RealTime
 from sensorml.service.status import Running, iterations, status
 from sensorml.service.systemd import Notifier
 from sensorml.storage.committer import Committer
@@ -91,8 +92,11 @@ async def run(
                 )
                 for delivery in running.deliveries
             ]
-            lines = group.create_task(_drive_lines(running, stack), name="lines")
-            await _sample_until(stop, running, stack, duration_s)
+            scheduling = RealTime(running.outbox.event, stack)
+            lines = group.create_task(
+                _drive_lines(running, stack, scheduling), name="lines"
+            )
+            await _sample_until(stop, running, stack, duration_s, scheduling)
             notifier.stopping()
             running.outbox.event(kind="service", subject=config.device, state="stopped")
             await committer.commit()
@@ -109,24 +113,31 @@ async def run(
 
 
 async def _sample_until(
-    stop: asyncio.Event, running: Running, stack: ExitStack, duration_s: float | None
+    stop: asyncio.Event,
+    running: Running,
+    stack: ExitStack,
+    duration_s: float | None,
+    scheduling: RealTime,
 ) -> None:
     """Run the buses and the engine until `stop`, the duration or the sources' end."""
+    sensors = running.config.sensors
     buses_stop = Wake()
     engine = stack.enter_context(Worker("engine"))
-    buses = [stack.enter_context(Worker(name)) for name in running.pollers]
+    buses = {name: stack.enter_context(Worker(name)) for name in running.pollers}
     # Called before the workers are joined, also when a task has crashed.
     stack.callback(running.inbox.close)
     stack.callback(buses_stop.set)
+    urgent = {s.options.thread or s.name for s in sensors if s.options.real_time}
+    await scheduling.start([buses[name] for name in sorted(urgent)])
     async with asyncio.TaskGroup() as group:
         work = group.create_task(
             engine.call(running.monitor.run, running.inbox), name="engine"
         )
         sampling = [
             group.create_task(
-                bus.call(run_bus, pollers, running.inbox, buses_stop), name=name
+                buses[name].call(run_bus, pollers, running.inbox, buses_stop), name=name
             )
-            for bus, (name, pollers) in zip(buses, running.pollers.items(), strict=True)
+            for name, pollers in running.pollers.items()
         ]
         stopping = group.create_task(stop.wait(), name="stop")
         sources = group.create_task(_all(sampling), name="sources")
@@ -144,7 +155,9 @@ async def _sample_until(
         stopping.cancel()
 
 
-async def _drive_lines(running: Running, stack: ExitStack) -> None:
+async def _drive_lines(
+    running: Running, stack: ExitStack, scheduling: RealTime
+) -> None:
     """Drive blinking lines and the heartbeat on their own thread, if there are any."""
     timer = running.timer
 
@@ -154,6 +167,7 @@ async def _drive_lines(running: Running, stack: ExitStack) -> None:
     if timer.needed:
         worker = stack.enter_context(Worker("lines"))
         stack.callback(timer.stop)
+        await worker.call(scheduling.enter)
         await worker.call(timer.run, report)
 
 

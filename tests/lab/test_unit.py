@@ -119,6 +119,21 @@ def may_write(folder):
     return not os.statvfs(folder_of_unit).f_flag & os.ST_RDONLY
 
 
+def real_time_threads():
+    """Return the names of the service's threads that are scheduled in real time."""
+    tasks = Path(f"/proc/{unit_property('MainPID')}/task")
+    return [
+        (task / "comm").read_text().strip()
+        for task in tasks.iterdir()
+        if os.sched_getscheduler(int(task.name)) & os.SCHED_FIFO
+    ]
+
+
+def locked_kb():
+    status = Path(f"/proc/{unit_property('MainPID')}/status").read_text()
+    return int(re.search(r"VmLck:\s*(\d+) kB", status)[1])
+
+
 def journal(kind):
     reader = Reader(JOURNAL)
     try:
@@ -155,6 +170,7 @@ def observe(press, header):
     press.chip.absent = False
     wait_until("StatusText", "press ok, struck normal")
     yield "with a sensor", header.level(LINE)
+    yield "real time", (len(real_time_threads()), locked_kb())
     os.close(os.open(FOREIGN, os.O_RDWR))  # other processes can open it
     nodes = ("/dev/i2c-1", f"/dev/{header.chip}", FOREIGN)
     yield "opens", [may_open(node) for node in nodes]
@@ -193,6 +209,8 @@ def observe(press, header):
         (unit_property("ActiveState"), unit_property("Result"), header.level(LINE)),
     )
     yield "events", [e["state"] for e in journal("event") if e["kind"] == "service"]
+    scheduling = [e for e in journal("event") if e["kind"] == "scheduling"]
+    yield "scheduling", {(e["state"], e["detail"]) for e in scheduling}
 
 
 def killed_with_a_broken_configuration(header):
@@ -220,6 +238,13 @@ def test_the_unit_becomes_active_also_without_a_sensor(observations):
 
 def test_a_sensor_absent_for_a_minute_causes_no_restart(observations):
     assert observations["restarts without a sensor"] == "0"
+
+
+def test_the_thread_of_the_bus_is_scheduled_in_real_time(observations):
+    threads, kb = observations["real time"]
+    assert threads == 1
+    assert kb > 10_000
+    assert observations["scheduling"] == {("real_time", "SCHED_FIFO 20, memory locked")}
 
 
 def test_the_unit_can_open_its_devices_and_no_others(observations):

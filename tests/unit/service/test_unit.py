@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from sensorml.service.real_time import PRIORITY
+
 FOLDER = Path(__file__).parents[3] / "systemd"
 UNIT = FOLDER / "sensorml.service"
 SYSUSERS = FOLDER / "sensorml.sysusers.conf"
@@ -74,6 +76,31 @@ def test_the_service_is_sandboxed(unit: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_the_unit_allows_real_time_scheduling_and_locked_memory() -> None:
+    values = settings()
+    assert int(values["LimitRTPRIO"][0]) == PRIORITY
+    assert values["LimitMEMLOCK"] == ["infinity"]
+    assert values.get("RestrictRealtime", ["no"]) == ["no"]
+
+
+@pytest.mark.parametrize("call", ["sched_setscheduler", "mlockall", "setrlimit"])
+def test_the_system_calls_of_real_time_scheduling_pass_the_filter(call: str) -> None:
+    [group] = settings()["SystemCallFilter"]
+    assert call in calls_of(group)
+
+
+def calls_of(group: str) -> set[str]:
+    """Return the system calls of a group of systemd's, and of those in it."""
+    done = subprocess.run(
+        [tool("systemd-analyze"), "syscall-filter", group],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = {line.strip() for line in done.stdout.splitlines()[1:]} - {""}
+    return names.union(*(calls_of(name) for name in names if name.startswith("@")))
 
 
 def test_sysusers_creates_the_user_and_every_group(tmp_path: Path) -> None:
