@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -59,6 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bands", type=_count, metavar="N", help="bands per spectrum")
     add_recording_arguments(parser)
     parser.add_argument(
+        "--force",
+        action="store_true",
+        help="train although the recordings or the threshold are refused",
+    )
+    parser.add_argument(
         "--name", help="name of the model (default: that of the folder)"
     )
 
@@ -102,10 +108,16 @@ def run(args: argparse.Namespace) -> int:
             table=table_options(args),
             on_read=show_notes,
             name=args.name,
+            force=args.force,
+            warn=_warn,
             report=progress.step,
         )
     _show(trained, len(args.normal))
     return 0
+
+
+def _warn(what: str) -> None:
+    print(f"warning: {what}", file=sys.stderr)
 
 
 def _pair(compiled: Path, folder: Path) -> int:

@@ -37,7 +37,8 @@ class Input(Table, frozen=True, kw_only=True):
     max_clipped: Share = 0.01
     """A window with a larger share of rows at full scale is never normal."""
     frozen_rows: Annotated[int, Meta(ge=0)] = 0
-    """This many consecutive identical rows mean a frozen sensor; 0: never."""
+    """This many consecutive identical rows mean a frozen sensor, also over several
+    windows; 0: never."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.hop <= self.window:
@@ -47,11 +48,10 @@ class Input(Table, frozen=True, kw_only=True):
             )
         if not self.channels:
             raise OptionError("channels is empty", "name at least one")
-        if self.frozen_rows and not 2 <= self.frozen_rows <= self.window:
+        if self.frozen_rows == 1:
             raise OptionError(
-                f"frozen_rows {self.frozen_rows} is not between 2 and window "
-                f"{self.window}",
-                "give a number of rows, or 0 for never",
+                "frozen_rows 1 would make every sensor a frozen one",
+                "give 2 or more rows, or 0 for never",
             )
 
     def why_not(
@@ -170,6 +170,8 @@ class Provenance(Table, frozen=True, kw_only=True):
     arch: str = ""
     seed: int | None = None
     recordings: tuple[str, ...] = ()
+    forced: tuple[str, ...] = ()
+    """The objections to the recordings that `--force` passed over."""
     notes: str = ""
 
 

@@ -34,7 +34,7 @@ class Windows(NamedTuple):
     clipped: tuple[float, ...]
     """Share of each window's rows that are at full scale."""
     frozen: tuple[bool, ...]
-    """Of each: whether it has a run of `frozen_rows` identical rows."""
+    """Of each: whether it has, or ends, a run of `frozen_rows` identical rows."""
 
 
 _Span: TypeAlias = tuple[int, int, float]
@@ -66,6 +66,7 @@ class Ring:
         self._gaps: list[tuple[int, int]] = []  # (row after the gap, rows missed)
         self._bridges: list[tuple[int, int]] = []  # (first bridged row, end)
         self._clipped: list[int] = []
+        self._still: tuple[list[float], int] = ([], 0)
 
     def push(self, block: Block) -> Windows | None:
         """Add a block; return the windows that it completes, or None."""
@@ -134,8 +135,26 @@ class Ring:
             tuple([self._clipped_share(a) for a in firsts])
             if self._clipped
             else (0.0,) * n,
-            frozen(data, self.frozen_rows),
+            self._frozen(data),
         )
+
+    def _frozen(self, data: Float32) -> tuple[bool, ...]:
+        if self.frozen_rows <= self.window:
+            return frozen(data, self.frozen_rows)
+        still = frozen(data, self.window)
+        return tuple(map(self._is_still_for_long, data[:, :, 0].tolist(), still))
+
+    def _is_still_for_long(self, row: list[float], still: bool) -> bool:
+        """Return whether windows of one row, this one the last, are frozen together."""
+        before, rows = self._still
+        if not still:
+            rows = 0
+        elif rows and row == before:
+            rows += self.hop
+        else:
+            rows = self.window
+        self._still = (row, rows)
+        return rows >= self.frozen_rows
 
     def _time_ns(self, row: int) -> int:
         spans = self._spans

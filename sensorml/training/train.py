@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import math
 import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -19,23 +18,21 @@ from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 import sensorml
 from sensorml.errors import TrainingError
 from sensorml.inference.tflite import TfliteEngine
-from sensorml.interfaces import Engine
 from sensorml.pipeline import model_card as cards
 from sensorml.pipeline import model_files
 from sensorml.pipeline.extractor import SPECTRA_HZ, FeatureSpec, significant
 from sensorml.pipeline.model_card import Card
-from sensorml.pipeline.pipeline import Pipeline
-from sensorml.pipeline.ring import longest_run
 from sensorml.recordings import Recording, TableOptions
 from sensorml.training import autoencoder
+from sensorml.training.calibration import calibrate, learnt, scored
 from sensorml.training.card_writer import card_text
 from sensorml.training.folder import model_folder
 from sensorml.training.missing import measured
+from sensorml.training.objections import Objections
 from sensorml.training.statistics import centre, gravity, threshold
 from sensorml.training.windows import (
     Cut,
@@ -47,11 +44,10 @@ from sensorml.training.windows import (
     read_alike,
     signal_of,
 )
-from sensorml.types import Prediction
 
 _LEAST_STILL: Final = 16  # identical rows
+_TIMES_USUAL: Final = 4  # the longest run of identical rows of a healthy sensor
 _MANY_GAPS: Final = 0.2  # of the windows
-_LEAST_SCORES: Final = 10
 _YEAR_2001_NS: Final = 978_307_200 * 10**9
 _FIT_STEPS: Final = 20
 
@@ -87,6 +83,8 @@ def train(
     unit: str = "",
     table: TableOptions | None = None,
     name: str | None = None,
+    force: bool = False,
+    warn: Callable[[str], None] = lambda _what: None,
     on_read: Callable[[Recording], None] = lambda _recording: None,
     report: Callable[[str], None] = lambda _what: None,
 ) -> Trained:
@@ -107,6 +105,9 @@ def train(
         unit: of the samples, where the recordings have none.
         table: the time column of a table, its unit, and the rows to take.
         name: of the model; that of the folder when None.
+        force: train although the recordings or the threshold are refused; the card
+            lists the objections.
+        warn: called with each objection that does not end the training.
         on_read: called with each recording as soon as it is read.
         report: called at every step, `steps(len(files))` times, with its name.
 
@@ -145,15 +146,19 @@ def train(
             table=table,
             on_read=on_read,
         )
+        objections = Objections(force=force, warn=warn)
+        usual_run = max([objections.to(recording) for recording in recordings])
+        objections.settle()
         how = choose(recordings, window, hop)
         usual = "log_spectrum" if recordings[0].rate_hz >= SPECTRA_HZ else "raw"
         kind = FeatureSpec.of_kind(features or usual)
         spec = choose_features(kind, recordings, how, bands)
-        parts: list[WindowFeatures] = []
+        frozen_rows = max(_LEAST_STILL, _TIMES_USUAL * usual_run)
+        first: list[WindowFeatures] = []
         for recording in recordings:
-            parts.append(_first(cut(recording, how, spec)))
+            first.append(_first(cut(recording, how, spec, frozen_rows)))
             report(f"read {recording.path.name}")
-        early = joined(parts)
+        early = joined(first)
         model, spec = _model(
             early,
             spec,
@@ -168,21 +173,27 @@ def train(
             name=name or out.resolve().name,
             version=digest[:8],
             kind="anomaly",
-            input=_input(recordings, how, early),
+            input=_input(recordings, how, early, frozen_rows),
             features=spec,
             threshold=cards.Threshold(value=0.0),  # until it is set, below
             baseline=_baseline(early, recordings[0].unit),
             files={cards.CPU_FILE: digest},
-            provenance=_provenance(recordings, arch, seed),
         )
         with contextlib.closing(
             TfliteEngine.load(folder / cards.CPU_FILE, card)
         ) as engine:
-            judged = [_late(r, card, engine, report) for r in recordings]
-            missing = measured(recordings, judged, card, engine, seed=seed)
-        scores = _scores(judged)
+            parts = scored(recordings, card, engine, report)
+            late = [() if part.frozen else part.late for part in parts]
+            missing = measured(recordings, late, card, engine, seed=seed)
+            scores, found = calibrate(parts, card, engine)
+        for objection in found:
+            objections.add(objection)
+        objections.settle()
         card = msgspec.structs.replace(
-            card, threshold=threshold(scores, _date(recordings[0])), missing=missing
+            card,
+            threshold=threshold(scores, _date(recordings[0])),
+            missing=missing,
+            provenance=_provenance(recordings, arch, seed, objections.passed_over),
         )
         (folder / cards.CARD).write_text(card_text(card), encoding="utf-8")
         card = model_files.load(folder)  # as a service will read it
@@ -191,11 +202,8 @@ def train(
 
 def _first(windows: WindowFeatures) -> WindowFeatures:
     """Return the windows that the model is fitted to."""
-    return windows.rows(slice(0, _learnt(len(windows.features))))
-
-
-def _learnt(windows: int) -> int:
-    return windows * 2 // 3
+    alive = windows.where(~windows.frozen)
+    return alive.where(slice(0, learnt(len(alive.features))))
 
 
 def _model(
@@ -234,10 +242,12 @@ def _model(
 
 
 def _input(
-    recordings: Sequence[Recording], how: Cut, early: WindowFeatures
+    recordings: Sequence[Recording],
+    how: Cut,
+    early: WindowFeatures,
+    frozen_rows: int,
 ) -> cards.Input:
     first = recordings[0]
-    still = max(_LEAST_STILL, 4 * max(longest_run(r.samples.T) for r in recordings))
     gaps = float(np.mean(early.quality < 1))
     return cards.Input(
         channels=first.channels,
@@ -246,18 +256,19 @@ def _input(
         window=how.window,
         hop=how.hop,
         min_quality=0.5 if gaps > _MANY_GAPS else 1.0,
-        frozen_rows=still if still <= how.window else 0,
+        frozen_rows=frozen_rows,
     )
 
 
 def _provenance(
-    recordings: Sequence[Recording], arch: str, seed: int
+    recordings: Sequence[Recording], arch: str, seed: int, forced: Sequence[str]
 ) -> cards.Provenance:
     return cards.Provenance(
         tool=f"sensorml {sensorml.__version__}",
         arch=arch,
         seed=seed,
         recordings=tuple(recording.path.name for recording in recordings),
+        forced=tuple(forced),
     )
 
 
@@ -268,28 +279,6 @@ def _baseline(early: WindowFeatures, unit: str) -> cards.Baseline:
         level=tuple(significant(x) for x in level.tolist()),
         gravity=gravity(early.means, unit, default.max_tilt_deg),
     )
-
-
-def _late(
-    recording: Recording, card: Card, engine: Engine, report: Callable[[str], None]
-) -> list[Prediction]:
-    """Judge the windows that the model was not fitted to."""
-    pipeline = Pipeline(card, engine)
-    judged = [p for block in recording.blocks() for p in pipeline.step(block)]
-    report(f"calibrate on {recording.path.name}")
-    return judged[_learnt(len(judged)) :]
-
-
-def _scores(judged: Sequence[Sequence[Prediction]]) -> NDArray[np.float64]:
-    """Return the scores of all windows that were given to the model."""
-    scores = [p.score for late in judged for p in late if not math.isnan(p.score)]
-    if len(scores) < _LEAST_SCORES:
-        raise TrainingError(
-            f"only {len(scores)} windows are left to set the threshold by, at least "
-            f"{_LEAST_SCORES} are needed: make recordings that are longer or have "
-            "fewer gaps"
-        )
-    return np.array(scores)
 
 
 def _date(recording: Recording) -> str:

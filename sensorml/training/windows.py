@@ -46,13 +46,17 @@ class WindowFeatures:
     """(n, channels), RMS without DC."""
     quality: NDArray[np.float64]
     """(n,), share of samples that are there."""
+    frozen: NDArray[np.bool_]
+    """(n,), whether the sensor repeats one row."""
 
-    def rows(self, which: slice) -> WindowFeatures:
+    def where(self, which: slice | NDArray[np.bool_]) -> WindowFeatures:
+        """Return some of the windows."""
         return WindowFeatures(
             self.features[which],
             self.means[which],
             self.levels[which],
             self.quality[which],
+            self.frozen[which],
         )
 
 
@@ -237,11 +241,13 @@ def signal_of(recording: Recording, how: Cut) -> Signal:
     )
 
 
-def cut(recording: Recording, how: Cut, spec: FeatureSpec) -> WindowFeatures:
+def cut(
+    recording: Recording, how: Cut, spec: FeatureSpec, frozen_rows: int = 0
+) -> WindowFeatures:
     """Cut a recording as the pipeline does, and compute its features."""
     compute = extractor(spec, signal_of(recording, how))
     parts = [_empty(compute.size, len(recording.channels))]
-    for part in _each(recording, how):
+    for part in _each(recording, how, frozen_rows):
         means = part.data.mean(axis=2)
         parts.append(
             WindowFeatures(
@@ -249,6 +255,7 @@ def cut(recording: Recording, how: Cut, spec: FeatureSpec) -> WindowFeatures:
                 means,
                 part.data.std(axis=2),
                 np.array(part.quality),
+                np.array(part.frozen),
             )
         )
     return joined(parts)
@@ -260,6 +267,7 @@ def joined(parts: Sequence[WindowFeatures]) -> WindowFeatures:
         np.concatenate([part.means for part in parts]),
         np.concatenate([part.levels for part in parts]),
         np.concatenate([part.quality for part in parts]),
+        np.concatenate([part.frozen for part in parts]),
     )
 
 
@@ -273,9 +281,14 @@ def _cut_of(window: int, hop: int | None) -> Cut:
     return Cut(window, step)
 
 
-def _each(recording: Recording, how: Cut) -> Iterator[Windows]:
+def _each(recording: Recording, how: Cut, frozen_rows: int = 0) -> Iterator[Windows]:
     """Yield the windows block by block; `data` is good until the next block."""
-    ring = Ring(channels=len(recording.channels), window=how.window, hop=how.hop)
+    ring = Ring(
+        channels=len(recording.channels),
+        window=how.window,
+        hop=how.hop,
+        frozen_rows=frozen_rows,
+    )
     for block in recording.blocks():
         part = ring.push(block)
         if part is not None:
@@ -288,4 +301,5 @@ def _count(recordings: Sequence[Recording], window: int, hop: int) -> int:
 
 def _empty(size: int, channels: int) -> WindowFeatures:
     row = np.empty((0, channels), np.float32)
-    return WindowFeatures(np.empty((0, size), np.float32), row, row, np.empty(0))
+    none = np.empty(0, np.bool_)
+    return WindowFeatures(np.empty((0, size), np.float32), row, row, np.empty(0), none)

@@ -1,0 +1,1 @@
+"""Inspection of recordings: statistics, checks before training, facts, pictures."""

@@ -1,0 +1,170 @@
+"""Checks of recordings: each fault is found with its rows, healthy ones have none."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sensorml.recordings import from_array, read
+from sensorml.recordings.inspection import statistics
+from sensorml.recordings.inspection.checks import Fault, check
+from sensorml.recordings.inspection.statistics import Statistics
+
+ROWS = 20_000
+
+
+def tone(*, rate_hz=100.0, hz=13.0, decimals=5, seed=0):
+    t_s = np.arange(ROWS) / rate_hz
+    noise = np.random.default_rng(seed).normal(0, 0.05, ROWS)
+    return np.round(np.sin(2 * np.pi * hz * t_s) + noise, decimals)
+
+
+def faults(*columns, rate_hz=100.0):
+    names = "xyz"[: len(columns)]
+    recording = from_array(
+        np.stack(columns, axis=1), rate_hz=rate_hz, channels=list(names)
+    )
+    return [(f.fault, "".join(f.channels), f.refused) for f in check(recording)]
+
+
+@pytest.mark.parametrize("decimals", [1, 2, 5])
+@pytest.mark.parametrize("hz", [0.5, 13.0, 49.0])
+def test_a_tone_in_any_resolution_is_healthy(hz, decimals):
+    assert faults(tone(hz=hz, decimals=decimals)) == []
+
+
+def test_a_tone_without_noise_is_healthy():
+    assert faults(np.sin(2 * np.pi * 0.13 * np.arange(ROWS))) == []
+    assert faults(np.round(np.sin(2 * np.pi * 0.002 * np.arange(ROWS)), 2)) == []
+
+
+@settings(max_examples=50)
+@given(
+    first=st.integers(0, ROWS - 300),
+    rows=st.integers(210, 10_000),
+    value=st.sampled_from([0.0, 0.5, -3.0]),
+)
+def test_a_channel_that_stands_still_is_found_with_its_rows(first, rows, value):
+    x = tone()
+    x[first : first + rows] = value
+    [finding] = check(from_array(x[:, None], rate_hz=100.0))
+    last = min(first + rows, ROWS)
+    assert finding.fault is Fault.FROZEN
+    assert finding.refused == (finding.share > 0.01)
+    assert finding.rows == (first + 1, last)
+    assert f"at {value:g} in rows {first + 1} to {last}" in finding.reason.what
+
+
+def test_many_short_dropouts_are_added_up():
+    x = tone()
+    for first in range(0, ROWS, 500):
+        x[first : first + 20] = 0.0
+    [finding] = check(from_array(x[:, None], rate_hz=100.0))
+    assert "in 40 stretches, 4 % of the recording" in finding.reason.what
+    assert finding.refused
+
+
+def test_less_than_one_per_cent_is_a_warning():
+    x = tone()
+    x[5000:5100] = 0.0
+    assert faults(x) == [(Fault.FROZEN, "x", False)]
+
+
+def test_a_value_that_is_held_for_some_rows_is_healthy():
+    assert faults(np.repeat(tone(), 10)) == []
+
+
+def test_a_dead_channel_is_named_and_the_others_are_not():
+    assert faults(tone(), np.full(ROWS, 7.0), tone(seed=1)) == [(Fault.DEAD, "y", True)]
+
+
+def test_channels_with_the_same_fault_are_one_finding():
+    assert faults(np.zeros(ROWS), tone(), np.zeros(ROWS)) == [(Fault.DEAD, "xz", True)]
+
+
+@pytest.mark.parametrize("share", [0.8, 0.99])
+def test_a_signal_that_is_cut_off_is_clipped(share):
+    x = np.random.default_rng(0).normal(size=ROWS)
+    cut_off = float(np.quantile(x, share)) if share < 0.9 else 2.0
+    assert faults(np.minimum(x, cut_off)) == [(Fault.CLIPPED, "x", True)]
+    assert faults(np.clip(x, -cut_off, cut_off)) == [(Fault.CLIPPED, "x", True)]
+
+
+def test_a_slow_process_may_rest_at_its_ends():
+    humidity = np.minimum(99 + np.random.default_rng(0).normal(size=ROWS), 100)
+    assert faults(humidity, rate_hz=1.0) == []
+
+
+def test_a_switch_is_not_clipped():
+    assert faults(np.random.default_rng(0).integers(0, 2, ROWS)) == []
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_clock_is_refused(sign):
+    assert faults(sign * np.arange(ROWS) * 0.01) == [(Fault.MONOTONIC, "x", True)]
+
+
+def test_a_counter_that_starts_again_is_refused():
+    assert faults(np.arange(ROWS) % 7000) == [(Fault.MONOTONIC, "x", True)]
+
+
+def test_a_channel_in_coarse_steps_beside_a_fine_one_is_refused():
+    drift = np.sin(np.arange(ROWS) / 3000)
+    noise = np.random.default_rng(1).normal(0, 0.005, ROWS)
+    temperature = np.round(21 + drift + noise, 1)
+    assert faults(tone(), temperature) == [(Fault.STEPS, "y", True)]
+    assert faults(temperature) == []
+    assert faults(tone(rate_hz=1.0, hz=0.13), temperature, rate_hz=1.0) == []
+
+
+def test_rows_at_the_full_scale_of_the_file_are_clipped(tmp_path):
+    from sensorml import write_npz
+
+    counts = (30_000 * tone()).clip(-32768, 32767).astype(np.int16)[:, None]
+    write_npz(
+        tmp_path / "x.npz",
+        samples=counts,
+        rate_hz=100,
+        channels=["x"],
+        unit="g",
+        start_ns=0,
+    )
+    [finding] = [f for f in check(read(tmp_path / "x.npz")) if "full scale" in f.what]
+    assert finding.fault is Fault.CLIPPED
+
+
+def test_statistics_do_not_depend_on_the_blocks(monkeypatch):
+    x = np.stack((tone(decimals=1), np.repeat(tone()[: ROWS // 4], 4)), axis=1)
+    x = x.astype(np.float32)
+    expected = Statistics(x)
+    monkeypatch.setattr(statistics, "BLOCK", 777)
+    found = Statistics(x)
+    assert found.longest_usual_run == expected.longest_usual_run
+    for a, b in zip(found.channels, expected.channels, strict=True):
+        assert (a.low, a.high, a.rises, a.falls) == (b.low, b.high, b.rises, b.falls)
+        assert a.frozen == b.frozen
+        assert a.mean == pytest.approx(b.mean)
+        assert a.level == pytest.approx(b.level)
+    assert found.channels[1].level == pytest.approx(float(x[:, 1].std()), rel=1e-5)
+
+
+@pytest.mark.data
+def test_real_recordings_of_healthy_machines_are_not_refused():
+    if "SENSORML_DATA" not in os.environ:
+        pytest.skip("SENSORML_DATA does not name a folder of recordings")
+    folder = Path(os.environ["SENSORML_DATA"])
+    axes = ("accel_x", "accel_y", "accel_z")
+    files = dict.fromkeys(folder.glob("treeguard/*.csv.gz"), axes)
+    files |= dict.fromkeys([*folder.glob("skab/*/*.csv"), *folder.glob("nab/*.csv")])
+    assert len(files) > 60
+    for path, names in files.items():
+        found = check(read(path, channels=names))
+        labels = {"anomaly", "changepoint"}
+        assert not [f for f in found if f.refused and not labels & set(f.channels)]
+    with np.load(folder / "ceiling_fan" / "ceiling_fan_msa301_200hz_int16.npz") as fan:
+        for name in ("off_0", "low_0", "med_0", "low_1", "med_1"):
+            samples = fan[name].reshape(-1, 3)
+            assert check(from_array(samples, rate_hz=200.0)) == ()
