@@ -10,12 +10,12 @@ import argparse
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
 import sensorml
-from sensorml import commands
+from sensorml import commands, process
 from sensorml.errors import ConfigError, SensormlError
 
 
@@ -35,7 +35,17 @@ class Command(Protocol):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code of the process."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    process.open_streams()
+    try:
+        with process.ended_by_signals():
+            return _main(list(sys.argv[1:] if argv is None else argv))
+    except process.EndedError as ended:
+        return 128 + ended.number
+    except KeyboardInterrupt:
+        return 130
+
+
+def _main(arguments: list[str]) -> int:
     title = (sensorml.__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser(
         prog="sensorml", description=title, allow_abbrev=False
@@ -48,8 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments or arguments[0] not in files:
         for name, file in files.items():
             choices.add_parser(name, help=_first_line(file))
-        args = parser.parse_args(arguments)
-        parser.error(f"the command must come first: sensorml {args.command} …")
+        return _run(lambda: _no_command(parser, arguments))
     name = arguments[0]
     # Imported modules are never garbage; a collection would look through them all.
     gc.disable()
@@ -60,7 +69,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     text = _first_line(files[name])
     chosen = choices.add_parser(name, description=text, allow_abbrev=False)
     command.add_arguments(chosen)
-    return _run(command, parser.parse_args(arguments))
+    return _run(lambda: command.run(parser.parse_args(arguments)))
+
+
+def _no_command(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
+    args = parser.parse_args(arguments)
+    parser.error(f"the command must come first: sensorml {args.command} …")
 
 
 def _command_files() -> dict[str, str]:
@@ -84,19 +98,27 @@ def _first_line(file: str) -> str:
         return lines.readline().strip().strip('"')
 
 
-def _run(command: Command, args: argparse.Namespace) -> int:
+def _run(work: Callable[[], int]) -> int:
+    """Run the work and write out its results; report an expected failure."""
     try:
-        return command.run(args)
+        code = _flushed(work)
     except ConfigError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)  # noqa: T201
-        return 2
+        code = 2
     except SensormlError as error:
         print(f"sensorml: {error}", file=sys.stderr)  # noqa: T201
-        return 1
-    except BrokenPipeError:
-        # The reader has closed the pipe; Python would report it again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        return 130
+        code = 1
+    except BrokenPipeError:  # the reader of the results has closed the pipe
+        code = 0
+    else:
+        return code
+    process.drop_results()
+    return code
+
+
+def _flushed(work: Callable[[], int]) -> int:
+    try:
+        return work()
+    finally:
+        sys.stdout.flush()

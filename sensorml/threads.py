@@ -77,12 +77,12 @@ class DetachedWorker:
         finally:
             self._hangs = not future.done()
 
-    def finish(self, func: Callable[[], None]) -> None:
+    def finish(self, func: Callable[[], None], *, wait_s: float | None = None) -> None:
         """Run `func` as the last call and end; wait for it unless a call hangs."""
         self._jobs.put(func)
         self._jobs.put(None)
         if not self._hangs:
-            self._thread.join()
+            self._thread.join(wait_s)
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:

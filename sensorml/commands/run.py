@@ -8,10 +8,12 @@ import logging
 import os
 import sys
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Final
 
 import sensorml
 from sensorml.config import loading
+from sensorml.service.log_thread import LogThread
 from sensorml.service.run import Viewer
 from sensorml.service.run import run as serve
 
@@ -47,10 +49,15 @@ def run(args: argparse.Namespace) -> int:
     else:
         config = loading.load(args.config)
         store = args.store or config.store_path()
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=_log_format())
-    asyncio.run(serve(config, store, duration_s=args.duration, viewer=_viewer()))
-    log.info("to export the results: sensorml export --store %s", store)
-    return 0
+    with LogThread(_log_format()):
+        not_stored = asyncio.run(
+            serve(config, store, duration_s=args.duration, viewer=_viewer())
+        )
+        if not_stored:
+            log.error("%s", not_stored)
+        else:
+            log.info("to export the results: sensorml export --store %s", store)
+    return int(bool(not_stored))
 
 
 def _log_format() -> str:
@@ -71,5 +78,8 @@ def _viewer() -> Viewer | None:
 
 def _demo_store() -> Path:
     """Return the path of the demo's journal, in the XDG folder for state."""
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    try:
+        state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    except RuntimeError:  # this user has no home folder
+        state = gettempdir()
     return Path(state) / "sensorml" / "demo.db"

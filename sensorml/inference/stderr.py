@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,30 @@ from typing import Final
 BYTES_A_SECOND: Final = 4096
 """Limit of the output that is passed on: some libraries print on every window."""
 
-_stderr = threading.Lock()
+_descriptor = threading.Lock()
+"""Held by the one that leads descriptor 2 elsewhere."""
+
+
+class _State:
+    held_back = False
+
+
+def hold_back() -> None:
+    """Lead descriptor 2 to /dev/null, because a write to it would block."""
+    with _descriptor:
+        if not _State.held_back:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, 2)
+            os.close(null)
+            _State.held_back = True
+
+
+def let_through(real: int) -> None:
+    """Lead descriptor 2 to where `real` leads, if it was held back."""
+    with _descriptor:
+        if _State.held_back:
+            os.dup2(real, 2)
+            _State.held_back = False
 
 
 @contextmanager
@@ -21,7 +45,7 @@ def without(prefix: bytes) -> Iterator[None]:
 
     Other lines, of any thread, are passed on at the end.
     """
-    with _stderr:
+    with _descriptor:
         try:
             real = os.dup(2)
         except OSError:  # a service may have no stderr
@@ -37,7 +61,7 @@ def without(prefix: bytes) -> Iterator[None]:
                 caught.seek(0)
                 for line in caught:
                     if not line.startswith(prefix):
-                        os.write(2, line)
+                        _write(line)
 
 
 class Relay:
@@ -74,5 +98,14 @@ class Relay:
 def _print(text: str) -> None:
     """Write to descriptor 2, without control characters."""
     printable = "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
-    with suppress(OSError):  # a service may have no stderr
-        os.write(2, printable.encode())
+    _write(printable.encode())
+
+
+def _write(output: bytes) -> None:
+    """Write to descriptor 2 as much as it takes at once."""
+    poll = select.poll()
+    poll.register(2, select.POLLOUT)
+    for start in range(0, len(output), select.PIPE_BUF):
+        with suppress(OSError):  # a service may have no stderr
+            if poll.poll(0):
+                os.write(2, output[start : start + select.PIPE_BUF])

@@ -12,11 +12,13 @@ sets the lines to their safe level and closes the rest.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +33,12 @@ from sensorml.threads import Worker
 
 if TYPE_CHECKING:
     from sensorml.storage.delivery import Delivery
+
+log = logging.getLogger("sensorml")
+
+KEYBOARD: Final = (signal.SIGINT, signal.SIGQUIT)
+STOPS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGPWR, signal.SIGXCPU)
+IGNORED: Final = (signal.SIGUSR1, signal.SIGUSR2)
 
 NOTIFY_S: Final = 1.0
 """Between notifications of systemd."""
@@ -56,8 +64,10 @@ async def run(
     duration_s: float | None = None,
     viewer: Viewer | None = None,
     notifier: Notifier | None = None,
-) -> None:
+) -> str:
     """Run the service until a signal, the duration, or the end of every source.
+
+    Return how many rows are not stored and why; "" when all are.
 
     Args:
         config: from `config.loading.load`.
@@ -110,6 +120,7 @@ async def run(
             await lines
             for task in [*observers, *sinks]:
                 task.cancel()
+    return running.committer.not_stored()
 
 
 async def _sample_until(
@@ -203,14 +214,28 @@ async def _notify(running: Running, notifier: Notifier) -> None:
 
 
 def _take_signals(stop: asyncio.Event, stack: ExitStack) -> None:
-    """Stop in order on the first SIGINT or SIGTERM, at once on the second."""
+    """Stop in order on a signal that ends; end at once on Ctrl-C during the stop.
+
+    A terminal that is closed may send several signals, so only those of a keyboard
+    end at once. SIGUSR1 and SIGUSR2 would end the process and are ignored.
+    """
     loop = asyncio.get_running_loop()
 
-    def on_signal() -> None:
+    def on_keyboard() -> None:
         if stop.is_set():
             os._exit(130)
         stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal)
+    def on_other(name: str) -> None:
+        log.info("%s is ignored: SIGTERM stops the service", name)
+
+    handlers: dict[signal.Signals, Callable[[], None]] = {
+        **dict.fromkeys(KEYBOARD, on_keyboard),
+        **dict.fromkeys(STOPS, stop.set),
+        **{number: partial(on_other, number.name) for number in IGNORED},
+    }
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # started by nohup
+        del handlers[signal.SIGHUP]
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
         stack.callback(loop.remove_signal_handler, number)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import sys
 import time
 from collections import deque
+from io import TextIOWrapper
 from typing import Final
 
 from rich.console import Console, Group
@@ -13,11 +16,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from sensorml.process import Messages
 from sensorml.service.status import Running
 from sensorml.service.streams import Stream
+from sensorml.threads import DetachedWorker
 from sensorml.types import SensorState
 
 REFRESH_S: Final = 0.25
+END_S: Final = 1.0
+"""The time for the last frame."""
 BAR_CELLS: Final = 24
 LAST_LINES: Final = 8
 
@@ -47,18 +54,45 @@ class _LastLines(logging.Handler):
 
 
 async def show(running: Running) -> None:
-    """Draw the view until cancelled; log lines go into it meanwhile."""
+    """Draw the view until cancelled; log lines go into it meanwhile.
+
+    A thread of its own draws it, because a terminal that is held (Ctrl-S) blocks.
+    """
     root = logging.getLogger()
     last = _LastLines()
     handlers, root.handlers = root.handlers, [last]
-    console = Console(stderr=True)
-    try:
-        with Live(console=console, auto_refresh=False, transient=True) as live:
-            while True:
-                live.update(render(running, list(last.lines)), refresh=True)
-                await asyncio.sleep(REFRESH_S)
-    finally:
+    # A stream of its own, because Python flushes its own at exit and would block.
+    output = TextIOWrapper(
+        Messages(os.dup(2), "wb"),
+        encoding=sys.stderr.encoding,
+        errors="backslashreplace",
+        write_through=True,
+    )
+    console = Console(file=output, force_terminal=True)
+    live = Live(
+        console=console,
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    thread = DetachedWorker("view")
+
+    def draw() -> None:
+        live.update(render(running, list(last.lines)), refresh=True)
+
+    def end() -> None:
+        live.stop()
         console.print(render(running, list(last.lines)))
+        output.close()
+
+    try:
+        await thread.call(live.start)
+        while True:
+            await thread.call(draw)
+            await asyncio.sleep(REFRESH_S)
+    finally:
+        thread.finish(end, wait_s=END_S)
         root.handlers = handlers
 
 

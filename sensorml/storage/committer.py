@@ -101,7 +101,10 @@ class Committer:
             self._outbox.put_back(rows)
             if not self.error:
                 self._outbox.event(
-                    kind="store", subject="journal", state="failed", detail=str(error)
+                    kind="store",
+                    subject="journal",
+                    state="failed",
+                    detail=f"{error}; rows wait in memory meanwhile",
                 )
             self.error = str(error)
             return
@@ -132,6 +135,11 @@ class Committer:
         if self._journal is not None:
             with suppress(StoreError):  # the next commit reports it
                 await self._worker.call(self._journal.verify)
+
+    def not_stored(self) -> str:
+        """Return how many rows were lost with the last commit and why; "" if none."""
+        count = len(self._outbox) + self._outbox.dropped - self._dropped
+        return f"{count:,} rows are not stored: {self.error}" if self.error else ""
 
     def _write(self, rows: Mapping[str, Sequence[Row]], offset_ns: int) -> None:
         """Write on the journal's thread, which also imports SQLite."""

@@ -156,7 +156,7 @@ class Journal:
         except sqlite3.OperationalError as err:
             raise StoreError(
                 f"{self.path}: cannot be written: {err}: free space on the disk or "
-                "repair it; rows wait in memory meanwhile"
+                "repair it"
             ) from err
         except sqlite3.DatabaseError as err:
             if not is_damage(err):

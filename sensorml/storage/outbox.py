@@ -51,6 +51,11 @@ class Outbox:
         self._lock = threading.Lock()
         self._rows: dict[str, list[Row]] = {}
 
+    def __len__(self) -> int:
+        """Return the number of pending rows."""
+        with self._lock:
+            return sum(map(len, self._rows.values()))
+
     def predictions(self, rows: Sequence[PredictionRow]) -> None:
         with self._lock:
             pending = self._rows.setdefault("prediction", [])

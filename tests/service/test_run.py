@@ -167,7 +167,8 @@ def test_a_full_disk_costs_history_but_no_alarm(tmp_path):
     assert "free space on the disk" in log[-1]
     wait_for_line(process, "→ alarm")
     code, rest = stop(process)
-    assert code == 0, rest
+    # With such a limit, some commits succeed.
+    assert bool(code) == (" rows are not stored: " in rest.splitlines()[-1]), rest
     assert "Traceback" not in rest
 
 
@@ -177,7 +178,7 @@ def test_an_unwritable_folder_costs_history_but_no_alarm(tmp_path):
     process = start("run", config, "--store", tmp_path / "file" / "journal.db")
     log = "".join(wait_for_line(process, "→ alarm"))
     assert "store journal: failed" in log
-    assert stop(process)[0] == 0
+    assert stop(process)[0] == 1
 
 
 def test_a_corrupt_journal_is_set_aside_and_the_service_starts(tmp_path):
