@@ -19,8 +19,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from bench.figures import Figure, Observation, markdown, table
 
 RATIOS = ("score", "live", "process", "rows_to_influxdb", "bus", "probe")
-OBSERVED = ("service", "child", "failover", "stall")
-QUICK = {"failover": {"seconds": 20}, "stall": {"rounds": 2}}
+OBSERVED = ("service", "child", "failover", "stall", "record")
+QUICK = {
+    "failover": {"seconds": 20},
+    "stall": {"rounds": 2},
+    "record": {"seconds": 600},
+}
 
 
 def main() -> None:
