@@ -97,8 +97,8 @@ def start(config: Path, store: Path) -> subprocess.Popen[bytes]:
 
 def rows(store: Path, kind: str) -> list[dict[str, object]]:
     with closing(Reader.open(store)) as reader:
-        ids_and_rows = reader.read(kind, 0, 100_000)
-    return [dict(zip(COLUMNS[kind], row, strict=True)) for _, row in ids_and_rows]
+        numbered = reader.rows(kind, 0, 100_000)
+    return [dict(zip(COLUMNS[kind], row[:-1], strict=True)) for row in numbered]
 
 
 def behind(store: Path, url: str) -> bool:

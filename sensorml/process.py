@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Final, TextIO
@@ -120,4 +120,29 @@ def ended_by_signals() -> Iterator[None]:
         yield
     finally:
         for number, handler in usual.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def noted_signals() -> Iterator[Sequence[signal.Signals]]:
+    """Collect the signals that end a process, for work that must not be interrupted.
+
+    A signal that the process was started to ignore stays ignored.
+    """
+    noted: list[signal.Signals] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        noted.append(signal.Signals(number))
+
+    if threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDS)}
+    try:
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, note)
+        yield noted
+    finally:
+        for number, handler in before.items():
             signal.signal(number, handler)

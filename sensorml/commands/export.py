@@ -14,7 +14,7 @@ from typing import Final, TextIO
 
 from sensorml.files import replacing_text
 from sensorml.interfaces import Row
-from sensorml.storage.reader import Reader
+from sensorml.storage.reader import Reader, row_id
 from sensorml.storage.tables import COLUMNS, KINDS
 
 _CHUNK_ROWS: Final = 5000
@@ -102,7 +102,8 @@ def _finite(value: object) -> object:
 
 
 def _rows(reader: Reader, kind: str) -> Iterator[tuple[int, Row]]:
+    """Yield all rows of a kind, each after its id."""
     after_id = 0
-    while rows := reader.read(kind, after_id, _CHUNK_ROWS):
-        yield from rows
-        after_id = rows[-1][0]
+    while rows := reader.rows(kind, after_id, _CHUNK_ROWS):
+        yield from ((row_id(row), row[:-1]) for row in rows)
+        after_id = row_id(rows[-1])

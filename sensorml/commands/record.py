@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from sensorml.alarms import wiring
-from sensorml.commands import _signals
 from sensorml.commands._progress import Progress
 from sensorml.config import loading
 from sensorml.config.tables import Config, Sensor
 from sensorml.errors import ConfigError, Problem, SensormlError
+from sensorml.process import noted_signals
 from sensorml.recordings.making import NewRecording
 from sensorml.recordings.part import Labels
 from sensorml.recordings.writers import ENDINGS
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _record(recording: NewRecording, sensor: Sensor, duration_s: float) -> int:
-    with _signals.caught() as signals, open_sensor(sensor) as source:
+    with noted_signals() as signals, open_sensor(sensor) as source:
         recording.begin(_labels(source.channels))
         failure = fill(
             recording,

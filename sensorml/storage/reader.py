@@ -43,19 +43,8 @@ class Reader:
         reader._all("PRAGMA user_version", ())
         return reader
 
-    def read(self, kind: str, after_id: int, limit: int) -> list[tuple[int, Row]]:
-        """Return up to `limit` rows with an id above `after_id`, each with its id."""
-        sql = (
-            f"SELECT id, {', '.join(COLUMNS[kind])} FROM {kind} "  # noqa: S608 - names from the row types
-            "WHERE id > ? ORDER BY id LIMIT ?"
-        )
-        return _numbered(self._all(sql, (after_id, limit)))
-
     def rows(self, kind: str, after_id: int, limit: int) -> list[Row]:
-        """Return what `read` returns, but each row with its id as its last value.
-
-        That is faster, which matters to a sink with a long backlog.
-        """
+        """Return up to `limit` rows with an id above `after_id`; the id comes last."""
         sql = (
             f"SELECT {', '.join(COLUMNS[kind])}, id FROM {kind} "  # noqa: S608 - names from the row types
             "WHERE id > ? ORDER BY id LIMIT ?"
@@ -105,6 +94,11 @@ class Reader:
         return self._db
 
 
+def row_id(row: Row) -> int:
+    """Return the id of a row of `Reader.rows`."""
+    return cast("int", row[-1])
+
+
 def _create_missing(db: sqlite3.Connection) -> bool:
     """Create tables that the file lacks, empty and in memory; return whether any."""
     existing = {name for (name,) in db.execute("SELECT name FROM sqlite_schema")}
@@ -114,12 +108,6 @@ def _create_missing(db: sqlite3.Connection) -> bool:
     for kind in missing:
         db.execute(create_statement(kind, "temp"))
     return bool(missing)
-
-
-def _numbered(rows: list[Row]) -> list[tuple[int, Row]]:
-    """Set the id, which comes first, apart from the columns."""
-    with_id = cast("list[tuple[int, *tuple[object, ...]]]", rows)
-    return [(row[0], row[1:]) for row in with_id]
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -223,8 +223,8 @@ def _read(journal: Path) -> dict[str, list[dict]]:
     rows: dict[str, list[dict]] = {}
     for kind in ("prediction", "event", "sensor"):
         rows[kind] = []
-        for _, values in reader.read(kind, 0, 10**9):
-            row = dict(zip(COLUMNS[kind], values, strict=True))
+        for values in reader.rows(kind, 0, 10**9):
+            row = dict(zip(COLUMNS[kind], values[:-1], strict=True))
             for instant in {"start_ns", "end_ns", "time_ns"} & row.keys():
                 row[instant] -= offset_ns
             rows[kind].append(row)

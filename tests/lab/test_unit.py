@@ -137,10 +137,10 @@ def locked_kb():
 def journal(kind):
     reader = Reader(JOURNAL)
     try:
-        rows = [row for _, row in reader.read(kind, 0, 10**6)]
+        rows = reader.rows(kind, 0, 10**6)
     finally:
         reader.close()
-    return [dict(zip(COLUMNS[kind], row, strict=True)) for row in rows]
+    return [dict(zip(COLUMNS[kind], row[:-1], strict=True)) for row in rows]
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ def column(store: Path, kind: str, place: int) -> list[object]:
     """Return one column of the journal's rows; none while there is no journal."""
     try:
         with closing(Reader.open(store)) as reader:
-            return [row[place] for _, row in reader.read(kind, 0, 1000)]
+            return [row[place] for row in reader.rows(kind, 0, 1000)]
     except StoreError:
         return []
 

@@ -37,7 +37,7 @@ def predictions(store):
     """Return the score of every window in the journal by the window's end."""
     end, score = (COLUMNS["prediction"].index(name) for name in ("end_ns", "score"))
     with closing(Reader.open(store)) as reader:
-        rows = [row for _, row in reader.read("prediction", 0, 10_000)]
+        rows = reader.rows("prediction", 0, 10_000)
     return {row[end]: row[score] for row in rows}
 
 

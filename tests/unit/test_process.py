@@ -96,3 +96,24 @@ def test_a_command_that_a_signal_ends_leaves_no_part_of_its_file(
     )
     assert completed.returncode == 128 + signal.SIGTERM
     assert list(tmp_path.iterdir()) == []
+
+
+def test_signals_that_are_noted_interrupt_nothing_and_then_act_as_before() -> None:
+    with process.ended_by_signals():
+        with process.noted_signals() as noted:
+            assert not noted
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+            assert noted == [signal.SIGTERM, signal.SIGINT]
+        with pytest.raises(process.EndedError):
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_signal_that_is_ignored_is_not_noted() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with process.noted_signals() as noted:
+            signal.raise_signal(signal.SIGHUP)
+        assert not noted
+    finally:
+        signal.signal(signal.SIGHUP, before)
