@@ -7,6 +7,7 @@ failed, where, and what to do about it.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
@@ -137,7 +138,11 @@ class BusError(SensormlError, OSError):
 
 
 class InUseError(BusError):
-    """Another process of ours has the chip; the message names it."""
+    """Another process of ours has the chip; `what` names it."""
+
+    def __init__(self, what: str, cure: str) -> None:
+        super().__init__(errno.EBUSY, f"{what}: {cure}")
+        self.what, self.cure = what, cure
 
 
 class SensorError(SensormlError, RuntimeError):
@@ -146,6 +151,10 @@ class SensorError(SensormlError, RuntimeError):
 
 class SourceEndedError(SensormlError, EOFError):
     """A source that ends (a recording) has given its last sample."""
+
+
+class ServiceError(ReasonedError, RuntimeError):
+    """The running service cannot do what it was asked for."""
 
 
 class StoreError(SensormlError, OSError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -59,11 +61,21 @@ class Inbox:
     next block of its sensor, so that windows show the gap. A recording waits instead.
     """
 
-    def __init__(self, capacity: int = MAX_BLOCKS) -> None:
+    def __init__(
+        self, capacity: int = MAX_BLOCKS, filled: Callable[[], None] = lambda: None
+    ) -> None:
+        """Begin empty.
+
+        Args:
+            capacity: The readings that may wait.
+            filled: Called after each reading, on the thread that puts it.
+        """
         self._readings: deque[Reading] = deque()
         self._capacity = capacity
         self._lost: dict[str, int] = {}
         self._closed = False
+        self._filled = filled
+        self._copies: tuple[tuple[str, Inbox], ...] = ()
         self._changed = threading.Condition()
         self.dropped_rows = 0
 
@@ -77,6 +89,22 @@ class Inbox:
                 self._drop_oldest_block()
             self._readings.append(reading)
             self._changed.notify_all()
+            copies = [copy for sensor, copy in self._copies if sensor == reading.sensor]
+        self._filled()
+        for copy in copies:
+            copy.put(reading)
+
+    @contextmanager
+    def copied(self, sensor: str, to: Inbox) -> Iterator[None]:
+        """Put the readings of a sensor into another inbox, too, which may be slow."""
+        entry = (sensor, to)
+        with self._changed:
+            self._copies += (entry,)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._copies = tuple(each for each in self._copies if each is not entry)
 
     def get(self, timeout_s: float) -> Reading | None:
         """Return the oldest reading, or None after `timeout_s` without one."""

@@ -110,10 +110,8 @@ def _take(name: str) -> None:
                 if err.errno != errno.EADDRINUSE:
                     why = f"{name} cannot be reserved: {err.strerror}"
                     raise BusError(err.errno, why) from err
-                raise InUseError(
-                    errno.EBUSY,
-                    f"{name} is in use by {_owner(name)}: wait for its end, or stop it",
-                ) from None
+                what = f"{name} is in use by {_owner(name)}"
+                raise InUseError(what, "wait for its end, or stop it") from None
         _owned[name].users += 1
 
 

@@ -45,12 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    sensor = _sensor(loading.load(args.config), args.sensor)
+    config = loading.load(args.config)
+    sensor = _sensor(config, args.sensor)
     wiring.use_header()
     with NewRecording(args.out) as recording:
         _report_kept(recording)
         try:
-            return _record(recording, sensor, args.duration)
+            return _record(recording, sensor, config.store_path(), args.duration)
         except (SensormlError, KeyboardInterrupt):
             if recording.rows.rows:
                 rows = recording.rows
@@ -63,8 +64,10 @@ def run(args: argparse.Namespace) -> int:
             raise
 
 
-def _record(recording: NewRecording, sensor: Sensor, duration_s: float) -> int:
-    with noted_signals() as signals, open_sensor(sensor) as source:
+def _record(
+    recording: NewRecording, sensor: Sensor, store: Path, duration_s: float
+) -> int:
+    with noted_signals() as signals, open_sensor(sensor, store) as source:
         recording.begin(_labels(source.channels))
         failure = fill(
             recording,

@@ -26,6 +26,7 @@ from sensorml.acquisition.bus_thread import Wake, run_bus
 from sensorml.config.tables import Config
 from sensorml.service.build import build
 from sensorml.service.real_time import RealTime
+from sensorml.service.requests import serve
 from sensorml.service.status import Running, iterations, status
 from sensorml.service.systemd import Notifier
 from sensorml.storage.committer import Committer
@@ -90,6 +91,7 @@ async def run(
             observers = [group.create_task(_notify(running, notifier), name="notify")]
             if viewer is not None:
                 observers.append(group.create_task(viewer(running), name="view"))
+            observers.append(group.create_task(serve(running, store), name="control"))
             committer = running.committer
             stop_sinks, stop_journal = asyncio.Event(), asyncio.Event()
             journal = group.create_task(

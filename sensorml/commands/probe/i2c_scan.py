@@ -89,7 +89,7 @@ def scan(number: int, connect: Callable[[int, int], Bus]) -> tuple[Answer, ...]:
             with held(name), closing(connect(number, address)) as bus:
                 answers.append(Answer(address, _name(bus, address, identities)))
         except InUseError as err:
-            why = str(err).removeprefix(f"{name} is ")
+            why = err.what.removeprefix(f"{name} is ")
             answers.append(Answer(address, f"({why})", in_use=True))
         except OSError as err:
             if err.errno == errno.EBUSY:
