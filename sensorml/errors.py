@@ -149,6 +149,10 @@ class SensorError(SensormlError, RuntimeError):
     """A sensor answered, but not with something that makes sense."""
 
 
+class UnsettledError(ReasonedError, RuntimeError):
+    """A line changes so often that it has no level."""
+
+
 class SourceEndedError(SensormlError, EOFError):
     """A source that ends (a recording) has given its last sample."""
 

@@ -84,6 +84,7 @@ class Driver(Protocol):
         Raises:
             BusError: the device did not answer.
             SensorError: its answer was invalid.
+            UnsettledError: it has no value now; it is read again, without a start.
             SourceEndedError: there are no more rows.
         """
 

@@ -108,6 +108,7 @@ class SensorState(StrEnum):
     FROZEN = "frozen"
     CLIPPED = "clipped"
     OVERRUN = "overrun"
+    DISTURBED = "disturbed"
     ABSENT = "absent"
     WRONG_CHIP = "wrong_chip"
     DENIED = "denied"

@@ -18,7 +18,12 @@ from sensorml.acquisition.duplicates import DuplicateCounter
 from sensorml.acquisition.inbox import Inbox, Reading, Started
 from sensorml.backoff import BackOff
 from sensorml.buses.ownership import Hold
-from sensorml.errors import InUseError, SensormlError, SourceEndedError
+from sensorml.errors import (
+    InUseError,
+    SensormlError,
+    SourceEndedError,
+    UnsettledError,
+)
 from sensorml.interfaces import DetectsFreezing, Driver, HasInterrupt
 from sensorml.types import Block
 
@@ -94,7 +99,7 @@ class SensorPoller:
             first_s=FIRST_RETRY_S, longest_s=LAST_RETRY_S, jitter=lambda: 1.0
         )
         self._started_ns = 0
-        self._restarted = False
+        self._interrupted = False
         self._next_ns: int | None = None  # when the row after the last one is due
         self._rested_ns = 0
         self.woken = False
@@ -132,7 +137,7 @@ class SensorPoller:
             if not self.running:
                 self._hold.take()
                 warning = self._driver.start()
-                self.running = self._restarted = True
+                self.running = self._interrupted = True
                 self._started_ns = clock()
                 inbox.put(Reading(self.name, clock(), Started(warning or "")))
                 return self._driver.period_s
@@ -150,6 +155,9 @@ class SensorPoller:
             self.stop()
             inbox.put(Reading(self.name, clock(), end))
             return None
+        except UnsettledError as error:
+            self._interrupted = True
+            inbox.put(Reading(self.name, clock(), error))
         except SensormlError as error:
             self.stop()
             inbox.put(Reading(self.name, clock(), error))
@@ -160,11 +168,11 @@ class SensorPoller:
     def _continued(self, block: Block) -> Block:
         """Count as missed the rows between a failure and the first one after it."""
         period_ns = 1e9 / block.rate_hz
-        if self._restarted and self._next_ns is not None:
+        if self._interrupted and self._next_ns is not None:
             # The rows that the driver has counted itself are among these.
             absent = max(1, round((block.start_ns - self._next_ns) / period_ns))
             block = replace(block, missed=max(block.missed, absent))
-        self._restarted = False
+        self._interrupted = False
         self._next_ns = block.start_ns + round(len(block.samples) * period_ns)
         return block
 

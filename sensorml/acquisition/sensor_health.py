@@ -10,7 +10,7 @@ import math
 from operator import sub
 from typing import Final, NamedTuple
 
-from sensorml.errors import BusReason, SensorError, SensormlError
+from sensorml.errors import BusReason, SensorError, SensormlError, UnsettledError
 from sensorml.interfaces import Cures
 from sensorml.storage.rows import SensorRow
 from sensorml.types import Block, Change, SensorState
@@ -45,6 +45,7 @@ _BLIND: Final = frozenset(
     {
         SensorState.STALE,
         SensorState.FROZEN,
+        SensorState.DISTURBED,
         SensorState.ABSENT,
         SensorState.WRONG_CHIP,
         SensorState.DENIED,
@@ -54,12 +55,13 @@ _BLIND: Final = frozenset(
 _AWAY: Final = frozenset(
     {
         SensorState.STARTING,
+        SensorState.DISTURBED,
         SensorState.ABSENT,
         SensorState.WRONG_CHIP,
         SensorState.DENIED,
     }
 )
-"""States before a start: rows that are missing then were not lost by a FIFO."""
+"""States without rows: those that are missing then were not lost by a FIFO."""
 _PASSING: Final = frozenset({SensorState.OVERRUN, SensorState.CLIPPED})
 
 SETTLE_NS: Final = 1_000_000_000
@@ -185,6 +187,10 @@ class SensorHealth:
         kind = getattr(error, "reason", BusReason.OTHER)
         cause = number if kind is BusReason.OTHER else kind
         return self._to(state, now_ns, str(error), (type(error), cause))
+
+    def unsettled(self, now_ns: int, error: UnsettledError) -> Change | None:
+        """Take in that a line has no level; its driver goes on to look at it."""
+        return self._to(SensorState.DISTURBED, now_ns, str(error))
 
     def ended(self, now_ns: int) -> Change | None:
         """Take in that a recording has no more rows."""

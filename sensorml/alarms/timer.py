@@ -1,4 +1,4 @@
-"""Lines that change by the clock: blinking alarms, the heartbeat, polled inputs.
+"""Lines that change by the clock: blinking alarms, the heartbeat; and watched contacts.
 
 One thread comes back to all of them when something is due.
 """
@@ -7,23 +7,27 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from sensorml.alarms.line import DigitalOutput
-from sensorml.errors import BusError
+from sensorml.errors import BusError, Reason, UnsettledError
+from sensorml.gpio.contact import LOOK_NS
 
 RETRY_NS: Final = 1_000_000_000
 """Between attempts at a line that cannot be driven."""
-POLL_NS: Final = 1_000_000_000
-"""Between polls of an input."""
 
 
-class DigitalInput(Protocol):
-    """An input, as `gpio.lines` opens it."""
+class Contact(Protocol):
+    """A debounced input, as `gpio.contact` opens it."""
 
     @property
-    def value(self) -> bool: ...
+    def value(self) -> bool | None: ...
+
+    @property
+    def disturbed(self) -> Reason | None: ...
+
+    def look(self) -> Sequence[tuple[bool, int]]: ...
 
 
 class TimedLine(Protocol):
@@ -35,7 +39,8 @@ class TimedLine(Protocol):
         """Do what is due; return when to come back, None: after `LineTimer.wake`.
 
         Raises:
-            BusError: the line cannot be driven.
+            BusError: the line cannot be driven or read.
+            UnsettledError: the line has no level now.
         """
         ...
 
@@ -89,31 +94,50 @@ class Heartbeat:
         return self._due_ns
 
 
-class PolledInput:
-    """An input that is also read once a second, because the kernel may lose an edge.
+class WatchedContact:
+    """A contact that is looked at, and whose changes are reported.
 
-    A level is reported when two reads in a row agree, because bounces are shorter.
-    It is reported again and again, also when it has not changed.
+    A disturbed contact keeps its last level: nothing is reported until a level lasts.
     """
 
     def __init__(
-        self, name: str, contact: DigitalInput, report: Callable[[bool, int], None]
+        self,
+        name: str,
+        contact: Contact,
+        report: Callable[[bool, int], None],
+        *,
+        report_first: bool = False,
     ) -> None:
-        """Make an input; `report` gets its level and the time of the read."""
+        """Make an input.
+
+        Args:
+            name: its name in events.
+            contact: the line.
+            report: called with a new value and the time of its edge.
+            report_first: report the first value, too.
+        """
         self.name = name
         self._contact = contact
         self._report = report
-        self._level: bool | None = None
-        self._due_ns = 0
+        self._first_pending = report_first
 
     def advance(self, now_ns: int) -> int:
-        """Read the input if it is due; return when to come back."""
-        if now_ns >= self._due_ns:
-            before, self._level = self._level, self._contact.value
-            if self._level is before:
-                self._report(self._level, now_ns)
-            self._due_ns = now_ns + POLL_NS
-        return self._due_ns
+        """Look at the contact; return when to come back.
+
+        Raises:
+            UnsettledError: it is disturbed.
+            BusError: it cannot be read.
+        """
+        changes = self._contact.look()
+        if self._first_pending and (value := self._contact.value) is not None:
+            self._first_pending = False
+            self._report(value, now_ns)
+        else:
+            for value, at_ns in changes:
+                self._report(value, at_ns)
+        if (reason := self._contact.disturbed) is not None:
+            raise UnsettledError(*reason)
+        return now_ns + LOOK_NS
 
 
 class LineTimer:
@@ -122,7 +146,7 @@ class LineTimer:
     def __init__(self, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self._clock = clock
         self._lines: list[TimedLine] = []
-        self._failing: set[str] = set()
+        self._states: dict[str, str] = {}
         self._changed = threading.Event()
         self._stopped = False
 
@@ -148,8 +172,8 @@ class LineTimer:
         """Drive the lines until `stop` is called. Blocks.
 
         Args:
-            report: called with a line's name, its new state, "failed" or "ok", and
-                the reason, when the state changes.
+            report: called with a line's name, its new state ("failed", "disturbed" or
+                "ok") and the reason, when the state changes.
         """
         while not self._stopped:
             self._changed.clear()  # first, so that no later change is missed
@@ -167,14 +191,14 @@ class LineTimer:
         self, line: TimedLine, report: Callable[[str, str, str], None]
     ) -> int | None:
         now_ns = self._clock()
+        state, reason = "ok", ""
         try:
             due_ns = line.advance(now_ns)
+        except UnsettledError as error:
+            state, reason, due_ns = "disturbed", str(error), now_ns + LOOK_NS
         except BusError as error:
-            if line.name not in self._failing:
-                self._failing.add(line.name)
-                report(line.name, "failed", str(error))
-            return now_ns + RETRY_NS
-        if line.name in self._failing:
-            self._failing.discard(line.name)
-            report(line.name, "ok", "")
+            state, reason, due_ns = "failed", str(error), now_ns + RETRY_NS
+        if state != self._states.get(line.name, "ok"):
+            self._states[line.name] = state
+            report(line.name, state, reason)
         return due_ns

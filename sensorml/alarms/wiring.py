@@ -15,10 +15,11 @@ from sensorml.acquisition.inbox import Acknowledge, Arm, Reading, Trigger
 from sensorml.alarms.line import AlarmLine
 from sensorml.alarms.meter import MeterOutput, frequency_hz
 from sensorml.alarms.pattern import pattern_of
-from sensorml.alarms.timer import Heartbeat, LineTimer, PolledInput
+from sensorml.alarms.timer import Heartbeat, LineTimer, WatchedContact
 from sensorml.config.tables import Alarm, Config, Model
 from sensorml.config.tables import Trigger as TriggerRule
 from sensorml.gpio import factory, lines
+from sensorml.gpio.contact import open_contact
 from sensorml.gpio.names import LineName, line_of
 from sensorml.storage.outbox import Outbox
 
@@ -56,11 +57,15 @@ def alarm_line(alarm: Alarm, stack: ExitStack, timer: LineTimer) -> AlarmLine | 
 
 
 def alarm_inputs(
-    alarms: Iterable[Alarm], stack: ExitStack, timer: LineTimer, report: Report
+    alarms: Iterable[Alarm],
+    stack: ExitStack,
+    timer: LineTimer,
+    report: Report,
+    clock: Callable[[], int] = time.monotonic_ns,
 ) -> None:
     """Open the buttons and switches of alarms; several alarms may share one.
 
-    An alarm whose switch is open is reported as disarmed at once.
+    An alarm whose switch is open is disarmed when the switch has settled.
 
     Raises:
         BusError: an input cannot be opened.
@@ -72,35 +77,42 @@ def alarm_inputs(
         if alarm.arm_gpio is not None:
             switches[line_of(alarm.arm_gpio)].append(alarm.name)
     for line, names in buttons.items():
-        _open_button(line, names, stack, report)
+        timer.add(_open_button(line, names, stack, report, clock))
     for line, names in switches.items():
-        timer.add(_open_switch(line, names, stack, report))
+        timer.add(_open_switch(line, names, stack, report, clock))
 
 
 def _open_button(
-    line: LineName, alarms: Sequence[str], stack: ExitStack, report: Report
-) -> None:
-    def on_change(active: bool, at_ns: int) -> None:
-        if active:
+    line: LineName,
+    alarms: Sequence[str],
+    stack: ExitStack,
+    report: Report,
+    clock: Callable[[], int],
+) -> WatchedContact:
+    def on_change(pressed: bool, at_ns: int) -> None:
+        if pressed:
             for name in alarms:
                 report(Reading("", at_ns, Acknowledge(name)))
 
-    button = lines.open_input(line, on_change=on_change)
+    button = open_contact(line, clock=clock)
     stack.callback(button.close)
+    return WatchedContact(f"acknowledge_gpio {line}", button, on_change)
 
 
 def _open_switch(
-    line: LineName, alarms: Sequence[str], stack: ExitStack, report: Report
-) -> PolledInput:
+    line: LineName,
+    alarms: Sequence[str],
+    stack: ExitStack,
+    report: Report,
+    clock: Callable[[], int],
+) -> WatchedContact:
     def on_change(armed: bool, at_ns: int) -> None:
         for name in alarms:
             report(Reading("", at_ns, Arm(name, armed)))
 
-    switch = lines.open_input(line, on_change=on_change)
+    switch = open_contact(line, clock=clock)
     stack.callback(switch.close)
-    if not switch.value:
-        on_change(False, time.monotonic_ns())
-    return PolledInput(f"arm_gpio {line}", switch, on_change)
+    return WatchedContact(f"arm_gpio {line}", switch, on_change, report_first=True)
 
 
 def trigger_inputs(models: Iterable[Model], stack: ExitStack, report: Report) -> None:

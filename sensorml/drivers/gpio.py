@@ -18,12 +18,12 @@ from typing import Annotated, Literal
 import numpy as np
 from msgspec import Meta
 
-from sensorml.errors import BusError
-from sensorml.gpio import lines as gpio
+from sensorml.errors import BusError, UnsettledError
+from sensorml.gpio import contact
 from sensorml.interfaces import Cures, LineClaim, SensorOptions
 from sensorml.types import Block, Channel
 
-PERIOD_S = 0.05
+PERIOD_S = contact.LOOK_NS / 1e9
 
 
 class Options(SensorOptions, frozen=True, kw_only=True):
@@ -35,8 +35,8 @@ class Options(SensorOptions, frozen=True, kw_only=True):
     active: Literal["high", "low"] = "high"
     """The level that reads 1. With the pull-up, a contact to ground reads 0 while it
     is closed, and 1 when it opens or its wire breaks."""
-    bounce_s: Annotated[float, Meta(ge=0, le=1)] = 0.02
-    """A level is accepted after it has lasted this long."""
+    bounce_s: Annotated[float, Meta(ge=0, le=1)] = contact.BOUNCE_S
+    """A level is accepted after it has lasted this long without an edge."""
 
     @property
     def thread(self) -> str:
@@ -55,12 +55,7 @@ def channels(_options: Options) -> Sequence[Channel]:
 
 
 class Driver:
-    """One input line.
-
-    lgpio reports an edge after the new level has lasted `bounce_s`. If a report is
-    lost, the level that is read counts after it has differed for the same time, so
-    that no wrong level stays for ever.
-    """
+    """One input line."""
 
     def __init__(
         self, options: Options, clock: Callable[[], int] = time.monotonic_ns
@@ -69,68 +64,48 @@ class Driver:
         self._options = options
         self._clock = clock
         self._bounce_ns = round(options.bounce_s * 1e9)
-        self._line: gpio.InputLine | None = None
+        self._contact: contact.Contact | None = None
         # Two are enough: after a burst both levels are reported, the last one last.
-        self._edges: deque[tuple[bool, int]] = deque(maxlen=2)
-        self._level = False
+        self._changes: deque[tuple[bool, int]] = deque(maxlen=2)
         self._last_ns = 0
-        self._doubt_ns: int | None = None
 
     def start(self) -> None:
         self.stop()
-        self._edges.clear()
-        self._doubt_ns = None
-        self._line = gpio.open_input(
+        self._changes.clear()
+        self._contact = contact.open_contact(
             self._options.gpio,
-            on_change=self._changed,
             pull=self._options.pull,
             active=self._options.active,
             bounce_s=self._options.bounce_s,
             clock=self._clock,
         )
-        self._level = self._line.value
 
-    def read(self) -> Block:
-        """Return one row: the oldest change not yet returned, or the level."""
-        if self._line is None:
+    def read(self) -> Block | None:
+        """Return one row: the oldest change not yet returned, or the level.
+
+        Raises:
+            UnsettledError: the line is disturbed.
+        """
+        if self._contact is None:
             raise BusError(f"GPIO {self._options.gpio}: not started")
-        value = self._line.value
-        now = self._clock()
-        settled = now - self._bounce_ns
-        self._level, at = self._next_edge() or (self._settled(value, now), settled)
-        self._last_ns = max(at, self._last_ns + 1)
+        now_ns = self._clock()
+        self._changes.extend(self._contact.look())
+        value, at_ns = self._contact.value, now_ns - self._bounce_ns
+        if self._changes:
+            value, at_ns = self._changes.popleft()
+        elif (reason := self._contact.disturbed) is not None:
+            raise UnsettledError(*reason)
+        elif value is None:
+            return None
+        self._last_ns = max(at_ns, self._last_ns + 1)
         return Block(
-            samples=np.array([[self._level]], np.float32),
+            samples=np.array([[value]], np.float32),
             start_ns=self._last_ns,
             rate_hz=1 / self.period_s,
-            age_ns=max(0, now - self._last_ns),
+            age_ns=max(0, now_ns - self._last_ns),
         )
 
     def stop(self) -> None:
-        if self._line is not None:
-            line, self._line = self._line, None
-            line.close()
-
-    def _changed(self, level: bool, at_ns: int) -> None:
-        """Store an edge; called on lgpio's thread."""
-        self._edges.append((level, at_ns))
-
-    def _next_edge(self) -> tuple[bool, int] | None:
-        while self._edges:
-            level, at = self._edges.popleft()
-            if level != self._level:
-                self._doubt_ns = None
-                return level, at
-        return None
-
-    def _settled(self, value: bool, now: int) -> bool:
-        """Return the accepted level, without an edge."""
-        if value == self._level:
-            self._doubt_ns = None
-            return value
-        if self._doubt_ns is None:
-            self._doubt_ns = now
-        if now - self._doubt_ns < self._bounce_ns:
-            return self._level
-        self._doubt_ns = None
-        return value
+        if self._contact is not None:
+            opened, self._contact = self._contact, None
+            opened.close()

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, Protocol, cast
+from typing import Final, NamedTuple, Protocol, cast
 
 from sensorml.errors import BusError
+from sensorml.gpio.kernel import Place
 from sensorml.gpio.names import LABEL, LineName, line_of
 from sensorml.schema import nearest
 
@@ -46,8 +47,16 @@ class Pin(Protocol):
     def output_with_state(self, state: bool) -> None: ...
 
 
+class Board(Protocol):
+    """The part of `gpiozero.BoardInfo` that is used here."""
+
+    def find_pin(self, name: LineName) -> Iterable[tuple[object, Info]]: ...
+
+
 class Factory(Protocol):
     """The part of `gpiozero.Factory` that is used here."""
+
+    board_info: Board
 
     def pin(self, name: LineName) -> Pin: ...
     def reserve_pins(self, requester: object, *names: str) -> None: ...
@@ -91,7 +100,37 @@ def find(line: LineName) -> tuple[Factory, LineName]:
         cure = "use a number" if matches or not lines else nearest(label, lines)
         raise BusError(f"GPIO {line}: {what} this label: {cure}")
     chip, number = matches[0]
-    return (header if chip == getattr(header, "chip", None) else _other(chip)), number
+    return (header if chip == _chip_of(header) else _other(chip)), number
+
+
+class KernelLine(NamedTuple):
+    """A line of a chip of the kernel."""
+
+    place: Place
+    pull: str
+    """The direction of a resistor on the board: "up", or "" for none."""
+
+
+def kernel_line(line: LineName) -> KernelLine | None:
+    """Return the place of a line; None: it is simulated, or of another library.
+
+    Raises:
+        OptionError: there is no such line.
+        BusError: GPIO cannot be opened, or no line has that label.
+        ValueError: the chip has no such line.
+    """
+    owner, name = find(line)
+    chip = _chip_of(owner)
+    if chip is None or not isinstance(name, int):
+        return None
+    for _, info in owner.board_info.find_pin(name):
+        return KernelLine(Place(chip, name), info.pull)
+    raise ValueError(f"{name} is not a valid pin name")
+
+
+def _chip_of(owner: Factory) -> int | None:
+    """Return N of a factory's /dev/gpiochipN; only lgpio's have one."""
+    return cast(int | None, getattr(owner, "chip", None))
 
 
 @cache
@@ -223,5 +262,7 @@ def _line_error(line: LineName, err: Exception) -> BusError:
 
 
 def _message_of(err: Exception) -> str:
-    """Return the message of an error; str() of lgpio's would add quotes."""
+    """Return the message of an error without its number, or lgpio's quotes."""
+    if isinstance(err, OSError) and err.strerror:
+        return err.strerror
     return str(getattr(err, "value", err))

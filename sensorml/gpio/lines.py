@@ -1,7 +1,8 @@
 """GPIO lines as outputs and inputs; `gpio.names` has their names.
 
-The pins of gpiozero are used without its devices, because a device turns its line
-into a floating input when it is collected, and again at exit.
+Outputs are lines of the kernel; `gpio.contact` has the inputs that are debounced. All
+others are pins of gpiozero, without its devices, because a device turns its line into a
+floating input when it is collected, and again at exit.
 
 The level of an output, from the safest situation to the least safe:
 
@@ -24,11 +25,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import ClassVar, Literal, Protocol
 
 from sensorml.errors import BusError
-from sensorml.gpio.factory import as_bus_error, factory, find, is_simulated
+from sensorml.gpio.factory import (
+    KernelLine,
+    as_bus_error,
+    factory,
+    is_simulated,
+    kernel_line,
+)
+from sensorml.gpio.kernel import PULLS, Flag, LineRequest, Place, configuration
 from sensorml.gpio.names import LineName
+from sensorml.gpio.pins import ClaimedPin
 
 Level = Literal["high", "low"]
 Pull = Literal["up", "down", "none"]
@@ -39,50 +48,35 @@ _PULLS = {"up": "up", "down": "down", "none": "floating"}
 _SECOND_NS = 1_000_000_000
 
 
-class _ClaimedLine:
-    """A line that is claimed until it is closed: a second claim fails."""
+class OutputWire(Protocol):
+    """A driven line, of the kernel or of gpiozero."""
 
-    def __init__(self, line: LineName, active: Level) -> None:
+    @property
+    def high(self) -> bool:
+        """The present level."""
+        ...
+
+    def set(self, high: bool) -> None: ...
+
+    def close(self) -> None:
+        """Release the claim; the line stays driven."""
+        ...
+
+
+class OutputLine:
+    """A driven line; made by `open_output`."""
+
+    def __init__(self, line: LineName, wire: OutputWire, active: Level) -> None:
         self._line = line
+        self._wire = wire
         self._high_is_on = active == "high"
-        with as_bus_error(line):
-            self._factory, name = find(line)
-            self._pin = self._factory.pin(name)
-            self._factory.reserve_pins(self, repr(self._pin))
         self._open = True
-
-    def __repr__(self) -> str:
-        """Return the holder for gpiozero's message "already in use by …"."""
-        return f"this program (as {self._line!r})"
-
-    def _conflicts_with(self, _other: object) -> bool:
-        return True  # gpiozero calls this for a second claim
 
     @property
     def value(self) -> bool:
-        """Return whether the line is at its active level now, bounces included."""
+        """Return whether the line is at its active level."""
         with as_bus_error(self._line):
-            return bool(self._pin.state) == self._high_is_on
-
-    def _release(self) -> None:
-        self._open = False
-        self._factory.release_pins(self, repr(self._pin))
-
-
-class OutputLine(_ClaimedLine):
-    """A driven line; made by `open_output`."""
-
-    def __init__(
-        self, line: LineName, *, active: Level, initial: bool, safe: bool
-    ) -> None:
-        super().__init__(line, active)
-        try:
-            with as_bus_error(line):
-                self._pull_towards(safe)
-                self._pin.output_with_state(self._level(initial))
-        except BusError:
-            self._release()
-            raise
+            return self._wire.high == self._high_is_on
 
     def set(self, on: bool) -> None:
         """Drive the line to its active (on) or inactive level.
@@ -93,7 +87,7 @@ class OutputLine(_ClaimedLine):
         if not self._open:
             raise BusError(f"GPIO {self._line}: the output is closed: open it again")
         with as_bus_error(self._line):
-            self._pin.state = self._level(on)
+            self._wire.set(on == self._high_is_on)
 
     def close(self, safe: bool) -> None:
         """Set the safe level, keep driving it, and release the claim."""
@@ -101,18 +95,74 @@ class OutputLine(_ClaimedLine):
             try:
                 self.set(safe)
             finally:
-                self._release()
-
-    def _level(self, on: bool) -> bool:
-        return on == self._high_is_on
-
-    def _pull_towards(self, safe: bool) -> None:
-        self._pin.function = "input"
-        if not self._pin.info.pull:  # GPIO2 and 3 have a resistor on the board
-            self._pin.pull = "up" if self._level(safe) else "down"
+                self._open = False
+                self._wire.close()
 
 
-class InputLine(_ClaimedLine):
+class KernelOutput:
+    """An output that the kernel claims at its level, in one call."""
+
+    _left: ClassVar[dict[Place, LineRequest]] = {}
+    """Closed outputs, which stay driven until the process ends."""
+
+    def __init__(
+        self, line: LineName, at: KernelLine, *, high: bool, pull: Pull
+    ) -> None:
+        """Claim a line.
+
+        Args:
+            line: its name, which other programs are shown as the holder's.
+            at: its place.
+            high: its level.
+            pull: its pull, for the time after the process.
+        """
+        self._place = at.place
+        # A pull against a resistor on the board would halve the level.
+        flags = Flag.OUTPUT if at.pull else Flag.OUTPUT | PULLS[pull]
+        config = configuration(flags, high=high)
+        self._request = self._reclaimed(config) or LineRequest(
+            at.place, config, f"sensorml {line}"
+        )
+
+    @property
+    def high(self) -> bool:
+        return self._request.high
+
+    def set(self, high: bool) -> None:
+        self._request.set(high)
+
+    def close(self) -> None:
+        self._left[self._place] = self._request
+
+    def _reclaimed(self, config: bytes) -> LineRequest | None:
+        """Return the request of a closed output on this line, at its new level."""
+        request = self._left.pop(self._place, None)
+        if request is not None:
+            try:
+                request.configure(config)
+            except OSError:  # the chip has been removed
+                request.close()
+                return None
+        return request
+
+
+class PinOutput(ClaimedPin):
+    """An output by gpiozero; how its level begins is up to the library below."""
+
+    def __init__(self, line: LineName, *, high: bool) -> None:
+        super().__init__(line)
+        try:
+            with as_bus_error(line):
+                self._pin.output_with_state(high)
+        except BusError:
+            self.close()
+            raise
+
+    def set(self, high: bool) -> None:
+        self._pin.state = high
+
+
+class InputLine(ClaimedPin):
     """A line whose edges are observed; made by `open_input` and `open_interrupt`."""
 
     def __init__(
@@ -125,7 +175,8 @@ class InputLine(_ClaimedLine):
         bounce_s: float,
         edges: Edges = "both",
     ) -> None:
-        super().__init__(line, active)
+        super().__init__(line)
+        self._high_is_on = active == "high"
 
         def changed(ticks: float, state: int) -> None:
             on_edge(ticks, bool(state) == self._high_is_on)
@@ -140,30 +191,39 @@ class InputLine(_ClaimedLine):
                 self._pin.edges = edges
                 self._pin.when_changed = changed
         except BusError:
-            self._release()
+            super().close()
             raise
+
+    @property
+    def value(self) -> bool:
+        """Return whether the line is at its active level now, bounces included."""
+        return self.high == self._high_is_on
+
+    def observe(self, on: bool) -> None:
+        """Stop or continue to observe the line."""
+        with as_bus_error(self._line):
+            self._pin.when_changed = self._changed if on else None
 
     def close(self) -> None:
         """Stop observing the line. A second call does nothing."""
-        if self._open:
+        if self.is_open:
             try:
-                with as_bus_error(self._line):
-                    self._pin.when_changed = None
+                self.observe(False)
             finally:
-                self._release()
+                super().close()
 
 
-class PwmLine(_ClaimedLine):
+class PwmLine(ClaimedPin):
     """A line with a duty cycle; made by `open_pwm`."""
 
     def __init__(self, line: LineName, *, frequency_hz: float) -> None:
-        super().__init__(line, "high")
+        super().__init__(line)
         try:
             with as_bus_error(line):
                 self._pin.output_with_state(False)
                 self._pin.frequency = frequency_hz
         except BusError:
-            self._release()
+            super().close()
             raise
 
     def set(self, duty: float) -> None:
@@ -172,26 +232,26 @@ class PwmLine(_ClaimedLine):
         Raises:
             BusError: the line cannot be driven, or is closed.
         """
-        if not self._open:
+        if not self.is_open:
             raise BusError(f"GPIO {self._line}: the output is closed: open it again")
         with as_bus_error(self._line):
             self._pin.state = duty
 
     def close(self) -> None:
         """Set the line low, keep driving it, and release the claim."""
-        if self._open:
+        if self.is_open:
             try:
                 with as_bus_error(self._line):
                     self._pin.frequency = None
                     self._pin.state = False
             finally:
-                self._release()
+                super().close()
 
 
 def open_output(
     line: LineName, *, active: Level, initial: bool, safe: bool | None = None
 ) -> OutputLine:
-    """Drive a line; gpiozero claims it low, and sets `initial` about 0.1 ms later.
+    """Drive a line, at `initial` from the first moment.
 
     `active` is the level that means on. `safe` is the direction of the pull that
     holds the line when no program drives it; by default that of `initial`.
@@ -199,9 +259,15 @@ def open_output(
     Raises:
         BusError: no access, no such line, or another program holds it.
     """
-    return OutputLine(
-        line, active=active, initial=initial, safe=initial if safe is None else safe
-    )
+    high_is_on = active == "high"
+    high = initial == high_is_on
+    held_high = high if safe is None else safe == high_is_on
+    with as_bus_error(line):
+        at = kernel_line(line)
+        if at is None:
+            return OutputLine(line, PinOutput(line, high=high), active)
+        pull: Pull = "up" if held_high else "down"
+        return OutputLine(line, KernelOutput(line, at, high=high, pull=pull), active)
 
 
 def open_pwm(line: LineName, *, frequency_hz: float) -> PwmLine:
@@ -249,18 +315,20 @@ def _dated(
 ) -> Callable[[float, bool], None]:
     """Return a callback that turns the ticks of an edge into its time.
 
-    Ticks of another clock are replaced by the time of the call. lgpio adds the
-    bounce time to the ticks (lgPthAlerts.c, xDebWatEvt), so it is subtracted.
+    lgpio adds the bounce time to them (lgPthAlerts.c, xDebWatEvt).
     """
     bounce_ns = round(bounce_s * 1e9)
 
     def changed(ticks_s: float, is_active: bool) -> None:
-        now_ns, at_ns = clock(), round(ticks_s * 1e9)
-        if not now_ns - _SECOND_NS < at_ns <= now_ns:
-            at_ns = now_ns
-        on_change(is_active, at_ns - bounce_ns)
+        on_change(is_active, kernel_time_ns(ticks_s, clock()) - bounce_ns)
 
     return changed
+
+
+def kernel_time_ns(ticks_s: float, now_ns: int) -> int:
+    """Return the time of an edge by its ticks; now, if they are of another clock."""
+    at_ns = round(ticks_s * 1e9)
+    return at_ns if now_ns - _SECOND_NS < at_ns <= now_ns else now_ns
 
 
 def open_interrupt(line: LineName, on_rise: Callable[[float], None]) -> InputLine:

@@ -38,6 +38,7 @@ _COLOURS: dict[str, str] = {
     SensorState.CLIPPED: "yellow",
     SensorState.STALE: "orange",
     SensorState.FROZEN: "orange",
+    SensorState.DISTURBED: "orange",
     SensorState.ABSENT: "red",
     SensorState.WRONG_CHIP: "red",
     SensorState.DENIED: "red",

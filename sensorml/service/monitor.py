@@ -21,7 +21,7 @@ from sensorml.acquisition.inbox import (
 )
 from sensorml.acquisition.sensor_health import SensorHealth
 from sensorml.alarms.channel import AlarmChannel
-from sensorml.errors import SourceEndedError
+from sensorml.errors import SourceEndedError, UnsettledError
 from sensorml.pipeline.pipeline import FROZEN
 from sensorml.service.streams import Stream
 from sensorml.storage.outbox import Outbox
@@ -119,6 +119,8 @@ class Monitor:
             self._sensor_started(sensor, content.warning, reading.at_ns)
         elif isinstance(content, SourceEndedError):
             self._sensor_changed(sensor, sensor.ended(reading.at_ns))
+        elif isinstance(content, UnsettledError):
+            self._sensor_changed(sensor, sensor.unsettled(reading.at_ns, content))
         else:
             self._sensor_changed(sensor, sensor.failure(reading.at_ns, content))
 

@@ -12,9 +12,10 @@ from support import MS, SECOND, Clock
 from sensorml.alarms.line import AlarmLine
 from sensorml.alarms.logic import Signal
 from sensorml.alarms.pattern import Pattern, pattern_of
-from sensorml.alarms.timer import RETRY_NS, Heartbeat, LineTimer, PolledInput
+from sensorml.alarms.timer import RETRY_NS, Heartbeat, LineTimer, WatchedContact
 from sensorml.config.tables import Alarm
-from sensorml.errors import BusError
+from sensorml.errors import BusError, Reason
+from sensorml.gpio.contact import LOOK_NS
 
 BLINK = Pattern(on_ns=300 * MS, off_ns=700 * MS)
 
@@ -238,38 +239,65 @@ def test_the_thread_wakes_for_a_new_signal_and_ends_when_it_is_stopped() -> None
     assert not thread.is_alive()
 
 
-class FakeInput:
-    """A contact that can fail."""
+class FakeContact:
+    """A contact whose looks return what the test has put in."""
 
     def __init__(self) -> None:
-        self.closed = True
+        self.value: bool | None = None
+        self.disturbed: Reason | None = None
+        self.changes: list[tuple[bool, int]] = []
         self.failing = False
 
-    @property
-    def value(self) -> bool:
+    def look(self) -> list[tuple[bool, int]]:
         if self.failing:
             raise BusError("GPIO 5: no access")
-        return self.closed
+        changes, self.changes = self.changes, []
+        if changes:
+            self.value = changes[-1][0]
+        return changes
 
 
-def test_a_contact_counts_when_two_polls_agree_and_a_failure_is_reported_once() -> None:
-    clock, contact = Clock(), FakeInput()
-    timer, levels, failures = LineTimer(clock), [], []
-    timer.add(PolledInput("key", contact, lambda closed, _at_ns: levels.append(closed)))
+@pytest.mark.parametrize("report_first", [True, False])
+def test_every_change_of_a_contact_is_reported_with_its_time(report_first) -> None:
+    contact, reports = FakeContact(), []
+    watched = WatchedContact(
+        "key",
+        contact,
+        lambda *report: reports.append(report),
+        report_first=report_first,
+    )
+    assert watched.advance(SECOND) == SECOND + LOOK_NS
+    assert reports == []
+    contact.value = True
+    watched.advance(2 * SECOND)
+    assert reports == ([(True, 2 * SECOND)] if report_first else [])
+    reports.clear()
+    contact.changes = [(False, 5), (True, 7)]
+    watched.advance(3 * SECOND)
+    assert reports == [(False, 5), (True, 7)]
 
-    def poll(closed: bool, *, failing: bool = False) -> list[bool]:
-        contact.closed, contact.failing = closed, failing
-        levels.clear()
-        clock.advance(1.0)
-        timer.advance(lambda *report: failures.append(report))
-        timer.advance(lambda *report: failures.append(report))  # for another line
-        return list(levels)
 
-    assert [poll(True), poll(True)] == [[], [True]]
-    assert [poll(False), poll(True), poll(True)] == [[], [], [True]]
-    assert [poll(False, failing=True), poll(False, failing=True)] == [[], []]
-    assert [poll(False), poll(False)] == [[], [False]]
-    assert failures == [("key", "failed", "GPIO 5: no access"), ("key", "ok", "")]
+def test_a_contact_that_is_disturbed_or_fails_is_reported_once_and_looked_at() -> None:
+    clock, contact = Clock(), FakeContact()
+    timer, levels, reports = LineTimer(clock), [], []
+    timer.add(WatchedContact("key", contact, lambda *level: levels.append(level)))
+
+    def look() -> int | None:
+        return timer.advance(lambda *report: reports.append(report))
+
+    contact.disturbed = Reason("GPIO 5 is disturbed", "shield it")
+    assert look() == look() == clock() + LOOK_NS
+    contact.failing = True
+    assert look() == look() == clock() + RETRY_NS
+    contact.failing, contact.disturbed = False, None
+    contact.changes = [(True, 7)]
+    assert look() == look() == clock() + LOOK_NS
+    assert levels == [(True, 7)]
+    assert reports == [
+        ("key", "disturbed", "GPIO 5 is disturbed: shield it"),
+        ("key", "failed", "GPIO 5: no access"),
+        ("key", "ok", ""),
+    ]
 
 
 def test_a_timer_without_lines_is_not_needed() -> None:

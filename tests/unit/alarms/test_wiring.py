@@ -53,8 +53,46 @@ def outbox() -> Outbox:
     return Outbox(urgent=lambda: None)
 
 
-def listen(stack: ExitStack, readings: list[Reading], *alarms: Alarm) -> None:
-    wiring.alarm_inputs(alarms, stack, LineTimer(), readings.append)
+class Inputs:
+    """The inputs of alarms, opened, and what they have reported."""
+
+    def __init__(self, stack: ExitStack, lines: MockFactory, *alarms: Alarm) -> None:
+        self._lines = lines
+        self._clock = Clock()
+        self._timer = LineTimer(self._clock)
+        self.readings: list[Reading] = []
+        self.events: list[tuple[str, str, str]] = []
+        wiring.alarm_inputs(
+            alarms, stack, self._timer, self.readings.append, self._clock
+        )
+
+    def pass_s(self, for_s: float) -> None:
+        """Let time pass, with looks at every contact."""
+        for _ in range(round(for_s / 0.05)):
+            self._clock.advance(0.05)
+            self._timer.advance(lambda *event: self.events.append(event))
+
+    def drive(self, line: int, *, high: bool) -> None:
+        """Change a line, and wait until the change counts."""
+        (
+            self._lines.pin(line).drive_high
+            if high
+            else self._lines.pin(line).drive_low
+        )()
+        self.pass_s(0.1)
+
+    def hum(self, line: int, for_s: float) -> None:
+        """Let a line hum at 50 Hz."""
+        for n in range(round(for_s / 0.01)):
+            pin = self._lines.pin(line)
+            (pin.drive_high if n % 2 else pin.drive_low)()
+            self._clock.advance(0.01)
+            if n % 5 == 4:
+                self._timer.advance(lambda *event: self.events.append(event))
+
+    @property
+    def contents(self) -> list[object]:
+        return [reading.content for reading in self.readings]
 
 
 def config(**keys: object) -> Config:
@@ -91,15 +129,12 @@ def test_an_alarm_without_a_line_has_none(stack: ExitStack) -> None:
 def test_a_closed_contact_arms_and_an_open_one_disarms(
     lines: MockFactory, stack: ExitStack
 ) -> None:
-    readings: list[Reading] = []
-    listen(stack, readings, alarm(arm_gpio=5))
-    assert [reading.content for reading in readings] == [Arm("bad", False)]
-    lines.pin(5).drive_low()
-    lines.pin(5).drive_high()
-    assert [reading.content for reading in readings[1:]] == [
-        Arm("bad", True),
-        Arm("bad", False),
-    ]
+    inputs = Inputs(stack, lines, alarm(arm_gpio=5))
+    inputs.pass_s(0.1)
+    assert inputs.contents == [Arm("bad", False)]
+    inputs.drive(5, high=False)
+    inputs.drive(5, high=True)
+    assert inputs.contents[1:] == [Arm("bad", True), Arm("bad", False)]
 
 
 class Grounded(MockPWMPin):
@@ -113,25 +148,66 @@ def test_a_contact_that_is_closed_at_the_start_leaves_it_armed(
     lines: MockFactory, stack: ExitStack
 ) -> None:
     lines.pin(5, pin_class=Grounded)
-    readings: list[Reading] = []
-    listen(stack, readings, alarm(arm_gpio=5))
-    assert readings == []
+    inputs = Inputs(stack, lines, alarm(arm_gpio=5))
+    inputs.pass_s(0.1)
+    assert inputs.contents == [Arm("bad", True)]
 
 
 def test_a_button_counts_when_it_is_pressed_and_not_when_it_is_released(
     lines: MockFactory, stack: ExitStack
 ) -> None:
-    readings: list[Reading] = []
-    listen(stack, readings, alarm(acknowledge_gpio=27))
-    lines.pin(27).drive_low()
-    lines.pin(27).drive_high()
-    assert [reading.content for reading in readings] == [Acknowledge("bad")]
+    inputs = Inputs(stack, lines, alarm(acknowledge_gpio=27))
+    inputs.pass_s(0.1)
+    inputs.drive(27, high=False)
+    inputs.drive(27, high=True)
+    assert inputs.contents == [Acknowledge("bad")]
 
 
-def test_an_input_that_is_in_use_is_an_error_at_the_start(stack: ExitStack) -> None:
-    listen(stack, [], alarm(arm_gpio=5))
+def test_a_button_that_is_stuck_at_the_start_acknowledges_nothing(
+    lines: MockFactory, stack: ExitStack
+) -> None:
+    lines.pin(27, pin_class=Grounded)
+    inputs = Inputs(stack, lines, alarm(acknowledge_gpio=27))
+    inputs.pass_s(1.0)
+    assert inputs.contents == []
+
+
+@pytest.mark.parametrize("armed", [True, False])
+def test_hum_on_inputs_arms_disarms_and_acknowledges_nothing(
+    lines: MockFactory, stack: ExitStack, armed: bool
+) -> None:
+    inputs = Inputs(stack, lines, alarm(arm_gpio=5, acknowledge_gpio=27))
+    inputs.pass_s(0.1)
+    inputs.drive(5, high=not armed)
+    inputs.readings.clear()
+    for line in (5, 27):
+        inputs.hum(line, 90.0)
+        inputs.drive(line, high=(line == 27 or not armed))
+    assert inputs.contents == []
+    assert [(name, state) for name, state, _ in inputs.events] == [
+        ("arm_gpio 5", "disturbed"),
+        ("arm_gpio 5", "ok"),
+        ("acknowledge_gpio 27", "disturbed"),
+        ("acknowledge_gpio 27", "ok"),
+    ]
+
+
+def test_a_switch_disarms_by_the_level_that_lasts_after_hum(
+    lines: MockFactory, stack: ExitStack
+) -> None:
+    inputs = Inputs(stack, lines, alarm(arm_gpio=5))
+    inputs.drive(5, high=False)
+    inputs.hum(5, 2.0)
+    inputs.drive(5, high=True)
+    assert inputs.contents == [Arm("bad", True), Arm("bad", False)]
+
+
+def test_an_input_that_is_in_use_is_an_error_at_the_start(
+    lines: MockFactory, stack: ExitStack
+) -> None:
+    Inputs(stack, lines, alarm(arm_gpio=5))
     with pytest.raises(BusError, match="GPIO 5"):
-        listen(stack, [], alarm(acknowledge_gpio="BOARD29"))
+        Inputs(stack, lines, alarm(acknowledge_gpio="BOARD29"))
 
 
 def test_one_button_and_one_switch_serve_many_alarms(
@@ -145,11 +221,11 @@ def test_one_button_and_one_switch_serve_many_alarms(
             ("other", 26, None),
         ]
     ]
-    readings: list[Reading] = []
-    listen(stack, readings, *alarms)
-    lines.pin(27).drive_low()
-    lines.pin(5).drive_low()
-    assert [reading.content for reading in readings] == [
+    inputs = Inputs(stack, lines, *alarms)
+    inputs.pass_s(0.1)
+    inputs.drive(27, high=False)
+    inputs.drive(5, high=False)
+    assert inputs.contents == [
         Arm("bad", False),
         Arm("worse", False),
         Acknowledge("bad"),
@@ -159,19 +235,16 @@ def test_one_button_and_one_switch_serve_many_alarms(
     ]
 
 
-def test_a_switch_whose_edge_was_lost_counts_at_the_second_poll(
+def test_a_switch_whose_edge_was_lost_counts_when_its_level_has_lasted(
     lines: MockFactory, stack: ExitStack
 ) -> None:
-    clock, readings = Clock(), []
-    timer = LineTimer(clock)
-    wiring.alarm_inputs([alarm(arm_gpio=5)], stack, timer, readings.append)
-    timer.advance(lambda *_: None)
-    readings.clear()
+    inputs = Inputs(stack, lines, alarm(arm_gpio=5))
+    inputs.pass_s(0.1)
+    inputs.readings.clear()
     lines.pin(5)._state = False  # closed, without an edge
     for expected in ([], [Arm("bad", True)]):
-        clock.advance(1.0)
-        timer.advance(lambda *_: None)
-        assert [reading.content for reading in readings] == expected
+        inputs.pass_s(0.05)
+        assert inputs.contents == expected
 
 
 @pytest.mark.parametrize(("edge", "levels"), [("rising", "hlh"), ("falling", "hl")])
@@ -252,7 +325,7 @@ def test_a_configuration_without_lines_opens_none(stack: ExitStack) -> None:
     timer = LineTimer()
     wiring.heartbeat(config(), stack, timer, lambda: 0)
     wiring.trigger_inputs([_model(None)], stack, lambda _: None)
-    listen(stack, [], alarm())
+    wiring.alarm_inputs([alarm()], stack, timer, lambda _: None)
     assert wiring.meters(config(), _model(None), 1.0, stack, outbox()) == []
     assert not wiring.simulated(config())
     assert not timer.needed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import msgspec
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorml.drivers import gpio
-from sensorml.errors import BusError
+from sensorml.errors import BusError, UnsettledError
 from sensorml.gpio import lines as bus
 from sensorml.gpio.factory import factory
 from sensorml.types import Block, Channel
@@ -34,7 +35,6 @@ class Door:
     def __init__(self, **options: object) -> None:
         self.now_ns = 1_000 * MS
         keys = gpio.Options(gpio=5, pull="down", **options)
-        self.bounce_ns = round(keys.bounce_s * 1e9)
         self.driver = gpio.Driver(keys, clock=lambda: self.now_ns)
         self.driver.start()
 
@@ -43,10 +43,9 @@ class Door:
         return factory().pin(5)
 
     def set(self, level: bool, after_ms: int = 0) -> None:
-        """Change the level; lgpio reports it after it has lasted."""
-        self.now_ns += after_ms * MS + self.bounce_ns
+        """Change the level."""
+        self.now_ns += after_ms * MS
         (self.pin.drive_high if level else self.pin.drive_low)()
-        self.now_ns -= self.bounce_ns
 
     def read(self, after_ms: int = 50) -> tuple[float, int]:
         """Return the level and the time of the next row, in ms since the start."""
@@ -55,7 +54,9 @@ class Door:
 
     def block(self, after_ms: int = 50) -> Block:
         self.now_ns += after_ms * MS
-        return self.driver.read()
+        block = self.driver.read()
+        assert block is not None
+        return block
 
 
 def test_the_level_is_read_at_once_after_start() -> None:
@@ -94,13 +95,12 @@ def test_a_change_has_the_time_of_its_edge(bounce_s: float) -> None:
     assert block.age_ns == 37 * MS
 
 
-def test_an_edge_whose_bouncing_a_read_met_has_its_own_time() -> None:
+def test_an_edge_whose_level_a_read_met_first_has_its_own_time() -> None:
     door = Door(bounce_s=0.02)
     door.read()
-    door.now_ns += 10 * MS
     door.pin._state = True  # not reported yet
-    assert door.read(after_ms=15) == (0.0, 55)
-    door.now_ns += 5 * MS
+    assert door.read(after_ms=15) == (0.0, 45)
+    door.pin._last_change = 1.060
     door.pin._call_when_changed()
     assert door.read() == (1.0, 60)
 
@@ -109,15 +109,16 @@ def test_an_edge_that_is_reported_late_has_the_kernels_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     door = Door(bounce_s=0)
+    door.read()
     monkeypatch.setattr(
         "gpiozero.pins.mock.monotonic", lambda: (door.now_ns - 4 * MS) / 1e9
     )
     door.set(True, after_ms=13)
-    assert door.read() == (1.0, 9)
+    assert door.read() == (1.0, 59)
 
 
 def test_a_pulse_between_two_reads_is_returned_with_the_times_of_its_edges() -> None:
-    door = Door()
+    door = Door(bounce_s=0.02)
     door.read()
     door.set(True, after_ms=5)
     door.set(False, after_ms=30)
@@ -130,6 +131,7 @@ def test_a_pulse_between_two_reads_is_returned_with_the_times_of_its_edges() -> 
 
 def test_a_level_without_an_edge_is_accepted_when_it_lasts() -> None:
     door = Door(bounce_s=0.02)
+    door.read()
     door.pin._state = True  # the edge was lost
     assert door.read()[0] == 0.0
     assert door.read(after_ms=10)[0] == 0.0
@@ -138,12 +140,53 @@ def test_a_level_without_an_edge_is_accepted_when_it_lasts() -> None:
 
 def test_a_bounce_that_a_read_happens_to_meet_is_not_believed() -> None:
     door = Door(bounce_s=0.02)
+    door.read()
     door.pin._state = True
     assert door.read()[0] == 0.0
     door.pin._state = False
     assert door.read()[0] == 0.0
     door.pin._state = True
     assert door.read(after_ms=30)[0] == 0.0
+
+
+def test_there_is_no_row_before_a_level_has_lasted() -> None:
+    door = Door(bounce_s=0.08)
+    door.now_ns += 50 * MS
+    assert door.driver.read() is None
+    assert door.read() == (0.0, 20)
+
+
+def hum(door: Door, for_ms: int, half_ms: int = 10) -> list[float]:
+    """Read a line with hum; return the levels, -1.0 for none."""
+    levels = []
+    for ms in range(half_ms, for_ms, half_ms):
+        door.set(ms // half_ms % 2 == 1, after_ms=half_ms)
+        if ms % 50 == 0:
+            with suppress(UnsettledError):
+                levels.append(door.read(after_ms=0)[0])
+                continue
+            levels.append(-1.0)
+    return levels
+
+
+def test_hum_is_no_change_and_after_a_while_a_disturbance() -> None:
+    door = Door()
+    door.read()
+    levels = hum(door, 5_000)
+    assert levels == [0.0] * 11 + [-1.0] * 88
+
+
+def test_a_disturbed_line_has_a_level_again_when_one_has_lasted() -> None:
+    door = Door()
+    door.read()
+    hum(door, 2_000)
+    door.set(True)
+    edge_ms = door.now_ns // MS - 1_000
+    door.now_ns += 49 * MS
+    cause = r"GPIO 5 is disturbed, no level lasts 0\.05 s: check the wiring"
+    with pytest.raises(UnsettledError, match=cause):
+        door.driver.read()
+    assert door.read(after_ms=1) == (1.0, edge_ms)
 
 
 def test_without_debouncing_the_level_that_is_read_counts() -> None:

@@ -64,30 +64,6 @@ def test_a_closed_output_stays_driven_at_its_safe_level(
     assert lines.pin(17).state == (safe == (active == "high"))
 
 
-@pytest.mark.parametrize(
-    ("active", "safe", "pull"),
-    [
-        ("high", True, "up"),
-        ("high", False, "down"),
-        ("low", True, "down"),
-        ("low", False, "up"),
-    ],
-)
-def test_the_pull_of_an_output_leads_to_its_safe_level(
-    lines: MockFactory, active: gpio.Level, safe: bool, pull: str
-) -> None:
-    gpio.open_output(17, active=active, initial=not safe, safe=safe)
-    assert lines.pin(17).pull == pull
-
-
-def test_an_output_on_a_line_with_a_resistor_keeps_that_pull(
-    lines: MockFactory,
-) -> None:
-    output = gpio.open_output(2, active="high", initial=False)
-    assert lines.pin(2).pull == "up"
-    assert output.value is False
-
-
 def test_a_closed_output_refuses_to_be_set_and_closes_only_once(
     lines: MockFactory,
 ) -> None:
