@@ -26,7 +26,7 @@ from sensorml.acquisition.inbox import (
     Reading,
     Started,
 )
-from sensorml.errors import BusError, SensorError, SourceEndedError
+from sensorml.errors import BusError, SensorError, SourceEndedError, UnsettledError
 from sensorml.interfaces import HasInterrupt
 from sensorml.types import Block
 
@@ -304,6 +304,16 @@ class TestBus:
         assert waits[:4] == [FIRST_RETRY_S, 1.0, 2.0, 4.0]
         assert waits[-1] == LAST_RETRY_S
         assert sorted(waits) == waits
+
+    def test_a_line_without_a_level_is_read_again_and_leaves_a_gap(self) -> None:
+        clock = Clock()
+        unsettled = UnsettledError("GPIO 5 is disturbed")
+        driver = Script(clock, 1, unsettled, unsettled, rate_hz=10.0)
+        readings = run(clock, 0.6, a=driver)
+        assert seconds(clock, driver.starts) == [0]
+        assert seconds(clock, driver.reads) == [0.1, 0.2, 0.3, 0.4, 0.5]
+        assert [reading.content for reading in readings].count(unsettled) == 2
+        assert [each.missed for each in blocks(readings, "a")] == [0, 2, 0]
 
     def test_a_back_off_begins_with_its_failure_however_late_that_comes(self) -> None:
         clock = Clock()

@@ -20,7 +20,7 @@ from sensorml.acquisition.sensor_health import (
     SETTLE_NS,
     SensorHealth,
 )
-from sensorml.errors import BusError, BusReason, SensorError
+from sensorml.errors import BusError, BusReason, SensorError, UnsettledError
 from sensorml.storage.tables import COLUMNS
 from sensorml.types import SensorState
 
@@ -89,6 +89,20 @@ def test_a_failure_is_called_by_its_cause_and_is_blind(error, state) -> None:
     assert health.blind
     assert health.tick(NOW + 99 * SECOND) is None
     assert health.failures == 1
+
+
+def test_a_line_without_a_level_is_disturbed_until_its_next_row() -> None:
+    health = running()
+    error = UnsettledError("GPIO 5 is disturbed", "check the wiring")
+    change = health.unsettled(NOW, error)
+    assert change == (NOW, "ok", "disturbed", "GPIO 5 is disturbed: check the wiring")
+    assert health.blind
+    assert health.unsettled(NOW + 1, error) is None
+    assert health.tick(NOW + 90 * SECOND) is None, "it is not stale, too"
+    change = health.block(NOW + 91 * SECOND, block(ROWS, missed=1800), frozen=None)
+    assert change is not None
+    assert (change.before, change.after) == ("disturbed", "ok")
+    assert (health.missed, health.overruns, health.failures) == (1800, 0, 0)
 
 
 def test_nonsense_from_a_chip_that_has_worked_is_no_wrong_chip() -> None:

@@ -22,7 +22,7 @@ from sensorml.alarms.channel import AlarmChannel
 from sensorml.alarms.logic import Signal
 from sensorml.alarms.meter import MeterOutput
 from sensorml.config.tables import Alarm, Meter, When
-from sensorml.errors import BusError, SensorError, SourceEndedError
+from sensorml.errors import BusError, SensorError, SourceEndedError, UnsettledError
 from sensorml.pipeline.pipeline import Pipeline
 from sensorml.service.monitor import TICK_S, Monitor
 from sensorml.service.streams import STAGES, Stream
@@ -213,6 +213,19 @@ def test_a_contact_that_went_away_is_not_taken_for_a_closed_door() -> None:
         "",
         "unknown",
     )
+
+
+def test_a_disturbed_contact_makes_its_alarm_unknown() -> None:
+    bench = Bench()
+    bench.read("door", [0])
+    for _ in range(20):
+        bench.clock.advance(0.05)
+        bench.put("door", UnsettledError("GPIO 5 is disturbed", "check the wiring"))
+    assert bench.open.reason == "door is disturbed"
+    assert bench.open_line.levels == [False, True]
+    bench.read("door", [0])
+    states = bench.rows("alarm", "previous", "state")
+    assert states[1:] == [("normal", "unknown"), ("unknown", "normal")]
 
 
 def test_an_alarm_that_was_on_stays_on_while_its_sensor_is_away() -> None:
