@@ -165,6 +165,10 @@ class StoreError(SensormlError, OSError):
     """The journal cannot be written or read just now."""
 
 
+class InputError(ReasonedError, OSError):
+    """A small file cannot be read; the path is not part of the reason."""
+
+
 class OutputError(SensormlError, OSError):
     """A file that was asked for cannot be written."""
 

@@ -18,7 +18,14 @@ from typing import Annotated, Self, TypeVar
 import msgspec
 from msgspec import Meta
 
-from sensorml.errors import ConfigError, OptionError, PluginError, Problem
+from sensorml.errors import (
+    ConfigError,
+    InputError,
+    OptionError,
+    PluginError,
+    Problem,
+)
+from sensorml.files import read_small, shown
 from sensorml.schema_hints import hint, is_struct, item_struct, members
 
 Positive = Annotated[float, Meta(gt=0)]
@@ -67,17 +74,15 @@ def read_toml(path: Path) -> Json:
     """Parse a TOML file.
 
     Raises:
-        ConfigError: the file is missing, not UTF-8 or not TOML.
+        ConfigError: the file is missing, no small regular file, not UTF-8 or not
+            TOML.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        text = read_small(path).decode("utf-8-sig")
+        tables = tomllib.loads(text.replace("\r\n", "\n").replace("\r", "\n"))
         repr(tables)  # dotted keys may nest deeper than repr can show
-    except FileNotFoundError:
-        what, cure = "no such file", "check the path"
-    except IsADirectoryError:
-        what, cure = "is a folder", "name a file in it"
-    except OSError as err:
-        what, cure = f"cannot be read ({err.strerror})", "check its permissions"
+    except InputError as err:
+        what, cure = err.reason
     except UnicodeDecodeError as err:
         what, cure = f"not UTF-8 at byte {err.start}", "save the file as UTF-8"
     except tomllib.TOMLDecodeError as err:
@@ -88,7 +93,7 @@ def read_toml(path: Path) -> Json:
         what, cure = "not TOML: a number has thousands of digits", "correct it"
     else:
         return tables
-    raise ConfigError([Problem(str(path), "", what, cure)])
+    raise ConfigError([Problem(shown(path), "", what, cure)])
 
 
 @cache

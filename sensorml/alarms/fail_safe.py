@@ -18,8 +18,8 @@ from typing import Final, Literal
 import msgspec
 
 from sensorml.config.tables import Alarm
-from sensorml.errors import OutputError
-from sensorml.files import replacing
+from sensorml.errors import InputError, OptionError, OutputError
+from sensorml.files import read_small, replacing
 from sensorml.gpio.lines import open_output
 from sensorml.gpio.names import LineName
 from sensorml.schema import Decoder, Table, read_toml
@@ -64,11 +64,18 @@ def write_lines(alarms: Iterable[Alarm]) -> None:
 
 
 def read_lines() -> list[SafeLine] | None:
-    """Return the lines that the service has driven, or None without a list."""
+    """Return the lines that the service has driven, or None without a valid list.
+
+    A list that is damaged, or of a newer version, is no list: the configuration has
+    the lines, too.
+    """
     path = _path()
-    if path is None or not path.exists():
+    if path is None:
         return None
-    return msgspec.json.decode(path.read_bytes(), type=list[SafeLine])
+    try:
+        return msgspec.json.decode(read_small(path), type=list[SafeLine])
+    except (InputError, msgspec.DecodeError, UnicodeDecodeError, OptionError):
+        return None
 
 
 def configured_lines(path: Path, decoder: Decoder) -> list[SafeLine]:

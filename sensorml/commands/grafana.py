@@ -48,15 +48,7 @@ def run(args: argparse.Namespace) -> int:
     database = Database(
         api=args.api, url=args.url or _URLS[args.api], name=args.database
     )
-    try:
-        written = write(database, args.out)
-    except OSError as err:
-        print(
-            f"{err.filename or args.out}: {err.strerror}: "
-            "give --out a folder that you may write to",
-            file=sys.stderr,
-        )
-        return 1
+    written = write(database, args.out)
     for path in written:
         print(path)
     print(f"Set in Grafana's environment: {_NEXT[args.api]}.", file=sys.stderr)

@@ -30,19 +30,27 @@ def run(args: argparse.Namespace) -> int:
     if lines is None:
         lines = fail_safe.configured_lines(args.config, decoder)
     factory.use_chip(_header_chip)
-    failed = False
-    for line in lines:
-        try:
-            line.hold()
-        except BusError as error:
-            failed = True
+    outcomes = [_hold(line) for line in lines]
+    # Printed later, because an output that is closed must stop no line.
+    for line, error in zip(lines, outcomes, strict=True):
+        if error:
             print(f"sensorml: {error}", file=sys.stderr)
         else:
             print(line)
+    failed = any(outcomes)
     if lines and not failed and simulated():
         print("this machine has no GPIO: no real line has changed", file=sys.stderr)
     decoder.raise_if_any()
     return int(failed)
+
+
+def _hold(line: fail_safe.SafeLine) -> str:
+    """Set a line to its safe level; return the failure, "" if there is none."""
+    try:
+        line.hold()
+    except BusError as error:
+        return str(error)
+    return ""
 
 
 def _header_chip() -> int | None:

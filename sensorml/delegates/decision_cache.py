@@ -13,8 +13,8 @@ from typing import Final
 
 import msgspec
 
-from sensorml.errors import OutputError
-from sensorml.files import replacing
+from sensorml.errors import InputError, OutputError
+from sensorml.files import read_small, replacing
 from sensorml.inference.latency import Latency
 
 LIMIT: Final = 64
@@ -69,10 +69,8 @@ class Cache:
         if self._path is None:
             return {}
         try:
-            return msgspec.json.decode(
-                self._path.read_bytes(), type=dict[str, Decision]
-            )
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            return msgspec.json.decode(read_small(self._path), type=dict[str, Decision])
+        except (InputError, msgspec.DecodeError, UnicodeDecodeError):
             return {}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from sensorml.files import replacing_text
+from sensorml.files import make_folder, replacing_text
 from sensorml.grafana.dashboard import dashboard
 from sensorml.grafana.provisioning import (
     Database,
@@ -39,12 +39,12 @@ def write(database: Database, folder: Path) -> list[Path]:
     """Write every file, each as a whole, because Grafana may read it meanwhile.
 
     Raises:
-        OSError: the folder cannot be written to.
+        OutputError: a folder or a file cannot be written.
     """
     written = []
     for name, text in files(database, folder).items():
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with replacing_text(path) as file:
             file.write(text)
         written.append(path)

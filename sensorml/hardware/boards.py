@@ -6,7 +6,6 @@ name in a later folder (/etc/sensorml) replaces the shipped one.
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -181,23 +180,12 @@ def read_tables(folders: Iterable[Path], kind: type[T]) -> dict[Path, T]:
     problems: list[Problem] = []
     for path in files.values():
         try:
-            _refuse_special(path)
             tables[path] = decode_file(path, kind)
         except ConfigError as err:
             problems += err.problems
     if problems:
         raise ConfigError(problems)
     return tables
-
-
-def _refuse_special(path: Path) -> None:
-    """Raise ConfigError for a pipe or a device, because a read may never return."""
-    try:
-        ordinary = stat.S_ISREG(path.stat().st_mode)
-    except OSError:  # the read reports the reason
-        return
-    if not ordinary:
-        raise ConfigError([Problem(str(path), "", "is not a file", "remove it")])
 
 
 def _either(words: Iterable[str]) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from sensorml.errors import OutputError, SecretError, StoreError
-from sensorml.files import read_secret, replacing, replacing_text
+from sensorml.errors import InputError, OutputError, SecretError, StoreError
+from sensorml.files import read_secret, read_small, replacing, replacing_text
 
 
 def test_the_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -60,10 +62,128 @@ def test_a_folder_that_is_not_there_is_named_with_the_cure(tmp_path: Path) -> No
 def test_a_folder_in_the_place_of_the_file_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.mkdir()
-    with pytest.raises(OutputError, match="cannot be written"), replacing(path) as file:
+    with pytest.raises(OutputError, match="is a folder"), replacing(path) as file:
         file.write(b"abc")
     assert path.is_dir()
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_is_kept_and_its_file_replaced(tmp_path: Path) -> None:
+    (tmp_path / "real.csv").write_text("old")
+    link = tmp_path / "out.csv"
+    link.symlink_to("real.csv")
+    with replacing_text(link) as file:
+        file.write("new")
+    assert link.readlink() == Path("real.csv")
+    assert (tmp_path / "real.csv").read_text() == "new"
+
+
+def test_a_file_keeps_its_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_text("old")
+    path.chmod(0o640)
+    with replacing(path) as file:
+        file.write(b"new")
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with replacing(path) as file:
+        file.write(b"abc")
+    assert os.read(reader, 10) == b"abc"
+    os.close(reader)
+    assert path.is_fifo()
+
+
+def test_a_device_is_written_to_and_stays() -> None:
+    with replacing(Path(os.devnull)) as file:
+        file.write(b"abc")
+    assert Path(os.devnull).is_char_device()
+
+
+def test_a_full_device_is_one_sentence() -> None:
+    with (
+        pytest.raises(OutputError, match=r"^/dev/full: cannot be written \(No space"),
+        replacing(Path("/dev/full")) as file,
+    ):
+        file.write(b"abc")
+    assert Path("/dev/full").is_char_device()
+
+
+def test_a_descriptor_is_written_to_where_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with path.open("wb") as log:
+        log.write(b"before ")
+        log.flush()
+        with replacing(Path(f"/dev/fd/{log.fileno()}")) as file:
+            file.write(b"after")
+    assert path.read_bytes() == b"before after"
+
+
+def test_a_planted_part_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "urandom", bytes)
+    victim = tmp_path / "victim"
+    (tmp_path / ".out.00000000.part").symlink_to(victim)
+    with (
+        pytest.raises(OutputError, match="File exists"),
+        replacing(tmp_path / "out") as file,
+    ):
+        file.write(b"abc")
+    assert not victim.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make another's link")
+def test_a_link_of_another_user_is_refused(tmp_path: Path) -> None:
+    link = tmp_path / "out"
+    link.symlink_to("real")
+    (tmp_path / "real").write_text("kept")
+    os.chown(link, 12345, 12345, follow_symlinks=False)
+    with pytest.raises(OutputError, match="another user"), replacing(link) as file:
+        file.write(b"abc")
+    assert (tmp_path / "real").read_text() == "kept"
+
+
+def test_a_name_of_5000_characters_is_one_short_sentence() -> None:
+    with pytest.raises(OutputError) as raised, replacing(Path("x" * 5000)):
+        pass
+    assert "File name too long" in str(raised.value)
+    assert len(str(raised.value)) < 500
+
+
+def _unreadable(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield what cannot be read as a small file, and why."""
+    os.mkfifo(folder / "pipe")
+    yield folder / "pipe", "is no regular file"
+    yield Path("/dev/zero"), "is no regular file"
+    (folder / "large").touch()
+    os.truncate(folder / "large", 100_000_000)
+    yield folder / "large", "is larger than 1 MB"
+    yield folder, "is a folder"
+    yield folder / "none", "no such file"
+    yield folder / "large" / "below", "no such file"
+    yield Path("x" * 5000), "no such file, the path is too long"
+    (folder / "loop").symlink_to("loop")
+    yield folder / "loop", "is a link to itself"
+
+
+def test_what_is_no_small_file_is_refused_at_once_with_its_reason(
+    tmp_path: Path,
+) -> None:
+    for path, why in _unreadable(tmp_path):
+        with pytest.raises(InputError) as raised:
+            read_small(path)
+        assert raised.value.reason.what == why
+        assert raised.value.reason.cure
+
+
+def test_a_file_of_the_largest_size_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abc")
+    assert read_small(tmp_path / "file", 3) == b"abc"
 
 
 @pytest.mark.parametrize("content", [b" s3cret\r\n", b"\xef\xbb\xbfs3cret"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from gpiozero.pins.mock import MockFactory
 
 from sensorml import cli
 from sensorml.alarms import fail_safe
+from sensorml.commands import safe
 from sensorml.config.tables import Alarm
 from sensorml.gpio import factory as gpiopins
 from sensorml.gpio import lines as gpio
@@ -108,6 +110,58 @@ def test_the_list_of_driven_lines_counts_and_not_the_configuration(
     box.write_text("no TOML at all")
     assert cli.main(["safe", str(box)]) == 0
     assert driven(lines) == {22: False}
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        b"",
+        b"[{",
+        b"\xff\xfe",
+        b"null",
+        b'[{"gpio": 22, "pattern": "of a newer version"}]',
+        b'[{"gpio": 22, "active": "sideways"}]',
+        b" " * 2_000_000,
+    ],
+)
+def test_a_list_that_does_not_decode_is_no_list(
+    lines: MockFactory, box: Path, runtime: Path, note: bytes
+) -> None:
+    (runtime / fail_safe.LINES_FILE).write_bytes(note)
+    assert cli.main(["safe", str(box)]) == 0
+    assert driven(lines) == {17: True, 5: False, 6: False}
+
+
+def test_a_pipe_in_the_place_of_the_list_is_no_list(
+    lines: MockFactory, box: Path, runtime: Path
+) -> None:
+    os.mkfifo(runtime / fail_safe.LINES_FILE)
+    assert cli.main(["safe", str(box)]) == 0
+    assert driven(lines) == {17: True, 5: False, 6: False}
+
+
+def test_a_line_that_this_machine_lacks_stops_no_other(
+    lines: MockFactory, box: Path, runtime: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note = b'[{"gpio": 60000}, {"gpio": "label:gone"}, {"gpio": "x"}, {"gpio": 22}]'
+    (runtime / fail_safe.LINES_FILE).write_bytes(note)
+    assert cli.main(["safe", str(box)]) == 1
+    assert driven(lines) == {22: True}
+    printed = capsys.readouterr()
+    assert len(printed.err.splitlines()) == 3
+    assert printed.out == "GPIO 22: high\n"
+
+
+def test_a_wrong_board_file_in_etc_is_reported_and_the_shipped_boards_are_used(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "boards").mkdir()
+    (tmp_path / "boards" / "mine.toml").write_text("[[[")
+    monkeypatch.setenv("CONFIGURATION_DIRECTORY", str(tmp_path))
+    safe._header_chip()
+    assert "mine.toml: not TOML" in capsys.readouterr().err
 
 
 def test_without_a_list_of_driven_lines_the_configuration_counts(

@@ -69,12 +69,15 @@ def test_a_written_recording_is_read_back(
     assert (back.channels, back.unit, back.start_ns) == (names, "g", start_ns)
 
 
-def test_a_failed_write_keeps_the_previous_recording(tmp_path: Path):
+def test_a_failed_write_keeps_the_previous_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     path = tmp_path / "a.npz"
     given_ = {"rate_hz": 10.0, "channels": ("x",), "unit": "g", "start_ns": 0}
     write_npz(path, samples=np.ones((3, 1), np.float32), **given_)
     before = path.read_bytes()
-    (tmp_path / ".a.npz.part").mkdir()
+    monkeypatch.setattr("os.urandom", bytes)
+    (tmp_path / ".a.npz.00000000.part").mkdir()
     with pytest.raises(OutputError, match="cannot be written"):
         write_npz(path, samples=np.zeros((3, 1), np.float32), **given_)
     assert path.read_bytes() == before
