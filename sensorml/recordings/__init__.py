@@ -12,36 +12,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path, PurePath
-from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from sensorml.errors import RecordingError
+from sensorml.recordings.formats import FILES, TABLES
 from sensorml.recordings.npz import write_npz
 from sensorml.recordings.recording import Recording, TableOptions, numbered, sound
 from sensorml.recordings.segments import Segment
 
 __all__ = ["Recording", "Segment", "TableOptions", "from_array", "read", "write_npz"]
-
-_READERS: Final = {
-    ".npz": "npz",
-    ".wav": "wav",
-    ".mat": "mat",
-    ".tdms": "tdms",
-    ".uff": "uff",
-    ".unv": "uff",
-    ".json": "edge_impulse",
-    ".cbor": "edge_impulse",
-    ".part": "part",
-}
-"""The module of this package that reads a file, by the ending of its name."""
-_TABLES: Final = {
-    **dict.fromkeys((".csv", ".tsv", ".txt", ".dat", ".log", ".lvm"), "table"),
-    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"), "table"),
-    **dict.fromkeys((".parquet", ".feather", ".arrow", ".ipc"), "frames"),
-}
-"""The module of `tables` that reads a table."""
 
 
 def from_array(
@@ -120,21 +101,21 @@ def read(
         what = "is not a file" if path.exists() else "there is no such file"
         raise RecordingError(f"{path}: {what}: check the path")
     ending = PurePath(path.name.lower().removesuffix(".gz")).suffix
-    if ending in _TABLES:
+    if ending in TABLES:
         from sensorml.recordings.tables.first_rows import Asked
 
         asked = Asked(channels, rate_hz, unit, table or TableOptions())
-        module = import_module(f"sensorml.recordings.tables.{_TABLES[ending]}")
+        module = import_module(f"sensorml.recordings.tables.{TABLES[ending]}")
         read_table: Callable[[Path, Asked], Recording] = module.read
         return read_table(path, asked)
     if table is not None and table != TableOptions():
         raise RecordingError(
             f"{path}: is no table: leave out --time, --time-unit and --where"
         )
-    if ending not in _READERS or path.suffix.lower() == ".gz":
+    if ending not in FILES or path.suffix.lower() == ".gz":
         raise RecordingError(
             f"{path}: has an unknown format: convert it to .npz, .csv, .csv.gz or .wav"
         )
-    module = import_module(f"sensorml.recordings.{_READERS[ending]}")
+    module = import_module(f"sensorml.recordings.{FILES[ending]}")
     read_file: Callable[..., Recording] = module.read
     return read_file(path, channels=channels, rate_hz=rate_hz, unit=unit)

@@ -1,0 +1,26 @@
+"""The formats of recordings: the module that reads a file, by the end of its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+TABLES: Final[Mapping[str, str]] = {
+    **dict.fromkeys((".csv", ".tsv", ".txt", ".dat", ".log", ".lvm"), "table"),
+    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"), "table"),
+    **dict.fromkeys((".parquet", ".feather", ".arrow", ".ipc"), "frames"),
+}
+"""Modules of `tables`. Each of these names may have .gz behind it where it is text."""
+FILES: Final[Mapping[str, str]] = {
+    ".npz": "npz",
+    ".wav": "wav",
+    ".mat": "mat",
+    ".tdms": "tdms",
+    ".uff": "uff",
+    ".unv": "uff",
+    ".json": "edge_impulse",
+    ".cbor": "edge_impulse",
+    ".part": "part",
+}
+"""Modules of this package."""
+ENDINGS: Final = (*TABLES, *FILES)
