@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 
 ANY_BLANKS: Final = " "
@@ -29,7 +29,7 @@ _CLOCK = (
 _TIME = re.compile(rf"{_DATE}(?:(?:[T_]|,? +){_CLOCK})?|{_CLOCK}")
 
 
-class Kind(Enum):
+class Kind(StrEnum):
     """The kind of a field."""
 
     NUMBER = "number"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,9 +72,7 @@ class FirstRows:
 
     def number(self, i: int) -> Float64:
         if i not in self._values:
-            decimal = self.layout.decimal
-            texts = self.texts[i]
-            self._values[i] = np.array([number(text, decimal) for text in texts])
+            self._values[i] = _numbers(self.texts[i], self.layout.decimal)
         return self._values[i]
 
     def kind(self, i: int) -> Kind:
@@ -83,6 +82,15 @@ class FirstRows:
         """Return the share of the rows whose text is another one."""
         texts = self.texts[i]
         return (len(set(texts)) - 1) / max(1, len(texts) - 1) if len(texts) > 1 else 1.0
+
+
+def _numbers(texts: Sequence[str], decimal: str) -> Float64:
+    """Return the values of fields, NaN where one is no finite number."""
+    if decimal == ".":
+        with suppress(ValueError):  # else one by one
+            values = np.array(texts).astype(np.float64)
+            return np.where(np.isfinite(values), values, np.nan)
+    return np.array([number(text, decimal) for text in texts])
 
 
 def _bare(name: str) -> str:

@@ -165,6 +165,8 @@ def _trial(body: Sequence[str], separator: str, decimal: str) -> Trial | None:
     """Read the lines in one way, and score how well it fits."""
     if len(separator) == 1 and not any(separator in line for line in body[-100:]):
         return None
+    if decimal == "," and not any("," in line for line in body):
+        return None
     if not separator and not _one_column(body, decimal):
         return None
     tail = body[len(body) // 3 :][:120]
