@@ -163,9 +163,8 @@ def _best(path: Path, lines: Sequence[str]) -> Trial:
 
 def _trial(body: Sequence[str], separator: str, decimal: str) -> Trial | None:
     """Read the lines in one way, and score how well it fits."""
-    if len(separator) == 1 and not any(separator in line for line in body[-100:]):
-        return None
-    if decimal == "," and not any("," in line for line in body):
+    needed = ({separator} if len(separator) == 1 else set()) | ({decimal} - {"."})
+    if not all(any(mark in line for line in body[-100:]) for mark in needed):
         return None
     if not separator and not _one_column(body, decimal):
         return None
