@@ -6,15 +6,14 @@ functions: one counts what is in the FIFO, one takes it out, one decodes it.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, Literal, Protocol, TypeVar
 
+from sensorml.acquisition.connection import ChipConnection
 from sensorml.acquisition.fifo import FifoReader
 from sensorml.acquisition.fifo_schedule import FifoSchedule
 from sensorml.acquisition.interrupt import Interrupt
-from sensorml.errors import BusError
 from sensorml.gpio.names import LineName
 from sensorml.interfaces import Registers
 from sensorml.types import Block, Channel, Float32
@@ -76,12 +75,10 @@ class FifoChip:
         )
         self.period_s = schedule.period_s(woken=self.interrupt.wakes)
         self.clock = clock
-        self._sleep = sleep
-        self._name = name
+        self._sleep = {register: bytes((value,)) for register, value in sleep.items()}
         self._depth = depth
         self._rate_hz = options.rate_hz
-        self._connect = partial(connect, options, name)
-        self._bus: Registers | None = None
+        self._connection = ChipConnection(name, partial(connect, options, name))
 
     @property
     def bus(self) -> Registers:
@@ -90,9 +87,7 @@ class FifoChip:
         Raises:
             BusError: there is none.
         """
-        if self._bus is None:
-            raise BusError(f"{self._name}: not started")
-        return self._bus
+        return self._connection.bus
 
     def open(self) -> Registers:
         """Connect anew; a chip that is open is put to sleep first.
@@ -100,9 +95,8 @@ class FifoChip:
         Raises:
             BusError: the bus cannot be opened.
         """
-        self.close()
-        self._bus = self._connect()
-        return self._bus
+        self.interrupt.close()
+        return self._connection.open(self._sleep)
 
     def collect(
         self, full_scale: float, *, configured: tuple[int, int], per_row: int = 1
@@ -139,9 +133,4 @@ class FifoChip:
     def close(self) -> None:
         """Put the chip to sleep, if it answers, and disconnect."""
         self.interrupt.close()
-        if self._bus is None:
-            return
-        bus, self._bus = self._bus, None
-        with contextlib.closing(bus), contextlib.suppress(BusError):
-            for register, value in self._sleep.items():
-                bus.write(register, bytes((value,)))
+        self._connection.close(self._sleep)

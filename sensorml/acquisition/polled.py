@@ -8,16 +8,17 @@ chip's default nor all zeros or ones.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated
 
 import numpy as np
 from msgspec import Meta
 
+from sensorml.acquisition.connection import ChipConnection
 from sensorml.buses.i2c import I2cOptions
-from sensorml.errors import BusError, SensorError
+from sensorml.errors import SensorError
 from sensorml.interfaces import Registers
 from sensorml.types import NO_ROWS, Block
 
@@ -75,11 +76,9 @@ class PolledChip:
         connect: Callable[[I2cOptions, str], Registers],
         clock: Callable[[], int],
     ) -> None:
-        self._options = options
-        self._name = name
-        self._connect = connect
+        self._rate_hz = options.rate_hz
         self._clock = clock
-        self._bus: Registers | None = None
+        self._connection = ChipConnection(name, partial(connect, options, name))
         self._settings: dict[int, bytes] = {}
 
     @property
@@ -89,17 +88,13 @@ class PolledChip:
         Raises:
             BusError: there is none.
         """
-        if self._bus is None:
-            raise BusError(f"{self._name}: not started")
-        return self._bus
+        return self._connection.bus
 
     def open(self) -> Registers:
         """Connect anew, and begin with the first row."""
-        self.close({})
         self._settings = {}
-        self._rows = PolledRows(self._options.rate_hz, self._clock)
-        self._bus = self._connect(self._options, self._name)
-        return self._bus
+        self._rows = PolledRows(self._rate_hz, self._clock)
+        return self._connection.open({})
 
     def configure(self, settings: Mapping[int, bytes]) -> None:
         """Write registers in order; `check` compares them from now on."""
@@ -118,7 +113,7 @@ class PolledChip:
             actual = self.bus.read(register, len(value))
             if actual != value:
                 raise SensorError(
-                    f"{self._bus}: register {register:#04x} was set to {value.hex()} "
+                    f"{self.bus}: register {register:#04x} was set to {value.hex()} "
                     f"and reads {actual.hex()}: check that the driver fits the chip, "
                     "its wiring, and its power supply for dips"
                 )
@@ -134,13 +129,8 @@ class PolledChip:
 
     def nonsense(self, what: str) -> SensorError:
         """Return the error for an impossible answer."""
-        return SensorError(f"{self._bus}: {what}")
+        return SensorError(f"{self.bus}: {what}")
 
     def close(self, sleep: Mapping[int, bytes]) -> None:
         """Write the registers that put the chip to sleep, if it answers; disconnect."""
-        if self._bus is None:
-            return
-        bus, self._bus = self._bus, None
-        with contextlib.closing(bus), contextlib.suppress(BusError):
-            for register, value in sleep.items():
-                bus.write(register, value)
+        self._connection.close(sleep)
