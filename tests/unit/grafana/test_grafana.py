@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorml.commands import grafana as command
+from sensorml.errors import OutputError
 from sensorml.grafana import Database, files, write
 from sensorml.grafana.dashboard import dashboard
 from sensorml.grafana.panels import arrange
@@ -208,11 +209,8 @@ def test_bucket_is_another_name_of_database(tmp_path: Path) -> None:
     assert 'dbName: "vibration"' in (tmp_path / DATA_SOURCE).read_text()
 
 
-def test_an_error_names_the_folder_that_cannot_be_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_error_names_the_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert run("--out", tmp_path / "file") == 1
-    error = capsys.readouterr().err
-    assert str(tmp_path / "file") in error
-    assert "--out" in error
+    with pytest.raises(OutputError, match="check the folder") as raised:
+        run("--out", tmp_path / "file")
+    assert str(raised.value).startswith(str(tmp_path / "file"))
