@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -16,7 +18,12 @@ _TIME_UNITS: Final = (
 
 
 def add_recording_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add --channels, --rate, --unit, --time, --time-unit and --where."""
+    """Add --join, --channels, --rate, --unit, --time, --time-unit and --where."""
+    parser.add_argument(
+        "--join",
+        action="store_true",
+        help="the files, or those of a folder or pattern, are one recording with gaps",
+    )
     parser.add_argument(
         "--channels",
         type=_names,
@@ -50,6 +57,13 @@ def table_options(args: argparse.Namespace) -> TableOptions:
     from sensorml.recordings import TableOptions  # with numpy: not for --help
 
     return TableOptions(args.time, args.time_unit, dict(args.where or ()))
+
+
+def expanded(paths: Sequence[Path]) -> list[Path]:
+    """Return the recordings that paths, folders and patterns mean."""
+    from sensorml.recordings import joining  # with numpy: not for --help
+
+    return [file for path in paths for file in joining.expanded(path)]
 
 
 def show_notes(recording: Recording) -> None:

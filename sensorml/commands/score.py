@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -14,6 +15,7 @@ import numpy as np
 from sensorml.commands._progress import Progress
 from sensorml.commands._recordings import (
     add_recording_arguments,
+    expanded,
     show_notes,
     table_options,
 )
@@ -22,7 +24,8 @@ from sensorml.files import replacing_text
 from sensorml.interfaces import Engine
 from sensorml.pipeline import model_files
 from sensorml.pipeline.model_card import Card
-from sensorml.training.scoring import Summary, read, score
+from sensorml.recordings.joining import read_each
+from sensorml.training.scoring import Summary, check, read, score
 from sensorml.types import Prediction
 
 HEADER: Final = "file,window,start_ns,end_ns,score,threshold,anomaly,state,quality"
@@ -82,25 +85,28 @@ def _score(
 ) -> None:
     labels = bool(card.output.labels)
     header = HEADER + (",label,probability" if labels else "") + "\n"
-    with Progress("score", len(args.files), shown=out is not sys.stdout) as progress:
-        for path in args.files:
-            recording = read(
-                path,
-                card,
-                channels=args.channels,
-                rate_hz=args.rate,
-                unit=args.unit,
-                table=table_options(args),
-            )
+    files = expanded(args.files)
+    reader = partial(
+        read,
+        card=card,
+        channels=args.channels,
+        rate_hz=args.rate,
+        unit=args.unit,
+        table=table_options(args),
+    )
+    count = 1 if args.join else len(files)
+    with Progress("score", count, shown=out is not sys.stdout) as progress:
+        for recording in read_each(files, reader, join=args.join):
+            check(recording, card.input)
             show_notes(recording)
             if out is not None:
                 # Written late, so that a first file that fails leaves no header.
                 out.write(header if not summary.files else "")
-            name = _quoted(str(path))
+            name = _quoted(str(recording.path))
             for prediction in score(recording, card, engine, summary):
                 if out is not None:
                     out.write(_row(name, prediction, labels=labels))
-            progress.step(str(path))
+            progress.step(str(recording.path))
 
 
 def _row(name: str, p: Prediction, *, labels: bool) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from sensorml.commands._progress import Progress
 from sensorml.commands._recordings import (
     add_recording_arguments,
+    expanded,
     show_notes,
     table_options,
 )
@@ -92,9 +93,11 @@ def run(args: argparse.Namespace) -> int:
         return _pair(args.pair, args.out)
     from sensorml.training.train import steps, train
 
-    with Progress("train", steps(len(args.normal))) as progress:
+    files = expanded(args.normal)
+    count = 1 if args.join else len(files)
+    with Progress("train", steps(count)) as progress:
         trained = train(
-            args.normal,
+            files,
             args.out,
             window=args.window,
             hop=args.hop,
@@ -106,13 +109,14 @@ def run(args: argparse.Namespace) -> int:
             rate_hz=args.rate,
             unit=args.unit or "",
             table=table_options(args),
+            join=args.join,
             on_read=show_notes,
             name=args.name,
             force=args.force,
             warn=_warn,
             report=progress.step,
         )
-    _show(trained, len(args.normal))
+    _show(trained, len(files))
     return 0
 
 

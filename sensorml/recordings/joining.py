@@ -9,9 +9,10 @@ files.
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -57,6 +58,22 @@ def expanded(path: Path) -> list[Path]:
     if not files:
         raise RecordingError(f"{path}: {what}: {cure}")
     return sorted(files, key=_by_number)
+
+
+def read_each(
+    paths: Sequence[Path], read: Callable[[Path], Recording], *, join: bool
+) -> Iterator[Recording]:
+    """Read the files that the paths mean, one by one; with `join`, as one recording.
+
+    Raises:
+        RecordingError: as `expanded` and `joined`, or of `read`.
+    """
+    files = [file for path in paths for file in expanded(path)]
+    if join and files:
+        name = paths[0] if len(paths) == 1 else Path(os.path.commonpath(files))
+        yield joined(name, [read(file) for file in files])
+    else:
+        yield from map(read, files)
 
 
 def joined(path: Path, recordings: Sequence[Recording]) -> Recording:

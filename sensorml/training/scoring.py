@@ -135,13 +135,13 @@ def read(
     unit: str | None = None,
     table: TableOptions | None = None,
 ) -> Recording:
-    """Read a recording that the model can score, in the unit of the model.
+    """Read a recording for a model, in the unit of the model; `check` it then.
 
     Without `channels`, those that the model was trained on are taken, where the file
     has them; chosen channels count by their order, not by their names.
 
     Raises:
-        RecordingError: it cannot be read, or does not fit the model.
+        RecordingError: it cannot be read.
     """
     model_input = card.input
 
@@ -161,9 +161,7 @@ def read(
             recording = read_channels(model_input.channels)
         except NoChannelError:
             recording = read_channels(None)
-    recording = recording.converted(model_input.unit)
-    check(recording, model_input)
-    return recording
+    return recording.converted(model_input.unit)
 
 
 def check(recording: Recording, model_input: Input) -> None:

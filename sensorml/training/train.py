@@ -82,6 +82,7 @@ def train(
     rate_hz: float | None = None,
     unit: str = "",
     table: TableOptions | None = None,
+    join: bool = False,
     name: str | None = None,
     force: bool = False,
     warn: Callable[[str], None] = lambda _what: None,
@@ -91,7 +92,8 @@ def train(
     """Make a model folder of recordings of a healthy machine.
 
     Args:
-        files: recordings, one or more for each operating state.
+        files: recordings, one or more for each operating state; a folder or a pattern
+            stands for the recordings in it.
         out: the folder; a model that is there is replaced.
         window: rows of a window; by sample rate and length when None.
         hop: rows from window to window; half a window when None.
@@ -104,6 +106,7 @@ def train(
         rate_hz: the sample rate, where the recordings have none.
         unit: of the samples, where the recordings have none.
         table: the time column of a table, its unit, and the rows to take.
+        join: whether the files are one recording with gaps.
         name: of the model; that of the folder when None.
         force: train although the recordings or the threshold are refused; the card
             lists the objections.
@@ -144,6 +147,7 @@ def train(
             rate_hz,
             unit=unit,
             table=table,
+            join=join,
             on_read=on_read,
         )
         objections = Objections(force=force, warn=warn)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -16,6 +17,7 @@ from sensorml.errors import TrainingError
 from sensorml.pipeline.extractor import SPECTRA_HZ, FeatureSpec, Signal, extractor
 from sensorml.pipeline.ring import Ring, Windows
 from sensorml.recordings import Recording, TableOptions, read
+from sensorml.recordings.joining import read_each
 from sensorml.schema import Decoder
 from sensorml.types import Float32
 
@@ -156,9 +158,10 @@ def read_alike(
     *,
     unit: str = "",
     table: TableOptions | None = None,
+    join: bool = False,
     on_read: Callable[[Recording], None] = lambda _recording: None,
 ) -> list[Recording]:
-    """Read recordings of the same sensor.
+    """Read recordings of the same sensor; with `join`, as one.
 
     Raises:
         RecordingError: one cannot be read.
@@ -167,10 +170,8 @@ def read_alike(
     if not files:
         raise TrainingError("there is no recording to train with: give --normal FILE")
     recordings: list[Recording] = []
-    for path in files:
-        recording = read(
-            path, channels=channels, rate_hz=rate_hz, unit=unit, table=table
-        )
+    reader = partial(read, channels=channels, rate_hz=rate_hz, unit=unit, table=table)
+    for recording in read_each(files, reader, join=join):
         on_read(recording)
         recordings.append(recording)
     first = recordings[0]

@@ -14,7 +14,7 @@ from support import CARD_TEXT, FakeEngine, block, card, model_folder
 from sensorml import cli, recordings
 from sensorml.errors import RecordingError
 from sensorml.pipeline.pipeline import Pipeline
-from sensorml.training.scoring import Summary, read, score
+from sensorml.training.scoring import Summary, check, read, score
 
 SECOND = 1_000_000_000
 UTC = 1_700_000_000 * SECOND
@@ -107,8 +107,9 @@ class TestScoring:
         self, tmp_path: Path, rows: int, rate_hz: float, words: str
     ) -> None:
         path = recorded(tmp_path / "r.npz", quiet(rows), rate_hz=rate_hz)
+        recording = read(path, card(), channels=None, rate_hz=None)
         with pytest.raises(RecordingError, match=words) as raised:
-            read(path, card(), channels=None, rate_hz=None)
+            check(recording, card().input)
         assert str(raised.value).startswith(f"{path}: ")
 
 
@@ -153,6 +154,22 @@ class TestCommand:
             *[(str(recording), str(i)) for i in range(3)],
             (str(other), "0"),
         ]
+
+    def test_a_folder_is_scored_file_by_file_or_joined(
+        self, model: Path, tmp_path: Path, capsys
+    ) -> None:
+        folder = tmp_path / "snippets"
+        folder.mkdir()
+        for name in ("2.npz", "10.npz"):
+            recorded(folder / name, np.zeros(4))
+        assert self.score("--model", model, "--json", folder) == 0
+        files = json.loads(capsys.readouterr().out)["files"]
+        assert [Path(file["file"]).name for file in files] == ["2.npz", "10.npz"]
+        assert self.score("--model", model, "--json", "--join", folder / "2*") == 0
+        [file] = json.loads(capsys.readouterr().out)["files"]
+        assert file["windows"] == 1
+        assert self.score("--model", model, "--join", folder) == 1
+        assert "10.npz: begins 0.004 s before" in capsys.readouterr().err
 
     def test_json_is_one_document_and_nothing_else(self, model, recording, capsys):
         assert self.score("--model", model, "--json", recording) == 0
