@@ -32,11 +32,10 @@ The reaction:
 from __future__ import annotations
 
 import errno
-import grp
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from sensorml.access import denial
 from sensorml.errors import BusError, BusReason
 
 if TYPE_CHECKING:
@@ -65,6 +64,11 @@ _DENIED = Meaning(
     BusReason.DENIED,
     "access denied: add the user to the group i2c (sudo usermod -aG i2c USER) and "
     "log in again",
+)
+FORBIDDEN: Final = Meaning(
+    BusReason.DENIED,
+    "a container or unit forbids the access: start the container with --device, or "
+    "add DeviceAllow= to the unit",
 )
 REFUSED: Final = Meaning(
     BusReason.REFUSED,
@@ -101,7 +105,7 @@ I2C_MEANINGS: Final[Meanings] = {
         "unbind the driver",
     ),
     errno.EACCES: _DENIED,
-    errno.EPERM: _DENIED,
+    errno.EPERM: FORBIDDEN,
     errno.ENOENT: Meaning(
         BusReason.NO_ADAPTER,
         "there is no such bus: enable I2C (raspi-config), plug its adapter in, or "
@@ -137,14 +141,14 @@ def explained(
         err: the error of the kernel.
         where: the chip and its bus, for messages.
         meanings: the meanings of errnos on such a bus.
-        node: the device node that could not be opened, to name its group.
+        node: the device node that could not be opened.
         meaning: the meaning, where it follows from more than the errno.
     """
     reason, sentence = meaning or meanings.get(
         err.errno or 0, Meaning(BusReason.OTHER, f"{err.strerror}: check the wiring")
     )
-    if reason is BusReason.DENIED and (group := _group(node)):
-        sentence = _denied(node, group)
+    if reason is BusReason.DENIED and node:
+        sentence = str(denial(err.errno or errno.EACCES, node))
     return BusError(err.errno, f"{where}: {sentence}", reason=reason)
 
 
@@ -156,27 +160,3 @@ def read_status(bus: Registers, register: int, length: int = 1) -> bytes:
         if err.reason not in _GLITCHES:
             raise
         return bus.read(register, length)
-
-
-def _group(node: str) -> str:
-    """Return the group that owns a device, "" when there is no such device."""
-    try:
-        number = os.stat(node).st_gid  # noqa: PTH116 - a link is followed
-    except OSError:
-        return ""
-    try:
-        return grp.getgrgid(number).gr_name
-    except KeyError:
-        return str(number)
-
-
-def _denied(node: str, group: str) -> str:
-    if group == "root":
-        return (
-            f"access to {node} denied, only root may use it: install a udev rule that "
-            "gives it to a group (systemd/60-sensorml.rules)"
-        )
-    return (
-        f"access to {node} denied: add the user to the group {group} that owns it "
-        f"(sudo usermod -aG {group} USER) and log in again"
-    )

@@ -32,10 +32,11 @@ _CHUNK_BYTES: Final = 65_536
 _CURES = {
     errno.EBUSY: "another program reads it: stop that program",
     errno.EACCES: "access denied: give the service's user access to it (udev)",
+    errno.EPERM: "a container or unit forbids the access: start the container with "
+    "--device, or add DeviceAllow=char-iio rw to the unit",
     errno.ENOENT: "there is no such device: load its driver (dtoverlay)",
     errno.ENODEV: "the device has disappeared: check the wiring and its driver (dmesg)",
 }
-_CURES[errno.EPERM] = _CURES[errno.EACCES]
 
 
 class Element(NamedTuple):

@@ -58,7 +58,7 @@ _MEANINGS: Final[fault_codes.Meanings] = {
     errno.ENXIO: _GONE,
     errno.ESHUTDOWN: _GONE,
     errno.EACCES: _DENIED,
-    errno.EPERM: _DENIED,
+    errno.EPERM: fault_codes.FORBIDDEN,
     errno.EINVAL: fault_codes.Meaning(
         BusReason.UNSUPPORTED,
         "the SPI controller does not support this chip's mode: connect it by I2C",

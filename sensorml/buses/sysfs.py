@@ -20,7 +20,7 @@ ROOT: Final = Path("/sys")
 _CURES = {
     errno.ENOENT: "no such file: check the wiring and the device's driver (dmesg)",
     errno.EACCES: "access denied: check the file's permissions",
-    errno.EPERM: "access denied: check the file's permissions",
+    errno.EPERM: "a container or unit forbids the access: allow it there",
     errno.EIO: "the device did not answer correctly: check its wiring",
     errno.EAGAIN: "no value yet: wait",
     errno.ENODATA: "no value: switch the channel on",

@@ -7,6 +7,7 @@ rungs, which open the device with a model, come after these.
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Final, NamedTuple
 
 from msgspec import structs
 
+from sensorml.access import denial, is_forbidden
 from sensorml.delegates import known_issues, libraries, numbering
 from sensorml.delegates.descriptor import Delegate
 from sensorml.delegates.libraries import LoadResult
@@ -192,7 +194,12 @@ def _devices(facts: Facts, delegate: Delegate) -> _Failure | None:
         what = "the card is present, its driver is not (no /sys/class/apex)"
         cure = "install gasket-dkms and restart the machine"
         return _Failure(Rung.ACCESS, Reason(what, cure))
-    failures = [_access(stick.node, delegate) or _claimed(stick) for stick in sticks]
+    failures = [
+        _access(stick.node, delegate)
+        or _forbidden(facts, stick.node)
+        or _claimed(stick)
+        for stick in sticks
+    ]
     failures += [_access(c.node, delegate) or _link(c) or _owner(c) for c in chips]
     failures += [_access(node, delegate) for node in numbering.nodes(facts, delegate)]
     return None if None in failures else next(iter(failures), None)
@@ -209,6 +216,13 @@ def _access(node: Node, delegate: Delegate) -> _Failure | None:
         group = delegate.access.group
         cure = f"join the group: sudo usermod -aG {group} $USER, then log in again"
     return _Failure(Rung.ACCESS, Reason(f"access to {node.path} is denied", cure))
+
+
+def _forbidden(facts: Facts, node: Node) -> _Failure | None:
+    """Return why a container or a unit forbids a stick; an Apex must not be opened."""
+    if not facts.live or not is_forbidden(node.path):
+        return None
+    return _Failure(Rung.ACCESS, denial(errno.EPERM, node.path))
 
 
 def _claimed(stick: UsbDevice) -> _Failure | None:

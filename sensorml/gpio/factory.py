@@ -8,6 +8,7 @@ the header's chip or by its kernel label ("label:P9_12", as in gpioinfo).
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple, Protocol, cast
 
+from sensorml.access import denial, is_forbidden
 from sensorml.errors import BusError
 from sensorml.gpio.kernel import Place
 from sensorml.gpio.names import LABEL, LineName, line_of
@@ -187,11 +189,13 @@ def open_factory(dev: Path) -> Factory:
         numbers = chips if header is None else [header]
         nodes = [dev / f"gpiochip{number}" for number in numbers]
         denied = [node for node in nodes if not os.access(node, os.R_OK | os.W_OK)]
-        cure = (
-            f"no access to {denied[0]}: add this user to the group gpio"
-            if denied
-            else "check the driver (dmesg), or set GPIOZERO_PIN_FACTORY=mock"
-        )
+        forbidden = [node for node in nodes if is_forbidden(str(node))]
+        if forbidden:
+            cure = str(denial(errno.EPERM, str(forbidden[0])))
+        elif denied:
+            cure = f"no access to {denied[0]}: add this user to the group gpio"
+        else:
+            cure = "check the driver (dmesg), or set GPIOZERO_PIN_FACTORY=mock"
         raise BusError(f"GPIO cannot be opened: {_message_of(err)}: {cure}") from err
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Sequence
 
+from sensorml.access import denial, is_forbidden
 from sensorml.commands.probe.i2c_scan import Sensors
 from sensorml.commands.probe.report import MachineReport
 from sensorml.delegates.checks import Verdict
+from sensorml.hardware.gpio_chips import GpioChip
 
 HEADINGS = ("delegate", "state", "tried on device", "reason and cure")
 
@@ -47,8 +50,10 @@ def machine(
     for chip in facts.gpio:
         header = "on the header" if chip.name == report.gpio_chip else ""
         lines = f"{chip.lines} lines" if chip.lines else ""
-        access = "" if chip.usable else "access denied: join the group gpio"
-        yield chip.name, _list(chip.label, lines, header, access)
+        yield (
+            chip.name,
+            _list(chip.label, lines, header, _why_not_usable(chip, live=facts.live)),
+        )
     for node in (*facts.spi, *facts.accelerators):
         name = node.path.removeprefix("/dev/")
         yield name, "accessible" if node.writable else "access denied: join its group"
@@ -57,6 +62,14 @@ def machine(
     for apex in facts.apex:
         temp = "" if apex.temp_c is None else f"{apex.temp_c} °C"
         yield apex.name, _list("Edge TPU", temp, apex.status)
+
+
+def _why_not_usable(chip: GpioChip, *, live: bool) -> str:
+    if not chip.usable:
+        return "access denied: join the group gpio"
+    if live and is_forbidden(f"/dev/{chip.name}"):
+        return str(denial(errno.EPERM, f"/dev/{chip.name}"))
+    return ""
 
 
 def _machine(report: MachineReport) -> Iterator[tuple[str, str]]:

@@ -60,7 +60,7 @@ class Failing:
         (errno.EAGAIN, "stuck", "check the pull-ups"),
         (errno.EBUSY, "held", "kernel driver"),
         (errno.EACCES, "denied", "group i2c"),
-        (errno.EPERM, "denied", "group i2c"),
+        (errno.EPERM, "denied", "--device"),
         (errno.ENODEV, "no_adapter", "adapter"),
         (errno.EOPNOTSUPP, "unsupported", "use another one"),
         (errno.EOVERFLOW, "other", "Value too large"),

@@ -268,6 +268,7 @@ def test_who_may_not_open_a_node_learns_whose_it_is(monkeypatch, tmp_path, group
             raise KeyError
         return SimpleNamespace(gr_name=group)
 
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setattr("smbus2.SMBus", deny)
     monkeypatch.setattr("grp.getgrgid", named)
     with pytest.raises(BusError, match=f"{node} denied.*{cure}") as failure:
