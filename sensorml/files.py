@@ -72,7 +72,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except OSError as err:
         if isinstance(err, SensormlError):  # an error of other code, such as the store
             raise
-        raise _unwritable(path, err) from err
+        raise unwritable(path, err) from err
 
 
 def make_folder(path: Path) -> None:
@@ -84,10 +84,11 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as err:
-        raise _unwritable(path, err) from err
+        raise unwritable(path, err) from err
 
 
-def _unwritable(path: Path, err: OSError) -> OutputError:
+def unwritable(path: Path, err: OSError) -> OutputError:
+    """Return the error of a file that cannot be written."""
     return OutputError(
         f"{shown(path)}: cannot be written ({err.strerror}): "
         "check the folder, its permissions and its free space"
@@ -121,18 +122,40 @@ def _special(path: Path) -> BinaryIO | None:
     number = int(own[1]) if own else _STANDARD.get(str(path))
     if number is not None:  # a new opening would begin at the start of its file
         return os.fdopen(os.dup(number), "wb")
+    return None if _replaceable(path) else os.fdopen(os.open(path, _WRITE), "wb")
+
+
+def refuse_special(path: Path) -> None:
+    """Accept only a path that is free, or leads to a regular file.
+
+    Raises:
+        OutputError: something else is there, or it cannot be reached.
+    """
+    try:
+        if not _replaceable(path):
+            raise OutputError(f"{shown(path)}: is no regular file: name another file")
+    except OSError as err:
+        if isinstance(err, SensormlError):
+            raise
+        raise unwritable(path, err) from err
+
+
+def _replaceable(path: Path) -> bool:
+    """Return whether a path is free or a regular file; False: it is a device.
+
+    Raises:
+        OutputError: it must not be written.
+    """
     try:
         link, mode = path.lstat(), path.stat().st_mode
     except FileNotFoundError:
-        return None
+        return True
     if stat.S_ISLNK(link.st_mode) and link.st_uid not in {0, os.geteuid()}:
         raise OutputError(f"{shown(path)}: is a link of another user: name the file")
-    if stat.S_ISREG(mode):
-        return None
     if stat.S_ISDIR(mode) or stat.S_ISBLK(mode):
         what = "a folder" if stat.S_ISDIR(mode) else "a disk"
         raise OutputError(f"{shown(path)}: is {what}: name a file in it")
-    return os.fdopen(os.open(path, _WRITE), "wb")
+    return stat.S_ISREG(mode)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import stat
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -12,6 +11,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from sensorml.errors import OutputError, RecordingError
+from sensorml.files import refuse_special, unwritable
 from sensorml.recordings.part import ENDING, Labels, PartReader, PartWriter
 from sensorml.recordings.writers import write, writer_for
 from sensorml.types import Block
@@ -38,14 +38,14 @@ class NewRecording:
         self.part = path.with_name(path.name + ENDING)
         self.kept: Path | None = None
         """The new name of a part that was left by a process that was killed."""
-        _refuse_special(path)
+        refuse_special(path)
         try:
             self._descriptor = self._open()
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as err:
             if isinstance(err, OutputError):
                 raise
-            raise _unwritable(self.part, err) from err
+            raise unwritable(self.part, err) from err
         self.rows = PartWriter(self._descriptor)
 
     def begin(self, labels: Labels) -> None:
@@ -57,7 +57,7 @@ class NewRecording:
         try:
             self.rows.begin(labels)
         except OSError as err:
-            raise _unwritable(self.part, err) from err
+            raise unwritable(self.part, err) from err
 
     def write(self, block: Block) -> None:
         """Append rows with times in UTC.
@@ -68,7 +68,7 @@ class NewRecording:
         try:
             self.rows.write(block)
         except OSError as err:
-            raise _unwritable(self.part, err) from err
+            raise unwritable(self.part, err) from err
 
     def finish(self) -> tuple[str, ...]:
         """Write the recording from its part, which is deleted then.
@@ -131,22 +131,3 @@ class NewRecording:
         )
         self.part.rename(self.kept)
         return None
-
-
-def _refuse_special(path: Path) -> None:
-    """Raise an error if a path is there and no regular file."""
-    try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        return
-    except OSError as err:
-        raise _unwritable(path, err) from err
-    if not stat.S_ISREG(mode):
-        raise OutputError(f"{path}: is no regular file: choose another name")
-
-
-def _unwritable(path: Path, err: OSError) -> OutputError:
-    return OutputError(
-        f"{path}: cannot be written ({err.strerror}): "
-        "check the folder, its permissions and its free space"
-    )

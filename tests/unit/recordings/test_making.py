@@ -54,12 +54,13 @@ def test_what_cannot_be_written_is_found_before_the_first_row(tmp_path: Path):
     assert "No such file or directory" in refusal(tmp_path / "none" / "motor.npz")
     assert "choose one of .npz" in refusal(tmp_path / "motor.txt")
     (tmp_path / "folder.npz").mkdir()
-    assert "is no regular file" in refusal(tmp_path / "folder.npz")
+    assert "is a folder" in refusal(tmp_path / "folder.npz")
     os.mkfifo(tmp_path / "pipe.npz")
     assert "is no regular file" in refusal(tmp_path / "pipe.npz")
-    (tmp_path / "link.npz").symlink_to(tmp_path / "elsewhere.npz")
+    (tmp_path / "link.npz").symlink_to("/dev/null")
     assert "is no regular file" in refusal(tmp_path / "link.npz")
-    assert "too long" in refusal(tmp_path / ("x" * 300 + ".npz"))
+    with pytest.raises(OutputError, match="File name too long"):
+        NewRecording(tmp_path / ("x" * 300 + ".npz"))
 
 
 def test_a_planted_part_is_not_followed(tmp_path: Path):
