@@ -26,7 +26,7 @@ from sensorml.errors import (
     Problem,
 )
 from sensorml.files import read_small, shown
-from sensorml.schema_hints import hint, is_struct, item_struct, members
+from sensorml.schema.hints import hint, is_struct, item_struct, members
 
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
