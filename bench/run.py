@@ -19,8 +19,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from bench.figures import Figure, Observation, markdown, table
 
 RATIOS = ("score", "live", "process", "rows_to_influxdb", "bus", "probe")
-OBSERVED = ("service", "child", "failover", "stall", "record")
+OBSERVED = ("service", "busy", "child", "failover", "stall", "record")
 QUICK = {
+    "busy": {"seconds": 20},
     "failover": {"seconds": 20},
     "stall": {"rounds": 2},
     "record": {"seconds": 600},
