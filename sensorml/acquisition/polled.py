@@ -100,6 +100,10 @@ class PolledChip:
         """Write registers in order; `check` compares them from now on."""
         for register, value in settings.items():
             self.bus.write(register, value)
+        self.expect(settings)
+
+    def expect(self, settings: Mapping[int, bytes]) -> None:
+        """Compare the first bytes of registers with these, now and with every row."""
         self._settings.update(settings)
         self.check()
 

@@ -11,6 +11,9 @@ from sensorml.errors import SensorError
 from sensorml.interfaces import Identity, Registers
 
 _NO_IDENTITY = {0x00, 0xFF}
+_DEVID_AD = 0xAD
+"""The first identity register of Analog Devices' newer chips; the third names the chip
+(ADXL355 data sheet, "Register Map")."""
 
 
 class Recognised(NamedTuple):
@@ -72,8 +75,8 @@ def recognise(bus: Registers, identity: Identity) -> Recognised:
 def _other(bus: Registers, identity: Identity, value: int) -> tuple[str, str] | None:
     """Return the driver and the name of the chip, if it is that of another driver.
 
-    Other registers are read only where this one is empty: they may hold any value in a
-    clone.
+    Other registers are read only where this one names no chip: they may hold any value
+    in a clone.
     """
     for chip in known_chips():
         seen = _seen(bus, chip, identity, value)
@@ -87,7 +90,8 @@ def _seen(bus: Registers, chip: KnownChip, identity: Identity, value: int) -> in
     other = chip.identity
     if other.register == identity.register:
         return value
-    if value in _NO_IDENTITY and set(other.addresses) & set(identity.addresses):
+    unnamed = value in {*_NO_IDENTITY, _DEVID_AD}
+    if unnamed and set(other.addresses) & set(identity.addresses):
         return bus.read(other.register, other.length)[0]
     return -1
 

@@ -7,13 +7,15 @@ One converter serves all inputs: each read fetches the conversion of one input a
 starts that of the next, so that no read waits. A row is complete after one read per
 input, so its values are one read apart in time. A read that follows a late one too
 soon fetches nothing, which makes that row longer.
+
+An ADS1015 has no identity either, and other data rates and bits: `driver = "ads1015"`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Annotated, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
@@ -33,13 +35,29 @@ _POWER_DOWN = 0x0100  # MODE: one conversion, then sleep
 _NO_COMPARATOR = 0x0003
 _MUX = {"0": 4, "1": 5, "2": 6, "3": 7, "0-1": 0, "0-3": 1, "1-3": 2, "2-3": 3}
 _GAIN = {6144: 0, 4096: 1, 2048: 2, 1024: 3, 512: 4, 256: 5}
-_RATE = {8: 0, 16: 1, 32: 2, 64: 3, 128: 4, 250: 5, 475: 6, 860: 7}
 _SLOWEST = 0.88  # the oscillator is up to 10 % slow, and needs time to wake up
 _ROOM = 1.8  # the read after a late one comes less than a period later
 _OVERDUE = 2  # times of the slowest conversion, after which it has failed
-_TOP, _BOTTOM = 0x7FFF, -0x8000
+_BOTTOM = -0x8000
 
 Input = Literal["0", "1", "2", "3", "0-1", "0-3", "1-3", "2-3"]
+
+
+class Converter(NamedTuple):
+    """The differences between the chips of this family."""
+
+    name: str
+    rates: Mapping[int, int]
+    """The code of each data rate in Hz."""
+    top: int
+    """The count at full scale; its lowest bits are 0 if the chip has fewer."""
+
+
+ADS1115 = Converter(
+    "ads1115",
+    {8: 0, 16: 1, 32: 2, 64: 3, 128: 4, 250: 5, 475: 6, 860: 7},
+    top=0x7FFF,
+)
 
 
 class Options(PolledOptions, frozen=True, kw_only=True):
@@ -67,7 +85,7 @@ def decode(raw: bytes, range_mv: int) -> float:
     return int.from_bytes(raw, "big", signed=True) * range_mv / 0x8000 / 1000
 
 
-def slowest(visits_hz: float) -> int:
+def slowest(visits_hz: float, converter: Converter = ADS1115) -> int:
     """Return the slowest data rate that ends before a read 40 % of a period early.
 
     Slow conversions average, and so are the least noisy.
@@ -75,11 +93,14 @@ def slowest(visits_hz: float) -> int:
     >>> slowest(1), slowest(7), slowest(8), slowest(400)
     (8, 16, 32, 860)
     """
-    return next(rate for rate in _RATE if rate * _SLOWEST >= visits_hz * _ROOM)
+    enough_hz = visits_hz * _ROOM
+    return next(rate for rate in converter.rates if rate * _SLOWEST >= enough_hz)
 
 
 class Driver:
     """One ADS1115, which sleeps between conversions."""
+
+    converter = ADS1115
 
     def __init__(
         self,
@@ -89,12 +110,14 @@ class Driver:
     ) -> None:
         visits_hz = options.rate_hz * len(options.inputs)
         self.period_s = 1 / visits_hz
-        self._chip = PolledChip(options, "ads1115", connect, clock)
+        self._chip = PolledChip(options, self.converter.name, connect, clock)
         self._options = options
         self._clock = clock
-        self._data_hz = slowest(visits_hz)
+        self._data_hz = slowest(visits_hz, self.converter)
         common = _POWER_DOWN | _NO_COMPARATOR
-        common |= _GAIN[options.range_mv] << 9 | _RATE[self._data_hz] << 5
+        common |= (
+            _GAIN[options.range_mv] << 9 | self.converter.rates[self._data_hz] << 5
+        )
         self._configs = [common | _MUX[each] << 12 for each in options.inputs]
         self._counts: list[bytes] = []
 
@@ -122,7 +145,7 @@ class Driver:
         return self._chip.row(
             [decode(raw, self._options.range_mv) for raw in row],
             clipped=any(
-                int.from_bytes(raw, "big", signed=True) in {_TOP, _BOTTOM}
+                int.from_bytes(raw, "big", signed=True) in {self.converter.top, _BOTTOM}
                 for raw in row
             ),
         )
@@ -133,7 +156,7 @@ class Driver:
 
     def _begin(self, config: int) -> None:
         self._chip.bus.write(_CONFIG, (config | _START).to_bytes(2, "big"))
-        data_hz = min(_RATE) if self._foreign else self._data_hz
+        data_hz = min(self.converter.rates) if self._foreign else self._data_hz
         self._overdue_ns = self._clock() + _OVERDUE / (data_hz * _SLOWEST) * 1e9
 
     def _done(self, config: int) -> bool:
@@ -147,9 +170,13 @@ class Driver:
             return True
         if found == config:
             if self._clock() > self._overdue_ns:
-                raise self._chip.nonsense("a conversion takes too long: power-cycle it")
+                raise self._chip.nonsense(
+                    "a conversion takes too long: check that the driver is that of the "
+                    "chip (ads1115, ads1015), and power-cycle it"
+                )
             return False
         raise self._chip.nonsense(
             f"register {_CONFIG:#04x} was set to {config:04x} and reads {found:04x}: "
-            "check that it is an ADS1115, its wiring, and its power supply for dips"
+            "check that the driver is that of the chip, its wiring, and its power "
+            "supply for dips"
         )

@@ -8,6 +8,10 @@ A sample in the FIFO costs a read of its own, 84 bits on the wire: a bus at
 100 kHz carries 800 Hz and at 400 kHz 3200 Hz, and nothing else beside it. The
 data sheet ("I2C", "SPI") wants 400 kHz for 800 Hz and 100 kHz for 200 Hz, and
 SPI at 2 MHz above 800 Hz: below that samples may be missing or noisier.
+
+An ADXL346 or ADXL344 (identity 0xE6) has the same registers up to 0x39. An ADXL375
+cannot be told from an ADXL345 by its identity, and has 20.5 counts per g: this driver
+would read a twelfth of its accelerations.
 """
 
 from __future__ import annotations
@@ -32,7 +36,11 @@ if TYPE_CHECKING:
     from sensorml.acquisition.self_test import SelfTest
 
 CHANNELS = ACCELERATION
-IDENTITY = Identity(0x00, {0xE5: "ADXL345 or ADXL343"}, addresses=(0x1D, 0x53))
+IDENTITY = Identity(
+    0x00,
+    {0xE5: "ADXL345 or ADXL343", 0xE6: "ADXL346 or ADXL344"},
+    addresses=(0x1D, 0x53),
+)
 
 FIFO_ROWS = 32
 USUAL_ROWS = 14

@@ -3,6 +3,10 @@
 Data sheet: TI SBOS448, sections "Configuration Register", "Shunt Voltage
 Register" and "Bus Voltage Register". The chip's own current and power registers
 are not used, because they overflow silently and are less exact than a division.
+
+An INA220 has the same registers. Neither has an identity; an INA226 or INA3221 has one
+(SBOS547, SBOS576, "Manufacturer ID", "Die ID") and is refused, because its units are
+others.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from msgspec import Meta
 
 from sensorml.acquisition.polled import PolledChip, PolledOptions, Rate
 from sensorml.buses import i2c
+from sensorml.errors import SensorError
 from sensorml.interfaces import Registers
 from sensorml.types import Block, Channel
 
@@ -28,6 +33,11 @@ _BUS = 0x02
 # 32 V, ±320 mV, both converters at 128 samples, shunt and bus continuously
 _RUN = b"\x3f\xff"
 _POWER_DOWN = b"\x39\x98"
+
+_MAKER, _TI = 0xFE, b"TI"
+_DIE = 0xFF
+_RELATIVES = {0x22: "ina226", 0x32: "ina3221"}
+"""Drivers by the first byte of the die's identity."""
 
 _SHUNT_V = 10e-6
 _BUS_V = 4e-3
@@ -87,7 +97,13 @@ class Driver:
         self._chip = PolledChip(options, "ina219", connect, clock)
 
     def start(self) -> None:
-        self._chip.open()
+        bus = self._chip.open()
+        die = bus.read(_DIE, 2)[0] if bus.read(_MAKER, 2) == _TI else None
+        if die in _RELATIVES:
+            raise SensorError(
+                f"{bus}: it has the identity of {_RELATIVES[die].upper()}, whose units "
+                f'are others: write driver = "{_RELATIVES[die]}"'
+            )
         self._chip.configure({_CONFIGURATION: _RUN})
 
     def read(self) -> Block:

@@ -14,8 +14,9 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta
 
 from sensorml.acquisition.polled import PolledChip, PolledOptions, Rate
-from sensorml.acquisition.registers import identify
+from sensorml.acquisition.registers import recognise
 from sensorml.buses import i2c
+from sensorml.errors import SensorError
 from sensorml.interfaces import Identity, Registers
 from sensorml.types import Block, Channel
 
@@ -88,9 +89,17 @@ class Driver:
         self._chip = PolledChip(options, "ina226", connect, clock)
 
     def start(self) -> str | None:
-        warning = identify(self._chip.open(), IDENTITY)
+        bus = self._chip.open()
+        found = recognise(bus, IDENTITY)
+        if not found.name:
+            raise SensorError(
+                f"{bus}: identity register {IDENTITY.register:#04x} is "
+                f"{found.value:#04x}, that of no INA226: write driver = "
+                '"ina219" for an INA219 or INA220, which has other units and no '
+                "identity"
+            )
         self._chip.configure({_CONFIGURATION: _RUN})
-        return warning
+        return found.warning
 
     def read(self) -> Block:
         bus = self._chip.bus

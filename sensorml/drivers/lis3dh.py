@@ -8,6 +8,9 @@ ST's example lis3dh_self_test.c.
 One read takes any number of samples out of the FIFO, 54 bits each on the wire:
 the address turns back from the last data register to the first. A bus at 100 kHz
 carries every rate.
+
+A LIS2DH12, LIS2DH, IIS2DH or the accelerometer of an LSM303AGR has the same identity,
+registers and scale and needs no other driver. A LIS2DW12 has an identity of its own.
 """
 
 from __future__ import annotations
@@ -35,7 +38,12 @@ if TYPE_CHECKING:
     from sensorml.acquisition.self_test import SelfTest
 
 CHANNELS = ACCELERATION
-IDENTITY = Identity(0x0F, {0x33: "LIS3DH"}, addresses=(0x18, 0x19))
+IDENTITY = Identity(
+    0x0F,
+    {0x33: "LIS3DH or LIS2DH12"},
+    addresses=(0x18, 0x19),
+    others={0x32: "LIS331DLH", 0x3F: "LIS3DSH", 0x43: "LIS2DS12", 0x44: "LIS2DW12"},
+)
 
 ROW_BYTES = 6
 FIFO_ROWS = 32

@@ -2,7 +2,8 @@
 
 Data sheet: Microchip DS20005426, sections 5.1.1 (hot junction), 5.1.3 (cold
 junction), 5.2.1 (status), 5.2.2 (sensor configuration), 5.2.3 (device
-configuration) and 5.3.2 (alert hysteresis). An MCP9601 works, too.
+configuration) and 5.3.2 (alert hysteresis). An MCP9601 is read as an MCP9600; its
+detection of a short circuit is not used, because a grounded thermocouple triggers it.
 
 It stretches the clock, and the I2C controller of a Raspberry Pi before the Pi 5 may
 then read wrong bytes. Use an i2c-gpio overlay, or a slow bus.
@@ -23,7 +24,7 @@ from sensorml.interfaces import Identity, Registers
 from sensorml.types import Block, Channel
 
 CHANNELS = (Channel("temperature", "degC"), Channel("cold_junction", "degC"))
-IDENTITY = Identity(0x20, {0x40: "MCP9600"}, length=2)
+IDENTITY = Identity(0x20, {0x40: "MCP9600", 0x41: "MCP9601"}, length=2)
 MAX_RATE_HZ = 2.0  # a conversion with 18 bits takes 320 ms
 
 _HOT = 0x00

@@ -19,8 +19,9 @@ from typing import Annotated
 from msgspec import Meta
 
 from sensorml.acquisition.polled import PolledChip, PolledOptions, Rate
-from sensorml.acquisition.registers import identify
+from sensorml.acquisition.registers import recognise
 from sensorml.buses import i2c
+from sensorml.errors import SensorError
 from sensorml.interfaces import Identity, Registers
 from sensorml.types import Block, Channel
 
@@ -102,12 +103,18 @@ class Driver:
 
     def start(self) -> str | None:
         bus = self._chip.open()
-        warning = identify(bus, IDENTITY)
+        found = recognise(bus, IDENTITY)
+        if not found.name:
+            raise SensorError(
+                f"{bus}: identity register {IDENTITY.register:#04x} is "
+                f"{found.value:#04x}, that of no VL53L0X: a VL53L1X or VL53L4CD has "
+                "the same address and other registers, and there is no driver for it"
+            )
         self._chip.configure({_INTERRUPT_CONFIG: _NEW_SAMPLE_READY})
         bus.write(_INTERRUPT_CLEAR, _CLEAR)
         bus.write(_SYSRANGE_START, _BACK_TO_BACK)
         self._ranged_ns = self._clock()
-        return warning
+        return found.warning
 
     def read(self) -> Block | None:
         bus = self._chip.bus

@@ -32,8 +32,8 @@ STILL = Machine(MachineOptions(harmonics=()))
 NODE = Path("/dev/i2c-1")
 ABSENT = "no chip answers: check the wiring, the power and the address"
 FIRST_ADDRESSES = {
-    0x18: (lis3dh, "LIS3DH"),
-    0x1D: (adxl355, "ADXL355"),
+    0x18: (lis3dh, "LIS3DH or LIS2DH12"),
+    0x1D: (adxl355, "ADXL355 or ADXL357"),
     0x1E: (kx134, "KX134"),
     0x53: (adxl345_chip, "ADXL345 or ADXL343"),
     0x68: (mpu6050, "MPU6050"),
@@ -41,10 +41,10 @@ FIRST_ADDRESSES = {
     0x76: (bme280, "BME280"),
 }
 SECOND_ADDRESSES = {
-    0x19: (lis3dh, "LIS3DH"),
+    0x19: (lis3dh, "LIS3DH or LIS2DH12"),
     0x1D: (adxl345_chip, "ADXL345 or ADXL343"),
     0x1F: (kx134, "KX134"),
-    0x53: (adxl355, "ADXL355"),
+    0x53: (adxl355, "ADXL355 or ADXL357"),
     0x68: (mpu6500, "MPU6500"),
     0x69: (mpu9250, "MPU9250"),
     0x77: (bme280, "BME280"),

@@ -19,7 +19,6 @@ _START = 0x8000
 _SINGLE = 0x0100
 _PAIRS = ((0, 1), (0, 3), (1, 3), (2, 3), (0, None), (1, None), (2, None), (3, None))
 _RANGE_V = (6.144, 4.096, 2.048, 1.024, 0.512, 0.256, 0.256, 0.256)
-_RATE_HZ = (8, 16, 32, 64, 128, 250, 475, 860)
 
 
 class Chip(WideChip):
@@ -32,6 +31,8 @@ class Chip(WideChip):
         _HI_THRESH: b"\x7f\xff",
     }
     READ_ONLY: ClassVar = frozenset({_CONVERSION})
+    RATES_HZ: ClassVar[tuple[int, ...]] = (8, 16, 32, 64, 128, 250, 475, 860)
+    BITS: ClassVar = 16
 
     def __init__(
         self,
@@ -69,7 +70,7 @@ class Chip(WideChip):
         self.held[_CONFIG] = (config & ~_START).to_bytes(2, "big")
 
     def _convert(self, config: int) -> None:
-        rate_hz = _RATE_HZ[config >> 5 & 7] * self._speed
+        rate_hz = self.RATES_HZ[config >> 5 & 7] * self._speed
         self._done_ns = self._clock() + 1e9 / rate_hz
         self._converting = config
 
@@ -89,6 +90,7 @@ class Chip(WideChip):
             return
         plus, minus = _PAIRS[config >> 12 & 7]
         volts = self.volts[plus] - (0.0 if minus is None else self.volts[minus])
-        count = round(volts / _RANGE_V[config >> 9 & 7] * 0x8000)
-        count = min(max(count, -0x8000), 0x7FFF)
+        top = 1 << self.BITS - 1
+        count = round(volts / _RANGE_V[config >> 9 & 7] * top)
+        count = min(max(count, -top), top - 1) << 16 - self.BITS
         self.held[_CONVERSION] = count.to_bytes(2, "big", signed=True)

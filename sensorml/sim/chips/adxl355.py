@@ -53,6 +53,9 @@ class Chip(RegisterChip):
         _POWER_CTL: _STANDBY,
     }
 
+    LSB_PER_G: ClassVar = 512_000
+    """Halved by the code of the range."""
+
     def __init__(
         self,
         machine: Machine,
@@ -90,7 +93,7 @@ class Chip(RegisterChip):
         if not self.converter.waiting():
             return
         code = self._registers[_RANGE] & 3 or 1
-        lsb_per_g = 512_000 >> code
+        lsb_per_g = self.LSB_PER_G >> code
         counts = self.converter.due(
             ROWS, lsb_per_g, 1 << 19, frozen=self.frozen, push_g=self._push_g()
         )

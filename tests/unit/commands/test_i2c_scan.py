@@ -69,7 +69,7 @@ def test_a_chip_with_a_kernel_driver_is_reported():
     bus = FakeBus({0x18: {0x0F: 0x33}}, errors={0x76: 16})
 
     assert [a.chip for a in scan(1, bus.connect)] == [
-        "LIS3DH",
+        "LIS3DH or LIS2DH12",
         "(held by a kernel driver)",
     ]
 
@@ -78,7 +78,7 @@ def test_the_scan_of_a_bus_that_hangs_ends_at_once():
     bus = FakeBus({0x18: {0x0F: 0x33}}, errors={0x1D: 110, 0x53: 110})
 
     lis3dh, hung = scan(1, bus.connect)
-    assert (lis3dh.chip, hung.address) == ("LIS3DH", 0x1D)
+    assert (lis3dh.chip, hung.address) == ("LIS3DH or LIS2DH12", 0x1D)
     assert "power-cycle what is on the bus" in hung.chip
     assert bus.addresses[-1] == 0x1D
     assert bus.open == 0

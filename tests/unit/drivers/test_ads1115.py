@@ -5,9 +5,11 @@ import pytest
 from support import Clock
 
 from sensorml.buses.i2c import I2cConnection
+from sensorml.drivers import ads1015
 from sensorml.drivers.ads1115 import Driver, Options, channels
 from sensorml.errors import SensorError
 from sensorml.sim.bus import SimBus
+from sensorml.sim.chips import ads1015 as sim_ads1015
 from sensorml.sim.chips import ads1115
 
 
@@ -109,3 +111,34 @@ def test_the_channels_are_named_after_the_inputs():
 def test_impossible_options_are_refused(wrong):
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(wrong, Options)
+
+
+class Ads1015(Bench):
+    """A driver of the ADS1015 on a chip, and the driver of the ADS1115 on it."""
+
+    def __init__(self, chip, module=ads1015, **options):
+        self.clock = Clock()
+        self.chip = chip(None, self.clock)
+        bus = SimBus({0x48: self.chip})
+        self.driver = module.Driver(
+            module.Options(bus="sim", **options),
+            lambda o, c: I2cConnection(bus, o, c),
+            self.clock,
+        )
+        self.driver.start()
+
+
+def test_an_ads1015_has_12_bits_and_marks_its_own_full_scale():
+    bench = Ads1015(sim_ads1015.Chip)
+    assert bench.visit().samples.tolist() == [[0.5]]
+    bench.chip.volts[0] = 5.0
+    bench.visit()
+    block = bench.visit()
+    assert block.samples[0, 0] == pytest.approx(4.096 * 0x7FF0 / 0x8000)
+    assert block.clipped.tolist() == [0]
+
+
+def test_an_ads1115_read_as_an_ads1015_is_an_error_that_names_both():
+    bench = Ads1015(ads1115.Chip, rate_hz=50.0)
+    with pytest.raises(SensorError, match=r"driver is that of the chip \(ads1115, "):
+        [bench.visit() for _ in range(9)]

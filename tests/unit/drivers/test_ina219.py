@@ -7,7 +7,7 @@ from sensorml.buses.i2c import I2cConnection
 from sensorml.drivers.ina219 import Driver, Options
 from sensorml.errors import SensorError
 from sensorml.sim.bus import SimBus
-from sensorml.sim.chips import ina219
+from sensorml.sim.chips import ina219, ina226
 
 
 def bench(chip, **options):
@@ -46,3 +46,8 @@ def test_a_voltage_that_cannot_be_is_an_error():
     chip.held[0x02] = b"\xff\xf8"
     with pytest.raises(SensorError, match=r"ina219 at 0x40 on i2c-sim: .*more than"):
         driver.read()
+
+
+def test_an_ina226_is_refused_with_its_driver():
+    with pytest.raises(SensorError, match=r'identity of INA226, .* driver = "ina226"'):
+        bench(ina226.Chip())

@@ -7,7 +7,7 @@ from sensorml.buses.i2c import I2cConnection
 from sensorml.drivers.ina226 import Driver, Options
 from sensorml.errors import SensorError
 from sensorml.sim.bus import SimBus
-from sensorml.sim.chips import ina226
+from sensorml.sim.chips import ina219, ina226
 
 
 def bench(chip, **options):
@@ -46,3 +46,8 @@ def test_a_voltage_that_cannot_be_is_an_error():
     chip.held[0x02] = b"\x80\x00"
     with pytest.raises(SensorError, match=r"ina226 at 0x40 on i2c-sim: .*top bit"):
         driver.read()
+
+
+def test_an_ina219_is_refused_with_its_driver():
+    with pytest.raises(SensorError, match='no INA226: write driver = "ina219"'):
+        bench(ina219.Chip())
