@@ -38,6 +38,10 @@ def left_justified_12_bits(counts):
     return (np.array(counts, "<i2") << 4).tobytes()
 
 
+def left_justified_14_bits(counts):
+    return (np.array(counts, "<i2") << 2).tobytes()
+
+
 def marked_20_bits(counts):
     """Encode rows as an ADXL355 does: 3 bytes an axis, x with the mark in bit 0."""
     return b"".join(
@@ -112,6 +116,15 @@ DATA_SHEETS = {
         rows=86,
         bytes_per_row=6,
         overhead=1.05,
+    ),
+    "lis2dw12": DataSheet(
+        address=0x18,
+        data=0x28,
+        bits=14,
+        encode=left_justified_14_bits,
+        counts_per_g={g: 1e3 / (0.122 * g) for g in (2, 4, 8, 16)},
+        rows=32,
+        bytes_per_row=6,
     ),
     "lis3dh": DataSheet(
         address=0x18,
