@@ -44,6 +44,7 @@ class Header:
         device = (self._dir / "dev_name").read_text().strip()
         self._lines = _PLATFORM / device / self.chip
         self._values: dict[int, int] = {}  # open files
+        self._pulls: dict[int, int] = {}
 
     def drive(self, line: int, *, high: bool) -> None:
         """Set the level of an input, as a contact does.
@@ -51,8 +52,10 @@ class Header:
         gpio-sim has one pull for this and for programs: a program that requests a
         pull when it opens the line changes the level.
         """
-        pull = "pull-up" if high else "pull-down"
-        (self._lines / f"sim_gpio{line}" / "pull").write_text(pull)
+        if line not in self._pulls:
+            pull = self._lines / f"sim_gpio{line}" / "pull"
+            self._pulls[line] = os.open(pull, os.O_WRONLY)
+        os.pwrite(self._pulls[line], b"pull-up" if high else b"pull-down", 0)
 
     def level(self, line: int) -> bool:
         """Return the level of a line, whichever side drives it."""
@@ -82,9 +85,10 @@ class Header:
 
     def close(self) -> None:
         """Remove the chip, also when a program has it open."""
-        for value in self._values.values():
-            os.close(value)
-        self._values.clear()
+        for opened in (self._values, self._pulls):
+            for file in opened.values():
+                os.close(file)
+            opened.clear()
         (self._dir / "live").write_text("0")
         for line in self._dir.glob("bank0/line*"):
             line.rmdir()

@@ -114,9 +114,12 @@ def write_model(
 class Service:
     """`sensorml run` with a configuration, which can be started several times."""
 
-    def __init__(self, folder: Path, tables: str, **environ: str) -> None:
+    def __init__(
+        self, folder: Path, tables: str, *, machine: str = CONFIG, **environ: str
+    ) -> None:
+        """Write the configuration: the tables of the machine, and further ones."""
         write_model(folder / "strike")
-        (folder / "lab.toml").write_text(CONFIG + tables)
+        (folder / "lab.toml").write_text(machine + tables)
         self.folder = folder
         self._log = folder / "log"
         self._read_to = 0
