@@ -57,11 +57,14 @@ class Header:
             self._pulls[line] = os.open(pull, os.O_WRONLY)
         os.pwrite(self._pulls[line], b"pull-up" if high else b"pull-down", 0)
 
+    def value_file(self, line: int) -> str:
+        """Return the file that holds the level of a line."""
+        return str(self._lines / f"sim_gpio{line}" / "value")
+
     def level(self, line: int) -> bool:
         """Return the level of a line, whichever side drives it."""
         if line not in self._values:
-            value = self._lines / f"sim_gpio{line}" / "value"
-            self._values[line] = os.open(value, os.O_RDONLY)
+            self._values[line] = os.open(self.value_file(line), os.O_RDONLY)
         return os.pread(self._values[line], 1, 0) == b"1"
 
     def watch(
