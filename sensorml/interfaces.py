@@ -153,6 +153,9 @@ class Cures(NamedTuple):
 
     overrun: str = "lower rate_hz or give the computer less to do"
     frozen: str = "power-cycle the sensor"
+    off_rate: str = (
+        "stop other programs that read this chip; without one, replace the chip"
+    )
     stale: str = "check the sensor and its wiring"
 
 

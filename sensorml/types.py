@@ -23,6 +23,19 @@ class Channel(NamedTuple):
     unit: str
 
 
+class RateFault(NamedTuple):
+    """A sample rate that the data sheet does not allow."""
+
+    measured_hz: float
+    nominal_hz: float
+    tolerance: float
+    """As a share of the nominal rate."""
+
+    def __str__(self) -> str:
+        allowed = f"{self.nominal_hz:g} Hz ± {self.tolerance * 100:g} %"
+        return f"{self.measured_hz:.1f} samples a second and not {allowed}"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
     """The result of one read of a sensor: the new rows, oldest first.
@@ -52,6 +65,8 @@ class Block:
     frozen: bool = False
     """True after more repetitions of the newest row than a sensor of this kind can
     make."""
+    rate_fault: RateFault | None = None
+    """The true rate, where the data sheet does not allow it."""
     bridged: int = 0
     """Rows at its beginning that the sensor did not deliver: see `pipeline.bridge`."""
 
@@ -108,6 +123,7 @@ class SensorState(StrEnum):
     FROZEN = "frozen"
     CLIPPED = "clipped"
     OVERRUN = "overrun"
+    OFF_RATE = "off_rate"
     DISTURBED = "disturbed"
     ABSENT = "absent"
     WRONG_CHIP = "wrong_chip"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorml.acquisition.interrupt import Interrupt
+from sensorml.acquisition.rate_check import RateCheck
 from sensorml.acquisition.sample_clock import SampleClock
 from sensorml.errors import BusError, SensorError
 from sensorml.interfaces import Registers
@@ -56,6 +57,7 @@ class FifoReader:
         clock: Callable[[], int],
         interrupt: Interrupt,
         *,
+        tolerance: float,
         configured: tuple[int, int],
         depth: int,
         per_row: int = 1,
@@ -68,6 +70,7 @@ class FifoReader:
             full_scale: The value from which a sample counts as clipped.
             clock: Monotonic, in ns.
             interrupt: The chip's interrupt line.
+            tolerance: The share by which the true rate may differ.
             configured: A register, and its value while the chip has its settings.
             depth: The count of a full FIFO.
             per_row: How many of what the FIFO counts make a row.
@@ -78,7 +81,9 @@ class FifoReader:
         self._interrupt = interrupt
         self._configured = configured
         self._depth = depth
+        self._rate_hz = rate_hz
         self._samples = SampleClock(rate_hz)
+        self._rates = RateCheck(rate_hz, tolerance)
         self._per_row = per_row
         self._per_ns = rate_hz * _FASTEST / 1e9
         self._silent_ns = round(max(SILENT_S, SILENT_ROWS / rate_hz) * 1e9)
@@ -204,7 +209,13 @@ class FifoReader:
         samples = decode(raw)
         rows, (began_ns, ended_ns) = len(samples), read_ns
         edge = self._interrupt.take(rows, began_ns, ended_ns)
-        stamp = self._samples.stamp(rows, began_ns, ended_ns, lost=lost, edge=edge)
+        if lost:
+            self._rates.restart()
+        by_rate = 0 if lost else self._missed_by_rate(rows, read_ns)
+        shared = self._rates.shared
+        stamp = self._samples.stamp(
+            rows, began_ns, ended_ns, lost=lost or shared, edge=edge
+        )
         now = self._clock()
         last_ns = stamp.start_ns + round((rows - 1) * 1e9 / stamp.rate_hz)
         return Block(
@@ -213,11 +224,23 @@ class FifoReader:
             rate_hz=stamp.rate_hz,
             # One lost row may be within the uncertainty of the times: better a
             # window too few than one with a hole in it.
-            missed=max(stamp.missed, int(lost)),
+            missed=max(stamp.missed, int(lost)) if lost or not shared else by_rate,
             clipped=clipped_rows(samples, self._full_scale),
             age_ns=max(0, now - last_ns),
             jitter_ns=stamp.jitter_ns,
+            rate_fault=self._rates.fault,
         )
+
+    def _missed_by_rate(self, rows: int, read_ns: tuple[int, int]) -> int:
+        """Check the rate; return the rows that another reader has taken.
+
+        From then on each read may lack rows, and the clock runs at the nominal rate.
+        """
+        before = self._rates.shared
+        missed = self._rates.add(rows, *read_ns)
+        if self._rates.shared and not before:
+            self._samples = SampleClock(self._rate_hz)
+        return missed
 
     def alive(self) -> None:
         """Note that the chip measures, whether or not its rows can be used."""

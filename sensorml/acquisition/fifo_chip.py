@@ -22,6 +22,11 @@ ACCELERATION: Final = (Channel("x", "g"), Channel("y", "g"), Channel("z", "g"))
 """The channels of an accelerometer with three axes."""
 
 
+USUAL_TOLERANCE: Final = 0.05
+"""The tolerance of a rate whose data sheet gives none, as those of ADXL345, ADXL355,
+KX134 and LIS3DH; parts that were measured were 1 to 4 % off."""
+
+
 class FifoOptions(Protocol):
     """The keys that every driver of a FIFO has."""
 
@@ -51,6 +56,7 @@ class FifoChip:
         depth: int,
         usual: int,
         sleep: Mapping[int, int],
+        tolerance: float = USUAL_TOLERANCE,
         rises: Literal["at watermark", "after status"] = "at watermark",
     ) -> None:
         """Plan the reads; `open` connects.
@@ -63,6 +69,7 @@ class FifoChip:
             depth: How many rows the FIFO holds.
             usual: At how many rows it is read unless `fifo_rows` is set.
             sleep: The registers that put the chip to sleep, in order.
+            tolerance: The share by which its data sheet lets the rate differ.
             rises: When the interrupt line rises: at the watermark, or once after
                 each status read with the first new row.
         """
@@ -78,6 +85,7 @@ class FifoChip:
         self._sleep = {register: bytes((value,)) for register, value in sleep.items()}
         self._depth = depth
         self._rate_hz = options.rate_hz
+        self._tolerance = tolerance
         self._connection = ChipConnection(name, partial(connect, options, name))
 
     @property
@@ -114,6 +122,7 @@ class FifoChip:
             full_scale,
             self.clock,
             self.interrupt,
+            tolerance=self._tolerance,
             configured=configured,
             depth=self._depth * per_row,
             per_row=per_row,

@@ -143,7 +143,8 @@ class SensorHealth:
         """
         self._alive_ns = now_ns
         rows, clipped = len(block.samples), len(block.clipped)
-        overrun = block.missed > 0 and self.state not in _AWAY
+        fault = block.rate_fault
+        overrun = block.missed > 0 and self.state not in _AWAY and fault is None
         self.rows += rows
         self.missed += block.missed
         self.overruns += overrun
@@ -158,6 +159,9 @@ class SensorHealth:
         ):
             state = SensorState.FROZEN
             reason = f"it repeats the same sample: {self._cures.frozen}"
+        elif fault is not None:
+            state = SensorState.OFF_RATE
+            reason = f"{fault}: {self._cures.off_rate}"
         elif overrun:
             state = SensorState.OVERRUN
             reason = f"{_lost(block.missed)}: {self._cures.overrun}"

@@ -1,7 +1,7 @@
 """ICM-20948 accelerometer (gyroscope and compass, unused): up to 4.5 kHz, on I2C.
 
 Data sheet: InvenSense DS-000189 Rev. 1.3, sections 8 (bank 0: power, FIFO), 9
-(bank 1: self-test), 10 (bank 2: ACCEL_SMPLRT_DIV, ACCEL_CONFIG), 4.14 (clock).
+(bank 1: self-test), 10 (bank 2: ACCEL_SMPLRT_DIV, ACCEL_CONFIG), 3.3, 4.14 (clock).
 
 Registers lie in four banks; bank 0 is left selected. Only the accelerations go
 into the FIFO, 6 bytes a sample. 4.5 kHz are 255 kbit/s on the bus: set it to 400
@@ -40,6 +40,7 @@ CHANNELS = ACCELERATION
 IDENTITY = Identity(0x00, {0xEA: "ICM-20948"}, addresses=(0x68, 0x69))  # in bank 0
 
 FIFO = FifoLayout(size=512, level=0x70, data=0x72, status=0x1A)
+RATE_TOLERANCE = 0.15  # of its own oscillator: ±5 %, and ±10 % more over temperature
 USUAL_ROWS = 30
 """At most so many rows are in the FIFO at a read by default."""
 
@@ -120,6 +121,7 @@ class Driver:
             depth=FIFO.rows,
             usual=USUAL_ROWS,
             sleep={_BANK_SEL: _BANK_0, _PWR_MGMT_1: _SLEEP},
+            tolerance=RATE_TOLERANCE,
             rises="after status",
         )
         self._fifo = InvenSenseFifo(self._chip, FIFO, _restart_fifo, options.range_g)

@@ -2,7 +2,8 @@
 
 Data sheet: InvenSense MPU-6000/MPU-6050 Register Map and Descriptions Rev. 4.2,
 sections 4.1 (self-test), 4.2, 4.3 (rates and filter), 4.5 (range), 4.6,
-4.27, 4.30, 4.31 (FIFO), 4.28, 4.29 (power).
+4.27, 4.30, 4.31 (FIFO), 4.28, 4.29 (power); Product Specification Rev. 3.4,
+sections 6.6, 7.15 (clock).
 
 Only the accelerations go into the FIFO, 6 bytes a sample, and one read of any
 length takes them out.
@@ -52,6 +53,9 @@ IDENTITY = Identity(
 _MPU6050 = 0x68
 
 FIFO = FifoLayout(size=1024, level=0x72, data=0x74, status=0x3A)
+RATE_TOLERANCE = (
+    0.02  # of the oscillator of a gyroscope: ±1 %, and ±1 % more over temperature
+)
 USUAL_ROWS = 60
 """At most so many rows are in the FIFO at a read by default."""
 
@@ -115,6 +119,7 @@ class Driver:
             depth=FIFO.rows,
             usual=USUAL_ROWS,
             sleep={_PWR_MGMT_1: _SLEEP},
+            tolerance=RATE_TOLERANCE,
             rises="after status",
         )
         self._own = InvenSenseFifo(self._chip, FIFO, _restart_fifo, options.range_g)

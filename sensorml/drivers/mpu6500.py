@@ -2,7 +2,7 @@
 
 Data sheet: InvenSense MPU-6500 Register Map and Descriptions Rev. 2.1, registers
 13-15 (self-test), 25, 26 (rates), 28, 29 (range and filter), 35, 106, 114-116
-(FIFO), 107, 108 (power).
+(FIFO), 107, 108 (power); Product Specification Rev. 1.0, section 3.4 (clock).
 
 It is an MPU-6050 with half the FIFO and a filter of its own for the
 accelerations, which can be switched off: then there are 4000 of them a second. The
@@ -63,6 +63,7 @@ IDENTITY = Identity(
 _MPU6050, _MPU6050_MOST_HZ = 0x68, 1000
 
 FIFO = FifoLayout(size=512, level=0x72, data=0x74, status=0x3A)
+RATE_TOLERANCE = 0.15  # of its own oscillator: ±5 %, and ±10 % more over temperature
 USUAL_ROWS = 30
 """At most so many rows are in the FIFO at a read by default."""
 
@@ -126,6 +127,7 @@ class Driver:
             depth=FIFO.rows,
             usual=USUAL_ROWS,
             sleep={_PWR_MGMT_1: _SLEEP},
+            tolerance=RATE_TOLERANCE,
             rises="after status",
         )
         self._fifo = InvenSenseFifo(self._chip, FIFO, restart_fifo, options.range_g)

@@ -35,6 +35,7 @@ _COLOURS: dict[str, str] = {
     SensorState.STARTING: "blue",
     SensorState.OK: "green",
     SensorState.OVERRUN: "yellow",
+    SensorState.OFF_RATE: "yellow",
     SensorState.CLIPPED: "yellow",
     SensorState.STALE: "orange",
     SensorState.FROZEN: "orange",
