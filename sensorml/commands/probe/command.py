@@ -62,8 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--self-test",
         action="store_true",
         help="run the built-in self-test of every accelerometer that answers; it takes "
-        "a second each and changes the chip's settings: stop the service and the "
-        "machine first",
+        "a second each and changes the chip's settings, and skips a chip that is in "
+        "use: stop the service and the machine first",
     )
 
 
