@@ -133,7 +133,7 @@ def all_slots() -> list[Slot]:
             rate_hz=1000,
             window=128,
             rate_error=-0.017,
-            fifo_rows=170,
+            fifo_rows=82,  # a clone, which a fault inserts, is read as an MPU6500
         ),
         Slot(name="oil", bus=SHARED_BUS, address=0x48, chips=lm75, rate_hz=1),
         Slot(
@@ -153,7 +153,7 @@ class Rig:
 
     def __init__(self, seed: int, slots: Iterable[Slot]) -> None:
         self.random = random.Random(seed)
-        self.identities = cycle(range(0x80, 0xE0))  # none is one of our chips'
+        self.identities = cycle(range(0x80, 0x98))  # none is a known chip's
         self.slots = list(slots)
         self.fast = [slot for slot in self.slots if slot.window]
         self.slow = [slot for slot in self.slots if not slot.window]
