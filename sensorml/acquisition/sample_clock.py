@@ -224,7 +224,7 @@ class SampleClock:
     def _learn(
         self, rows: int, began_ns: int, ended_ns: int, edge: Edge | None
     ) -> None:
-        """Take the count, or the edge if it says more, into the regression."""
+        """Take the count, or the edge if it is more exact, into the regression."""
         count = self._count + rows
         at_ns = (began_ns + ended_ns) / 2
         took = (ended_ns - began_ns) / self._nominal_ns

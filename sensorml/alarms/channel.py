@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Protocol
 
@@ -79,7 +80,8 @@ class AlarmChannel:
         period_ns = 1e9 / block.rate_hz
         for i, value in enumerate(block.samples[:, 0].tolist()):
             at_ns = block.start_ns + round(i * period_ns)
-            vote = Vote.BLIND if block.frozen else vote_of_value(when, value)
+            blind = block.frozen or math.isnan(value)
+            vote = Vote.BLIND if blind else vote_of_value(when, value)
             self._apply(self.logic.vote(at_ns, vote, f"the value is {value:g}"))
 
     def blind(self, at_ns: int, reason: str) -> None:

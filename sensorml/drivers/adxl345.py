@@ -5,13 +5,13 @@ and "Register Definitions"; Table 7 for the rates, "Data Formatting of Upper Dat
 Rates" for the lowest bit, "Self-Test" with Tables 14 and 15.
 
 A sample in the FIFO costs a read of its own, 84 bits on the wire: a bus at
-100 kHz carries 800 Hz and at 400 kHz 3200 Hz, and nothing else beside it. The
-data sheet ("I2C", "SPI") wants 400 kHz for 800 Hz and 100 kHz for 200 Hz, and
-SPI at 2 MHz above 800 Hz: below that samples may be missing or noisier.
+100 kHz carries 800 Hz and at 400 kHz 3200 Hz, and nothing else. The data sheet
+("I2C", "SPI") requires 400 kHz for 800 Hz and 100 kHz for 200 Hz, and SPI at 2 MHz
+above 800 Hz: with a slower bus samples may be missing or noisier.
 
 An ADXL346 or ADXL344 (identity 0xE6) has the same registers up to 0x39. An ADXL375
-cannot be told from an ADXL345 by its identity, and has 20.5 counts per g: this driver
-would read a twelfth of its accelerations.
+has the identity of an ADXL345 and 20.5 counts per g: this driver would return a twelfth
+of its accelerations.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ IDENTITY = Identity(
 
 FIFO_ROWS = 32
 USUAL_ROWS = 14
-"""At most so many rows are in the FIFO at a read by default: they fit into one I2C
-transfer and leave half free."""
+"""The most rows in the FIFO at a read, by default: they fit into one I2C transfer, and
+half stays free."""
 
 SPI = spi.Framing(mode=3, read=0x80, many=0x40, gap_us=5)
 
@@ -68,8 +68,8 @@ _WATERMARK = 0x02  # of INT_ENABLE; INT_MAP 0 is INT1, DATA_FORMAT leaves it act
 _RATE_CODE = {3200 >> i: 0x0F - i for i in range(8)}  # Table 7
 _RANGE_CODE = {2: 0, 4: 1, 8: 2, 16: 3}
 _SCALE = np.float32(1 / 256)  # g per count at full resolution, whatever the range
-# Table 15, counts at 2.5 V, by Table 14 as wide as 2.0 to 3.6 V make it: which
-# voltage it has the chip cannot tell.
+# Table 15 (counts at 2.5 V), widened by Table 14 for 2.0 to 3.6 V, because the chip
+# does not measure its supply.
 _PUSHED_G = (
     (0.64 * 50 / 256, 2.11 * 540 / 256),
     (-2.11 * 540 / 256, -0.64 * 50 / 256),
@@ -85,7 +85,7 @@ class Options(spi.SpiOptions, frozen=True, kw_only=True):
     rate_hz: Literal[25, 50, 100, 200, 400, 800, 1600, 3200] = 800
     range_g: Literal[2, 4, 8, 16] = 16
     fifo_rows: Annotated[int, fitting(FIFO_ROWS)] | None = None
-    """At how many rows its FIFO is read; by default after 50 ms at the latest."""
+    """Rows in the FIFO at a read; by default those of 50 ms at most."""
 
 
 def channels(_options: Options) -> Sequence[Channel]:
@@ -165,7 +165,7 @@ class Driver:
 
 
 def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:
-    """Push the proof mass, at 100 Hz and ±16 g as "Self-Test" wants it.
+    """Push the proof mass, at 100 Hz and ±16 g as "Self-Test" requires.
 
     The chip sleeps afterwards, with the settings of the test, until the next `start`.
     """

@@ -4,17 +4,17 @@ Data sheet: Analog Devices ADXL354/ADXL355 Rev. D, Table 2 (scale, self-test),
 sections "FIFO", "FIFO_FULL", "Self Test", "SPI Protocol", "I2C Protocol" and
 "Register Map" (FIFO_ENTRIES, FIFO_DATA, FILTER, RANGE, POWER_CTL, SELF_TEST).
 
-SPI is the better choice. "I2C Protocol" names 200 Hz as the most at 100 kHz and
+SPI is the better choice. "I2C Protocol" limits the rate to 200 Hz at 100 kHz and to
 800 Hz at 400 kHz, above which samples may be missing; the wire would carry 1000
-and 4000 Hz, as a read of the FIFO costs 81 bits a sample. And it wants a bus to
-itself: where others pass a byte that looks like its address it pulls the data line.
+and 4000 Hz, because a read of the FIFO costs 81 bits a sample. On I2C it needs a bus
+of its own: it answers to bytes for other chips that look like its address.
 
 The filter ends at a quarter of the rate. Beyond about ±16 g (±8 g at ±2 g) it
-switches itself off for 0.5 ms, and what comes goes towards zero ("Overrange
-Protection"): a hard shock need not look clipped.
+switches itself off for 0.5 ms, and the output falls towards zero ("Overrange
+Protection"): a hard shock may not look clipped.
 
-An ADXL357 has the same identity, so nothing but the configuration can choose between
-the two: `driver = "adxl357"`.
+An ADXL357 has the same identity, so the configuration chooses between the two:
+`driver = "adxl357"`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ ROW_ENTRIES = 3
 """One entry is one axis of one sample."""
 FIFO_ROWS = 32
 USUAL_ROWS = 14
-"""At most so many rows are in the FIFO at a read by default."""
+"""The most rows in the FIFO at a read, by default."""
 
 SPI = spi.Framing(mode=0, read=0x01, shift=1)
 
@@ -99,7 +99,7 @@ class FamilyOptions(spi.SpiOptions, frozen=True, kw_only=True):
     """0x1D with the pin ASEL low, 0x53 with it high."""
     rate_hz: Literal[125, 250, 500, 1000, 2000, 4000] = 500
     fifo_rows: Annotated[int, fitting(FIFO_ROWS)] | None = None
-    """At how many rows its FIFO is read; by default after 50 ms at the latest."""
+    """Rows in the FIFO at a read; by default those of 50 ms at most."""
 
 
 class Options(FamilyOptions, frozen=True, kw_only=True):
@@ -237,7 +237,7 @@ class Driver(Family):
 
 
 def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:
-    """Push the proof mass with ST2, at ±8 g; with ST1 it feels nothing else.
+    """Push the proof mass with ST2, at ±8 g; with ST1 it measures nothing else.
 
     The chip sleeps afterwards, with the settings of the test, until the next `start`.
     An ADXL357 reads a fifth of the gravity here, and remains undecided.

@@ -113,10 +113,10 @@ def unpack(data: bytes) -> Counts:
 def decode(counts: Counts, trim: Trim) -> tuple[float, float, float]:
     """Compensate: °C, Pa and % relative humidity (section 8.1).
 
-    The data sheet gives no numbers to check with; that of its sibling BMP280,
-    whose formulas for temperature and pressure are the same, does (Bosch
-    BST-BMP280-DS001, section 3.12). The humidity is tested against the integer
-    formula of section 4.2.3 and the numbers of another library.
+    The data sheet has no example. These numbers are of its sibling BMP280, whose
+    formulas for temperature and pressure are the same (Bosch BST-BMP280-DS001,
+    section 3.12). The humidity is tested against the integer formula of section
+    4.2.3 and the numbers of another library.
 
     >>> trim = Trim(
     ...     (27504, 26435, -1000),

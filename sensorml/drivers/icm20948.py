@@ -42,7 +42,7 @@ IDENTITY = Identity(0x00, {0xEA: "ICM-20948"}, addresses=(0x68, 0x69))  # in ban
 FIFO = FifoLayout(size=512, level=0x70, data=0x72, status=0x1A)
 RATE_TOLERANCE = 0.15  # of its own oscillator: ±5 %, and ±10 % more over temperature
 USUAL_ROWS = 30
-"""At most so many rows are in the FIFO at a read by default."""
+"""The most rows in the FIFO at a read, by default."""
 
 _BANK_SEL = 0x7F
 _BANK_0, _BANK_1, _BANK_2 = 0x00, 0x10, 0x20
@@ -73,7 +73,7 @@ _RESET_ALL = 0x1F
 _RANGE_CODE = {2: 0, 4: 1, 8: 2, 16: 3}
 _PUSH = 0x1C  # the three ST_EN_REG of ACCEL_CONFIG_2
 # The widest filter of section 10.15 that ends below half the rate: ACCEL_DLPFCFG
-# from bit 3 on, with FCHOICE as bit 0; without that there is none.
+# from bit 3 on, and FCHOICE as bit 0, which switches the filter on.
 _FILTER = {
     4500: 0x00,
     1125: 0x39,
@@ -94,7 +94,7 @@ class Options(InterruptOptions, frozen=True, kw_only=True):
     rate_hz: Literal[25, 45, 75, 125, 225, 375, 1125, 4500] = 1125
     range_g: Literal[2, 4, 8, 16] = 16
     fifo_rows: Annotated[int, fitting(FIFO.rows)] | None = None
-    """At how many rows its FIFO is read; by default after 50 ms at the latest."""
+    """Rows in the FIFO at a read; by default those of 50 ms at most."""
 
 
 def channels(_options: Options) -> Sequence[Channel]:

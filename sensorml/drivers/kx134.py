@@ -7,8 +7,7 @@ definitions, kx134_1211_registers.h; the kernel's drivers/iio/accel/kionix-kx022
 (the level in bytes, 86 rows).
 
 One read takes any number of samples out of the buffer, 54 bits each on the
-wire: a bus at 100 kHz carries 1600 Hz and at 400 kHz 6400 Hz, and little beside
-it.
+wire: a bus at 100 kHz carries 1600 Hz and at 400 kHz 6400 Hz, and little else.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ ROW_BYTES = 6
 FULL_ROWS = 85
 """Counted as full: 86 rows fit by the manual, 85 into its 512 bytes."""
 USUAL_ROWS = 40
-"""At most so many rows are in the buffer at a read by default: half stays free."""
+"""The most rows in the buffer at a read, by default: half stays free."""
 
 _XOUT_L = 0x08
 _CNTL1 = 0x1B
@@ -75,7 +74,7 @@ class Options(InterruptOptions, frozen=True, kw_only=True):
     rate_hz: Literal[25, 50, 100, 200, 400, 800, 1600, 3200, 6400] = 1600
     range_g: Literal[8, 16, 32, 64] = 16
     fifo_rows: Annotated[int, fitting(FULL_ROWS)] | None = None
-    """At how many rows its FIFO is read; by default after 50 ms at the latest."""
+    """Rows in the FIFO at a read; by default those of 50 ms at most."""
 
 
 def channels(_options: Options) -> Sequence[Channel]:
@@ -158,7 +157,7 @@ class Driver:
 
 
 def self_test(bus: Registers, pause: Callable[[float], None]) -> SelfTest:
-    """Push the proof mass, at ±8 g; which way is left as it is (STPOL).
+    """Push the proof mass, at ±8 g, in the direction that is set (STPOL).
 
     The chip sleeps afterwards, with the settings of the test, until the next `start`.
     """

@@ -48,7 +48,7 @@ IDENTITY = Identity(
 ROW_BYTES = 6
 FIFO_ROWS = 32
 USUAL_ROWS = 14
-"""At most so many rows are in the FIFO at a read by default, which leaves half free."""
+"""The most rows in the FIFO at a read, by default: half stays free."""
 
 _CTRL_REG1 = 0x20
 _CTRL_REG2, _CTRL_REG3 = 0x21, 0x22
@@ -85,7 +85,7 @@ class Options(InterruptOptions, frozen=True, kw_only=True):
     mode: Literal["high_resolution", "normal"] = "high_resolution"
     """12 bits, and nothing above a ninth of the rate; or 10 bits, up to half."""
     fifo_rows: Annotated[int, fitting(FIFO_ROWS)] | None = None
-    """At how many rows its FIFO is read; by default after 50 ms at the latest."""
+    """Rows in the FIFO at a read; by default those of 50 ms at most."""
 
 
 def channels(_options: Options) -> Sequence[Channel]:
@@ -108,7 +108,7 @@ def decode(raw: bytes, range_g: int = 2) -> Float32:
 
 
 def rows_in(source: int) -> int:
-    """Return how many rows are in the FIFO by FIFO_SRC_REG.
+    """Return the number of rows in the FIFO, from FIFO_SRC_REG.
 
     Five bits cannot hold 32: a full FIFO has the count 31 and the overrun bit.
 
@@ -119,7 +119,7 @@ def rows_in(source: int) -> int:
 
 
 def frozen_rows(options: Options) -> int | None:
-    """Return how many identical rows show that it is frozen, or None if none do.
+    """Return the number of identical rows of a frozen chip; None: it shows in none.
 
     Where a count is more than four times the noise, a healthy sensor at rest may
     repeat a row for any time:
@@ -179,7 +179,7 @@ class Driver:
                 _CTRL_REG1: measuring,
             },
         )
-        # Beyond its range the counts go on, by how much is not documented.
+        # Beyond its range the counts continue; how far is not documented.
         full_scale = options.range_g - _STEP_G[options.range_g] / 2
         self._chip.collect(full_scale, configured=(_CTRL_REG1, measuring))
         return warning

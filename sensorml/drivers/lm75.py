@@ -7,7 +7,7 @@ sections (11 bits); TI SBOS397 (TMP102) and SBOS288 (TMP75), "Configuration Regi
 
 They have the same registers and no identity, so `chip` names the one that is there. As
 "lm75" all of them work; the bits below 0.5 °C, which an LM75 leaves undefined, are then
-dropped. TI's LM75B has 9 bits, NXP's has 11. A TMP102 shows itself: its R1 and R0
+dropped. TI's LM75B has 9 bits, NXP's has 11. A TMP102 is recognised: its R1 and R0
 always read 1.
 """
 

@@ -91,8 +91,8 @@ class Driver:
         bus = self._chip.bus
         if bus.read(_STATUS, 1)[0] & _OUT_OF_RANGE:
             raise self._chip.nonsense(
-                f"the voltage is outside what type {self._type} gives: check that the "
-                "thermocouple is connected, and its type"
+                f"the voltage is outside the range of type {self._type}: check that "
+                "the thermocouple is connected, and its type"
             )
         hot, cold = decode(bus.read(_HOT, 2)), decode(bus.read(_COLD, 2))
         if not (-250 <= hot <= 1850 and -40 <= cold <= 125):

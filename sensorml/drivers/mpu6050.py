@@ -5,12 +5,12 @@ sections 4.1 (self-test), 4.2, 4.3 (rates and filter), 4.5 (range), 4.6,
 4.27, 4.30, 4.31 (FIFO), 4.28, 4.29 (power); Product Specification Rev. 3.4,
 sections 6.6, 7.15 (clock).
 
-Only the accelerations go into the FIFO, 6 bytes a sample, and one read of any
-length takes them out.
+Only the accelerations go into the FIFO, 6 bytes a sample, and one read takes out any
+number of bytes.
 
 Many boards sold with an MPU-6050 have another chip: an MPU-6500, which has half the
 FIFO and a filter of its own for the accelerations, or a clone with the identity of an
-ICM-20689 or none that is known. They are read as an MPU-6500, which all of them can be.
+ICM-20689 or an unknown one. They are read as an MPU-6500: its FIFO is the smallest.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ RATE_TOLERANCE = (
     0.02  # of the oscillator of a gyroscope: ±1 %, and ±1 % more over temperature
 )
 USUAL_ROWS = 60
-"""At most so many rows are in the FIFO at a read by default."""
+"""The most rows in the FIFO at a read, by default."""
 
 _CLONE_ROWS = mpu6500.FIFO.rows * 3 // 4  # as `fitting`
 
@@ -92,7 +92,7 @@ class Options(InterruptOptions, frozen=True, kw_only=True):
     rate_hz: Literal[25, 50, 100, 125, 200, 250, 500, 1000] = 1000
     range_g: Literal[2, 4, 8, 16] = 16
     fifo_rows: Annotated[int, fitting(FIFO.rows)] | None = None
-    """At how many rows its FIFO is read; by default after 50 ms at the latest."""
+    """Rows in the FIFO at a read; by default those of 50 ms at most."""
 
 
 def channels(_options: Options) -> Sequence[Channel]:

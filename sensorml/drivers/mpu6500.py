@@ -65,7 +65,7 @@ _MPU6050, _MPU6050_MOST_HZ = 0x68, 1000
 FIFO = FifoLayout(size=512, level=0x72, data=0x74, status=0x3A)
 RATE_TOLERANCE = 0.15  # of its own oscillator: ±5 %, and ±10 % more over temperature
 USUAL_ROWS = 30
-"""At most so many rows are in the FIFO at a read by default."""
+"""The most rows in the FIFO at a read, by default."""
 
 _SELF_TEST_X_ACCEL = 0x0D
 _SMPLRT_DIV = 0x19
@@ -98,7 +98,7 @@ class Options(InterruptOptions, frozen=True, kw_only=True):
     rate_hz: Literal[25, 50, 100, 125, 200, 250, 500, 1000, 4000] = 1000
     range_g: Literal[2, 4, 8, 16] = 16
     fifo_rows: Annotated[int, fitting(FIFO.rows)] | None = None
-    """At how many rows its FIFO is read; by default after 50 ms at the latest."""
+    """Rows in the FIFO at a read; by default those of 50 ms at most."""
 
 
 def channels(_options: Options) -> Sequence[Channel]:

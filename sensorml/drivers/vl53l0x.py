@@ -7,7 +7,7 @@ DS11555) documents no registers.
 
 It measures continuously, one range in 33 ms, with its factory settings. With no object
 within reach the row is 8.19 m and counts as full scale. A range that failed for another
-reason (an object too near) gives no row. A read without a new range gives none, too.
+reason (an object too near) makes no row, and neither does a read without a new range.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Map" (identities 0x00-0x02, FIFO_ENTRIES 0x05, data 0x08-0x10, FIFO_DATA 0x11, F
 
 Left out: STATUS and the interrupts but that at the watermark, temperature,
 activity detection, offsets, the high-pass filter, external synchronisation, that
-it feels no acceleration while ST1 is set, and what it does to others on its I2C bus.
+it measures no acceleration while ST1 is set, and its effect on other chips on I2C.
 """
 
 from __future__ import annotations

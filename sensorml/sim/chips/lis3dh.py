@@ -6,8 +6,8 @@ data 0x28-0x2D, FIFO_CTRL_REG 0x2E, FIFO_SRC_REG 0x2F), "I2C operation" for the
 auto-increment; application note AN3308, "First-in first-out (FIFO) buffer".
 
 Left out: low-power mode, interrupts but that of the watermark, the high-pass
-filter, the auxiliary converter, stream-to-FIFO mode. What it gives beyond its
-range is nowhere documented: here the counts stop at full scale.
+filter, the auxiliary converter, stream-to-FIFO mode. Its output beyond
+its range is not documented: here the counts stop at full scale.
 """
 
 from __future__ import annotations

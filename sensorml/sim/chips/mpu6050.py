@@ -155,7 +155,7 @@ class Chip(RegisterChip):
             self._pace()
 
     def _pace(self) -> None:
-        """Let the converter do what the registers say."""
+        """Start or stop the converter as the registers are set."""
         if self.asleep:
             self.converter.stop()
         else:

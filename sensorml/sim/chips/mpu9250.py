@@ -5,8 +5,7 @@ Data sheet: InvenSense MPU-9250 Register Map and Descriptions Rev. 1.6, register
 (I2C_SLV0_DO), 106 (USER_CTRL), 117 (WHO_AM_I).
 
 With every sample it makes the configured reads and writes of its slaves.
-Left out: slave 4, delays, the bypass that lets others reach the compass, slaves'
-bytes in the FIFO.
+Left out: slave 4, delays, the bypass to the compass, slaves' bytes in the FIFO.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """VCNL4040, the registers of a proximity and light sensor.
 
 Data sheet: Vishay 84274, "Command Register Format" (Tables 1 to 16). Left out:
-interrupts, cancellation, and what the LED's current does to the proximity.
+interrupts, cancellation, and the effect of the LED's current on the proximity.
 """
 
 from __future__ import annotations

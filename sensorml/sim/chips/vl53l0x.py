@@ -3,7 +3,7 @@
 Source: the kernel's drivers/iio/proximity/vl53l0x-i2c.c (SYSRANGE_START 0x00,
 SYSTEM_INTERRUPT_CONFIG_GPIO 0x0A, SYSTEM_INTERRUPT_CLEAR 0x0B, RESULT_INT_STATUS
 0x13, RESULT_RANGE_STATUS 0x14, identity 0xC0); ST's API vl53l0x_api_core.c for the
-status of a range. Left out: all that calibrates and tunes it.
+status of a range. Left out: its calibration.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _RESULT = 0x14
 _MODEL_ID = 0xC0
 
 _START_STOP, _BACK_TO_BACK = 0x01, 0x02
-_READY = 0x01  # beside the status of a range: it has come to its end
+_READY = 0x01  # beside the status of a range: it has ended
 _RANGE_NS = 33_000_000
 _RANGE_COMPLETE, _NO_TARGET = 11, 4
 _REACH_MM, _NOTHING_MM = 2000, 8190
@@ -77,7 +77,7 @@ class Chip(RegisterChip):
             self._registers[_INTERRUPT_STATUS] = 0
             return
         if register == _SYSRANGE_START:
-            # A stop lets the range that runs come to its end.
+            # A stop takes effect after the range that runs.
             self._ending = not value & _BACK_TO_BACK
             if not self._running and value & (_START_STOP | _BACK_TO_BACK):
                 self._running = True

@@ -85,3 +85,13 @@ def test_every_value_of_a_contact_counts_at_its_time(
         (SECOND + 20 * MS, "normal"),
     ]
     assert {(row.sensor, row.model, row.score) for row in rows} == {("door", "", None)}
+
+
+def test_a_channel_without_values_makes_an_alarm_of_a_sensor_unknown(
+    outbox: Outbox, line: FakeLine
+) -> None:
+    rule = Alarm(name="hot", sensor="oven", when=When(above=80.0))
+    channel = AlarmChannel(rule, outbox, sensor="oven", line=line)
+    channel.read(block([20.0]))
+    channel.read(block([float("nan")]))
+    assert channel.logic.state == "unknown"
