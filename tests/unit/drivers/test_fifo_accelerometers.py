@@ -107,6 +107,16 @@ DATA_SHEETS = {
         line_error="the FIFO's entries are not",
     ),
     "icm20948": DataSheet(**{**vars(MPU6500), "data": 0x72}),
+    "icm42688": DataSheet(
+        address=0x68,
+        data=0x30,
+        bits=16,
+        encode=big_endian,
+        counts_per_g={2: 16384, 4: 8192, 8: 4096, 16: 2048},
+        rows=256,
+        bytes_per_row=8,
+        line_error="the FIFO's packets have the headers of others",
+    ),
     "kx134": DataSheet(
         address=0x1F,
         data=0x63,
@@ -327,7 +337,7 @@ class TestFifosOfRows:
     @pytest.mark.parametrize("name", WITH_WATERMARK)
     def test_every_level_is_read_whole(self, name):
         full = DATA_SHEETS[name].rows
-        rate_hz = 500 if name == "adxl355" else 400
+        rate_hz = 400 if 400 in rates(name) else 500
         for rows in (1, 2, full // 2 - 1, full // 2, full - 2, full - 1, full):
             bench = Bench(name, rate_hz=rate_hz)
             bench.driver.start()
