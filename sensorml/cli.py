@@ -104,10 +104,10 @@ def _run(work: Callable[[], int]) -> int:
         code = _flushed(work)
     except ConfigError as error:
         for problem in error.problems:
-            print(problem, file=sys.stderr)  # noqa: T201
+            print(process.plain(str(problem)), file=sys.stderr)  # noqa: T201
         code = 2
     except SensormlError as error:
-        print(f"sensorml: {error}", file=sys.stderr)  # noqa: T201
+        print(f"sensorml: {process.plain(str(error))}", file=sys.stderr)  # noqa: T201
         code = 1
     except BrokenPipeError:  # the reader of the results has closed the pipe
         code = 0

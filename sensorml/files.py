@@ -191,6 +191,19 @@ def read_small(path: Path, most: int = MOST_BYTES) -> bytes:
     return content
 
 
+def why_special(path: Path) -> str:
+    """Return why a path is not that of a regular file; "" for one, or for none yet."""
+    try:
+        _check_regular(path.stat().st_mode)
+    except FileNotFoundError:
+        return ""
+    except InputError as err:
+        return err.reason.what
+    except OSError as err:
+        return f"cannot be opened ({err.strerror})"
+    return ""
+
+
 def _check_regular(mode: int) -> None:
     if stat.S_ISDIR(mode):
         raise InputError(*_UNREADABLE[errno.EISDIR])

@@ -25,6 +25,10 @@ ENDS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 """Signals that end a command in order, as Ctrl-C does."""
 
 
+MOST_CHARACTERS: Final = 1_000
+"""Of a line of a message."""
+
+
 class EndedError(KeyboardInterrupt):
     """A signal has ended the command; its number is `number`."""
 
@@ -86,6 +90,24 @@ def _text(raw: io.FileIO, replaced: TextIO | None, *, by_line: bool = False) -> 
         errors="backslashreplace",
         line_buffering=by_line or raw.isatty(),
     )
+
+
+def plain(text: str) -> str:
+    r"""Return a message without control characters, and with lines of usual length.
+
+    >>> plain("a\x1b[2J\nb")
+    'a\\x1b[2J\nb'
+    """
+    return "\n".join(map(_plain_line, text.split("\n")))
+
+
+def _plain_line(line: str) -> str:
+    if len(line) > MOST_CHARACTERS:
+        half = MOST_CHARACTERS // 2
+        line = f"{line[:half]}…{line[-half:]}"
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 def drop_results() -> None:

@@ -34,6 +34,6 @@ def model_folder(path: str, beside: Path) -> Path:
     first = beside / path
     name = path.removeprefix("models/")
     for candidate in (first, *(f / name for f in reversed(folders("models")))):
-        if candidate.is_dir():
+        if os.path.isdir(candidate):  # noqa: PTH112 - as above
             return candidate
     return first

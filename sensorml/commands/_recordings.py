@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from sensorml.commands._arguments import hertz
+from sensorml.process import plain
+
 if TYPE_CHECKING:
     from sensorml.recordings import Recording, TableOptions
 
@@ -31,7 +34,7 @@ def add_recording_arguments(parser: argparse.ArgumentParser) -> None:
         help="columns to use; quote names with commas: '\"a,b\",c' (default: all)",
     )
     parser.add_argument(
-        "--rate", type=float, metavar="HZ", help="sample rate of a file without one"
+        "--rate", type=hertz, metavar="HZ", help="sample rate of a file without one"
     )
     parser.add_argument(
         "--unit", metavar="U", help="unit of the samples of a file without one"
@@ -69,7 +72,7 @@ def expanded(paths: Sequence[Path]) -> list[Path]:
 def show_notes(recording: Recording) -> None:
     """Print on standard error how a recording was understood."""
     for note in recording.notes:
-        print(f"{recording.path}: {note}", file=sys.stderr)
+        print(plain(f"{recording.path}: {note}"), file=sys.stderr)
 
 
 def _names(text: str) -> list[str]:
@@ -79,7 +82,12 @@ def _names(text: str) -> list[str]:
     ['a,b', 'c']
     """
     names = next(csv.reader([text], skipinitialspace=True), [])
-    return [name.strip() for name in names if name.strip()]
+    names = [name.strip() for name in names if name.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError(f"{text!r} names no channel")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise argparse.ArgumentTypeError(f"{twice[0]!r} is named twice")
+    return names
 
 
 def _condition(text: str) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from sensorml.config import availability, loading
 from sensorml.delegates.descriptor import delegates
 from sensorml.errors import ConfigError, Problem
 from sensorml.hardware.boards import boards
+from sensorml.process import plain
 from sensorml.resources import folders
 
 
@@ -25,10 +26,10 @@ def run(args: argparse.Namespace) -> int:
     except ConfigError as error:
         problems = [*error.problems, *problems]
     if problems:
-        print(*problems, sep="\n")
+        print(*(plain(str(problem)) for problem in problems), sep="\n")
         return 2
     for warning in (*config.warnings, *here):
-        print(f"warning: {warning}", file=sys.stderr)
+        print(f"warning: {plain(str(warning))}", file=sys.stderr)
     tables = {
         "sensor": config.sensors,
         "model": config.models,

@@ -12,6 +12,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Final, TextIO
 
+from sensorml.commands._arguments import file
 from sensorml.files import replacing_text
 from sensorml.interfaces import Row
 from sensorml.storage.reader import Reader, row_id
@@ -23,7 +24,7 @@ _PLURALS: Final = {f"{kind}s": kind for kind in KINDS}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--store", type=Path, required=True, metavar="FILE", help="the journal"
+        "--store", type=file, required=True, metavar="FILE", help="the journal"
     )
     parser.add_argument(
         "--kind",

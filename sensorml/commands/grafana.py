@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from sensorml.commands._arguments import name
+from sensorml.files import shown
 from sensorml.grafana import Database, write
 
 _NEXT = {
@@ -34,14 +37,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="v2",
         help="version of the InfluxDB API (default: v2)",
     )
-    parser.add_argument("--url", help="address of InfluxDB for Grafana")
+    parser.add_argument("--url", type=_url, help="address of InfluxDB for Grafana")
     parser.add_argument(
         "--database",
         "--bucket",
+        type=name,
         default="sensorml",
         metavar="NAME",
         help="database (v1, v3) or bucket (v2) of the [[sink]] (default: sensorml)",
     )
+
+
+def _url(text: str) -> str:
+    """Check an address; a password in it would stand in the files."""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and text.isascii()
+        secret, _ = "@" in parts.netloc, parts.port
+    except ValueError:
+        usable = secret = False
+    if secret:
+        raise argparse.ArgumentTypeError(
+            "has a user or a password in it: leave them out, Grafana reads them from "
+            "its environment"
+        )
+    if not usable or not text.isprintable() or " " in text:
+        raise argparse.ArgumentTypeError(
+            f"{shown(text)!r} is no address: write it as http://HOST:PORT"
+        )
+    return text
 
 
 def run(args: argparse.Namespace) -> int:

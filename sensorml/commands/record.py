@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from sensorml.alarms import wiring
+from sensorml.commands._arguments import seconds
 from sensorml.commands._progress import Progress
 from sensorml.config import loading
 from sensorml.config.tables import Config, Sensor
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sensor", required=True, metavar="NAME", help="its name in the file"
     )
     parser.add_argument(
-        "--duration", type=float, required=True, metavar="S", help="seconds"
+        "--duration", type=seconds, required=True, metavar="S", help="seconds"
     )
     parser.add_argument(
         "--out",

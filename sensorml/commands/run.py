@@ -12,6 +12,7 @@ from tempfile import gettempdir
 from typing import Final
 
 import sensorml
+from sensorml.commands._arguments import file, seconds
 from sensorml.config import loading
 from sensorml.service.log_thread import LogThread
 from sensorml.service.run import Viewer
@@ -27,19 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "config", nargs="?", type=Path, metavar="CONFIG", help="default: the demo"
     )
     parser.add_argument(
-        "--duration", type=_seconds, metavar="S", help="stop after S seconds"
+        "--duration", type=seconds, metavar="S", help="stop after S seconds"
     )
-    parser.add_argument("--store", type=Path, metavar="FILE", help="the journal")
+    parser.add_argument("--store", type=file, metavar="FILE", help="the journal")
     parser.add_argument(
         "--no-web", action="store_true", help="do not serve the live page"
     )
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no duration: give seconds above 0")
-    return seconds
 
 
 def run(args: argparse.Namespace) -> int:

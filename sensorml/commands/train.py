@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from sensorml.commands._arguments import name
 from sensorml.commands._progress import Progress
 from sensorml.commands._recordings import (
     add_recording_arguments,
@@ -66,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="train although the recordings or the threshold are refused",
     )
     parser.add_argument(
-        "--name", help="name of the model (default: that of the folder)"
+        "--name", type=name, help="name of the model (default: that of the folder)"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -57,9 +58,9 @@ def _problem(folder: Path, name: str, expected: str) -> Problem | None:
         cure = "list only .tflite files of the same folder"
         return Problem(str(folder / CARD), "files", what, cure)
     path, cure = folder / name, "restore the file or train the model again"
-    if path.exists() and not path.is_file():  # the read of a pipe may never end
-        return Problem(str(path), "", "is not a regular file", cure)
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe may never end
+            return Problem(str(path), "", "is not a regular file", cure)
         actual = sha256(path)
     except OSError as err:
         return Problem(str(path), "", str(err.strerror), cure)

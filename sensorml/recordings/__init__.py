@@ -9,6 +9,7 @@ what is wrong and what to do; the library of an extra that is not installed rais
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path, PurePath
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sensorml.errors import RecordingError
+from sensorml.files import shown, why_special
 from sensorml.recordings.formats import FILES, TABLES
 from sensorml.recordings.npz import write_npz
 from sensorml.recordings.recording import Recording, TableOptions, numbered, sound
@@ -97,9 +99,10 @@ def read(
     (('x', 'y'), 2.0)
     """
     path = Path(path)
-    if not path.is_file():  # opening a pipe could block for ever
-        what = "is not a file" if path.exists() else "there is no such file"
-        raise RecordingError(f"{path}: {what}: check the path")
+    # Opening a pipe could block for ever. Path.is_file raises without permission.
+    if not os.path.isfile(path):  # noqa: PTH113
+        what = why_special(path) or "there is no such file"
+        raise RecordingError(f"{shown(path)}: {what}: check the path")
     ending = PurePath(path.name.lower().removesuffix(".gz")).suffix
     if ending in TABLES:
         from sensorml.recordings.tables.first_rows import Asked

@@ -20,6 +20,7 @@ from typing import Final
 import numpy as np
 
 from sensorml.errors import RecordingError
+from sensorml.files import shown
 from sensorml.recordings.formats import ENDINGS
 from sensorml.recordings.recording import MAX_VALUES, Recording, mean_rate_hz
 from sensorml.recordings.segments import Segment
@@ -45,11 +46,16 @@ def expanded(path: Path) -> list[Path]:
     ...     [file.name for file in expanded(Path(folder))]
     ['b9.csv', 'b10.csv']
     """
-    if path.is_dir():
-        files = [file for file in path.iterdir() if _is_recording(file)]
+    # Path.is_dir and exists raise without permission, and for long names.
+    if os.path.isdir(path):  # noqa: PTH112
+        try:
+            files = [file for file in path.iterdir() if _is_recording(file)]
+        except OSError as err:
+            what = f"cannot be read ({err.strerror}): check its permissions"
+            raise RecordingError(f"{shown(path)}: {what}") from err
         cure = "name another folder, or a pattern such as 'folder/**/*.csv'"
         what = "holds no recording"
-    elif glob.has_magic(str(path)) and not path.exists():
+    elif glob.has_magic(str(path)) and not os.path.exists(path):  # noqa: PTH110
         matches = map(Path, glob.iglob(str(path), recursive=True))  # noqa: PTH207
         files = [file for file in matches if _is_recording(file)]
         what, cure = "matches no recording", "correct the pattern"
@@ -119,7 +125,7 @@ def joined(path: Path, recordings: Sequence[Recording]) -> Recording:
 def _is_recording(file: Path) -> bool:
     name = file.name.lower()
     known = name.removesuffix(".gz").endswith(ENDINGS)
-    return known and not name.startswith(".") and file.is_file()
+    return known and not name.startswith(".") and os.path.isfile(file)  # noqa: PTH113
 
 
 def _by_number(file: Path) -> list[tuple[int, int, str]]:

@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Final, Self, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -70,6 +70,12 @@ class Tagged(Table, frozen=True, kw_only=True, tag_field="kind"):
         raise NotImplementedError
 
 
+_DEEP: Final = re.compile(
+    r"""(?<![\w."'-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){50}""", re.ASCII
+)
+"""A key with 50 dots, whose time in tomllib grows with the square of their number."""
+
+
 def read_toml(path: Path) -> Json:
     """Parse a TOML file.
 
@@ -78,9 +84,7 @@ def read_toml(path: Path) -> Json:
             TOML.
     """
     try:
-        text = read_small(path).decode("utf-8-sig")
-        tables = tomllib.loads(text.replace("\r\n", "\n").replace("\r", "\n"))
-        repr(tables)  # dotted keys may nest deeper than repr can show
+        return _parsed(read_small(path).decode("utf-8-sig"))
     except InputError as err:
         what, cure = err.reason
     except UnicodeDecodeError as err:
@@ -91,9 +95,15 @@ def read_toml(path: Path) -> Json:
         what, cure = "is nested too deeply", "use fewer levels of tables"
     except ValueError:  # Python's limit for the digits of a number
         what, cure = "not TOML: a number has thousands of digits", "correct it"
-    else:
-        return tables
     raise ConfigError([Problem(shown(path), "", what, cure)])
+
+
+def _parsed(text: str) -> Json:
+    if _DEEP.search(text):
+        raise RecursionError
+    tables = tomllib.loads(text.replace("\r\n", "\n").replace("\r", "\n"))
+    repr(tables)  # dotted keys may nest deeper than repr can show
+    return tables
 
 
 @cache

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from sensorml.inference import stderr
+from sensorml.process import plain
 
 MOST_LINES: Final = 1_000
 MOST_BYTES: Final = 4_096
@@ -70,13 +71,14 @@ class LogThread(logging.Handler):
             os.close(self._real)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Queue a line; the oldest one is dropped when there are too many."""
-        line = self.format(record).encode(errors="backslashreplace")
+        """Queue the lines of a record; when there are too many, drop the oldest."""
+        lines = plain(self.format(record)).split("\n")
         with self._changed:
-            if len(self._lines) == MOST_LINES:
-                self._lines.popleft()
-                self.dropped += 1
-            self._lines.append(line[: MOST_BYTES - 1] + b"\n")
+            for line in lines:
+                if len(self._lines) == MOST_LINES:
+                    self._lines.popleft()
+                    self.dropped += 1
+                self._lines.append(_cut(line))
             self._changed.notify()
 
     def _run(self) -> None:
@@ -113,3 +115,7 @@ class LogThread(logging.Handler):
             with self._changed:
                 self.dropped += 1
                 self._reported = self.dropped
+
+
+def _cut(line: str) -> bytes:
+    return line.encode(errors="backslashreplace")[: MOST_BYTES - 1] + b"\n"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from sensorml.errors import StoreError
+from sensorml.files import shown, why_special
 from sensorml.interfaces import Row
 from sensorml.storage.corruption import beside, is_damage, put_aside, verdict_on
 from sensorml.storage.retention import Retention
@@ -204,9 +205,11 @@ class Journal:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as err:
             raise StoreError(
-                f"{self.path.parent}: cannot be created ({err.strerror}): "
+                f"{shown(self.path.parent)}: cannot be created ({err.strerror}): "
                 "create it, or set [store] path"
             ) from err
+        if why := why_special(self.path):
+            raise StoreError(f"{shown(self.path)}: {why}: set [store] path to a file")
         doubtful = check and (beside(self.path, "-wal").exists() or self._is_small())
         db = None
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from sensorml.errors import StoreError
+from sensorml.files import shown, why_special
 from sensorml.interfaces import Row
 from sensorml.storage.tables import (
     APPLICATION_ID,
@@ -78,13 +79,16 @@ class Reader:
 
     def _connection(self) -> sqlite3.Connection:
         """Return a connection to the file that has this path now."""
+        if why := why_special(self._path):
+            self.close()
+            raise StoreError(f"{shown(self._path)}: {why}: name the journal's file")
         try:
             inode = self._path.stat().st_ino
         except OSError as err:
             self.close()
             raise StoreError(
-                f"{self._path}: {err.strerror}: name the journal of a service that "
-                "has run"
+                f"{shown(self._path)}: {err.strerror}: name the journal of a service "
+                "that has run"
             ) from err
         # Tables that an older journal lacks may have been created meanwhile.
         if self._db is None or inode != self._inode or self._incomplete:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sensorml.errors import OutputError
+from sensorml.files import shown
 from sensorml.pipeline.model_card import CARD
 
 
@@ -21,9 +22,9 @@ def model_folder(out: Path) -> Iterator[Path]:
     Raises:
         OutputError: `out` is neither a model folder nor empty, or cannot be written.
     """
-    if why := _why_not(out):
-        raise OutputError(f"{out}: {why}: name a new folder with --out")
     try:
+        if why := _why_not(out):
+            raise OutputError(f"{shown(out)}: {why}: name a new folder with --out")
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(
             prefix=f".{out.name}.", dir=out.parent
@@ -39,7 +40,7 @@ def model_folder(out: Path) -> Iterator[Path]:
         if isinstance(err, OutputError):
             raise
         raise OutputError(
-            f"{out}: cannot be written ({err.strerror}): check the folder, its "
+            f"{shown(out)}: cannot be written ({err.strerror}): check the folder, its "
             "permissions and its free space"
         ) from err
 
@@ -48,7 +49,7 @@ def _why_not(out: Path) -> str | None:
     if not out.exists():
         return None
     if not out.is_dir():
-        return "is a file"
+        return "is no folder"
     if any(out.iterdir()) and not (out / CARD).is_file():
         return f"holds other files and no model (there is no {CARD})"
     return None

@@ -20,6 +20,7 @@ from sensorml.delegates.descriptor import Delegate, delegates
 from sensorml.errors import BusError, ConfigError, DelegateError, ModelError, Reason
 from sensorml.hardware.boards import Board, boards
 from sensorml.hardware.facts import Facts
+from sensorml.process import plain
 from sensorml.resources import folders
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     root: Path = args.root
     if (why := _inaccessible(root)) is not None:
         cure = "give a folder with proc and sys"
-        print(f"{printable(str(root))}: {why}: {cure}", file=sys.stderr)
+        print(plain(f"{root}: {why}: {cure}"), file=sys.stderr)
         return 1
     try:
         all_delegates = delegates(folders("delegates"))
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
             boards=all_boards,
         )
     except ConfigError as err:
-        print(err, file=sys.stderr)
+        print(plain(str(err)), file=sys.stderr)
         return 2
     sensors = tuple(_sensors(report.facts))
     results = ModelResults()
@@ -97,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             report, results = _try(args.model, report, all_delegates, threads)
         except (ModelError, DelegateError) as err:
-            print(err, file=sys.stderr)
+            print(plain(str(err)), file=sys.stderr)
             return 1
     tests, failed = _self_tests(sensors) if args.self_test else ((), False)
     if args.json:

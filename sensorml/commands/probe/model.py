@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -38,7 +39,8 @@ def load(path: Path) -> ProbedModel:
         ModelError: it cannot be used at all.
         DelegateError: there is no TFLite runtime.
     """
-    return _folder(path) if path.is_dir() else _file(path)
+    # Path.is_dir raises where the user has no permission.
+    return _folder(path) if os.path.isdir(path) else _file(path)  # noqa: PTH112
 
 
 def _folder(folder: Path) -> ProbedModel:

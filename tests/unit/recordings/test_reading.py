@@ -35,9 +35,9 @@ def lost_before(recording: Recording) -> dict[int, int]:
 
 def test_a_missing_file_and_an_unknown_format_are_errors(tmp_path: Path):
     assert "there is no such file" in refusal(tmp_path / "none.csv")
-    assert "is not a file" in refusal(tmp_path)
+    assert "is a folder" in refusal(tmp_path)
     os.mkfifo(tmp_path / "pipe.csv")
-    assert "is not a file" in refusal(tmp_path / "pipe.csv")
+    assert "is no regular file" in refusal(tmp_path / "pipe.csv")
     (tmp_path / "a.doc").write_text("t,x\n1,2\n")
     assert "an unknown format" in refusal(tmp_path / "a.doc")
 

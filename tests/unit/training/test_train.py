@@ -243,7 +243,7 @@ def test_an_old_model_is_replaced(tmp_path, normal):
 def test_nothing_but_a_model_is_replaced(tmp_path, normal):
     with pytest.raises(OutputError, match="holds other files and no model"):
         train([normal], tmp_path)
-    with pytest.raises(OutputError, match="is a file"):
+    with pytest.raises(OutputError, match="is no folder"):
         train([normal], normal)
     assert normal.is_file()
 
