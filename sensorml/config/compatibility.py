@@ -20,6 +20,20 @@ def why_not(wants: Input, sensor: Sensor, channels: Sequence[Channel]) -> Reason
     return reason and Reason(f"{sensor.name} {reason.what}", reason.cure)
 
 
+def why_doubtful(
+    wants: Input, sensor: Sensor, channels: Sequence[Channel]
+) -> Reason | None:
+    """Return why a model may take a sensor's samples for something else, or None."""
+    unit = channels[0].unit
+    if wants.unit or not unit:
+        return None
+    return Reason(
+        f"{sensor.name} is in {unit}, and the model's card has no unit",
+        f"train it with --unit {unit}, or in the unit of its recordings: scores are "
+        "wrong where that is another one",
+    )
+
+
 def why_still(heartbeat: Heartbeat, sensors: Iterable[Sensor]) -> Reason | None:
     """Return why the heartbeat would stop although all sensors work, or None.
 

@@ -74,6 +74,7 @@ class _Loading:
         self.path = path
         self.tables = read_toml(path)
         self.decoder = Decoder(str(path))
+        self._doubts: list[Problem] = []
 
     def config(self) -> Config:
         tables, decoder = self.tables, self.decoder
@@ -113,7 +114,7 @@ class _Loading:
         lines = conflicts.lines_of(sensors, models, alarms, meters, heartbeat)
         warnings = conflicts.report(decoder, lines, sensors)
         cards = self._cards(sensors, models)
-        warnings += self._bus_load(sensors)
+        warnings += [*self._doubts, *self._bus_load(sensors)]
         if heartbeat and (
             still := compatibility.why_still(heartbeat, sensors.values())
         ):
@@ -263,9 +264,12 @@ class _Loading:
                 continue
             cards.append(card)
             if model.sensor in by_name:
-                reason = compatibility.why_not(card.input, *by_name[model.sensor])
-                if reason is not None:
+                found = (card.input, *by_name[model.sensor])
+                if (reason := compatibility.why_not(*found)) is not None:
                     self.decoder.problem(f"{place}.sensor", *reason)
+                elif (doubt := compatibility.why_doubtful(*found)) is not None:
+                    where = f"{place}.sensor"
+                    self._doubts.append(Problem(self.decoder.file, where, *doubt))
         return cards
 
     def _channels(self, place: str, sensor: Sensor) -> Sequence[Channel] | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path, PurePath
 
@@ -21,7 +22,13 @@ from sensorml.errors import RecordingError
 from sensorml.files import shown, why_special
 from sensorml.recordings.formats import FILES, TABLES
 from sensorml.recordings.npz import write_npz
-from sensorml.recordings.recording import Recording, TableOptions, numbered, sound
+from sensorml.recordings.recording import (
+    FULL_SCALE,
+    Recording,
+    TableOptions,
+    numbered,
+    sound,
+)
 from sensorml.recordings.segments import Segment
 
 __all__ = ["Recording", "Segment", "TableOptions", "from_array", "read", "write_npz"]
@@ -84,7 +91,7 @@ def read(
         channels: the columns to read, in this order; all when None (of a
             table, all numbers that are neither clocks nor counters).
         rate_hz: the sample rate, where the file has none.
-        unit: of the samples, where the file has none.
+        unit: of the samples, where the file has none; else they are converted.
         table: the time column of a table, its unit, and the rows to take.
 
     Raises:
@@ -110,7 +117,7 @@ def read(
         asked = Asked(channels, rate_hz, unit, table or TableOptions())
         module = import_module(f"sensorml.recordings.tables.{TABLES[ending]}")
         read_table: Callable[[Path, Asked], Recording] = module.read
-        return read_table(path, asked)
+        return _in_unit(read_table(path, asked), unit)
     if table is not None and table != TableOptions():
         raise RecordingError(
             f"{path}: is no table: leave out --time, --time-unit and --where"
@@ -121,4 +128,27 @@ def read(
         )
     module = import_module(f"sensorml.recordings.{FILES[ending]}")
     read_file: Callable[..., Recording] = module.read
-    return read_file(path, channels=channels, rate_hz=rate_hz, unit=unit)
+    recording = read_file(path, channels=channels, rate_hz=rate_hz, unit=unit)
+    return _in_unit(recording, unit)
+
+
+def _in_unit(recording: Recording, unit: str) -> Recording:
+    """Convert a recording to the unit that was asked for.
+
+    Raises:
+        RecordingError: its own is another quantity.
+    """
+    if not unit or recording.unit == unit:
+        return recording
+    if not recording.unit:
+        return replace(recording, unit=unit)
+    if recording.unit == FULL_SCALE:
+        note = f"full scale is taken as 1 {unit}"
+        return replace(recording, unit=unit, notes=(*recording.notes, note))
+    converted = recording.converted(unit)
+    if converted.unit != unit:
+        raise RecordingError(
+            f"{recording.path}: is in {recording.unit}, and {unit} was asked for: "
+            "leave out --unit, or choose other channels"
+        )
+    return converted

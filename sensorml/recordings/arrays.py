@@ -25,7 +25,7 @@ from sensorml.recordings.recording import (
 )
 from sensorml.recordings.segments import Int64
 from sensorml.recordings.tables import clocks
-from sensorml.recordings.tables.units import name_and_unit
+from sensorml.recordings.tables.units import common_unit, name_and_unit
 
 Array: TypeAlias = NDArray[np.generic]
 
@@ -85,16 +85,20 @@ def from_named(
     if channels is not None and not set(channels) <= {s.name for s in taken}:
         samples = samples[:, [names.index(name) for name in channels]]
         names = list(channels)
-    units = {name_and_unit(name)[1] for name in names} - {""}
+    units = [name_and_unit(name)[1] for name in names]
+    common = common_unit(path, names, units, unit)
+    samples *= np.array(common.factors, np.float32)
     recording = sound(
         path,
         samples,
         channels=names,
-        unit=units.pop() if len(units) == 1 else unit,
+        unit=common.unit,
         rate_hz=agreed_rate(path, _rate_hz(arrays), rate_hz),
         t_ns=_times_ns(path, times, rows, rate_hz),
     )
-    return replace(recording, notes=_notes(taken, recording, left_out))
+    return replace(
+        recording, notes=(*_notes(taken, recording, left_out), *common.remarks)
+    )
 
 
 def _signal(name: str, array: Array) -> _Signal | None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorml.errors import NoChannelError, RecordingError
-from sensorml.recordings.segments import Int64, Rows, Segment, segments
+from sensorml.recordings.segments import Int64, Rows, Segment, jitter_ns, segments
 from sensorml.recordings.tables.clocks import RATE_TOLERANCE
 from sensorml.recordings.tables.units import factor
 from sensorml.types import NO_ROWS, Block, Float32
@@ -22,6 +22,8 @@ MAX_VALUES: Final = 2**29
 """The most values of a recording: 2 GiB, or an hour of 3 × 48 kHz."""
 MAX_TIME_NS: Final = 4 * 10**18
 """The largest distance of a time from 1970, so that differences fit 64 bits."""
+FULL_SCALE: Final = "fs"
+"""The unit of samples whose largest possible value is 1."""
 _ERA = "has times outside the years 1844 to 2096"
 
 
@@ -53,11 +55,15 @@ class Recording:
     start_ns: int
     """Time of row 0 by the file's clock (UTC, or its own zero); 0 if unknown."""
     clipped: Rows
-    """Rows with a channel at the full scale of the file's integers."""
+    """Rows with a channel at the full scale of the file's integers, or, in a table, at
+    a value that it seems unable to exceed."""
     segments: tuple[Segment, ...]
     """At least one; the first starts at row 0."""
     notes: tuple[str, ...] = ()
     """The reading of the file in words, for people; the first is the layout."""
+    jitter_ns: float | None = None
+    """How far 95 % of the steps between rows are from the period, at most; None where
+    the rows have no times."""
 
     def converted(self, unit: str) -> Recording:
         """Return the recording in `unit`; unchanged if its own does not convert."""
@@ -162,6 +168,7 @@ def sound(
         start_ns=parts[0].start_ns,
         clipped=clipped,
         segments=parts,
+        jitter_ns=None if t_ns is None else jitter_ns(t_ns, parts[0].rate_hz),
     )
 
 

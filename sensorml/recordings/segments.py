@@ -67,6 +67,16 @@ def segments(t_ns: Int64) -> tuple[Segment, ...]:
     return _fitted(t_ns, edges, lost, period)
 
 
+def jitter_ns(t_ns: Int64, rate_hz: float) -> float:
+    """Return how far 95 % of the first steps are from the period, at most.
+
+    >>> jitter_ns(np.array([0, 9, 21, 30]), 1e8)
+    2.0
+    """
+    apart = np.abs(np.diff(t_ns[:_LONGEST]) - 1e9 / rate_hz)
+    return float(np.quantile(apart, 0.95, method="higher")) if len(apart) else 0.0
+
+
 def _proposals(late: Float64) -> list[float]:
     """Return the median step over each lag, and the mean step."""
     head = late[:_PROPOSE]

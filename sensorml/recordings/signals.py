@@ -18,7 +18,7 @@ from sensorml.recordings.recording import (
     chosen,
     sound,
 )
-from sensorml.recordings.tables.units import factor, spelled
+from sensorml.recordings.tables.units import common_unit, spelled
 
 _SHOWN: Final = 12
 _ALIKE: Final = 1e-6  # relative difference of two rates that are one
@@ -73,38 +73,29 @@ def from_signals(
         )
     if len(first.samples) * len(numbers) > MAX_VALUES:
         raise RecordingError(f"{path}: is longer than {MAX_VALUES} values: cut it")
-    common, factors = _unit([signal.unit for signal in numbers], unit)
+    units = [spelled(signal.unit) or signal.unit for signal in numbers]
+    common = common_unit(path, [signal.name for signal in numbers], units, unit)
     samples = np.empty((len(first.samples), len(numbers)), np.float32)
-    for column, (signal, scale) in enumerate(zip(numbers, factors, strict=True)):
+    for column, (signal, scale) in enumerate(zip(numbers, common.factors, strict=True)):
         samples[:, column] = signal.samples
         samples[:, column] *= scale
     recording = sound(
         path,
         samples,
         channels=[signal.name for signal in numbers],
-        unit=common,
+        unit=common.unit,
         rate_hz=agreed_rate(path, first.rate_hz, rate_hz),
         start_ns=first.start_ns,
     )
     left_out = [s.name for s in signals if s.samples.dtype.kind not in "iuf"]
     layout = f"read: {_listed(numbers)}, {recording.rate_hz:.6g} Hz"
     left = [f"left out: {', '.join(left_out)} (no numbers)"] if left_out else []
-    return replace(recording, notes=(layout, *left, *notes))
+    return replace(recording, notes=(layout, *left, *notes, *common.remarks))
 
 
 def _alike(a: Signal, b: Signal) -> bool:
     a_hz, b_hz = a.rate_hz or 0.0, b.rate_hz or 0.0
     return len(a.samples) == len(b.samples) and abs(a_hz - b_hz) <= _ALIKE * a_hz
-
-
-def _unit(units: Sequence[str], asked: str) -> tuple[str, list[float]]:
-    """Return the common unit, and the factor of each signal to it."""
-    known = [spelled(unit) or unit for unit in units]
-    first = next(filter(None, known), "")
-    factors = [factor(unit or first, first) for unit in known]
-    if not first or any(f is None for f in factors):
-        return asked if not first else "", [1.0] * len(units)
-    return first, [f for f in factors if f is not None]
 
 
 def _listed(signals: Sequence[Signal]) -> str:

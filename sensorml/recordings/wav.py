@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sensorml.errors import RecordingError
 from sensorml.recordings import riff
 from sensorml.recordings.recording import (
+    FULL_SCALE,
     MAX_VALUES,
     Recording,
     agreed_rate,
@@ -26,7 +27,6 @@ from sensorml.recordings.recording import (
 )
 from sensorml.types import NO_ROWS
 
-UNIT = "fs"
 _WIDTHS = {riff.PCM: (8, 16, 24, 32), riff.FLOAT: (32, 64)}
 
 
@@ -73,7 +73,7 @@ def read(
         path,
         samples,
         channels=names if channels is None else channels,
-        unit=remarks.unit if remarks and not integer else UNIT,
+        unit=remarks.unit if remarks and not integer else FULL_SCALE,
         rate_hz=agreed_rate(
             path, remarks.rate_hz if remarks and exact else wave.rate_hz, rate_hz
         ),

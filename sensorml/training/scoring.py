@@ -150,7 +150,7 @@ def read(
             path,
             channels=names,
             rate_hz=rate_hz,
-            unit=model_input.unit if unit is None else unit,
+            unit=unit or "",
             table=table,
         )
 
@@ -161,6 +161,8 @@ def read(
             recording = read_channels(model_input.channels)
         except NoChannelError:
             recording = read_channels(None)
+    if not recording.unit:  # as the model's, where neither file nor user has one
+        return replace(recording, unit=model_input.unit)
     return recording.converted(model_input.unit)
 
 

@@ -90,7 +90,8 @@ def check(
         for finding in _of_channel(recording, name, channel)
     ]
     found += _in_steps(recording, statistics, {f.channels[0] for f in found})
-    found += _full_scale(recording)
+    if not {Fault.CLIPPED, Fault.FROZEN} & {finding.fault for finding in found}:
+        found += _full_scale(recording)
     order = list(Fault)
     found.sort(key=lambda f: (not f.refused, order.index(f.fault)))
     return tuple(_together(found))

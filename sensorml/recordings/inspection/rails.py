@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sensorml.types import Float32
 
 _KEPT: Final = 16  # distinct values at each end; a switch has fewer
 _TIMES_AS_OFTEN: Final = 4.0
+_BLOCK: Final = 65_536
 _LEAST: Final = 8  # rows at a rail
 
 
@@ -55,3 +57,16 @@ class Rail:
         beside = float(np.mean(self._counts[-9:-1]))
         count = int(self._counts[-1])
         return count if count > _TIMES_AS_OFTEN * beside else 0
+
+
+def at_rails(samples: Float32) -> NDArray[np.intp]:
+    """Return the rows of samples (n, channels) with a channel at one of its rails."""
+    found = np.zeros(len(samples), np.bool_)
+    for column in samples.T:
+        for sign in (np.float32(1), np.float32(-1)):
+            rail = Rail()
+            for first in range(0, len(column), _BLOCK):
+                rail.add(sign * column[first : first + _BLOCK])
+            if rail.rows:
+                found |= sign * column == np.float32(rail.value)
+    return np.flatnonzero(found)

@@ -81,7 +81,7 @@ class ChannelStatistics:
     def resolution(self) -> float:
         """The smallest step between two rows; 0 where the channel never changes."""
         steps = np.concatenate(self._steps)
-        return float(np.quantile(steps, 0.05)) if len(steps) else 0.0
+        return float(steps.min()) if len(steps) else 0.0
 
     @property
     def coarse(self) -> bool:

@@ -27,7 +27,7 @@ from sensorml.recordings.tables.time_columns import (
     columns_of,
     counts_from_zero,
 )
-from sensorml.recordings.tables.units import factor, name_and_unit, spelled
+from sensorml.recordings.tables.units import common_unit, name_and_unit, spelled
 
 _COUNTERS: Final = frozenset(
     [
@@ -107,6 +107,8 @@ class Columns(NamedTuple):
     """Names, each with the reason."""
     exact: bool
     """Whether the times are those of sensorml: an uneven pace stays as it is."""
+    remarks: tuple[str, ...] = ()
+    """What else was found, in words."""
 
 
 def find_columns(
@@ -162,7 +164,7 @@ class _Roles:
                 f"counters{self._reasons()}: choose columns with --channels"
             )
         names, units = self._name_and_unit(channels)
-        unit, factors = self._unit(names, units)
+        common = common_unit(self._head.path, names, units, self._asked.unit)
         if len(set(names)) < len(names):
             name = next(n for n in names if names.count(n) > 1)
             raise RecordingError(
@@ -177,8 +179,9 @@ class _Roles:
         return Columns(
             channels=tuple(channels),
             names=tuple(names),
-            factors=factors,
-            unit=unit,
+            factors=common.factors,
+            unit=common.unit,
+            remarks=common.remarks,
             clock=clock,
             keys=keys,
             where=self._where,
@@ -322,18 +325,6 @@ class _Roles:
 
     def _all_found(self, wanted: Sequence[str]) -> bool:
         return all(name in self._head.names for name in wanted)
-
-    def _unit(
-        self, names: Sequence[str], units: Sequence[str]
-    ) -> tuple[str, tuple[float, ...]]:
-        """Return the common unit, and what brings each channel to it."""
-        first = next((unit for unit in units if unit), "")
-        if not first:
-            return self._asked.unit, (1.0,) * len(names)
-        factors = [factor(unit, first) if unit else None for unit in units]
-        if all(f is not None for f in factors):
-            return first, tuple(f for f in factors if f is not None)
-        return "", (1.0,) * len(names)
 
     def _reasons(self) -> str:
         left = [

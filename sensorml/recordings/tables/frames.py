@@ -22,8 +22,7 @@ from sensorml.recordings.tables.first_rows import Asked
 from sensorml.recordings.tables.layout import Layout
 from sensorml.recordings.tables.time_columns import Clock
 from sensorml.recordings.tables.time_texts import Flags, parse, parse_numbers
-from sensorml.recordings.tables.timeline import resampled, timeline
-from sensorml.types import NO_ROWS
+from sensorml.recordings.tables.timeline import placed, timeline
 
 if TYPE_CHECKING:
     from polars import DataFrame, DataType, LazyFrame, Series
@@ -162,21 +161,8 @@ def _recording(
         exact=columns.exact,
         hint="",
     )
-    if line.order is not None:
-        samples = samples[line.order]
-    if line.uneven_ns is not None:
-        samples = resampled(samples, line.uneven_ns, line.segments)
-    return Recording(
-        path=path,
-        samples=samples,
-        channels=columns.names,
-        unit=columns.unit,
-        rate_hz=line.rate_hz,
-        start_ns=line.segments[0].start_ns,
-        clipped=NO_ROWS,
-        segments=line.segments,
-        notes=(*_notes(columns, line.rate_hz, wrong), *line.notes),
-    )
+    notes = (*_notes(columns, line.rate_hz, wrong), *line.notes)
+    return placed(path, samples, columns, line, notes)
 
 
 def _numbers(column: Series) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

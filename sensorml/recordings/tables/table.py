@@ -27,8 +27,8 @@ from sensorml.recordings.tables.sheets import ENDINGS, open_sheet
 from sensorml.recordings.tables.sources import Lines, open_source
 from sensorml.recordings.tables.time_columns import Clock
 from sensorml.recordings.tables.time_texts import Flags, parse, parse_numbers
-from sensorml.recordings.tables.timeline import resampled, timeline
-from sensorml.types import NO_ROWS, Float32
+from sensorml.recordings.tables.timeline import placed, timeline
+from sensorml.types import Float32
 
 _LOOK: Final = 4000  # rows that the roles of the columns are decided on
 _MOST_WRONG: Final = 0.01
@@ -233,21 +233,8 @@ def read(path: Path, asked: Asked) -> Recording:
         exact=table.columns.exact,
         hint=_hint(table.columns),
     )
-    if line.order is not None:
-        samples = samples[line.order]
-    if line.uneven_ns is not None:
-        samples = resampled(samples, line.uneven_ns, line.segments)
-    return Recording(
-        path=path,
-        samples=samples,
-        channels=table.columns.names,
-        unit=table.columns.unit,
-        rate_hz=line.rate_hz,
-        start_ns=line.segments[0].start_ns,
-        clipped=NO_ROWS,
-        segments=line.segments,
-        notes=table.notes(line.rate_hz, line.notes),
-    )
+    notes = table.notes(line.rate_hz, line.notes)
+    return placed(path, samples, table.columns, line, notes)
 
 
 def _whole(parts: list[Chunk]) -> tuple[Float32, Int64 | None, Rows]:

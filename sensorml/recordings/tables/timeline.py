@@ -7,6 +7,7 @@ segment begins. A rate that is given must agree with the times.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -14,11 +15,14 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from sensorml.errors import RecordingError
-from sensorml.recordings.recording import MAX_TIME_NS, mean_rate_hz
-from sensorml.recordings.segments import Int64, Rows, Segment, segments
+from sensorml.pipeline.extractor import SPECTRA_HZ
+from sensorml.recordings.inspection.rails import at_rails
+from sensorml.recordings.recording import MAX_TIME_NS, Recording, mean_rate_hz
+from sensorml.recordings.segments import Int64, Rows, Segment, jitter_ns, segments
 from sensorml.recordings.tables.clocks import RATE_TOLERANCE
+from sensorml.recordings.tables.columns import Columns
 from sensorml.recordings.tables.time_texts import DAY_NS
-from sensorml.types import Float32
+from sensorml.types import NO_ROWS, Float32
 
 _SORTED_NS: Final = 10**9
 _APART: Final = 1 << 16
@@ -40,6 +44,31 @@ class Timeline(NamedTuple):
     notes: tuple[str, ...]
     uneven_ns: Int64 | None = None
     """(n,), the times of the rows, where their pace is uneven."""
+    jitter_ns: float | None = None
+    """How far most steps are from the period; None where there are no times."""
+
+
+def placed(
+    path: Path, samples: Float32, columns: Columns, line: Timeline, notes: Sequence[str]
+) -> Recording:
+    """Return the rows of a table at their times."""
+    if line.order is not None:
+        samples = samples[line.order]
+    if line.uneven_ns is not None:
+        samples = resampled(samples, line.uneven_ns, line.segments)
+    return Recording(
+        path=path,
+        samples=samples,
+        channels=columns.names,
+        unit=columns.unit,
+        rate_hz=line.rate_hz,
+        start_ns=line.segments[0].start_ns,
+        # A slow process rests at its ends (no flow, 100 % of humidity).
+        clipped=at_rails(samples) if line.rate_hz >= SPECTRA_HZ else NO_ROWS,
+        segments=line.segments,
+        notes=(*notes, *columns.remarks),
+        jitter_ns=line.jitter_ns,
+    )
 
 
 def resampled(samples: Float32, t_ns: Int64, segments: tuple[Segment, ...]) -> Float32:
@@ -193,6 +222,7 @@ def _timed(path: Path, t_ns: Int64, rate_hz: float | None, *, exact: bool) -> Ti
         order if moved else None,
         tuple(notes),
         None if uneven is None else t_ns,
+        jitter_ns(t_ns, rate),
     )
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from sensorml.errors import RecordingError
 
 _SPELLINGS: Final = {
     "g": "g",
@@ -105,7 +109,49 @@ _FACTORS: Final = {
     "kPa": ("pressure", 1e3),
     "bar": ("pressure", 1e5),
 }
+_SHOWN: Final = 8
 _BRACKETS = re.compile(r"(.*?)[\s_]*[\(\[{<]\s*([^()\[\]{}<>]*?)\s*[\)\]}>]\s*")
+
+
+class Common(NamedTuple):
+    """The unit of several channels."""
+
+    unit: str
+    """Empty where there is none for all of them."""
+    factors: tuple[float, ...]
+    """What the samples of each channel are multiplied by to be in `unit`."""
+    remarks: tuple[str, ...] = ()
+    """Why there is none, in words."""
+
+
+def common_unit(
+    path: Path, names: Sequence[str], units: Sequence[str], asked: str
+) -> Common:
+    """Return the common unit of channels, by the units in their file ("" for none).
+
+    Raises:
+        RecordingError: they have different ones, and one was asked for.
+
+    >>> common_unit(Path("a.csv"), ("x", "y"), ("g", "mg"), "")
+    Common(unit='g', factors=(1.0, 0.001), remarks=())
+    """
+    same = (1.0,) * len(names)
+    first = next(filter(None, units), "")
+    if not first:
+        return Common(asked, same)
+    factors = [factor(unit, first) if unit else None for unit in units]
+    if all(each is not None for each in factors):
+        return Common(first, tuple(each for each in factors if each is not None))
+    pairs = zip(names[:_SHOWN], units, strict=False)
+    shown = ", ".join(f"{name} in {unit or 'none'}" for name, unit in pairs)
+    shown += ", …" if len(names) > _SHOWN else ""
+    if asked:
+        raise RecordingError(
+            f"{path}: its channels have different units ({shown}), and {asked} was "
+            "asked for: leave out --unit, or choose channels of one unit with "
+            "--channels"
+        )
+    return Common("", same, (f"no common unit: {shown}",))
 
 
 def spelled(text: str) -> str:

@@ -614,6 +614,16 @@ def test_a_model_that_does_not_fit_its_sensor_is_refused(
     assert found.startswith(f"model[0].sensor: {message}")
 
 
+def test_a_model_without_a_unit_is_a_warning_where_its_sensor_has_one(write) -> None:
+    path = write(GOOD)
+    model_folder(path.parent / "plain", text=THREE)
+    before = loading.load(path).warnings
+    model_folder(path.parent / "plain", text=THREE.replace('unit = "g"', 'unit = ""'))
+    [warning] = [w for w in loading.load(path).warnings if w not in before]
+    assert warning.key == "model[0].sensor"
+    assert warning.what == "motor is in g, and the model's card has no unit"
+
+
 def test_problems_of_a_model_are_reported_with_the_others(write: Write) -> None:
     path = write(GOOD.replace("gpio = 5", 'gpio = 5\npull = "left"'))
     model_folder(path.parent / "plain", text=THREE.replace("hop = 2", "hop = 0"))

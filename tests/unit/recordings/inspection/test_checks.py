@@ -123,7 +123,8 @@ def test_a_channel_in_coarse_steps_beside_a_fine_one_is_refused():
 def test_rows_at_the_full_scale_of_the_file_are_clipped(tmp_path):
     from sensorml import write_npz
 
-    counts = (30_000 * tone()).clip(-32768, 32767).astype(np.int16)[:, None]
+    counts = (10_000 * tone()).astype(np.int16)[:, None]
+    counts[[500, 900]] = 32767  # too few to be seen in the samples alone
     write_npz(
         tmp_path / "x.npz",
         samples=counts,
@@ -132,8 +133,10 @@ def test_rows_at_the_full_scale_of_the_file_are_clipped(tmp_path):
         unit="g",
         start_ns=0,
     )
-    [finding] = [f for f in check(read(tmp_path / "x.npz")) if "full scale" in f.what]
+    [finding] = check(read(tmp_path / "x.npz"))
     assert finding.fault is Fault.CLIPPED
+    assert not finding.refused
+    assert "is at full scale in 0.01 % of the rows, first in row 501" in finding.what
 
 
 def test_statistics_do_not_depend_on_the_blocks(monkeypatch):

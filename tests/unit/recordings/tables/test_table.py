@@ -385,7 +385,7 @@ def test_units_are_in_the_names(tmp_path: Path):
     path = table(
         tmp_path / "a.csv", "t,x (m/s^2),y [m/s²]\n" + rows(lambda i: i / 100, X, Y)
     )
-    recording = read(path, unit="g")
+    recording = read(path)
     assert (recording.unit, recording.channels) == ("m/s^2", ("x", "y"))
 
 
