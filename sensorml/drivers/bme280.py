@@ -35,7 +35,7 @@ IDENTITY = Identity(
     0xD0,
     {0x60: "BME280", 0x58: "BMP280", 0x57: "BMP280", 0x56: "BMP280"},
     addresses=(0x76, 0x77),
-    others={0x55: "BMP180", 0x61: "BME680"},
+    others={0x61: "BME680"},
 )
 _BMP280 = frozenset({0x56, 0x57, 0x58})
 MAX_RATE_HZ = 5.0  # a measurement every 125 ms, which takes 9 ms

@@ -42,7 +42,7 @@ IDENTITY = Identity(
     0x0F,
     {0x33: "LIS3DH or LIS2DH12"},
     addresses=(0x18, 0x19),
-    others={0x32: "LIS331DLH", 0x3F: "LIS3DSH", 0x43: "LIS2DS12", 0x44: "LIS2DW12"},
+    others={0x32: "LIS331DLH", 0x3F: "LIS3DSH", 0x43: "LIS2DS12"},
 )
 
 ROW_BYTES = 6
