@@ -93,3 +93,32 @@ class RationedBackOff:
         self.due_s = now_s + self._waits.failed()
         if len(self._openings) == self._openings.maxlen:
             self.due_s = max(self.due_s, self._openings[0] + self._budget_s)
+
+
+class Allowance:
+    """A number of events at once, and then one in each period.
+
+    >>> allowance = Allowance(2, 60.0, iter([0.0, 0.0, 1.0, 2.0, 61.0]).__next__)
+    >>> [allowance.take() for _ in range(4)]
+    [True, True, False, True]
+    """
+
+    def __init__(
+        self, most: int, period_s: float, monotonic: Callable[[], float]
+    ) -> None:
+        self._most = most
+        self._period_s = period_s
+        self._monotonic = monotonic
+        self._left = float(most)
+        self._last_s = monotonic()
+
+    def take(self) -> bool:
+        """Return whether an event is allowed now, and count it."""
+        now_s = self._monotonic()
+        gained = (now_s - self._last_s) / self._period_s
+        self._left = min(self._left + gained, self._most)
+        self._last_s = now_s
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True

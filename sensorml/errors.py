@@ -8,9 +8,24 @@ failed, where, and what to do about it.
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
+
+
+def plain_text(text: str, *, secrets: Sequence[str] = (), longest: int = 200) -> str:
+    r"""Return text of another program, safe to print: one short line, no secret.
+
+    >>> plain_text("bad\n\x1b[31m token abc", secrets=["abc"])
+    'bad [31m token ***'
+    """
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    text = re.sub(r"(?<=://)[^/@\s]+@", "***@", text[: 10 * longest])
+    line = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(line.split())[:longest]
 
 
 class SensormlError(Exception):

@@ -215,8 +215,9 @@ def read_secret(path: str, key: str) -> str:
     """Return the text of a file, without a byte order mark and space around it.
 
     Raises:
-        SecretError: it cannot be read, is not UTF-8 or is empty; the message
-            names the file and `key`, its key in the configuration.
+        SecretError: it cannot be read, is no ordinary file, is too long, is not UTF-8
+            or is empty; the message names the file and `key`, its key in the
+            configuration.
     """
     where = f"{shown(path)}: {key}"
     try:
@@ -231,3 +232,28 @@ def read_secret(path: str, key: str) -> str:
     if not secret:
         raise SecretError(f"{where}: is empty", "write the secret into it")
     return secret
+
+
+def read_header_secret(path: str, key: str) -> str:
+    """Return a secret that can be sent in an HTTP header.
+
+    Raises:
+        SecretError: also for a character that no header can carry; the message has
+            its position and not the character.
+    """
+    secret = read_secret(path, key)
+    if (place := unsendable(secret)) is not None:
+        raise SecretError(
+            f"{shown(path)}: {key}: character {place} cannot be sent in an HTTP header",
+            "write the token alone, in one line, without invisible characters",
+        )
+    return secret
+
+
+def unsendable(secret: str) -> int | None:
+    """Return the position, from 1, of the first character that no header carries.
+
+    >>> unsendable("abc"), unsendable("ab\u200bc")
+    (None, 3)
+    """
+    return next((i for i, c in enumerate(secret, 1) if not "!" <= c <= "~"), None)

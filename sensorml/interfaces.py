@@ -289,16 +289,35 @@ class Delivered(NamedTuple):
 
 
 class Retry(NamedTuple):
-    """It could not take the rows now: the same rows are sent again later."""
+    """It could not take these rows now: they are sent again later.
+
+    Rows of other kinds are sent meanwhile.
+    """
 
     reason: str
     after_s: float | None = None
 
 
-class Split(NamedTuple):
-    """It refused the batch: halves are sent, to find the row it cannot take."""
+class NoAnswer(NamedTuple):
+    """It cannot be reached, or did not answer: nothing is sent for a while."""
 
     reason: str
+    timed_out: bool = False
+    """The connection was there, but the time was over: smaller batches are sent."""
+
+
+class Split(NamedTuple):
+    """The batch is too large: halves are sent."""
+
+    reason: str
+
+
+class Refused(NamedTuple):
+    """It refused rows for what is in them: halves are sent, to find these rows."""
+
+    reason: str
+    rows: int | None = None
+    """How many, if all others of the batch are stored; None: unknown."""
 
 
 class Hold(NamedTuple):
@@ -307,7 +326,7 @@ class Hold(NamedTuple):
     reason: Reason
 
 
-Outcome = Delivered | Retry | Split | Hold
+Outcome = Delivered | Retry | NoAnswer | Split | Refused | Hold
 
 
 class Sink(Protocol):

@@ -200,7 +200,9 @@ def _delivery(
 
     return Delivery(
         sink.name,
-        plugins.sink(sink.driver).Sink(sink.options, {"device": config.device}),
+        partial(
+            plugins.sink(sink.driver).Sink, sink.options, {"device": config.device}
+        ),
         committer.path,
         acknowledge=partial(committer.acknowledge, sink.name),
         report=outbox.event,

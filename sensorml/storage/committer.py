@@ -16,6 +16,7 @@ from sensorml.clock import WallClock
 from sensorml.errors import StoreError
 from sensorml.interfaces import Row
 from sensorml.storage.outbox import Outbox
+from sensorml.storage.rows import Letter
 from sensorml.threads import Worker
 
 if TYPE_CHECKING:
@@ -125,10 +126,18 @@ class Committer:
                 value=lost,
             )
 
-    async def acknowledge(self, sink: str, kind: str, last_id: int) -> None:
-        """Store that a sink has every row up to an id."""
+    async def acknowledge(
+        self,
+        sink: str,
+        kind: str,
+        last_id: int | None,
+        letters: Sequence[Letter] = (),
+    ) -> None:
+        """Store that a sink has every row up to an id, but for the letters."""
         if self._journal is not None:
-            await self._worker.call(self._journal.acknowledge, sink, kind, last_id)
+            await self._worker.call(
+                self._journal.acknowledge, sink, kind, last_id, letters
+            )
 
     async def verify(self) -> None:
         """Check the journal, after a reader could not read it."""

@@ -2,27 +2,42 @@
 
 A sink is a reader of the journal with an offset: rows are sent from the offset
 on, and the offset moves when the other side has acknowledged them. Nothing is
-kept in memory, so an outage costs nothing here. `RetryPolicy` decides and is
-pure; `Delivery` reads, sends and waits.
+kept in memory, so an outage costs nothing here. `Batches` reads what comes next,
+`RetryPolicy` decides and is pure; `Delivery` sends and waits.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, cast
 
-from sensorml.errors import StoreError
-from sensorml.interfaces import Outcome, Retry, Sink, Split
-from sensorml.storage.reader import Reader
-from sensorml.storage.retry_policy import RetryPolicy, Status
-from sensorml.storage.tables import KINDS
+from sensorml.backoff import Allowance
+from sensorml.errors import Reason, StoreError, plain_text
+from sensorml.interfaces import (
+    Delivered,
+    Hold,
+    NoAnswer,
+    Outcome,
+    Refused,
+    Retry,
+    Sink,
+    Split,
+)
+from sensorml.storage.batches import URGENT_FIRST, Batches, Rows
+from sensorml.storage.retry_policy import Batch, Damaged, RetryPolicy, Status, Step
+from sensorml.storage.rows import Letter
 from sensorml.threads import DetachedWorker
 
-_URGENT_FIRST: Final = ("alarm", "event", "prediction", "sensor", "timing")
+_NOT_TEXT: Final = Damaged("its text is not UTF-8: the journal was damaged there")
+_EVENTS: Final = 12
+"""Events of one sink in a row; then there is one a minute."""
+_EVENT_S: Final = 60.0
 
 
 class Report(Protocol):
@@ -33,14 +48,22 @@ class Report(Protocol):
     ) -> object: ...
 
 
+class Acknowledge(Protocol):
+    """Stores that a sink has every row up to an id, but for the letters."""
+
+    def __call__(
+        self, kind: str, last_id: int | None, letters: Sequence[Letter]
+    ) -> Awaitable[None]: ...
+
+
 class Attempt(NamedTuple):
     """One batch that was sent, and its outcome."""
 
-    kind: str
-    rows: int
-    last_id: int
-    outcome: Outcome
+    rows: Rows
+    outcome: Outcome | Damaged
     backlog: int
+    proof: bool = False
+    """It was the newest row, sent to see whether it is accepted."""
 
 
 async def pause(event: asyncio.Event, seconds: float) -> None:
@@ -57,22 +80,23 @@ class Delivery:
     def __init__(
         self,
         name: str,
-        sink: Sink,
+        open_sink: Callable[[], Sink],
         store: Path,
         *,
-        acknowledge: Callable[[str, int], Awaitable[None]],
+        acknowledge: Acknowledge,
         report: Report,
         verify: Callable[[], Awaitable[None]] | None = None,
         policy: RetryPolicy | None = None,
         poll_s: float = 1.0,
         stop_s: float = 1.0,
         pause: Callable[[asyncio.Event, float], Awaitable[None]] = pause,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare; nothing is opened before `run`.
 
         Args:
             name: the sink's, under which its offset is stored.
-            sink: the receiver.
+            open_sink: makes the receiver; called on its thread, again if it raises.
             store: the journal.
             acknowledge: moves the sink's offset for a kind to an id.
             report: makes an event.
@@ -81,21 +105,32 @@ class Delivery:
             poll_s: between looks for new rows.
             stop_s: for the last attempt at a stop.
             pause: waits for an event or some seconds; tests replace it.
+            monotonic: the clock of the waits.
         """
         self.name = name
-        self.sink = sink
-        self._store = store
+        self._open_sink = open_sink
+        self._sink: Sink | None = None
+        self._batches = Batches(name, store)
         self._acknowledge = acknowledge
         self._report = report
         self._verify = verify
-        self._policy = policy or RetryPolicy(batch_rows=sink.batch_rows)
+        self._policy = policy or RetryPolicy()
         self._poll_s = poll_s
         self._stop_s = stop_s
         self._pause = pause
+        self._monotonic = monotonic
         self._stopping = asyncio.Event()
-        self._reader: Reader | None = None
-        self._offsets: dict[str, int] = {}
+        self._due_s: dict[str, float] = {}
+        """When a kind that failed is sent again."""
+        self._tried_s: dict[str, float] = {}
+        self._prove = ""
+        """The kind whose newest row is sent next."""
         self._backlog = 0
+        self._letter: Letter | None = None
+        """The last refused row."""
+        self._reported = Status()
+        self._unreported = 0
+        self._events = Allowance(_EVENTS, _EVENT_S, monotonic)
 
     @property
     def status(self) -> Status:
@@ -117,14 +152,18 @@ class Delivery:
             thread.finish(self._close)
 
     async def _deliver(self, thread: DetachedWorker, stop: asyncio.Event) -> None:
+        last_try = False
         while True:
-            last_try = stop.is_set()
+            if stop.is_set() and not last_try:
+                last_try = True
+                self._due_s.clear()
             try:
                 attempt = await thread.call(self._attempt)
             except StoreError as err:
                 wait_s = await self._unreadable(err)
             else:
                 wait_s = await self._settle(attempt)
+            self._report_state()
             if last_try and wait_s:
                 return
             if wait_s:
@@ -132,67 +171,171 @@ class Delivery:
 
     def _attempt(self) -> Attempt | None:
         """Read and send one batch, the most urgent first; on the sink's thread."""
-        if self._reader is None:
-            self._reader = Reader.open(self._store)
-            self._offsets = {k: self._reader.offset(self.name, k) for k in KINDS}
-        offsets = self._offsets
-        for kind in _URGENT_FIRST:
-            rows = self._reader.rows(kind, offsets[kind], self._policy.limit(kind))
-            if rows:
-                outcome = self.sink.send(kind, rows)
-                ends = {k: self._reader.last_id(k) for k in KINDS}
-                backlog = sum(max(ends[k] - offsets[k], 0) for k in KINDS)
-                last_id = cast("int", rows[-1][-1])
-                return Attempt(kind, len(rows), last_id, outcome, backlog)
+        sink = self._opened()
+        if self._prove:
+            kind, self._prove = self._prove, ""
+            rows = self._batches.newest(kind)
+            if rows is None:
+                missing = Rows(kind, [])
+                return Attempt(missing, Refused(""), self._backlog, proof=True)
+            return self._sent(sink, rows, proof=True)
+        now_s = self._monotonic()
+        for kind in URGENT_FIRST:
+            if not self._is_due(kind, now_s):
+                continue
+            rows = self._batches.next(kind, self._policy.limit(kind))
+            if rows is not None:
+                self._tried_s[kind] = now_s
+                return self._sent(sink, rows)
+            step = self._policy.nothing_left(kind)
+            self._move(Rows(kind, []), step)
         return None
+
+    def _is_due(self, kind: str, now_s: float) -> bool:
+        """Return whether a kind is sent now.
+
+        One that fails is also due before a less urgent one that fails is tried
+        again, so that alarms are the first rows after an outage.
+        """
+        if self._due_s.get(kind, 0.0) <= now_s:
+            return True
+        less_urgent = URGENT_FIRST[URGENT_FIRST.index(kind) + 1 :]
+        return any(
+            self._tried_s.get(kind, 0.0) < self._due_s.get(other, 0.0) <= now_s
+            for other in less_urgent
+        )
+
+    def _sent(self, sink: Sink | Hold, rows: Rows, *, proof: bool = False) -> Attempt:
+        outcome = _NOT_TEXT if rows.damaged else _outcome(sink, rows)
+        return Attempt(rows, outcome, self._batches.backlog(), proof)
+
+    def _opened(self) -> Sink | Hold:
+        """Return the sink, made if necessary.
+
+        A sink may be somebody's own, and raise anything at all. It must never end
+        the service, so here, at the boundary, every exception becomes a hold.
+        """
+        if self._sink is None:
+            try:
+                self._sink = self._open_sink()
+                self._policy.resize(self._sink.batch_rows)
+            except (Exception, SystemExit) as err:  # noqa: BLE001 - see above
+                return _fault(err)
+        return self._sink
 
     async def _settle(self, attempt: Attempt | None) -> float:
         """Act on an attempt; return the seconds to wait before the next."""
-        before = self._policy.status
         if attempt is None:
-            self._backlog = 0
-            self._policy.nothing_left()
-            self._report_change(before)
+            if not self._due_s:
+                self._backlog = 0
+                self._policy.idle()
             return self._poll_s
-        kind, rows, last_id, outcome, self._backlog = attempt
-        step = self._policy.after(kind, rows, outcome)
-        if step.passed:
-            self._backlog = max(self._backlog - (last_id - self._offsets[kind]), 0)
-            self._offsets[kind] = last_id
-            await self._acknowledge(kind, last_id)
-        refused = outcome.reason if isinstance(outcome, Split) else ""
-        self._report_change(before, f"row {last_id} of {kind} was refused ({refused})")
-        return step.wait_s
+        rows, outcome, self._backlog, proof = attempt
+        if rows.newest and isinstance(outcome, (Split, Refused)):
+            self._batches.send_in_order()  # to find the refused rows in the backlog
+            return 0.0
+        if proof:
+            batch = Batch(rows.kind, 0, 0, 0) if not rows.rows else rows.batch
+            step = self._policy.after_newest(batch, outcome)
+        else:
+            step = self._policy.after(rows.batch, outcome)
+        self._move(rows, step)
+        stored_to = step.stored_to
+        if rows.newest:
+            stored_to = step.letters[-1].last_id if step.letters else None
+        if stored_to is not None:
+            stored_to = self._batches.stored_to(rows, stored_to)
+        if step.letters:
+            self._letter = step.letters[-1]
+        if stored_to is not None or step.letters:
+            await self._acknowledge(rows.kind, stored_to, step.letters)
+        return step.wait_s if step.all_wait else 0.0
+
+    def _move(self, rows: Rows, step: Step) -> None:
+        """Note where to go on, and when."""
+        if step.sent_to is not None:
+            self._batches.sent_to(rows, step.sent_to)
+            if step.stored_to is not None:
+                self._backlog = max(self._backlog - len(rows.rows), 0)
+        if step.try_newest:
+            self._prove = rows.kind
+        due_s = self._monotonic() + step.wait_s
+        for kind in URGENT_FIRST if step.all_wait else (rows.kind,):
+            if step.wait_s:
+                self._due_s[kind] = due_s
+            else:
+                self._due_s.pop(kind, None)
 
     async def _unreadable(self, err: StoreError) -> float:
-        before = self._policy.status
-        step = self._policy.after("event", 0, Retry(str(err)))
-        self._report_change(before)
+        step = self._policy.unreadable(str(err))
         if self._verify is not None:
             with suppress(StoreError):
                 await self._verify()
         return step.wait_s
 
-    def _report_change(self, before: Status, refusal: str = "") -> None:
-        """Report each change of state, and the 1st, 10th, 100th … row set aside."""
-        now = self._policy.status
-        if now.state != before.state:
-            self._event(now.state, before.state, now.reason or "delivers again")
-        count = now.set_aside
-        if count > before.set_aside and str(count).rstrip("0") == "1":
-            detail = f"{refusal} and set aside, {count} so far"
-            self._event(now.state, before.state, detail)
+    def _report_state(self) -> None:
+        """Report changes of state, and the 1st, 10th, 100th … row set aside.
 
-    def _event(self, state: str, previous: str, detail: str) -> None:
+        Events are rows that the sink gets, too. They must not feed themselves.
+        """
+        now, before = self._policy.status, self._reported
+        count = now.set_aside
+        tenfold = len(str(count or "")) > len(str(before.set_aside or ""))
+        if now.state == before.state and not tenfold:
+            return
+        if not self._events.take():
+            self._unreported += 1
+            return
+        parts = []
+        if now.state != before.state:
+            parts.append(now.reason or "delivers again")
+        if tenfold and self._letter is not None:
+            parts.append(f"{self._letter} and set aside, {count} so far")
+        if self._unreported:
+            parts.append(f"{self._unreported} changes before it were not reported")
+        self._reported, self._unreported = now, 0
         self._report(
             kind="sink",
             subject=self.name,
-            state=state,
-            previous=previous,
-            detail=detail,
+            state=now.state,
+            previous=before.state,
+            detail="; ".join(parts),
         )
 
     def _close(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-        self.sink.close()
+        self._batches.close()
+        if self._sink is not None:
+            with suppress(Exception, SystemExit):  # as in `_opened`
+                self._sink.close()
+
+
+def _outcome(sink: Sink | Hold, rows: Rows) -> Outcome:
+    """Send rows; an exception of the sink, or a result that is none, is a hold."""
+    if isinstance(sink, Hold):
+        return sink
+    try:
+        outcome = cast("object", sink.send(rows.kind, rows.rows))
+    except (Exception, SystemExit) as err:  # noqa: BLE001 - see `_opened`
+        return _fault(err)
+    match outcome:
+        case Delivered():
+            return outcome
+        case Hold():
+            what, cure = outcome.reason
+            return Hold(Reason(_line(what), _line(cure)))
+        case Retry() | NoAnswer() | Split() | Refused():
+            return outcome._replace(reason=_line(outcome.reason))
+    what = f"the sink returned {plain_text(repr(outcome))} and no outcome"
+    return Hold(Reason(what, "report this to its author"))
+
+
+def _line(text: str) -> str:
+    return plain_text(text, longest=400)
+
+
+def _fault(err: BaseException) -> Hold:
+    """Return the hold that an exception of a sink becomes."""
+    place = traceback.extract_tb(err.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    what = f"the sink failed: {type(err).__name__}: {plain_text(str(err))} ({where})"
+    return Hold(Reason(what, "report this to its author"))

@@ -5,12 +5,13 @@ The only importer of urllib3, which is imported with the first request.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from sensorml.errors import SecretError
+from sensorml.errors import OptionError, SecretError, plain_text
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -19,6 +20,50 @@ if TYPE_CHECKING:
 
 LONGEST_REPLY: Final = 65_536
 """Bytes of a reply that are read."""
+
+
+_WRITE_PATHS: Final = ("/write", "/query", "/write_lp")
+_HOST: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
+
+
+def check_url(url: str, key: str, cure: str) -> None:
+    """Refuse a URL at which no server can be.
+
+    Raises:
+        OptionError: with the key, and without a password that the URL contains.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as err:
+        raise OptionError(f"{key} is not a URL ({plain_text(str(err))})", cure) from err
+    if parts.username is not None or parts.password is not None:
+        raise OptionError(
+            f"{key} contains a user or a password", "use username and password_file"
+        )
+    shown = f'{key} = "{plain_text(url)}"'
+    if any(c.isspace() or not c.isprintable() for c in url):
+        raise OptionError(f"{shown} contains a blank", "remove it")
+    if parts.scheme not in {"http", "https"} or not host:
+        raise OptionError(f"{shown} is not a URL", cure)
+    if port == 0:
+        raise OptionError(f"{shown} has port 0", cure)
+    if ":" not in host and not _is_host(host):
+        raise OptionError(f"{shown} has the host {host}, which no name can be", cure)
+    path = parts.path.rstrip("/")
+    if parts.query or parts.fragment or path.endswith(_WRITE_PATHS):
+        raise OptionError(
+            f"{shown} names a path of the API",
+            f'write the address of the server alone: "{parts.scheme}://{parts.netloc}"',
+        )
+
+
+def _is_host(host: str) -> bool:
+    try:
+        labels = host.rstrip(".").encode("idna").decode().split(".")
+    except UnicodeError:
+        return False
+    return len(host) <= 253 and all(_HOST.fullmatch(label) for label in labels)
 
 
 class Reply(NamedTuple):

@@ -18,7 +18,9 @@ from sensorml.errors import StoreError
 from sensorml.files import shown, why_special
 from sensorml.interfaces import Row
 from sensorml.storage.corruption import beside, is_damage, put_aside, verdict_on
+from sensorml.storage.letters import add_letters
 from sensorml.storage.retention import Retention
+from sensorml.storage.rows import Letter
 from sensorml.storage.tables import (
     APPLICATION_ID,
     INSTANTS,
@@ -54,6 +56,7 @@ class Journal:
         self._unchecked_rows = _CHECK_SIZE_ROWS
         self._last = dict.fromkeys(KINDS, 0)
         self._acknowledged: dict[tuple[str, str], int] = {}
+        self._letters: list[tuple[str, Letter]] = []
         self._inode = 0
         self._db: sqlite3.Connection | None = None
 
@@ -96,9 +99,17 @@ class Journal:
         if self._unchecked_rows >= _CHECK_SIZE_ROWS:
             self._limit_size()
 
-    def acknowledge(self, sink: str, kind: str, last_id: int) -> None:
-        """Note a sink's offset; the next append or flush writes it."""
-        self._acknowledged[sink, kind] = last_id
+    def acknowledge(
+        self,
+        sink: str,
+        kind: str,
+        last_id: int | None,
+        letters: Sequence[Letter] = (),
+    ) -> None:
+        """Note a sink's offset and letters; the next append or flush writes them."""
+        if last_id is not None:
+            self._acknowledged[sink, kind] = last_id
+        self._letters += [(sink, letter) for letter in letters]
 
     def restamp(self, delta_ns: int, since: Mapping[str, int]) -> None:
         """Shift the times of rows written before the wall clock was stepped.
@@ -138,7 +149,7 @@ class Journal:
 
     def flush(self) -> None:
         """Write pending offsets; raises StoreError as `append` does."""
-        if self._acknowledged:
+        if self._acknowledged or self._letters:
             self._transaction(lambda _: None)
 
     def close(self) -> None:
@@ -176,6 +187,7 @@ class Journal:
                     "DO UPDATE SET id = max(id, excluded.id)",
                     [(*key, last_id) for key, last_id in self._acknowledged.items()],
                 )
+            add_letters(db, self._letters)
             work(db)
             db.execute("COMMIT")
             done = True
@@ -183,6 +195,7 @@ class Journal:
             if not done:
                 self._disconnect()  # rolls back
         self._acknowledged.clear()
+        self._letters.clear()
 
     def _connection(self) -> sqlite3.Connection:
         """Return a connection to the file that has this path now."""

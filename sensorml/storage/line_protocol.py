@@ -64,8 +64,9 @@ class LineEncoder:
     state="alarm",previous="normal",score=2.5 7
     """
 
-    def __init__(self, tags: Mapping[str, str]) -> None:
-        self._encoders = {kind: _KindEncoder(kind, tags) for kind in KINDS}
+    def __init__(self, tags: Mapping[str, str], *, prefix: str = "") -> None:
+        """Prepare; `prefix` stands before each measurement, and is not escaped."""
+        self._encoders = {kind: _KindEncoder(kind, prefix, tags) for kind in KINDS}
 
     def encode(self, kind: str, rows: Sequence[Row]) -> bytes:
         """Return the lines of rows of one kind in UTF-8; empty if none has a field.
@@ -84,9 +85,9 @@ class _KindEncoder:
     from the columns. That costs a fifth of writing field by field.
     """
 
-    def __init__(self, kind: str, tags: Mapping[str, str]) -> None:
+    def __init__(self, kind: str, prefix: str, tags: Mapping[str, str]) -> None:
         self._kind = kind
-        self._head = kind + "".join(_tags(tags))
+        self._head = prefix + kind + "".join(_tags(tags))
         names = [name for name in COLUMNS[kind] if name != TIME[kind]]
         shared = [n for n in names if TYPES[kind][n] == "TEXT" or n in STEADY[kind]]
         others = [name for name in names if name not in shared]

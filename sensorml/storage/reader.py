@@ -31,6 +31,8 @@ class Reader:
         self._path = path
         self._inode = 0
         self._incomplete = False
+        self.damaged = False
+        """The last read met text that is not UTF-8; `is_text` finds its rows."""
         self._db: sqlite3.Connection | None = None
 
     @classmethod
@@ -45,7 +47,15 @@ class Reader:
         return reader
 
     def rows(self, kind: str, after_id: int, limit: int) -> list[Row]:
-        """Return up to `limit` rows with an id above `after_id`; the id comes last."""
+        """Return up to `limit` rows with an id above `after_id`; the id comes last.
+
+        Bytes that are not UTF-8 are U+FFFD.
+        """
+        rows = self.raw_rows(kind, after_id, limit)
+        return [_readable(row) for row in rows] if self.damaged else rows
+
+    def raw_rows(self, kind: str, after_id: int, limit: int) -> list[Row]:
+        """Return the same rows; bytes that are not UTF-8 are surrogates."""
         sql = (
             f"SELECT {', '.join(COLUMNS[kind])}, id FROM {kind} "  # noqa: S608 - names from the row types
             "WHERE id > ? ORDER BY id LIMIT ?"
@@ -71,11 +81,27 @@ class Reader:
         return number if isinstance(number, int) else 0
 
     def _all(self, sql: str, values: Sequence[str | int]) -> list[Row]:
+        self.damaged = False
         try:
-            return self._connection().execute(sql, values).fetchall()
+            try:
+                return self._connection().execute(sql, values).fetchall()
+            except sqlite3.OperationalError as err:
+                if "decode" not in str(err):
+                    raise
+            return self._all_damaged(sql, values)
         except sqlite3.DatabaseError as err:
             self.close()
             raise StoreError(f"{self._path}: cannot be read now: {err}") from err
+
+    def _all_damaged(self, sql: str, values: Sequence[str | int]) -> list[Row]:
+        """Read rows of which some have text that is not UTF-8."""
+        db = self._connection()
+        db.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+        try:
+            self.damaged = True
+            return db.execute(sql, values).fetchall()
+        finally:
+            db.text_factory = str
 
     def _connection(self) -> sqlite3.Connection:
         """Return a connection to the file that has this path now."""
@@ -101,6 +127,24 @@ class Reader:
 def row_id(row: Row) -> int:
     """Return the id of a row of `Reader.rows`."""
     return cast("int", row[-1])
+
+
+def is_text(row: Row) -> bool:
+    """Return whether all text of a row can be written as UTF-8."""
+    try:
+        "".join(value for value in row if isinstance(value, str)).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _readable(row: Row) -> Row:
+    return tuple(
+        value.encode(errors="surrogateescape").decode(errors="replace")
+        if isinstance(value, str)
+        else value
+        for value in row
+    )
 
 
 def _create_missing(db: sqlite3.Connection) -> bool:

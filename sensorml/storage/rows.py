@@ -102,3 +102,27 @@ class SensorRow(NamedTuple):
     clipped: int
     jitter_ns: int
     failures: int
+
+
+class Letter(NamedTuple):
+    """Rows of one kind that a sink refused; the rows themselves stay in their table."""
+
+    kind: str
+    first_id: int
+    last_id: int
+    rows: int
+    """How many of this range of ids were refused."""
+    reason: str
+
+    def __str__(self) -> str:
+        """Return the letter in words.
+
+        >>> print(Letter("event", 7, 7, 1, "HTTP 400: no"))
+        row 7 of event was refused (HTTP 400: no)
+        """
+        if self.first_id == self.last_id:
+            return f"row {self.last_id} of {self.kind} was refused ({self.reason})"
+        return (
+            f"{self.rows} rows of {self.kind} from {self.first_id} to {self.last_id} "
+            f"were refused ({self.reason})"
+        )

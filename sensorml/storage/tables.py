@@ -68,8 +68,9 @@ STEADY: Final = _of(SteadyReal, SteadyInt)
 
 APPLICATION_ID: Final = 0x736D6C6A
 """'smlj' in the header of the file, by which `file` and readers know a journal."""
-VERSION: Final = 2
-"""Version 2 added the table `sensor`; version 1 is upgraded by creating it."""
+VERSION: Final = 3
+"""Version 2 added the table `sensor`, version 3 `letter`; older files are upgraded by
+creating them."""
 
 
 def create_statements() -> list[str]:
@@ -83,7 +84,14 @@ def create_statements() -> list[str]:
         "CREATE TABLE IF NOT EXISTS offset (sink TEXT NOT NULL, kind TEXT NOT NULL, "
         "id INTEGER NOT NULL, PRIMARY KEY (sink, kind)) STRICT, WITHOUT ROWID"
     )
-    return [*(create_statement(kind) for kind in KINDS), offsets]
+    letters = (
+        "CREATE TABLE IF NOT EXISTS letter (id INTEGER PRIMARY KEY, "
+        "time_ns INTEGER NOT NULL, sink TEXT NOT NULL, kind TEXT NOT NULL, "
+        "first_id INTEGER NOT NULL, last_id INTEGER NOT NULL, "
+        "rows INTEGER NOT NULL, reason TEXT NOT NULL, "
+        "UNIQUE (sink, kind, first_id, last_id)) STRICT"
+    )
+    return [*(create_statement(kind) for kind in KINDS), offsets, letters]
 
 
 def create_statement(kind: str, schema: str = "main") -> str:
