@@ -200,7 +200,7 @@ def why_special(path: Path) -> str:
     except InputError as err:
         return err.reason.what
     except OSError as err:
-        return f"cannot be opened ({err.strerror})"
+        return f"cannot be opened ({err.strerror}), check its permissions"
     return ""
 
 

@@ -110,6 +110,9 @@ def read(
     if not os.path.isfile(path):  # noqa: PTH113
         what = why_special(path) or "there is no such file"
         raise RecordingError(f"{shown(path)}: {what}: check the path")
+    if not os.access(path, os.R_OK):
+        what = "cannot be read (Permission denied): check its permissions"
+        raise RecordingError(f"{path}: {what}")
     ending = PurePath(path.name.lower().removesuffix(".gz")).suffix
     if ending in TABLES:
         from sensorml.recordings.tables.first_rows import Asked

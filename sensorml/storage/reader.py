@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -105,9 +106,6 @@ class Reader:
 
     def _connection(self) -> sqlite3.Connection:
         """Return a connection to the file that has this path now."""
-        if why := why_special(self._path):
-            self.close()
-            raise StoreError(f"{shown(self._path)}: {why}: name the journal's file")
         try:
             inode = self._path.stat().st_ino
         except OSError as err:
@@ -119,9 +117,23 @@ class Reader:
         # Tables that an older journal lacks may have been created meanwhile.
         if self._db is None or inode != self._inode or self._incomplete:
             self.close()
+            _check(self._path)
             self._db, self._inode = _connect(self._path), inode
             self._incomplete = _create_missing(self._db)
         return self._db
+
+
+def _check(path: Path) -> None:
+    """Refuse what SQLite would wait for, or would refuse without a reason.
+
+    Raises:
+        StoreError: it is no regular file, or may not be read.
+    """
+    if why := why_special(path):
+        raise StoreError(f"{shown(path)}: {why}: name the journal's file")
+    if not os.access(path, os.R_OK):
+        what = "cannot be read (Permission denied): check its permissions"
+        raise StoreError(f"{path}: {what}")
 
 
 def row_id(row: Row) -> int:
