@@ -13,7 +13,7 @@ import os
 import resource
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from typing import Final, Protocol
 
@@ -42,9 +42,18 @@ class Report(Protocol):
 class RealTime:
     """The threads that are scheduled in real time, until one of them never waits."""
 
-    def __init__(self, report: Report, stack: ExitStack) -> None:
-        """Prepare it on the event loop, until the stack closes."""
+    def __init__(
+        self, report: Report, stack: ExitStack, *, stop: Callable[[], None]
+    ) -> None:
+        """Prepare it on the event loop, until the stack closes.
+
+        Args:
+            report: writes the events.
+            stack: undoes everything.
+            stop: called for a SIGXCPU that is not for these threads.
+        """
         self._report = report
+        self._stop = stop
         self._stack = stack
         self._threads: list[int] = []
         loop = asyncio.get_running_loop()
@@ -67,26 +76,25 @@ class RealTime:
         )
 
     def enter(self) -> Reason | None:
-        """Schedule the calling thread in real time; return why it cannot be.
-
-        Threads and processes that it starts are normal ones.
-        """
-        policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
-        try:
-            os.sched_setscheduler(0, policy, os.sched_param(PRIORITY))
-        except OSError as err:
-            return _why_not(err)
-        self._threads.append(threading.get_native_id())
-        return None
+        """Schedule the calling thread in real time; return why it cannot be."""
+        why_not = schedule()
+        if why_not is None:
+            self._threads.append(threading.get_native_id())
+        return why_not
 
     def _end(self) -> None:
-        """Make them normal threads again, because one of them computes for long."""
+        """Make them normal threads again, because one of them computes for long.
+
+        Without such a thread the process has used up its RLIMIT_CPU.
+        """
         threads, self._threads = self._threads, []
         policy = os.SCHED_OTHER | os.SCHED_RESET_ON_FORK
         for thread in threads:
             with suppress(ProcessLookupError):
                 os.sched_setscheduler(thread, policy, os.sched_param(0))
-        if threads:
+        if not threads:
+            self._stop()
+        else:
             self._report(
                 kind="scheduling",
                 subject="bus threads",
@@ -95,6 +103,19 @@ class RealTime:
                 detail=f"a bus was busy for {MOST_BUSY_S:g} s without a pause: lower "
                 "the rate_hz of its sensors, or raise its speed",
             )
+
+
+def schedule() -> Reason | None:
+    """Schedule the calling thread in real time; return why it cannot be.
+
+    Threads and processes that it starts are normal ones.
+    """
+    policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+    try:
+        os.sched_setscheduler(0, policy, os.sched_param(PRIORITY))
+    except OSError as err:
+        return _why_not(err)
+    return None
 
 
 def _limit_busy_time(stack: ExitStack) -> None:

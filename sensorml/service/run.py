@@ -104,7 +104,7 @@ async def run(
                 )
                 for delivery in running.deliveries
             ]
-            scheduling = RealTime(running.outbox.event, stack)
+            scheduling = RealTime(running.outbox.event, stack, stop=stop.set)
             lines = group.create_task(
                 _drive_lines(running, stack, scheduling), name="lines"
             )

@@ -26,6 +26,7 @@ from sensorml.resources import folders
 if TYPE_CHECKING:
     from sensorml.commands.probe.latency import Choice
     from sensorml.commands.probe.self_test import Tested
+    from sensorml.commands.probe.wake_up import WakeUp
     from sensorml.inference.latency import Latency
 
 
@@ -66,6 +67,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "a second each and changes the chip's settings, and skips a chip that is in "
         "use: stop the service and the machine first",
     )
+    parser.add_argument(
+        "--wake-up",
+        action="store_true",
+        help="keep all processors busy for half a second, and report how late a thread "
+        "wakes up and up to which rate the FIFO of a sensor is then read in time; a "
+        "service that runs may lose samples",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -101,13 +109,16 @@ def run(args: argparse.Namespace) -> int:
             print(plain(str(err)), file=sys.stderr)
             return 1
     tests, failed = _self_tests(sensors) if args.self_test else ((), False)
+    delays = _wake_ups() if args.wake_up else ()
     if args.json:
-        document = _document(report, sensors, results, tests)
+        document = _document(report, sensors, results, tests, delays)
         print(json.dumps(document, allow_nan=False))
     else:
         _show(report, sensors, results)
         if args.self_test:
             _show_tests(tests)
+        if delays:
+            _show_wake_ups(delays)
     if results.why_not:
         print(results.why_not, file=sys.stderr)
     return 1 if results.why_not or failed else 0
@@ -127,6 +138,12 @@ def _self_tests(sensors: Sequence[Sensors]) -> tuple[tuple[Tested, ...], bool]:
 
     tests = tuple(self_test.run(sensors))
     return tests, self_test.failed(tests)
+
+
+def _wake_ups() -> Sequence[WakeUp]:
+    from sensorml.commands.probe import wake_up
+
+    return wake_up.measured()
 
 
 def _runtime() -> RuntimeVerdict:
@@ -216,6 +233,7 @@ def _document(
     sensors: Sequence[Sensors],
     results: ModelResults,
     tests: Sequence[Tested],
+    delays: Sequence[WakeUp],
 ) -> dict[str, object]:
     """Return the document that --json prints."""
     latencies = [
@@ -239,6 +257,11 @@ def _document(
         "auto": auto and {"delegate": auto.delegate, "said": auto.sentence},
         "notes": results.notes,
         "self_tests": [asdict(test) for test in tests],
+        "wake_up": [
+            {**asdict(delay), "why_not": str(delay.why_not or "") or None}
+            | {"rates_hz": delay.rates_hz}
+            for delay in delays
+        ],
     }
 
 
@@ -277,6 +300,14 @@ def _show(
     warnings = [*report.warnings, *(w for v in report.delegates for w in v.warnings)]
     for warning in dict.fromkeys(warnings):  # two delegates may share a library
         print(f"warning: {printable(warning)}")
+
+
+def _show_wake_ups(delays: Sequence[WakeUp]) -> None:
+    from sensorml.commands.probe import wake_up
+
+    print()
+    for line in wake_up.lines(delays):
+        print(line)
 
 
 def _show_tests(tests: Sequence[Tested]) -> None:

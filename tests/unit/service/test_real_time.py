@@ -12,7 +12,7 @@ from typing import TypedDict
 import pytest
 
 START = """
-import asyncio, json, os, threading, time
+import asyncio, json, os, resource, signal, threading, time
 from contextlib import ExitStack
 from sensorml.service.real_time import RealTime
 from sensorml.threads import Worker
@@ -27,7 +27,11 @@ def observe():
 
 async def main():
     with ExitStack() as stack, Worker("bus") as bus:
-        scheduling = RealTime(lambda **event: events.append(event), stack)
+        scheduling = RealTime(
+            lambda **event: events.append(event),
+            stack,
+            stop=lambda: seen.append("stop"),
+        )
         await scheduling.start([bus])
         {body}
 
@@ -45,7 +49,7 @@ class Event(TypedDict, total=False):
     detail: str
 
 
-def run(body: str, *, before: str = "") -> tuple[list[bool], list[Event]]:
+def run(body: str, *, before: str = "") -> tuple[list[bool | str], list[Event]]:
     """Run a service's bus thread; return what `observe` saw, and the events."""
     program = START.format(body=body, before=before)
     done = subprocess.run(
@@ -110,3 +114,11 @@ def test_a_user_who_may_not_gets_the_limit_and_its_cure() -> None:
         "real-time scheduling is not allowed (RLIMIT_RTPRIO is 0), so samples may be "
         "lost while the computer is busy: set LimitRTPRIO=20 in the unit"
     )
+
+
+def test_the_signal_of_another_limit_stops_the_service() -> None:
+    drop = "os.setgid(65534); os.setuid(65534)" if os.geteuid() == 0 else ""
+    limit = "resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))"
+    body = "signal.raise_signal(signal.SIGXCPU); await asyncio.sleep(0.01)"
+    seen, events = run(body, before=f"{limit}; {drop}")
+    assert (seen, len(events)) == (["stop"], 1)
