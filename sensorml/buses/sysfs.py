@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import math
+import os
 from pathlib import Path
 from typing import Final
 
@@ -42,14 +43,17 @@ def text(path: Path) -> str:
 
 
 def write(path: Path, value: str) -> None:
-    """Write a text and a newline to the file.
+    """Write a text and a newline to the file, in one system call.
 
     Raises:
         BusError: it cannot be written.
     """
     try:
-        with path.open("r+", encoding="ascii") as file:  # never creates it
-            file.write(f"{value}\n")
+        file = os.open(path, os.O_WRONLY)
+        try:
+            os.write(file, f"{value}\n".encode("ascii"))
+        finally:
+            os.close(file)
     except OSError as err:
         raise _explained(path, err) from err
 
