@@ -106,6 +106,15 @@ DATA_SHEETS = {
         bytes_per_row=9,
         line_error="the FIFO's entries are not",
     ),
+    "bmi160": DataSheet(
+        address=0x68,
+        data=0x24,
+        bits=16,
+        encode=little_endian,
+        counts_per_g={2: 16384, 4: 8192, 8: 4096, 16: 2048},
+        rows=170,
+        bytes_per_row=6,
+    ),
     "icm20948": DataSheet(**{**vars(MPU6500), "data": 0x72}),
     "icm42688": DataSheet(
         address=0x68,
