@@ -200,7 +200,8 @@ def why_special(path: Path) -> str:
     except InputError as err:
         return err.reason.what
     except OSError as err:
-        return f"cannot be opened ({err.strerror}), check its permissions"
+        usual = Reason(f"cannot be opened ({err.strerror}), check its permissions")
+        return _UNREADABLE.get(err.errno or 0, usual).what
     return ""
 
 
