@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from sensorml.commands._arguments import name
-from sensorml.files import shown
+from sensorml.errors import OptionError
 from sensorml.grafana import Database, write
+from sensorml.process import plain
+from sensorml.storage.http_client import check_url
 
 _NEXT = {
     "v1": "INFLUX_USER and INFLUX_PASSWORD, if the server needs them",
@@ -50,21 +51,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _url(text: str) -> str:
     """Check an address; a password in it would stand in the files."""
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and text.isascii()
-        secret, _ = "@" in parts.netloc, parts.port
-    except ValueError:
-        usable = secret = False
-    if secret:
+    if "@" in text:
         raise argparse.ArgumentTypeError(
             "has a user or a password in it: leave them out, Grafana reads them from "
             "its environment"
         )
-    if not usable or not text.isprintable() or " " in text:
-        raise argparse.ArgumentTypeError(
-            f"{shown(text)!r} is no address: write it as http://HOST:PORT"
-        )
+    try:
+        check_url(text, "it", "write http://HOST:PORT")
+    except OptionError as err:
+        raise argparse.ArgumentTypeError(plain(str(err))) from err
     return text
 
 
