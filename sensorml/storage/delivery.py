@@ -206,7 +206,7 @@ class Delivery:
         )
 
     def _sent(self, sink: Sink | Hold, rows: Rows, *, proof: bool = False) -> Attempt:
-        outcome = _NOT_TEXT if rows.damaged else _outcome(sink, rows)
+        outcome = _NOT_TEXT if rows.damaged else outcome_of(sink, rows)
         return Attempt(rows, outcome, self._batches.backlog(), proof)
 
     def _opened(self) -> Sink | Hold:
@@ -309,7 +309,7 @@ class Delivery:
                 self._sink.close()
 
 
-def _outcome(sink: Sink | Hold, rows: Rows) -> Outcome:
+def outcome_of(sink: Sink | Hold, rows: Rows) -> Outcome:
     """Send rows; an exception of the sink, or a result that is none, is a hold."""
     if isinstance(sink, Hold):
         return sink

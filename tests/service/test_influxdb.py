@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
+import time
 
 import pytest
 
@@ -12,6 +13,7 @@ from sensorml.interfaces import Delivered, Hold, NoAnswer
 from sensorml.sinks.influxdb import Options, Sink
 from sensorml.storage.delivery import Delivery
 from sensorml.storage.journal import Journal
+from sensorml.storage.letters import Letters
 from sensorml.storage.line_protocol import TIME
 from sensorml.storage.reader import Reader
 from sensorml.storage.retry_policy import RetryPolicy
@@ -282,6 +284,85 @@ async def test_a_row_in_conflict_with_the_servers_types_is_set_aside(box, own_in
     }
     assert (status.sent, status.set_aside) == (63, 1)
     assert "field type conflict" in box.events[0]["detail"]
+
+
+async def test_predictions_of_another_programs_type_are_kept(box, own_influxd):
+    own_influxd.post("/query", q='CREATE DATABASE "plant"')
+    rows = [prediction(n) for n in range(300)]
+    _write(own_influxd, f'prediction score="text" {rows[0][1] - 1}')
+    box.journal.append({"prediction": rows, "event": [ROWS["event"]]})
+    waits = []
+
+    def give_up(seconds):
+        waits.append(seconds)
+        if len(waits) == 130:
+            box.stop.set()
+
+    box.before_each_wait = give_up
+    status = await box.deliver(batch_rows=100)
+    assert status.state == "refused"
+    assert "prediction rows: " in status.reason
+    assert "field type conflict" in status.reason
+    assert (status.sent, status.set_aside) == (1, 0)
+    assert len(own_influxd.rows("plant", "event")) == 1
+    assert times(own_influxd) == [rows[0][1] - 1]
+    assert Letters(box.path).list() == []
+
+
+async def test_rows_beyond_the_retention_pass_in_few_steps(box, own_influxd):
+    own_influxd.post("/query", q='CREATE DATABASE "plant" WITH DURATION 100h')
+    now_ns = time.time_ns()
+    hour_ns = 3600 * 10**9
+    old = [event(now_ns - 300 * hour_ns + n) for n in range(2000)]
+    new = [event(now_ns - hour_ns + n) for n in range(500)]
+    box.journal.append({"event": [*old, *new]})
+    sends = 0
+    send = box.sink.send
+
+    def counted(kind, rows):
+        nonlocal sends
+        sends += 1
+        return send(kind, rows)
+
+    box.sink.send = counted
+    status = await box.deliver(batch_rows=100)
+    assert (status.sent, status.set_aside) == (500, 2000)
+    assert len(own_influxd.rows("plant", "event")) == 500
+    assert sends == 20 * 2 + 5  # a proof for each refused batch
+    box.journal.flush()
+    letters = [stored.letter for stored in Letters(box.path).list()]
+    assert sum(letter.rows for letter in letters) == 2000
+    assert "retention policy" in letters[0].reason
+
+
+def event(time_ns):
+    return (time_ns, "sensor", "motor", "stale", "ok", "", 2.0)
+
+
+def test_a_prefix_keeps_apart_from_another_program(influxd, send):
+    _create(influxd, "shared")
+    sink = v1(influxd, "shared", prefix="sensorml_")
+    assert send(sink, "event", ROWS["event"]) == Delivered()
+    sink.close()
+    assert len(influxd.rows("shared", "sensorml_event")) == 1
+    assert influxd.rows("shared", "event") == []
+
+
+def test_a_retention_policy_of_influxdb_1_is_written_to(influxd, send):
+    _create(influxd, "policies")
+    statement = (
+        'CREATE RETENTION POLICY "long" ON "policies" DURATION INF REPLICATION 1'
+    )
+    influxd.post("/query", q=statement)
+    sink = v1(influxd, "policies", retention_policy="long")
+    assert send(sink, "event", ROWS["event"]) == Delivered()
+    sink.close()
+    assert influxd.rows("policies", "event") == []
+    assert len(influxd.rows("policies", 'long"."event')) == 1
+
+
+def _create(server, database):
+    server.post("/query", q=f'CREATE DATABASE "{database}"')
 
 
 def _write(server, line):
