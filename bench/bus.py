@@ -31,8 +31,11 @@ ROW_BYTES = {
     "adxl343": 3 + 6,  # the address, the register, the address again, one entry
     "adxl345": 3 + 6,
     "adxl355": 9,
+    "adxl357": 9,
     "icm20948": 6,
+    "icm42688": 8,  # a header, the three axes, a temperature
     "kx134": 6,
+    "lis2dw12": 6,
     "lis3dh": 6,
     "mpu6050": 6,
     "mpu6500": 6,
