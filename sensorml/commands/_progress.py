@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 
 MOST_LINES: Final = 10
+LARGE: Final = 64 << 20
+"""Bytes of a file whose reading has lines of its own, without a terminal."""
+_MB: Final = 1_000_000
 
 
 class Progress:
@@ -31,6 +35,8 @@ class Progress:
         self._shown = shown
         self._bar: Bar | None = None
         self._task: TaskID | None = None
+        self._reading: TaskID | None = None
+        self._tenth: tuple[Path, int] | None = None
 
     def __enter__(self) -> Self:
         if self._shown and sys.stderr.isatty():
@@ -49,6 +55,25 @@ class Progress:
             self._bar.update(self._task, advance=1, description=f"{self._work} {name}")
         elif self._shown and self._steps > 1 and self._is_tenth():
             print(f"{self._work} {self._done}/{self._steps}: {name}", file=sys.stderr)
+
+    def read(self, path: Path, done: int, size: int) -> None:
+        """Show how many bytes of a file are read so far."""
+        name = f"reads {path.name}: {done / _MB:.0f} of {size / _MB:.0f} MB"
+        if self._bar is not None:
+            if self._reading is None:
+                self._reading = self._bar.add_task(self._work, total=size)
+            self._bar.update(
+                self._reading,
+                completed=done,
+                total=size,
+                description=f"{self._work} {name}",
+                visible=done < size,
+            )
+        elif self._shown and size >= LARGE:
+            tenth = MOST_LINES * done // size
+            if (path, tenth) != self._tenth and tenth:
+                print(f"{self._work} {name}", file=sys.stderr)
+            self._tenth = (path, tenth)
 
     def _is_tenth(self) -> bool:
         """Return whether this step completes one more tenth of the work."""

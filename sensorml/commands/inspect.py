@@ -9,13 +9,14 @@ from pathlib import Path
 
 import msgspec
 
+from sensorml.commands._progress import Progress
 from sensorml.commands._recordings import (
     add_recording_arguments,
     expanded,
     table_options,
 )
 from sensorml.errors import OutputError
-from sensorml.recordings import Recording, read
+from sensorml.recordings import Recording, counted, read
 from sensorml.recordings.content import content_of
 from sensorml.recordings.inspection import picture
 from sensorml.recordings.inspection.facts import Facts, inspect
@@ -55,15 +56,21 @@ def run(args: argparse.Namespace) -> int:
         table=table_options(args),
     )
     found: list[Facts] = []
-    for recording in read_each(files, reader, join=args.join):
-        facts = inspect(recording)
-        found.append(facts)
-        if not args.json:
-            print(words(facts), flush=True)
-        if args.plot is not None:
-            picture.save(args.plot, recording, facts, words(facts))
-        if args.to is not None:
-            _convert(recording, args.to)
+    shown = args.json or not sys.stdout.isatty()
+    with (
+        Progress("inspect", len(files), shown=shown) as progress,
+        counted.observed(progress.read),
+    ):
+        for recording in read_each(files, reader, join=args.join):
+            facts = inspect(recording)
+            found.append(facts)
+            if not args.json:
+                print(words(facts), flush=True)
+            if args.plot is not None:
+                picture.save(args.plot, recording, facts, words(facts))
+            if args.to is not None:
+                _convert(recording, args.to)
+            progress.step(str(recording.path))
     if args.json:
         print(msgspec.json.encode({"files": found}).decode())
     return 0

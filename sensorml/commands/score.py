@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from pathlib import Path
@@ -24,6 +26,7 @@ from sensorml.files import replacing_text
 from sensorml.interfaces import Engine
 from sensorml.pipeline import model_files
 from sensorml.pipeline.model_card import Card
+from sensorml.recordings import Recording, counted
 from sensorml.recordings.joining import read_each
 from sensorml.training.scoring import Summary, check, read, score
 from sensorml.types import Prediction
@@ -95,8 +98,11 @@ def _score(
         table=table_options(args),
     )
     count = 1 if args.join else len(files)
-    with Progress("score", count, shown=out is not sys.stdout) as progress:
-        for recording in read_each(files, reader, join=args.join):
+    with (
+        Progress("score", count, shown=out is not sys.stdout) as progress,
+        counted.observed(progress.read),
+    ):
+        for recording in _timed(read_each(files, reader, join=args.join), summary):
             check(recording, card.input)
             show_notes(recording)
             if out is not None:
@@ -107,6 +113,17 @@ def _score(
                 if out is not None:
                     out.write(_row(name, prediction, labels=labels))
             progress.step(str(recording.path))
+
+
+def _timed(recordings: Iterator[Recording], summary: Summary) -> Iterator[Recording]:
+    """Yield recordings; add the time of their reading."""
+    while True:
+        begun = time.perf_counter()
+        recording = next(recordings, None)
+        summary.seconds += time.perf_counter() - begun
+        if recording is None:
+            return
+        yield recording
 
 
 def _row(name: str, p: Prediction, *, labels: bool) -> str:

@@ -92,11 +92,15 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.pair is not None:
         return _pair(args.pair, args.out)
+    from sensorml.recordings import counted
     from sensorml.training.train import steps, train
 
     files = expanded(args.normal)
     count = 1 if args.join else len(files)
-    with Progress("train", steps(count)) as progress:
+    with (
+        Progress("train", steps(count)) as progress,
+        counted.observed(progress.read),
+    ):
         trained = train(
             files,
             args.out,

@@ -23,6 +23,7 @@ from sensorml.errors import RecordingError
 from sensorml.files import replacing
 from sensorml.recordings.arrays import from_named
 from sensorml.recordings.content import Chunk, Content
+from sensorml.recordings.counted import CountedFile
 from sensorml.recordings.recording import (
     MAX_VALUES,
     Recording,
@@ -138,7 +139,7 @@ def write_npz(
 def _load(path: Path) -> dict[str, Array]:
     """Read the arrays of a recording; without `samples`, all arrays."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with CountedFile(path) as file, zipfile.ZipFile(file) as archive:
             members = archive.namelist()
             present = [name for name in _NAMES if f"{name}.npy" in members]
             if "samples" not in present:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sensorml.errors import RecordingError
 from sensorml.recordings import riff
+from sensorml.recordings.counted import CountedFile
 from sensorml.recordings.recording import (
     FULL_SCALE,
     MAX_VALUES,
@@ -43,10 +44,11 @@ def read(
         RecordingError: it has another encoding, or is not complete.
     """
     try:
-        with path.open("rb") as file:
+        with CountedFile(path) as file:
             wave = riff.parse(file)
             file.seek(wave.first_byte)
-            raw = file.read(min(wave.size, MAX_VALUES * wave.bits // 8 + 1))
+            most = min(wave.size, MAX_VALUES * wave.bits // 8 + 1)
+            raw = file.take(min(most, path.stat().st_size))
     except (OSError, ValueError) as err:
         raise RecordingError(
             f"{path}: is no complete .wav ({err}): copy it again, or convert it to "
@@ -103,7 +105,7 @@ def _check(path: Path, wave: riff.Wave, present: int) -> None:
         )
 
 
-def decode(raw: bytes, bits: int) -> NDArray[np.signedinteger]:
+def decode(raw: bytes | bytearray, bits: int) -> NDArray[np.signedinteger]:
     """Return PCM bytes as counts around zero.
 
     >>> decode(bytes([0, 128, 255]), 8).tolist()

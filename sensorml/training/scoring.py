@@ -46,6 +46,7 @@ class Summary:
     windows: int = 0
     samples: int = 0
     seconds: float = 0.0
+    """Of reading, features, model and judgement."""
     files: list[FileSummary] = field(default_factory=list)
     stages_ns: dict[str, list[int]] = field(
         default_factory=lambda: {

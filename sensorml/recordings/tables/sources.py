@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import gzip
-import io
 import re
 import zlib
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from sensorml.errors import RecordingError
+from sensorml.recordings.counted import CountedFile
 
 MAX_LINE: Final = 1 << 20
 """Bytes of a line; a longer one is no row of 4096 columns."""
@@ -175,9 +175,22 @@ class _reading:  # noqa: N801  a context manager, used like a function
             ) from err
 
 
+class _Unpacked(gzip.GzipFile):
+    """The content of a packed file, which is closed with it."""
+
+    def __init__(self, file: CountedFile) -> None:
+        super().__init__(fileobj=file)
+        self._packed = file
+
+    def close(self) -> None:
+        super().close()
+        self._packed.close()
+
+
 def _open(path: Path, *, packed: bool) -> _Stream:
     with _reading(path):
-        return gzip.open(path, "rb") if packed else io.FileIO(path)
+        file = CountedFile(path)
+        return _Unpacked(file) if packed else file
 
 
 def _parts(path: Path, stream: _Stream, size: int, *, packed: bool) -> Iterator[bytes]:

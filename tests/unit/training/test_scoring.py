@@ -12,6 +12,7 @@ import pytest
 from support import CARD_TEXT, FakeEngine, block, card, model_folder
 
 from sensorml import cli, recordings
+from sensorml.commands.score import _timed
 from sensorml.errors import RecordingError
 from sensorml.pipeline.pipeline import Pipeline
 from sensorml.training.scoring import Summary, check, read, score
@@ -193,6 +194,20 @@ class TestCommand:
             "invoke",
             "decide",
         }
+
+    def test_reading_counts_in_the_seconds(self, recording, monkeypatch):
+        now_s = 0.0
+
+        def slowly():
+            nonlocal now_s
+            for _ in range(2):
+                now_s += 5.0
+                yield recordings.read(recording)
+
+        monkeypatch.setattr("time.perf_counter", lambda: now_s)
+        summary = Summary("cpu")
+        assert len(list(_timed(slowly(), summary))) == 2
+        assert summary.seconds == 10.0
 
     def test_rows_can_go_to_a_file(self, model, recording, tmp_path, capsys) -> None:
         out = tmp_path / "scores.csv"
