@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sensorml.errors import SensormlError
     from sensorml.pipeline.ring import Windows
     from sensorml.recordings import Recording, TableOptions, from_array, read, write_npz
+    from sensorml.recordings.inspection.facts import inspect
     from sensorml.training.plot import plot
     from sensorml.training.scoring import LoadedModel, load
     from sensorml.training.train import Trained, train
@@ -43,6 +44,7 @@ __all__ = [
     "Windows",
     "features",
     "from_array",
+    "inspect",
     "load",
     "plot",
     "read",
@@ -62,6 +64,7 @@ _MODULES: Final = {
     "Windows": "sensorml.pipeline.ring",
     "features": "sensorml.training.windows",
     "from_array": "sensorml.recordings",
+    "inspect": "sensorml.recordings.inspection.facts",
     "load": "sensorml.training.scoring",
     "plot": "sensorml.training.plot",
     "read": "sensorml.recordings",

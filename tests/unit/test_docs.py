@@ -11,6 +11,8 @@ import pytest
 from sensorml.config import loading
 from sensorml.config import tables as config
 from sensorml.drivers import gpio, pulse
+from sensorml.recordings.formats import ENDINGS
+from sensorml.recordings.inspection.facts import ChannelFacts, Facts, FindingFacts
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("lines", "configuration")
@@ -81,3 +83,15 @@ def test_the_examples_are_good(heading: str, tmp_path: Path) -> None:
     file = tmp_path / "example.toml"
     file.write_text(example)
     assert loading.load(file).warnings == ()
+
+
+@pytest.mark.parametrize("kind", [Facts, ChannelFacts, FindingFacts])
+def test_every_key_of_the_facts_of_a_recording_is_on_their_page(kind: type) -> None:
+    page = (DOCS / "recordings.md").read_text().partition("## JSON of `inspect`")[2]
+    named = set(re.findall(r"`(\w+)`", page))
+    assert {field.name for field in msgspec.structs.fields(kind)} <= named
+
+
+def test_every_ending_that_is_read_is_on_the_page_of_recordings() -> None:
+    page = (DOCS / "recordings.md").read_text()
+    assert set(ENDINGS) <= set(re.findall(r"\.\w+", page))
