@@ -18,7 +18,7 @@ from sensorml.config.tables import Config, Sensor
 from sensorml.errors import ConfigError, Problem, SensormlError
 from sensorml.process import noted_signals
 from sensorml.recordings.making import NewRecording
-from sensorml.recordings.part import Labels
+from sensorml.recordings.recording import Labels
 from sensorml.recordings.writers import ENDINGS
 from sensorml.schema import nearest
 from sensorml.service.sensor_blocks import Item, open_sensor

@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -19,7 +18,7 @@ from msgspec import Meta
 from sensorml.acquisition.polled import Rate
 from sensorml.errors import SensorError, SourceEndedError
 from sensorml.interfaces import Cures, SensorOptions
-from sensorml.recordings import Recording, read
+from sensorml.recordings import Recording, labels, read
 from sensorml.types import Block, Channel
 
 BLOCK_S = 0.05
@@ -53,22 +52,18 @@ class Options(SensorOptions, frozen=True, kw_only=True):
 
 
 def channels(options: Options) -> Sequence[Channel]:
-    """Return the columns of the recording.
+    """Return the columns of the recording, from its header or first rows.
 
     Raises:
-        RecordingError: it cannot be read.
+        RecordingError: they cannot be read.
     """
-    recording = _open(options)
-    return tuple(Channel(name, recording.unit) for name in recording.channels)
-
-
-def _open(options: Options) -> Recording:
-    return read(
-        Path(options.path),
+    found = labels(
+        options.path,
         channels=options.channels,
         rate_hz=options.rate_hz,
         unit=options.unit,
     )
+    return tuple(Channel(name, found.unit) for name in found.channels)
 
 
 class Driver:
@@ -96,7 +91,12 @@ class Driver:
         Raises:
             RecordingError: it cannot be read.
         """
-        recording = _open(self._options)
+        recording = read(
+            self._options.path,
+            channels=self._options.channels,
+            rate_hz=self._options.rate_hz,
+            unit=self._options.unit,
+        )
         last = recording.segments[-1]
         rows = len(recording.samples) - 1 - last.first
         end_ns = last.start_ns + round(rows * 1e9 / last.rate_hz)

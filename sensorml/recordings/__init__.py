@@ -20,18 +20,29 @@ from numpy.typing import ArrayLike
 
 from sensorml.errors import RecordingError
 from sensorml.files import shown, why_special
-from sensorml.recordings.formats import FILES, TABLES
+from sensorml.recordings.formats import FILES, LABELLED, TABLES
 from sensorml.recordings.npz import write_npz
 from sensorml.recordings.recording import (
     FULL_SCALE,
+    Labels,
     Recording,
     TableOptions,
     numbered,
     sound,
 )
 from sensorml.recordings.segments import Segment
+from sensorml.recordings.tables.units import factor
 
-__all__ = ["Recording", "Segment", "TableOptions", "from_array", "read", "write_npz"]
+__all__ = [
+    "Labels",
+    "Recording",
+    "Segment",
+    "TableOptions",
+    "from_array",
+    "labels",
+    "read",
+    "write_npz",
+]
 
 
 def from_array(
@@ -106,6 +117,59 @@ def read(
     (('x', 'y'), 2.0)
     """
     path = Path(path)
+    name = _module(path)
+    if name in TABLES.values():
+        from sensorml.recordings.tables.first_rows import Asked
+
+        asked = Asked(channels, rate_hz, unit, table or TableOptions())
+        module = import_module(f"sensorml.recordings.tables.{name}")
+        read_table: Callable[[Path, Asked], Recording] = module.read
+        return _in_unit(read_table(path, asked), unit)
+    if table is not None and table != TableOptions():
+        raise RecordingError(
+            f"{path}: is no table: leave out --time, --time-unit and --where"
+        )
+    module = import_module(f"sensorml.recordings.{name}")
+    read_file: Callable[..., Recording] = module.read
+    recording = read_file(path, channels=channels, rate_hz=rate_hz, unit=unit)
+    return _in_unit(recording, unit)
+
+
+def labels(
+    path: Path | str,
+    *,
+    channels: Sequence[str] | None = None,
+    rate_hz: float | None = None,
+    unit: str = "",
+) -> Labels:
+    """Return the channels and the unit that `read` would return.
+
+    No more than the beginning of the file is read if its format has them there.
+
+    Raises:
+        RecordingError: as `read`; but rows that are not looked at may be wrong.
+    """
+    path = Path(path)
+    name = _module(path)
+    if name in TABLES.values():
+        from sensorml.recordings.tables.first_rows import Asked
+
+        asked = Asked(channels, rate_hz, unit, TableOptions())
+        module = import_module(f"sensorml.recordings.tables.{name}")
+        of_table: Callable[[Path, Asked], Labels] = module.labels
+        found = of_table(path, asked)
+    elif name in LABELLED:
+        module = import_module(f"sensorml.recordings.{name}")
+        of_file: Callable[..., Labels] = module.labels
+        found = of_file(path, channels=channels, rate_hz=rate_hz, unit=unit)
+    else:
+        whole = read(path, channels=channels, rate_hz=rate_hz, unit=unit)
+        found = Labels(whole.channels, whole.unit)
+    return found._replace(unit=_common_unit(path, found.unit, unit))
+
+
+def _module(path: Path) -> str:
+    """Return the name of the module that reads a file."""
     # Opening a pipe could block for ever. Path.is_file raises without permission.
     if not os.path.isfile(path):  # noqa: PTH113
         what = why_special(path) or "there is no such file"
@@ -115,24 +179,12 @@ def read(
         raise RecordingError(f"{path}: {what}")
     ending = PurePath(path.name.lower().removesuffix(".gz")).suffix
     if ending in TABLES:
-        from sensorml.recordings.tables.first_rows import Asked
-
-        asked = Asked(channels, rate_hz, unit, table or TableOptions())
-        module = import_module(f"sensorml.recordings.tables.{TABLES[ending]}")
-        read_table: Callable[[Path, Asked], Recording] = module.read
-        return _in_unit(read_table(path, asked), unit)
-    if table is not None and table != TableOptions():
-        raise RecordingError(
-            f"{path}: is no table: leave out --time, --time-unit and --where"
-        )
+        return TABLES[ending]
     if ending not in FILES or path.suffix.lower() == ".gz":
         raise RecordingError(
             f"{path}: has an unknown format: convert it to .npz, .csv, .csv.gz or .wav"
         )
-    module = import_module(f"sensorml.recordings.{FILES[ending]}")
-    read_file: Callable[..., Recording] = module.read
-    recording = read_file(path, channels=channels, rate_hz=rate_hz, unit=unit)
-    return _in_unit(recording, unit)
+    return FILES[ending]
 
 
 def _in_unit(recording: Recording, unit: str) -> Recording:
@@ -141,17 +193,25 @@ def _in_unit(recording: Recording, unit: str) -> Recording:
     Raises:
         RecordingError: its own is another quantity.
     """
-    if not unit or recording.unit == unit:
+    if _common_unit(recording.path, recording.unit, unit) == recording.unit:
         return recording
     if not recording.unit:
         return replace(recording, unit=unit)
     if recording.unit == FULL_SCALE:
         note = f"full scale is taken as 1 {unit}"
         return replace(recording, unit=unit, notes=(*recording.notes, note))
-    converted = recording.converted(unit)
-    if converted.unit != unit:
-        raise RecordingError(
-            f"{recording.path}: is in {recording.unit}, and {unit} was asked for: "
-            "leave out --unit, or choose other channels"
-        )
-    return converted
+    return recording.converted(unit)
+
+
+def _common_unit(path: Path, own: str, asked: str) -> str:
+    """Return the unit of a file's samples after their conversion.
+
+    Raises:
+        RecordingError: its own is another quantity than the one that was asked for.
+    """
+    if not asked or own in {asked, "", FULL_SCALE} or factor(own, asked) is not None:
+        return asked or own
+    raise RecordingError(
+        f"{path}: is in {own}, and {asked} was asked for: leave out --unit, or choose "
+        "other channels"
+    )

@@ -23,4 +23,7 @@ FILES: Final[Mapping[str, str]] = {
     ".part": "part",
 }
 """Modules of this package."""
-ENDINGS: Final = (*TABLES, *FILES)
+LABELLED: Final = frozenset({"npz", "wav", "part"})
+"""Modules that read the labels without the rows; those of tables do, too."""
+ENDINGS: Final = tuple(end for end in (*TABLES, *FILES) if end != ".part")
+"""Names of recordings in a folder; a part may still be written."""

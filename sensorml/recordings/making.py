@@ -12,7 +12,8 @@ from typing import Final, Self
 
 from sensorml.errors import OutputError, RecordingError
 from sensorml.files import refuse_special, unwritable
-from sensorml.recordings.part import ENDING, Labels, PartReader, PartWriter
+from sensorml.recordings.part import ENDING, PartReader, PartWriter
+from sensorml.recordings.recording import Labels
 from sensorml.recordings.writers import write, writer_for
 from sensorml.types import Block
 

@@ -9,23 +9,22 @@ they may count from any zero if `start_ns` is present. Nothing is ever unpickled
 
 from __future__ import annotations
 
-import tokenize
-import zipfile
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from sensorml.errors import RecordingError
 from sensorml.files import replacing
+from sensorml.recordings.archive import Archive, Array, Header
 from sensorml.recordings.arrays import from_named
 from sensorml.recordings.content import Chunk, Content
-from sensorml.recordings.counted import CountedFile
 from sensorml.recordings.recording import (
-    MAX_VALUES,
+    Labels,
     Recording,
     agreed_rate,
     at_full_scale,
@@ -33,28 +32,158 @@ from sensorml.recordings.recording import (
     numbered,
     sound,
 )
-from sensorml.recordings.segments import Int64
+from sensorml.recordings.segments import Int64, Rows
 from sensorml.recordings.writers import npz
 from sensorml.types import NO_ROWS, Float32
 
-Array = NDArray[np.generic]
+_SAMPLES: Final = "samples"
+_LOOK_ROWS: Final = 65_536
+"""Rows of each array that `labels` reads of a file without `samples`."""
+_MOST_CHANNELS: Final = 64
+"""Columns beyond which an array that is wider than long is transposed."""
 
-_NAMES = ("samples", "scale", "rate_hz", "channels", "unit", "start_ns", "t_ns")
-# The exceptions that zipfile, zlib and NumPy raise for damaged bytes.
-_BROKEN = (
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    SyntaxError,
-    RuntimeError,
-    SystemError,
-    MemoryError,
-    OverflowError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+
+_READ_VALUES: Final = 1 << 20
+"""Values that are read at a time."""
+_MOST_BYTES: Final = 1 << 20
+"""Of an array that is not of rows."""
+
+
+class Part(NamedTuple):
+    """Consecutive rows of a file."""
+
+    samples: Float32
+    """(n, channels), scaled; they may hold infinity."""
+    t_ns: Int64 | None
+    """(n,), as in the file; None where it has no times."""
+    clipped: Rows
+    """The rows at full scale, from the first one of the part on."""
+
+
+class NpzReader:
+    """A file with an array `samples`: its labels, and its rows in parts."""
+
+    def __init__(
+        self, path: Path, archive: Archive, channels: Sequence[str] | None
+    ) -> None:
+        """Read everything but the rows.
+
+        Raises:
+            RecordingError: an array is wrong.
+        """
+        self._path = path
+        self._archive = archive
+        header = archive.header(_SAMPLES)
+        if len(header.shape) != 2:
+            raise self._wrong(_SAMPLES, header, "an array (n, channels)")
+        self._integer = header.dtype.newbyteorder("=") == np.int16
+        if header.dtype.kind != "f" and not self._integer:
+            raise self._wrong(_SAMPLES, header, "float32 or int16")
+        names = self._optional("channels")
+        self.transposed = _is_transposed(header.shape, names)
+        self.rows, width = header.shape[:: -1 if self.transposed else 1]
+        existing = self._names(names, width)
+        self.channels = existing if channels is None else tuple(channels)
+        columns = chosen(path, existing, self.channels)
+        self._columns = None if columns == list(range(width)) else columns
+        self._scale = self._factors(width, columns)
+        rate, start = self._number("rate_hz", "iuf"), self._number("start_ns", "iu")
+        self.rate_hz = None if rate is None else float(rate)
+        self.start_ns = 0 if start is None else int(start)
+        self.unit = self._text("unit")
+        self.timed = "t_ns" in archive.names
+        if self.timed:
+            times = archive.header("t_ns")
+            if times.dtype.kind not in "iu" or times.shape != (self.rows,):
+                raise self._wrong("t_ns", times, f"int64 of shape ({self.rows},)")
+
+    def parts(self, rows: int, into: Float32 | None = None) -> Iterator[Part]:
+        """Yield all rows in order, at most `rows` at a time.
+
+        Args:
+            rows: of a part.
+            into: (n, channels), where the samples are written to.
+
+        Raises:
+            RecordingError: the file is damaged.
+        """
+        times = self._archive.chunks("t_ns", rows) if self.timed else None
+        first = 0
+        for counts in self._counts(rows, into):
+            taken = counts if self._columns is None else counts[:, self._columns]
+            clipped = NO_ROWS
+            if self._integer:
+                clipped = at_full_scale(taken.astype(np.int16, copy=False), 16)
+            with np.errstate(over="ignore", invalid="ignore"):  # infinity is refused
+                samples = taken.astype(np.float32, copy=False)
+                if self._scale is not None:
+                    samples = samples * self._scale
+            if into is not None and samples.base is not into:
+                into[first : first + len(samples)] = samples
+            first += len(samples)
+            t_ns = None if times is None else next(times).astype(np.int64, copy=False)
+            yield Part(samples, t_ns, clipped)
+
+    def _counts(self, rows: int, into: Float32 | None) -> Iterator[Array]:
+        if not self.transposed:
+            header = self._archive.header(_SAMPLES)
+            fits = self._columns is None and header.dtype == np.float32
+            yield from self._archive.chunks(_SAMPLES, rows, into if fits else None)
+            return
+        whole = self._archive.array(_SAMPLES).T
+        for first in range(0, self.rows, rows):
+            yield whole[first : first + rows]
+
+    def _names(self, names: Array | None, width: int) -> tuple[str, ...]:
+        if names is None:
+            return numbered(width)
+        if names.dtype.kind != "U" or names.shape != (width,):
+            raise self._wrong("channels", names, f"an array of {width} texts")
+        return tuple(names.tolist())
+
+    def _factors(self, width: int, columns: list[int]) -> Float32 | None:
+        """Return the factor of each channel that is read."""
+        scale = self._optional("scale")
+        if scale is None:
+            return None
+        if scale.dtype.kind not in "iuf" or scale.shape not in {(), (1,), (width,)}:
+            raise self._wrong("scale", scale, f"one number, or {width}")
+        with np.errstate(over="ignore"):  # the samples become infinite and are refused
+            factors = np.broadcast_to(scale.astype(np.float32), (width,))
+        return np.array(factors[columns])
+
+    def _number(self, name: str, kinds: str) -> int | float | None:
+        array = self._optional(name)
+        if array is None:
+            return None
+        if array.size != 1 or array.dtype.kind not in kinds:
+            what = "one whole number" if kinds == "iu" else "one number"
+            raise self._wrong(name, array, what)
+        number: int | float = array.reshape(-1)[0].item()
+        return number
+
+    def _text(self, name: str) -> str | None:
+        array = self._optional(name)
+        if array is None:
+            return None
+        if array.size != 1 or array.dtype.kind != "U":
+            raise self._wrong(name, array, "one text")
+        return str(array.reshape(-1)[0])
+
+    def _optional(self, name: str) -> Array | None:
+        """Return a short array; None where there is none."""
+        if name not in self._archive.names:
+            return None
+        header = self._archive.header(name)
+        if header.row_bytes * (header.shape[0] if header.shape else 1) > _MOST_BYTES:
+            raise self._wrong(name, header, "a short one")
+        return self._archive.array(name)
+
+    def _wrong(self, name: str, array: Header | Array, expected: str) -> RecordingError:
+        return RecordingError(
+            f"{self._path}: {name} is {array.dtype} of shape {array.shape}: save it as "
+            f"{expected}"
+        )
 
 
 def read(
@@ -65,38 +194,63 @@ def read(
     Raises:
         RecordingError: it is not a recording, or one of its arrays is wrong.
     """
-    content = _load(path)
-    counts = content.get("samples")
-    if counts is None:
-        return from_named(path, content, channels=channels, rate_hz=rate_hz, unit=unit)
-    if counts.ndim != 2:
-        raise _wrong(path, "samples", counts, "an array (n, channels)")
-    integer = counts.dtype.newbyteorder("=") == np.int16
-    if counts.dtype.kind != "f" and not integer:
-        raise _wrong(path, "samples", counts, "float32 or int16")
-    names = _names(path, content.get("channels"), counts.shape[1])
-    scale = _scale(path, content.get("scale"), counts.shape[1])
-    if channels is not None:
-        columns = chosen(path, names, channels)
-        counts, scale = counts[:, columns], scale[columns]
-    with np.errstate(over="ignore", invalid="ignore"):  # infinity is refused
-        samples = counts.astype(np.float32)
-        samples *= scale
-    rate = _one(path, content, "rate_hz", "iuf", "one number")
-    start = _one(path, content, "start_ns", "iu", "one whole number")
-    file_unit = _one(path, content, "unit", "U", "one text")
-    return sound(
+    with closing(Archive(path)) as archive:
+        if _SAMPLES not in archive.names:
+            arrays = archive.arrays()
+            return from_named(
+                path, arrays, channels=channels, rate_hz=rate_hz, unit=unit
+            )
+        reader = NpzReader(path, archive, channels)
+        samples = np.empty((reader.rows, len(reader.channels)), np.float32)
+        t_ns = np.empty(reader.rows, np.int64) if reader.timed else None
+        clipped, at = [NO_ROWS], 0
+        rows = max(1, _READ_VALUES // max(1, len(reader.channels)))
+        for part in reader.parts(rows, samples):
+            end = at + len(part.samples)
+            if t_ns is not None and part.t_ns is not None:
+                t_ns[at:end] = part.t_ns
+            clipped.append(part.clipped + at)
+            at = end
+    recording = sound(
         path,
         samples,
-        channels=names if channels is None else channels,
-        unit=unit if file_unit is None else str(file_unit.item()),
-        rate_hz=agreed_rate(
-            path, None if rate is None else float(rate.item()), rate_hz
-        ),
-        start_ns=0 if start is None else int(start.item()),
-        t_ns=_times(path, content.get("t_ns"), len(samples)),
-        clipped=at_full_scale(counts.astype(np.int16), 16) if integer else NO_ROWS,
+        channels=reader.channels,
+        unit=unit if reader.unit is None else reader.unit,
+        rate_hz=agreed_rate(path, reader.rate_hz, rate_hz),
+        start_ns=reader.start_ns,
+        t_ns=t_ns,
+        clipped=np.concatenate(clipped),
     )
+    if reader.transposed:
+        note = "transposed to one row a sample: samples"
+        return replace(recording, notes=(*recording.notes, note))
+    return recording
+
+
+def labels(
+    path: Path, *, channels: Sequence[str] | None, rate_hz: float | None, unit: str
+) -> Labels:
+    """Read the channels and the unit, and none of the rows if there are `samples`.
+
+    Raises:
+        RecordingError: it is not a recording, or one of its arrays is wrong.
+    """
+    with closing(Archive(path)) as archive:
+        if _SAMPLES in archive.names:
+            reader = NpzReader(path, archive, channels)
+            agreed_rate(path, reader.rate_hz, rate_hz)
+            return Labels(reader.channels, reader.unit or unit)
+        arrays = archive.arrays(_LOOK_ROWS)
+        first = from_named(path, arrays, channels=channels, rate_hz=rate_hz, unit=unit)
+        return Labels(first.channels, first.unit)
+
+
+def _is_transposed(shape: tuple[int, ...], names: Array | None) -> bool:
+    """Return whether samples are (channels, n): by the names, or as no file is wide."""
+    rows, width = shape
+    if names is not None and names.ndim == 1:
+        return len(names) == rows != width
+    return rows < width and width > _MOST_CHANNELS
 
 
 def write_npz(
@@ -134,78 +288,3 @@ def write_npz(
     )
     with replacing(Path(path)) as file:
         npz.write(file, content)
-
-
-def _load(path: Path) -> dict[str, Array]:
-    """Read the arrays of a recording; without `samples`, all arrays."""
-    try:
-        with CountedFile(path) as file, zipfile.ZipFile(file) as archive:
-            members = archive.namelist()
-            present = [name for name in _NAMES if f"{name}.npy" in members]
-            if "samples" not in present:
-                present = [
-                    m.removesuffix(".npy") for m in members if m.endswith(".npy")
-                ]
-            return {name: _array(path, archive, name) for name in present}
-    except RecordingError:
-        raise
-    except _BROKEN as err:
-        message = (str(err) or "not enough memory").splitlines()[0]
-        raise RecordingError(
-            f"{path}: is not a complete .npz ({message}): copy or save it again"
-        ) from err
-
-
-def _array(path: Path, archive: zipfile.ZipFile, name: str) -> Array:
-    member = archive.getinfo(f"{name}.npy")
-    if member.file_size > 8 * MAX_VALUES:
-        raise RecordingError(
-            f"{path}: {name} is larger than {MAX_VALUES} values: cut it"
-        )
-    with archive.open(member) as file:
-        array: Array = npy.read_array(file, allow_pickle=False)
-    if array.dtype.kind == "U":
-        array.tolist()  # raises an error for invalid Unicode
-    return array
-
-
-def _wrong(path: Path, name: str, array: Array, expected: str) -> RecordingError:
-    return RecordingError(
-        f"{path}: {name} is {array.dtype} of shape {array.shape}: save it as {expected}"
-    )
-
-
-def _names(path: Path, names: Array | None, width: int) -> tuple[str, ...]:
-    if names is None:
-        return numbered(width)
-    if names.dtype.kind != "U" or names.shape != (width,):
-        raise _wrong(path, "channels", names, f"an array of {width} texts")
-    return tuple(names.tolist())
-
-
-def _scale(path: Path, scale: Array | None, width: int) -> Float32:
-    """Return the factor of each channel."""
-    if scale is None:
-        return np.ones(width, np.float32)
-    if scale.dtype.kind not in "iuf" or scale.shape not in {(), (1,), (width,)}:
-        raise _wrong(path, "scale", scale, f"one number, or {width}")
-    with np.errstate(over="ignore"):  # the samples become infinite and are refused
-        return np.broadcast_to(scale.astype(np.float32), (width,))
-
-
-def _one(
-    path: Path, content: dict[str, Array], name: str, kinds: str, expected: str
-) -> Array | None:
-    """Return an array of one element and one of the dtype kinds, or None."""
-    array = content.get(name)
-    if array is not None and (array.size != 1 or array.dtype.kind not in kinds):
-        raise _wrong(path, name, array, expected)
-    return array
-
-
-def _times(path: Path, t_ns: Array | None, rows: int) -> Int64 | None:
-    if t_ns is None:
-        return None
-    if t_ns.dtype.kind not in "iu" or t_ns.shape != (rows,):
-        raise _wrong(path, "t_ns", t_ns, f"int64 of shape ({rows},)")
-    return t_ns.astype(np.int64, copy=False)

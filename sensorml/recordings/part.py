@@ -19,7 +19,13 @@ import numpy as np
 
 from sensorml.errors import RecordingError
 from sensorml.recordings.content import CHUNK_ROWS, Chunk, Content, even_times
-from sensorml.recordings.recording import MAX_VALUES, Recording, chosen, sound
+from sensorml.recordings.recording import (
+    MAX_VALUES,
+    Labels,
+    Recording,
+    chosen,
+    sound,
+)
 from sensorml.recordings.segments import Int64
 from sensorml.types import Block, Float32
 
@@ -30,13 +36,6 @@ _FRAME: Final = Struct("<4sIqdQ")  # magic, rows, start in ns, rate, missed
 _CRC: Final = Struct("<I")  # of the header and the rows
 _MAGIC: Final = b"rows"
 _MOST_BYTES: Final = 1 << 28  # of one frame
-
-
-class Labels(msgspec.Struct, frozen=True):
-    """What all rows have in common."""
-
-    channels: tuple[str, ...]
-    unit: str
 
 
 class _Frame(NamedTuple):
@@ -226,3 +225,21 @@ def read(
         rate_hz=rate_hz,
         t_ns=np.concatenate(times),
     )
+
+
+def labels(
+    path: Path,
+    *,
+    channels: Sequence[str] | None,
+    rate_hz: float | None,  # noqa: ARG001 - there are times
+    unit: str,
+) -> Labels:
+    """Read the channels and the unit.
+
+    Raises:
+        RecordingError: it is no such file, or has not the channels.
+    """
+    own = PartReader(path).labels
+    names = own.channels if channels is None else tuple(channels)
+    chosen(path, own.channels, names)
+    return Labels(names, own.unit or unit)

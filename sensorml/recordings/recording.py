@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ MAX_TIME_NS: Final = 4 * 10**18
 """The largest distance of a time from 1970, so that differences fit 64 bits."""
 FULL_SCALE: Final = "fs"
 """The unit of samples whose largest possible value is 1."""
+_PIECE_ROWS: Final = 1 << 16
 _ERA = "has times outside the years 1844 to 2096"
 
 
@@ -37,6 +38,13 @@ class TableOptions:
     """ns, us, ms, s, min, h, d, excel, matlab; or dmy or mdy, the order of a date."""
     where: Mapping[str, str] = field(default_factory=dict)
     """By column, the value of the rows to take."""
+
+
+class Labels(NamedTuple):
+    """What all rows of a recording have in common."""
+
+    channels: tuple[str, ...]
+    unit: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,15 +142,7 @@ def sound(
     rows = len(samples)
     if rows == 0 or samples.shape[1] == 0:
         raise RecordingError(f"{path}: has no samples: make the recording again")
-    finite = np.isfinite(samples).all(axis=1)
-    if not finite.all():
-        row = int(np.argmin(finite))
-        channel = channels[int(np.argmin(np.isfinite(samples[row])))]
-        raise RecordingError(
-            f"{path}: {rows - np.count_nonzero(finite)} of {rows} rows hold NaN or "
-            f"infinity, the first is row {row + 1} in {channel!r}: remove those rows "
-            "(with times, the gap is recognised), or leave out channels with --channels"
-        )
+    _refuse_infinite(path, samples, channels)
     if t_ns is not None and rows > 1:
         parts = _timed(path, t_ns)
     elif rate_hz is None:
@@ -169,6 +169,22 @@ def sound(
         clipped=clipped,
         segments=parts,
         jitter_ns=None if t_ns is None else jitter_ns(t_ns, parts[0].rate_hz),
+    )
+
+
+def _refuse_infinite(path: Path, samples: Float32, channels: Sequence[str]) -> None:
+    """Raise an error if a sample is NaN or infinity."""
+    pieces = range(0, len(samples), _PIECE_ROWS)
+    if all(np.isfinite(samples[i : i + _PIECE_ROWS]).all() for i in pieces):
+        return
+    rows = len(samples)
+    finite = np.isfinite(samples).all(axis=1)
+    row = int(np.argmin(finite))
+    channel = channels[int(np.argmin(np.isfinite(samples[row])))]
+    raise RecordingError(
+        f"{path}: {rows - np.count_nonzero(finite)} of {rows} rows hold NaN or "
+        f"infinity, the first is row {row + 1} in {channel!r}: remove those rows "
+        "(with times, the gap is recognised), or leave out channels with --channels"
     )
 
 

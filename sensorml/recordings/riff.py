@@ -46,6 +46,8 @@ class Wave(NamedTuple):
     """Where the samples are in the file."""
     size: int
     """Their bytes by the header; those that are there where it has no size."""
+    present: int
+    """The bytes of the file from there on."""
     remarks: Remarks | None
 
 
@@ -70,13 +72,13 @@ def _parse(file: BinaryIO) -> Wave:
     form: bytes | None = None
     remarks: Remarks | None = None
     long_size = 0
-    data: tuple[int, int] | None = None
+    data: tuple[int, int, int] | None = None
     while len(header := file.read(CHUNK.size)) == CHUNK.size:
         name, size = CHUNK.unpack(header)
         at = file.tell()
         if name == b"data":
             size = _size(size, long_size, end - at)
-            data = at, size
+            data = at, size, end - at
         elif name == b"fmt ":
             form = file.read(min(size, _LONGEST))
         elif name == b"ds64":

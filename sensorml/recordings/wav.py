@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from sensorml.recordings.counted import CountedFile
 from sensorml.recordings.recording import (
     FULL_SCALE,
     MAX_VALUES,
+    Labels,
     Recording,
     agreed_rate,
     at_full_scale,
@@ -29,6 +31,35 @@ from sensorml.recordings.recording import (
 from sensorml.types import NO_ROWS
 
 _WIDTHS = {riff.PCM: (8, 16, 24, 32), riff.FLOAT: (32, 64)}
+
+
+class _File(NamedTuple):
+    """A file without its samples."""
+
+    wave: riff.Wave
+    names: tuple[str, ...]
+    unit: str
+    rate_hz: float
+    start_ns: int
+
+
+def labels(
+    path: Path,
+    *,
+    channels: Sequence[str] | None,
+    rate_hz: float | None,
+    unit: str,  # noqa: ARG001 - a .wav has one
+) -> Labels:
+    """Read the header.
+
+    Raises:
+        RecordingError: as `read`.
+    """
+    file = _opened(path)
+    agreed_rate(path, file.rate_hz, rate_hz)
+    names = file.names if channels is None else tuple(channels)
+    chosen(path, file.names, names)
+    return Labels(names, file.unit)
 
 
 def read(
@@ -43,27 +74,17 @@ def read(
     Raises:
         RecordingError: it has another encoding, or is not complete.
     """
+    file = _opened(path)
+    wave = file.wave
+    names = file.names if channels is None else tuple(channels)
+    columns = chosen(path, file.names, names)
     try:
-        with CountedFile(path) as file:
-            wave = riff.parse(file)
-            file.seek(wave.first_byte)
-            most = min(wave.size, MAX_VALUES * wave.bits // 8 + 1)
-            raw = file.take(min(most, path.stat().st_size))
-    except (OSError, ValueError) as err:
-        raise RecordingError(
-            f"{path}: is no complete .wav ({err}): copy it again, or convert it to "
-            ".wav of 16 bit"
-        ) from err
-    _check(path, wave, len(raw))
-    raw = raw[: len(raw) - len(raw) % wave.frame_bytes]
-    remarks = wave.remarks
-    if remarks and len(remarks.channels) != wave.channels:
-        remarks = None
-    names = remarks.channels if remarks else numbered(wave.channels)
-    columns = chosen(path, names, names if channels is None else channels)
-    exact = remarks is not None and max(1, round(remarks.rate_hz)) == wave.rate_hz
-    integer = wave.code == riff.PCM
-    if integer:
+        with CountedFile(path) as samples_of:
+            samples_of.seek(wave.first_byte)
+            raw = samples_of.take(wave.size - wave.size % wave.frame_bytes)
+    except OSError as err:
+        raise _incomplete(path, err) from err
+    if wave.code == riff.PCM:
         counts = decode(raw, wave.bits).reshape(-1, wave.channels)[:, columns]
         samples = counts.astype(np.float32) / np.float32(1 << (wave.bits - 1))
         clipped = at_full_scale(counts, wave.bits)
@@ -74,17 +95,47 @@ def read(
     return sound(
         path,
         samples,
-        channels=names if channels is None else channels,
-        unit=remarks.unit if remarks and not integer else FULL_SCALE,
-        rate_hz=agreed_rate(
-            path, remarks.rate_hz if remarks and exact else wave.rate_hz, rate_hz
-        ),
-        start_ns=remarks.start_ns if remarks else 0,
+        channels=names,
+        unit=file.unit,
+        rate_hz=agreed_rate(path, file.rate_hz, rate_hz),
+        start_ns=file.start_ns,
         clipped=clipped,
     )
 
 
-def _check(path: Path, wave: riff.Wave, present: int) -> None:
+def _opened(path: Path) -> _File:
+    """Read the header and check it.
+
+    Raises:
+        RecordingError: it has another encoding, or is not complete.
+    """
+    try:
+        with path.open("rb") as file:
+            wave = riff.parse(file)
+    except (OSError, ValueError) as err:
+        raise _incomplete(path, err) from err
+    _check(path, wave)
+    remarks = wave.remarks
+    if remarks is None or len(remarks.channels) != wave.channels:
+        return _File(wave, numbered(wave.channels), FULL_SCALE, wave.rate_hz, 0)
+    exact = max(1, round(remarks.rate_hz)) == wave.rate_hz
+    return _File(
+        wave,
+        remarks.channels,
+        FULL_SCALE if wave.code == riff.PCM else remarks.unit,
+        remarks.rate_hz if exact else wave.rate_hz,
+        remarks.start_ns,
+    )
+
+
+def _incomplete(path: Path, err: Exception) -> RecordingError:
+    return RecordingError(
+        f"{path}: is no complete .wav ({err}): copy it again, or convert it to .wav of "
+        "16 bit"
+    )
+
+
+def _check(path: Path, wave: riff.Wave) -> None:
     if wave.bits not in _WIDTHS.get(wave.code, ()):
         kind = {riff.PCM: "", riff.FLOAT: " float"}.get(wave.code, " compressed")
         raise RecordingError(
@@ -96,13 +147,13 @@ def _check(path: Path, wave: riff.Wave, present: int) -> None:
             f"{path}: has {wave.frame_bytes} bytes for {wave.channels} channels of "
             f"{wave.bits} bit: convert it to .wav of 16 bit"
         )
+    if wave.present < wave.size:
+        raise RecordingError(
+            f"{path}: has {wave.present} bytes of samples, but {wave.size} by its "
+            "header: copy it again, or repair the header"
+        )
     if wave.size * 8 > MAX_VALUES * wave.bits:
         raise RecordingError(f"{path}: is longer than {MAX_VALUES} values: cut it")
-    if present < wave.size:
-        raise RecordingError(
-            f"{path}: has {present} bytes of samples, but {wave.size} by its header: "
-            "copy it again, or repair the header"
-        )
 
 
 def decode(raw: bytes | bytearray, bits: int) -> NDArray[np.signedinteger]:

@@ -7,14 +7,20 @@ of a file are no proof: logs are often converted with their times as text.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from sensorml.errors import MissingExtraError, RecordingError
-from sensorml.recordings.recording import MAX_TIME_NS, MAX_VALUES, Recording
+from sensorml.recordings.recording import (
+    MAX_TIME_NS,
+    MAX_VALUES,
+    Labels,
+    Recording,
+)
 from sensorml.recordings.segments import Int64
 from sensorml.recordings.tables.columns import Columns, ask_where, find_columns
 from sensorml.recordings.tables.fields import Kind, kind_of
@@ -32,6 +38,18 @@ _HEAD_ROWS: Final = 4000
 _MOST_WRONG: Final = 0.01
 
 
+def labels(path: Path, asked: Asked) -> Labels:
+    """Read the columns from the first rows.
+
+    Raises:
+        RecordingError: it names the file, what is wrong and what to do.
+        MissingExtraError: polars is not installed.
+    """
+    with _reading(path):
+        columns = _columns(path, _opened(path).head(_HEAD_ROWS).collect(), asked)
+    return Labels(columns.names, columns.unit)
+
+
 def read(path: Path, asked: Asked) -> Recording:
     """Read a file of typed columns.
 
@@ -39,6 +57,27 @@ def read(path: Path, asked: Asked) -> Recording:
         RecordingError: it names the file, what is wrong and what to do.
         MissingExtraError: polars is not installed.
     """
+    with _reading(path):
+        import polars as pl
+
+        lazy = _opened(path)
+        head = lazy.head(_HEAD_ROWS).collect()
+        rows = int(lazy.select(pl.len()).collect().item())
+        columns = _columns(path, head, asked)
+        if rows * len(columns.channels) > MAX_VALUES:
+            raise RecordingError(f"{path}: is longer than {MAX_VALUES} values: cut it")
+        used = _used(columns)
+        frame = lazy.select([head.columns[i] for i in used]).collect()
+    return _recording(path, asked, columns, dict(zip(used, frame, strict=True)))
+
+
+def _columns(path: Path, head: DataFrame, asked: Asked) -> Columns:
+    return find_columns(path, _layout(head), _texts(head), asked)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what polars raises into an error with the name of the file."""
     try:
         import polars as pl
     except ModuleNotFoundError as err:
@@ -47,17 +86,9 @@ def read(path: Path, asked: Asked) -> Recording:
             "'sensorml[tables]'"
         ) from err
     try:
-        lazy = _opened(path)
-        head = lazy.head(_HEAD_ROWS).collect()
-        rows = int(lazy.select(pl.len()).collect().item())
-        columns = find_columns(path, _layout(head), _texts(head), asked)
-        if rows * len(columns.channels) > MAX_VALUES:
-            raise RecordingError(f"{path}: is longer than {MAX_VALUES} values: cut it")
-        used = _used(columns)
-        frame = lazy.select([head.columns[i] for i in used]).collect()
+        yield
     except (pl.exceptions.PolarsError, OSError, pl.exceptions.PanicException) as err:
         raise _damaged(path, err) from err
-    return _recording(path, asked, columns, dict(zip(used, frame, strict=True)))
 
 
 def _opened(path: Path) -> LazyFrame:

@@ -16,7 +16,12 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from sensorml.errors import RecordingError
-from sensorml.recordings.recording import MAX_TIME_NS, MAX_VALUES, Recording
+from sensorml.recordings.recording import (
+    MAX_TIME_NS,
+    MAX_VALUES,
+    Labels,
+    Recording,
+)
 from sensorml.recordings.segments import Int64, Rows
 from sensorml.recordings.tables.columns import Columns, ask_where, find_columns
 from sensorml.recordings.tables.fields import Kind, split
@@ -198,6 +203,16 @@ class Table:
         if odd:
             notes.append(f"rows left out: {', '.join(odd)}")
         return (*notes, *extra)
+
+
+def labels(path: Path, asked: Asked) -> Labels:
+    """Read the columns from the first rows of a table.
+
+    Raises:
+        RecordingError: naming the file, what is wrong and what to do.
+    """
+    columns = Table(path, asked).columns
+    return Labels(columns.names, columns.unit)
 
 
 def read(path: Path, asked: Asked) -> Recording:

@@ -14,7 +14,7 @@ from sensorml.commands.record import fill
 from sensorml.errors import BusError, SensorError
 from sensorml.recordings import read
 from sensorml.recordings.making import NewRecording
-from sensorml.recordings.part import Labels
+from sensorml.recordings.recording import Labels
 from sensorml.service.sensor_blocks import Item
 from sensorml.types import Block
 

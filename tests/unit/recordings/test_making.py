@@ -11,7 +11,7 @@ import pytest
 from sensorml.errors import OutputError
 from sensorml.recordings import read
 from sensorml.recordings.making import NewRecording
-from sensorml.recordings.part import Labels
+from sensorml.recordings.recording import Labels
 from sensorml.types import Block
 
 NOON = 1_700_000_000_000_000_000

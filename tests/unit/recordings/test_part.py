@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from sensorml.errors import NoChannelError, RecordingError
 from sensorml.recordings import read
-from sensorml.recordings.part import Labels, PartReader, PartWriter
+from sensorml.recordings.part import PartReader, PartWriter
+from sensorml.recordings.recording import Labels
 from sensorml.types import Block
 
 NOON = 1_700_000_000_000_000_000

@@ -1,0 +1,238 @@
+"""The arrays of an `.npz` file, whose headers are read first and believed last.
+
+A zip may promise more than it holds, or unpack to more than any memory. So the shape
+in an array's header must agree with the size in the zip's, and a size that no
+recording has is refused before anything is unpacked.
+"""
+
+from __future__ import annotations
+
+import math
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Final, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from sensorml.errors import RecordingError
+from sensorml.recordings.counted import CountedFile
+from sensorml.recordings.recording import MAX_VALUES
+from sensorml.recordings.tables.sources import MOST_PACKED, PACKED_FREE
+
+Array: TypeAlias = NDArray[np.generic]
+
+_MOST_MEMBERS: Final = 4096
+_SHOWN: Final = 12
+_PIECE: Final = 1 << 16  # bytes that stay in a processor's cache
+# The exceptions that zipfile, zlib and NumPy raise for damaged bytes.
+_BROKEN: Final = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    SyntaxError,
+    RuntimeError,
+    SystemError,
+    MemoryError,
+    OverflowError,
+    RecursionError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+class Header(NamedTuple):
+    """The description of an array in the file."""
+
+    dtype: np.dtype[np.generic]
+    shape: tuple[int, ...]
+    by_column: bool
+    """Whether the first index varies fastest (Fortran's order)."""
+
+    @property
+    def row_bytes(self) -> int:
+        return math.prod(self.shape[1:]) * self.dtype.itemsize
+
+
+class Archive:
+    """The arrays of a file, until `close`."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the names of the arrays.
+
+        Raises:
+            RecordingError: it is no zip.
+        """
+        self._path = path
+        with self._reading(), ExitStack() as opened:
+            file = opened.enter_context(CountedFile(path))
+            self._zip = opened.enter_context(zipfile.ZipFile(file))
+            self._opened = opened.pop_all()
+        members = (
+            m.removesuffix(".npy") for m in self._zip.namelist() if m[-4:] == ".npy"
+        )
+        self.names = tuple(dict.fromkeys(members))[:_MOST_MEMBERS]
+        self._headers: dict[str, Header] = {}
+
+    def close(self) -> None:
+        self._opened.close()
+
+    def header(self, name: str) -> Header:
+        """Return the description of an array.
+
+        Raises:
+            RecordingError: it is damaged, promises what the file does not hold, holds
+                objects, or would need more memory than any recording does.
+        """
+        if name not in self._headers:
+            with self._reading(), self._zip.open(f"{name}.npy") as member:
+                self._headers[name] = self._checked(name, *_parsed(member))
+        return self._headers[name]
+
+    def array(self, name: str) -> Array:
+        """Return an array whole.
+
+        Raises:
+            RecordingError: as `header`, or its bytes are damaged.
+        """
+        header = self.header(name)
+        with self._reading(), self._zip.open(f"{name}.npy") as member:
+            _parsed(member)
+            flat = np.empty(math.prod(header.shape), header.dtype)
+            _fill(member, flat)
+            if header.dtype.kind == "U":
+                flat.tolist()  # raises an error for invalid Unicode
+        shape = header.shape
+        return flat.reshape(shape[::-1]).T if header.by_column else flat.reshape(shape)
+
+    def arrays(self, rows: int | None = None) -> dict[str, Array]:
+        """Return all arrays of numbers, or the first rows of each.
+
+        Raises:
+            RecordingError: as `array`, or they are too large together.
+        """
+        values = sum(math.prod(self.header(name).shape) for name in self.names)
+        if values > MAX_VALUES:
+            raise RecordingError(
+                f"{self._path}: holds more than {MAX_VALUES} values: cut it"
+            )
+        numbers = [n for n in self.names if self.header(n).dtype.kind in "iuf"]
+        if rows is None:
+            return {name: self.array(name) for name in numbers}
+        return {name: self._first(name, rows) for name in numbers}
+
+    def _first(self, name: str, rows: int) -> Array:
+        """Return the first rows; the longer side of an array is that of its rows."""
+        header = self.header(name)
+        longest = max(header.shape, default=0)
+        if not longest or header.by_column or header.shape[0] < longest:
+            array = self.array(name)
+            return array[..., :rows] if header.shape else array
+        return next(self.chunks(name, rows))
+
+    def chunks(
+        self, name: str, rows: int, into: Array | None = None
+    ) -> Iterator[Array]:
+        """Yield an array in parts of at most so many rows.
+
+        Memory is that of a part, but for an array in Fortran's order. With `into`, an
+        array of the same shape and type, the parts are its rows.
+
+        Raises:
+            RecordingError: as `array`.
+        """
+        header = self.header(name)
+        if header.by_column and len(header.shape) > 1:
+            whole = self.array(name)
+            for first in range(0, len(whole), rows):
+                yield whole[first : first + rows]
+            return
+        with self._reading():
+            member = self._zip.open(f"{name}.npy")
+        with member:
+            with self._reading():
+                _parsed(member)
+            for first in range(0, header.shape[0], rows):
+                count = min(rows, header.shape[0] - first)
+                if into is None:
+                    part = np.empty((count, *header.shape[1:]), header.dtype)
+                else:
+                    part = into[first : first + count]
+                with self._reading():
+                    _fill(member, part)
+                yield part
+
+    def _checked(self, name: str, header: Header, at: int) -> Header:
+        """Refuse a header that cannot be true."""
+        if header.dtype.hasobject:
+            raise RecordingError(
+                f"{self._path}: {name} holds Python objects, which are never loaded: "
+                "save numbers or texts"
+            )
+        size = math.prod(header.shape) * header.dtype.itemsize
+        info = self._zip.getinfo(f"{name}.npy")
+        if at + size > info.file_size:
+            raise RecordingError(
+                f"{self._path}: {name} has the shape {_short(header.shape)} by its "
+                f"header, and {info.file_size - at} of its {size} bytes: copy or save "
+                "it again"
+            )
+        if math.prod(header.shape) > MAX_VALUES:
+            raise RecordingError(
+                f"{self._path}: {name} is larger than {MAX_VALUES} values: cut it"
+            )
+        if info.file_size > info.compress_size * MOST_PACKED + PACKED_FREE:
+            raise RecordingError(
+                f"{self._path}: {name} unpacks to more than {MOST_PACKED} times its "
+                "size, which no recording does: check where it comes from, or save it "
+                "without compression"
+            )
+        return header
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Turn what damaged bytes raise into an error with the name of the file."""
+        try:
+            yield
+        except RecordingError:
+            raise
+        except _BROKEN as err:
+            message = (str(err) or "not enough memory").splitlines()[0]
+            raise RecordingError(
+                f"{self._path}: is not a complete .npz ({message[:200]}): copy or save "
+                "it again"
+            ) from err
+
+
+def _parsed(member: IO[bytes]) -> tuple[Header, int]:
+    """Read the header of an array; return also where its values begin."""
+    version = npy.read_magic(member)
+    read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    if version not in read:
+        raise ValueError(f"an array of version {version}")
+    shape, by_column, dtype = read[version](member)
+    return Header(dtype, shape, by_column), member.tell()
+
+
+def _fill(member: IO[bytes], array: Array) -> None:
+    """Read the values of an array."""
+    raw = array.reshape(-1).view(np.uint8).data
+    at = 0
+    while at < len(raw):
+        read = member.read(min(len(raw) - at, _PIECE))
+        if not read:
+            raise EOFError(f"{len(raw) - at} bytes are missing")
+        raw[at : at + len(read)] = read
+        at += len(read)
+
+
+def _short(shape: Sequence[int]) -> str:
+    parts = [str(n) if n < 10**18 else f"{n:.1e}" for n in shape[:_SHOWN]]
+    return f"({', '.join(parts)})"
