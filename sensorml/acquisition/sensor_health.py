@@ -6,39 +6,16 @@ Pure: the time comes in with each call.
 from __future__ import annotations
 
 import errno
-import math
 from operator import sub
 from typing import Final, NamedTuple
 
 from sensorml.errors import BusReason, SensorError, SensormlError, UnsettledError
 from sensorml.interfaces import Cures
+from sensorml.storage.change_limit import ChangeLimit, Report
 from sensorml.storage.rows import SensorRow
 from sensorml.types import Block, Change, SensorState
 
 _CURES: Final = Cures()
-
-
-class RateLimit:
-    """A token bucket, kept as the time at which it is full again (GCRA)."""
-
-    def __init__(self, *, burst: int, every_ns: int) -> None:
-        """Allow `burst` at once, and one more for each `every_ns` that passes."""
-        self._room_ns = (burst - 1) * every_ns
-        self._every_ns = every_ns
-        self._full_ns = -math.inf
-
-    def allows(self, now_ns: int) -> bool:
-        """Return whether one more is allowed now; if so, count it.
-
-        >>> limit = RateLimit(burst=2, every_ns=10)
-        >>> [limit.allows(now_ns) for now_ns in (0, 1, 2, 9, 10, 11, 20, 99)]
-        [True, True, False, False, True, False, True, True]
-        """
-        full_ns = max(self._full_ns, now_ns)
-        if full_ns - now_ns > self._room_ns:
-            return False
-        self._full_ns = full_ns + self._every_ns
-        return True
 
 
 _BLIND: Final = frozenset(
@@ -66,10 +43,6 @@ _PASSING: Final = frozenset({SensorState.OVERRUN, SensorState.CLIPPED})
 
 SETTLE_NS: Final = 1_000_000_000
 """An overrun or clipping is over after so long without another."""
-EVENTS_AT_ONCE: Final = 12
-"""Changes of state in a row that are all reported, of a fault that comes and goes."""
-EVENT_EVERY_NS: Final = 60_000_000_000
-"""Between later reports, because a loose wire must not fill the log."""
 
 
 class PendingEvent(NamedTuple):
@@ -77,7 +50,7 @@ class PendingEvent(NamedTuple):
 
     at_ns: int
     state: SensorState
-    previous: SensorState
+    previous: str
     """The state that was reported last."""
     detail: str
     lost: int
@@ -110,10 +83,8 @@ class SensorHealth:
         self._faulty_ns = 0
         self._cause: object = None
         self._since_ns = 0
-        self._changes = 0
-        self._reported = self.state
+        self._limit = ChangeLimit(self.state)
         self._reported_missed = 0
-        self._limit = RateLimit(burst=EVENTS_AT_ONCE, every_ns=EVENT_EVERY_NS)
         self._in_rows = self._totals()
         self._jitter_ns = 0
 
@@ -220,25 +191,19 @@ class SensorHealth:
         Call it after every change and every tick. Changes that follow one another
         too fast are reported together, later, as the last state.
         """
-        if not self._changes or not self._limit.allows(now_ns):
-            return None
-        detail = self.reason
-        if self._changes > 1:
-            often = f"{self._changes} changes since the last event"
-            detail = f"{detail}; {often}" if detail else often
-        event = PendingEvent(
-            self._since_ns,
-            self.state,
-            self._reported,
-            detail,
-            self.missed - self._reported_missed,
-        )
-        self._reported, self._reported_missed, self._changes = (
-            self.state,
-            self.missed,
-            0,
-        )
-        return event
+        report = self._limit.due(self.state, now_ns)
+        return None if report is None else self._event(report)
+
+    def last_event(self) -> PendingEvent | None:
+        """Return the event of the changes that are not yet reported, at the end."""
+        report = self._limit.rest(self.state)
+        return None if report is None else self._event(report)
+
+    def _event(self, report: Report) -> PendingEvent:
+        lost = self.missed - self._reported_missed
+        self._reported_missed = self.missed
+        detail = report.reason(self.reason)
+        return PendingEvent(self._since_ns, self.state, report.previous, detail, lost)
 
     def row(self, start_ns: int, end_ns: int) -> SensorRow:
         """Make a `sensor` row of what happened since the last one.
@@ -282,7 +247,7 @@ class SensorHealth:
         if (before, previous) == (state, cause):
             return None
         self._since_ns = now_ns
-        self._changes += 1
+        self._limit.count()
         return Change(now_ns, before, state, reason)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from sensorml.alarms.line import LineHealth
 from sensorml.alarms.logic import (
@@ -16,6 +16,7 @@ from sensorml.alarms.logic import (
     why_of_window,
 )
 from sensorml.config.tables import Alarm
+from sensorml.storage.change_limit import ChangeLimit, Report
 from sensorml.storage.outbox import Outbox
 from sensorml.types import Block, Change, Prediction
 
@@ -28,11 +29,19 @@ class SignalOutput(Protocol):
         ...
 
 
+class LastChange(NamedTuple):
+    """The last change of an alarm, and the window that made it."""
+
+    change: Change
+    window: Prediction | None
+
+
 class AlarmChannel:
     """One alarm, from votes to its line and its rows.
 
     Called on the engine's thread only. The line changes before a transition is
-    written down.
+    written down, and follows every change; of an alarm that flaps, a dozen are written
+    down one by one, and then one a minute.
     """
 
     def __init__(
@@ -63,6 +72,8 @@ class AlarmChannel:
         self._health = LineHealth(rule.name, outbox)
         self._shown: Signal | None = None  # None: nothing yet, or it failed
         self._outbox = outbox
+        self._limit = ChangeLimit(self.logic.state)
+        self._last: LastChange | None = None
 
     def judge(self, window: Prediction) -> None:
         """Count a window of the model as a vote."""
@@ -103,20 +114,36 @@ class AlarmChannel:
             driven = self._health.drive(partial(self._line.set, signal))
             self._shown = signal if driven else None
 
+    def report(self, now_ns: int) -> None:
+        """Write down the changes that were too many for a row each, if it is time."""
+        self._write(self._limit.due(self.logic.state, now_ns))
+
+    def report_rest(self) -> None:
+        """Write down all changes that are not yet reported, at the end."""
+        self._write(self._limit.rest(self.logic.state))
+
     def _apply(self, change: Change | None, window: Prediction | None = None) -> None:
         """Drive the line first, then write the transition down."""
         self.drive()
         if change is None:
             return
         self.reason = change.reason
+        self._last = LastChange(change, window)
+        self._limit.count()
+        self.report(change.at_ns)
+
+    def _write(self, report: Report | None) -> None:
+        if report is None or self._last is None:
+            return
+        change, window = self._last
         self._outbox.alarm(
             change.at_ns,
             alarm=self.name,
             sensor=self.sensor,
             model=self.model,
             state=change.after,
-            previous=change.before,
-            reason=change.reason,
+            previous=report.previous,
+            reason=report.reason(change.reason),
             score=window.score if window else None,
             threshold=window.threshold if window else None,
         )

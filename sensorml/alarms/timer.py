@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from sensorml.alarms.line import DigitalOutput
 from sensorml.errors import BusError, Reason, UnsettledError
 from sensorml.gpio.contact import LOOK_NS
+from sensorml.storage.change_limit import ChangeLimit
 
 RETRY_NS: Final = 1_000_000_000
 """Between attempts at a line that cannot be driven."""
@@ -140,13 +141,28 @@ class WatchedContact:
         return now_ns + LOOK_NS
 
 
+class StateReport:
+    """The state of a line, and the changes of it that are reported."""
+
+    def __init__(self) -> None:
+        self._state = "ok"
+        self._limit = ChangeLimit(self._state)
+
+    def due(self, state: str, reason: str, now_ns: int) -> str | None:
+        """Take in the state and its reason; return the reason to report, or None."""
+        if state != self._state:
+            self._state = state
+            self._limit.count()
+        report = self._limit.due(state, now_ns)
+        return None if report is None else report.reason(reason)
+
+
 class LineTimer:
     """Comes back to lines when they are due, on the thread that calls `run`."""
 
     def __init__(self, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self._clock = clock
-        self._lines: list[TimedLine] = []
-        self._states: dict[str, str] = {}
+        self._lines: list[tuple[TimedLine, StateReport]] = []
         self._changed = threading.Event()
         self._stopped = False
 
@@ -157,7 +173,7 @@ class LineTimer:
 
     def add(self, line: TimedLine) -> None:
         """Add a line, before `run`."""
-        self._lines.append(line)
+        self._lines.append((line, StateReport()))
 
     def wake(self) -> None:
         """Look at the lines now, because one of them has a new signal."""
@@ -184,11 +200,14 @@ class LineTimer:
 
     def advance(self, report: Callable[[str, str, str], None]) -> int | None:
         """Do what is due on every line; return the next due time, None: never."""
-        due_ns = [self._advance(line, report) for line in self._lines]
+        due_ns = [self._advance(line, state, report) for line, state in self._lines]
         return min((at_ns for at_ns in due_ns if at_ns is not None), default=None)
 
     def _advance(
-        self, line: TimedLine, report: Callable[[str, str, str], None]
+        self,
+        line: TimedLine,
+        reported: StateReport,
+        report: Callable[[str, str, str], None],
     ) -> int | None:
         now_ns = self._clock()
         state, reason = "ok", ""
@@ -198,7 +217,6 @@ class LineTimer:
             state, reason, due_ns = "disturbed", str(error), now_ns + LOOK_NS
         except BusError as error:
             state, reason, due_ns = "failed", str(error), now_ns + RETRY_NS
-        if state != self._states.get(line.name, "ok"):
-            self._states[line.name] = state
-            report(line.name, state, reason)
+        if (why := reported.due(state, reason, now_ns)) is not None:
+            report(line.name, state, why)
         return due_ns

@@ -19,7 +19,7 @@ from sensorml.acquisition.inbox import (
     Started,
     Trigger,
 )
-from sensorml.acquisition.sensor_health import SensorHealth
+from sensorml.acquisition.sensor_health import PendingEvent, SensorHealth
 from sensorml.alarms.channel import AlarmChannel
 from sensorml.errors import SourceEndedError, UnsettledError
 from sensorml.pipeline.pipeline import FROZEN
@@ -102,6 +102,10 @@ class Monitor:
                     self.tick(now_ns)
                 next_tick_ns = now_ns + round(TICK_S * 1e9)
         self._periodic.write(self._clock())
+        for sensor in self.sensors.values():
+            self._write(sensor, sensor.last_event())
+        for alarm in self.alarms:
+            alarm.report_rest()
 
     def handle(self, reading: Reading) -> None:
         """Take one reading all the way to lines and rows."""
@@ -131,6 +135,7 @@ class Monitor:
             self._report(sensor, now_ns)
         for alarm in self.alarms:
             alarm.drive()
+            alarm.report(now_ns)
         if self._periodic.due(now_ns):
             self._periodic.write(now_ns)
 
@@ -214,7 +219,9 @@ class Monitor:
 
     def _report(self, sensor: SensorHealth, now_ns: int) -> None:
         """Write down the pending event of a sensor."""
-        event = sensor.pending_event(now_ns)
+        self._write(sensor, sensor.pending_event(now_ns))
+
+    def _write(self, sensor: SensorHealth, event: PendingEvent | None) -> None:
         if event is not None:
             self._outbox.event(
                 at_ns=event.at_ns,

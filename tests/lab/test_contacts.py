@@ -85,10 +85,10 @@ class Site:
         return edges
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Iterator[Site]:
-    """A service with a shut door and a latched alarm, which is armed."""
-    service = Service(tmp_path_factory.mktemp("contacts"), "", machine=MACHINE)
+@pytest.fixture
+def site(tmp_path) -> Iterator[Site]:
+    """A service with a shut door and an armed alarm; few rows are written down yet."""
+    service = Service(tmp_path, "", machine=MACHINE)
     header = Header()
     service.start()
     try:
@@ -110,13 +110,24 @@ def square(hz: float, for_s: float) -> Iterator[float]:
 
 
 def bursts(for_s: float) -> Iterator[float]:
-    """Return the edges of random bursts, an even number in each, with rests."""
+    """Return the edges of random bursts, an even number in each, with rests.
+
+    They are too short for a disturbance.
+    """
     random, at_s = Random(0), 0.0
     while at_s < for_s:
-        for _ in range(2 * random.randint(1, 40)):
+        for _ in range(2 * random.randint(1, 10)):
             at_s += FASTEST_REAL_S * random.random() ** 3
             yield at_s
         at_s += random.uniform(0.1, 1.0)
+
+
+def crackle(for_s: float) -> Iterator[float]:
+    """Return random edges without a rest."""
+    random, at_s = Random(1), 0.0
+    while at_s < for_s:
+        at_s += FASTEST_REAL_S * random.random() ** 3
+        yield at_s
 
 
 NOISES: dict[str, Callable[[], Iterator[float]]] = {
@@ -126,6 +137,7 @@ NOISES: dict[str, Callable[[], Iterator[float]]] = {
     "100 Hz": lambda: square(100, NOISE_S),
     "400 Hz": lambda: square(400, NOISE_S),
     "3.7 kHz": lambda: square(3700, FAST_S),
+    "random edges": lambda: crackle(NOISE_S),
     "random bursts": lambda: bursts(NOISE_S),
 }
 
@@ -144,11 +156,9 @@ def test_noise_is_never_a_change(site, figure, noise) -> None:
         f"noise, {noise}: {edges} edges of 3 lines in {lasted_s:.0f} s, "
         f"{opened.count('alarm') + len(latched)} false changes"
     )
-    assert set(opened) <= {"unknown", "normal"}
-    assert opened[-1:] in ([], ["normal"])
     assert latched == []
-    if noise != "random bursts":
-        assert opened == ["unknown", "normal"]
+    assert opened == ([] if noise == "random bursts" else ["unknown", "normal"])
+    if opened:
         query = "SELECT subject FROM event WHERE state = 'disturbed' AND time_ns >= "
         assert set(site.service.query(f"{query}{begun_ns}")) == {
             ("door",),
@@ -167,7 +177,7 @@ def test_noise_is_never_a_change(site, figure, noise) -> None:
 
 def test_a_real_change_counts_within_the_bounce_time_and_a_look(site, figure) -> None:
     late_ms = []
-    for n in range(40):
+    for n in range(10):  # more would be written down together
         time.sleep(0.2 + 0.0037 * n)
         begun_s, high = time.monotonic(), n % 2 == 0
         changes = site.service.log.count("alarm open")

@@ -9,6 +9,7 @@ import os
 import sqlite3
 import time
 from contextlib import closing
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -97,10 +98,11 @@ def test_the_line_follows_the_last_sample_of_a_window(tmp_path, figure):
 def delays_ns(store, changes):
     """Yield the time from its window's end to each change of the line."""
     with closing(sqlite3.connect(store)) as journal:
-        query = "SELECT time_ns, state FROM alarm WHERE state IN ('alarm', 'normal')"
-        rows = list(journal.execute(query + " ORDER BY time_ns"))
+        query = "SELECT end_ns, state FROM prediction ORDER BY end_ns"
+        windows = list(journal.execute(query))
+    turns = [window for before, window in pairwise(windows) if window[1] != before[1]]
     for at_ns, level in changes:
-        state = "alarm" if level else "normal"
-        ends = [end_ns for end_ns, s in rows if s == state and end_ns <= at_ns]
+        state = "anomaly" if level else "normal"
+        ends = [end_ns for end_ns, s in turns if s == state and end_ns <= at_ns]
         if ends:
             yield at_ns - ends[-1]

@@ -14,13 +14,9 @@ from hypothesis import strategies as st
 from support import SECOND, block
 
 from sensorml import plugins
-from sensorml.acquisition.sensor_health import (
-    EVENT_EVERY_NS,
-    EVENTS_AT_ONCE,
-    SETTLE_NS,
-    SensorHealth,
-)
+from sensorml.acquisition.sensor_health import SETTLE_NS, SensorHealth
 from sensorml.errors import BusError, BusReason, SensorError, UnsettledError
+from sensorml.storage.change_limit import CHANGE_EVERY_NS, CHANGES_AT_ONCE
 from sensorml.storage.tables import COLUMNS
 from sensorml.types import SensorState
 
@@ -225,7 +221,7 @@ def test_an_event_is_reported_once_with_the_rows_lost_since_the_last() -> None:
 
 def test_changes_that_come_too_fast_are_reported_together_and_late() -> None:
     health = running()
-    times = [NOW + n for n in range(2 * EVENTS_AT_ONCE + 1)]
+    times = [NOW + n for n in range(2 * CHANGES_AT_ONCE + 1)]
     told = []
     for i, now_ns in enumerate(times):
         if i % 2:
@@ -233,14 +229,14 @@ def test_changes_that_come_too_fast_are_reported_together_and_late() -> None:
         else:
             health.failure(now_ns, BusError("a loose wire"))
         told.append(health.pending_event(now_ns) is not None)
-    assert told == [True] * EVENTS_AT_ONCE + [False] * (EVENTS_AT_ONCE + 1)
-    event = health.pending_event(NOW + 2 * EVENT_EVERY_NS)
+    assert told == [True] * CHANGES_AT_ONCE + [False] * (CHANGES_AT_ONCE + 1)
+    event = health.pending_event(NOW + 2 * CHANGE_EVERY_NS)
     assert event is not None
     assert (event.at_ns, event.state) == (times[-1], SensorState.ABSENT)
     assert event.detail == (
-        f"a loose wire; {EVENTS_AT_ONCE + 1} changes since the last event"
+        f"a loose wire; {CHANGES_AT_ONCE + 1} changes since the last event"
     )
-    assert event.lost == 10 * EVENTS_AT_ONCE // 2
+    assert event.lost == 10 * CHANGES_AT_ONCE // 2
 
 
 @given(
@@ -253,7 +249,7 @@ def test_changes_that_come_too_fast_are_reported_together_and_late() -> None:
 )
 def test_events_are_few_and_end_with_the_truth_whatever_happens(happenings) -> None:
     health, now_ns, told = sensor(), NOW, []
-    for after_ns, what in [*happenings, (5 * EVENT_EVERY_NS, "rows")]:
+    for after_ns, what in [*happenings, (5 * CHANGE_EVERY_NS, "rows")]:
         now_ns += after_ns
         if what == "gone":
             health.failure(now_ns, BusError("a loose wire"))
@@ -262,7 +258,7 @@ def test_events_are_few_and_end_with_the_truth_whatever_happens(happenings) -> N
             health.block(now_ns, block(ROWS, missed=missed), frozen=None)
         told.append(health.pending_event(now_ns))
     event = [each for each in told if each is not None]
-    assert len(event) <= EVENTS_AT_ONCE + (now_ns - NOW) // EVENT_EVERY_NS
+    assert len(event) <= CHANGES_AT_ONCE + (now_ns - NOW) // CHANGE_EVERY_NS
     assert all(a.state is b.previous for a, b in pairwise(event))
     assert event[-1].state is health.state is SensorState.OK
     assert sum(each.lost for each in event) == health.missed

@@ -16,7 +16,7 @@ from support import SECOND, Clock, FakeEngine, card
 
 from sensorml.acquisition.bus_thread import SensorPoller
 from sensorml.acquisition.inbox import Inbox
-from sensorml.acquisition.sensor_health import EVENTS_AT_ONCE, SensorHealth
+from sensorml.acquisition.sensor_health import SensorHealth
 from sensorml.buses.i2c import I2cConnection
 from sensorml.drivers import adxl345, file, lm75
 from sensorml.interfaces import Driver
@@ -30,6 +30,7 @@ from sensorml.sim.chips import lis3dh as sim_lis3dh
 from sensorml.sim.chips import lm75 as sim_lm75
 from sensorml.sim.machine import Machine, MachineOptions
 from sensorml.sim.registers import RegisterChip
+from sensorml.storage.change_limit import CHANGES_AT_ONCE
 from sensorml.storage.outbox import Outbox
 from sensorml.storage.tables import COLUMNS
 from sensorml.types import SensorState
@@ -289,7 +290,7 @@ def test_a_loose_wire_does_not_fill_the_log_and_the_last_word_is_true() -> None:
     chip.absent = False
     rig.run(200)
     states = rig.events("state", "value")
-    assert 4 < len(states) <= EVENTS_AT_ONCE + minutes + 4
+    assert 4 < len(states) <= CHANGES_AT_ONCE + minutes + 4
     assert states[-1][0] == "ok"
     assert sum(value or 0 for _, value in states) == rig.health.missed
 

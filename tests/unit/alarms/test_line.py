@@ -16,6 +16,7 @@ from sensorml.alarms.timer import RETRY_NS, Heartbeat, LineTimer, WatchedContact
 from sensorml.config.tables import Alarm
 from sensorml.errors import BusError, Reason
 from sensorml.gpio.contact import LOOK_NS
+from sensorml.storage.change_limit import CHANGES_AT_ONCE
 
 BLINK = Pattern(on_ns=300 * MS, off_ns=700 * MS)
 
@@ -298,6 +299,19 @@ def test_a_contact_that_is_disturbed_or_fails_is_reported_once_and_looked_at() -
         ("key", "failed", "GPIO 5: no access"),
         ("key", "ok", ""),
     ]
+
+
+def test_a_contact_that_is_disturbed_often_is_reported_with_the_number() -> None:
+    clock, contact = Clock(), FakeContact()
+    timer, reports = LineTimer(clock), []
+    timer.add(WatchedContact("key", contact, lambda *_: None))
+    for n in range(40):
+        contact.disturbed = None if n % 2 else Reason("it hums")
+        timer.advance(lambda *report: reports.append(report))
+    assert len(reports) == CHANGES_AT_ONCE
+    clock.advance(60)
+    timer.advance(lambda *report: reports.append(report))
+    assert reports[-1] == ("key", "ok", "28 changes since the last event")
 
 
 def test_a_timer_without_lines_is_not_needed() -> None:

@@ -17,7 +17,7 @@ from sensorml.acquisition.inbox import (
     Started,
     Trigger,
 )
-from sensorml.acquisition.sensor_health import EVENTS_AT_ONCE, SensorHealth
+from sensorml.acquisition.sensor_health import SensorHealth
 from sensorml.alarms.channel import AlarmChannel
 from sensorml.alarms.logic import Signal
 from sensorml.alarms.meter import MeterOutput
@@ -26,6 +26,7 @@ from sensorml.errors import BusError, SensorError, SourceEndedError, UnsettledEr
 from sensorml.pipeline.pipeline import Pipeline
 from sensorml.service.monitor import TICK_S, Monitor
 from sensorml.service.streams import STAGES, Stream
+from sensorml.storage.change_limit import CHANGES_AT_ONCE
 from sensorml.storage.outbox import Outbox
 from sensorml.storage.tables import COLUMNS
 from sensorml.types import AlarmState, SensorState
@@ -429,7 +430,22 @@ def test_a_loose_wire_blinds_the_alarm_each_time_but_does_not_fill_the_log():
         assert bench.bad.logic.state is AlarmState.NORMAL
         bench.put("motor", BusError("a loose wire"))
         assert bench.bad.logic.state is AlarmState.UNKNOWN
-    assert len(bench.rows("event", "state")) == EVENTS_AT_ONCE
+    assert len(bench.rows("event", "state")) == CHANGES_AT_ONCE
+
+
+def test_changes_that_were_too_many_for_a_row_each_are_written_at_the_end() -> None:
+    bench = Bench()
+    for _ in range(10):
+        bench.read("door", [0])
+        bench.put("door", BusError("a loose wire"))
+    inbox = Inbox()
+    inbox.close()
+    bench.monitor.run(inbox)
+    rows = bench.outbox.take()
+    states = COLUMNS["alarm"].index("state"), COLUMNS["event"].index("state")
+    assert len(rows["alarm"]) == len(rows["event"]) == CHANGES_AT_ONCE + 1
+    assert rows["alarm"][-1][states[0]] == "unknown"
+    assert rows["event"][-1][states[1]] == "absent"
 
 
 def test_windows_that_were_withheld_have_no_delays() -> None:
