@@ -23,6 +23,8 @@ from sensorml.types import Float32
 MOST_FROZEN: Final = 0.01
 MOST_CLIPPED: Final = 0.01
 _LEAST_ROWS: Final = 16
+_CRESTS: Final = 16  # runs at full scale
+_RESTS: Final = 3  # of a slow process
 _FINE: Final = 4  # rows of the usual run of a channel that is not in steps
 _ONE_WAY: Final = 0.995  # of the steps of a clock that was set back a few times
 _MANY_STEPS: Final = 200
@@ -111,15 +113,29 @@ def _of_channel(
         yield Finding(Fault.MONOTONIC, (name,), way, 1.0, (1, rows), refused=True)
         return
     column = recording.samples[:, recording.channels.index(name)]
-    at_rail = 0
-    if frozen := channel.frozen:
-        yield _frozen(name, channel, column, frozen)
-        ends = {float(np.float32(rail)) for rail in channel.rails}
-        at_rail = sum(run.rows for run in frozen if float(column[run.first]) in ends)
-    # A slow process rests at its ends (no flow, 100 % of humidity).
+    slow = recording.rate_hz < SPECTRA_HZ
+    stopped = stretches(channel, column)
+    if stopped:
+        yield _frozen(name, channel, column, stopped, slow=slow)
+    at_rail = sum(run.rows for run in stopped if _is_at_rail(channel, column, run))
     cut_off = channel.rail_rows - at_rail
-    if cut_off > 0 and recording.rate_hz >= SPECTRA_HZ:
+    if cut_off > 0 and not slow:  # a slow process rests at its ends
         yield _clipped(name, channel, column, cut_off / rows)
+
+
+def stretches(channel: ChannelStatistics, column: Float32) -> tuple[Run, ...]:
+    """Return the stretches in which the sensor of a channel has stopped.
+
+    One long run at full scale is a sensor that has stopped there; many are the crests
+    of a signal that is cut off.
+    """
+    frozen = channel.frozen
+    elsewhere = tuple(r for r in frozen if not _is_at_rail(channel, column, r))
+    return elsewhere if len(frozen) - len(elsewhere) >= _CRESTS else frozen
+
+
+def _is_at_rail(channel: ChannelStatistics, column: Float32, run: Run) -> bool:
+    return float(column[run.first]) in channel.rails
 
 
 def _one_way(channel: ChannelStatistics) -> str | None:
@@ -134,9 +150,15 @@ def _one_way(channel: ChannelStatistics) -> str | None:
 
 
 def _frozen(
-    name: str, channel: ChannelStatistics, column: Float32, frozen: Sequence[Run]
+    name: str,
+    channel: ChannelStatistics,
+    column: Float32,
+    frozen: Sequence[Run],
+    *,
+    slow: bool,
 ) -> Finding:
-    share = channel.frozen_rows / channel.rows
+    crests = sum(r.rows for r in channel.frozen) - sum(r.rows for r in frozen)
+    share = (channel.frozen_rows - crests) / channel.rows
     longest = max(frozen, key=lambda run: run.rows)
     value = float(column[longest.first])
     rows = (longest.first + 1, longest.last + 1)
@@ -149,8 +171,17 @@ def _frozen(
             f"is frozen in {len(frozen)} stretches, {part}; the longest is {stretch}, "
             f"at {value:.6g}"
         )
-    refused = share > MOST_FROZEN
+    # No flow, no current, 100 % of humidity: a slow process rests at its ends.
+    rests = slow and len(frozen) >= _RESTS and _at_one_end(channel, column, frozen)
+    refused = share > MOST_FROZEN and not rests
     return Finding(Fault.FROZEN, (name,), what, share, rows, refused=refused)
+
+
+def _at_one_end(
+    channel: ChannelStatistics, column: Float32, frozen: Sequence[Run]
+) -> bool:
+    values = {float(column[run.first]) for run in frozen}
+    return values in ({channel.low}, {channel.high})
 
 
 def _clipped(

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from sensorml.recordings.inspection.checks import check
+from sensorml.recordings.inspection.checks import check, stretches
 from sensorml.recordings.inspection.spectrum import lines, spectrum
 from sensorml.recordings.inspection.statistics import Statistics
 from sensorml.recordings.recording import Recording
@@ -155,7 +155,7 @@ def _channels(recording: Recording, statistics: Statistics) -> tuple[ChannelFact
             clipped=channel.rail_rows,
             frozen=tuple(
                 Stretch(run.first + 1, run.last + 1)
-                for run in channel.frozen[:_MOST_LISTED]
+                for run in stretches(channel, recording.samples[:, i])[:_MOST_LISTED]
             ),
             lines=tuple(LineFacts(*line) for line in lines(of, i)) if of else (),
         )

@@ -84,6 +84,11 @@ class Runs:
         at = np.searchsorted(rows[-1] + np.cumsum(longer), self._rows / 2)
         return int(longer[at])
 
+    def between(self, least: int, below: int) -> int:
+        """Return how many runs have at least `least` and fewer than `below` rows."""
+        longer = sum(least <= run < below for run in self._longer)
+        return int(self._counts[least:below].sum()) + longer
+
     def of_at_least(self, rows: int) -> tuple[Run, ...]:
         """Return the runs of at least `rows` (>= LONG), in order; at most 4096."""
         return tuple(Run(*run) for run in self._listed.tolist() if run[1] >= rows)

@@ -97,7 +97,18 @@ class ChannelStatistics:
         most = 8 * self.runs.quantile(0.99)
         if not self.coarse:
             most = min(most, 32 * self.runs.quantile(0.9))
+            if self._drops_out:
+                most = LONG
         return max(LONG, most)
+
+    @property
+    def _drops_out(self) -> bool:
+        """Return whether long runs stand alone, as those of a loose contact do.
+
+        A sensor at rest has runs of every length, and most of them are short.
+        """
+        long = self.runs.between(LONG, self.rows + 1)
+        return self.runs.quantile(0.5) <= 2 and long > self.runs.between(4, LONG)
 
     @property
     def frozen(self) -> tuple[Run, ...]:

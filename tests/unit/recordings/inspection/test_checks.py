@@ -67,6 +67,36 @@ def test_many_short_dropouts_are_added_up():
     assert finding.refused
 
 
+@pytest.mark.parametrize(("every", "rows"), [(100, 20), (50, 25), (20, 16)])
+def test_a_loose_contact_is_found_in_many_short_stretches(every, rows):
+    x = tone()
+    for first in range(0, ROWS, every):
+        x[first : first + rows] = 0.0
+    assert faults(x) == [(Fault.FROZEN, "x", True)]
+
+
+def test_a_machine_that_stops_is_healthy_although_the_sensor_then_moves_little():
+    running = (np.arange(ROWS) // 4000) % 2
+    noise = np.random.default_rng(2).normal(0, 0.0015, ROWS)
+    x = np.round((tone() * running + noise) / 0.004) * 0.004
+    assert faults(x) == []
+
+
+def test_a_slow_process_that_often_rests_at_zero_is_a_warning():
+    random = np.random.default_rng(0)
+    flow = np.where(np.sin(np.arange(ROWS) / 400) > 0, 5 + random.normal(size=ROWS), 0)
+    assert faults(flow, rate_hz=1.0) == [(Fault.FROZEN, "x", False)]
+    flow[ROWS // 2 :] = 4.0  # and then it stops anywhere
+    assert faults(flow, rate_hz=1.0) == [(Fault.FROZEN, "x", True)]
+
+
+@pytest.mark.parametrize("rate_hz", [200.0, 1000.0, 5000.0])
+def test_a_signal_that_is_long_at_full_scale_is_clipped_and_not_frozen(rate_hz):
+    assert faults(np.clip(tone(rate_hz=rate_hz), -0.7, 0.7), rate_hz=rate_hz) == [
+        (Fault.CLIPPED, "x", True)
+    ]
+
+
 def test_less_than_one_per_cent_is_a_warning():
     x = tone()
     x[5000:5100] = 0.0
