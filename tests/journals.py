@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 from sensorml.storage.reader import Reader, row_id
 
-# What people and the other parts of the program address columns by.
 EVENT = (10, "sensor", "motor", "stale", "ok", "no data for 2 s", 2.0)
 
 

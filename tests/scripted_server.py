@@ -10,6 +10,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from ssl import SSLContext
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
@@ -65,9 +66,11 @@ class ScriptedServer(socketserver.ThreadingTCPServer):
 
     allow_reuse_address = True
 
-    def __init__(self) -> None:
+    def __init__(self, tls: SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Connection)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self._tls = tls
+        scheme = "http" if tls is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{self.server_address[1]}"
         self.answer: Callable[[Request], Answer] = stored
         self.requests: list[Request] = []
         self.connections = 0
@@ -76,6 +79,10 @@ class ScriptedServer(socketserver.ThreadingTCPServer):
 
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
         connection, address = super().get_request()
+        if self._tls is not None:
+            connection = self._tls.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            )
         self._open.add(connection)
         return connection, address
 
@@ -131,8 +138,8 @@ class _Connection(socketserver.StreamRequestHandler):
 
 
 @contextmanager
-def scripted_server() -> Iterator[ScriptedServer]:
-    server = ScriptedServer()
+def scripted_server(tls: SSLContext | None = None) -> Iterator[ScriptedServer]:
+    server = ScriptedServer(tls)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:

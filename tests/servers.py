@@ -182,7 +182,7 @@ class Mosquitto(Server):
         if tls:
             self.ca = folder / "ca.pem"
             key = folder / "key.pem"
-            self._certify(self.ca, key)
+            certify(self.ca, key)
             config += [f"certfile {self.ca}", f"keyfile {key}"]
         path = folder / "mosquitto.conf"
         path.write_text("\n".join(config) + "\n")
@@ -195,16 +195,16 @@ class Mosquitto(Server):
             return False
         return True
 
-    @staticmethod
-    def _certify(certificate: Path, key: Path) -> None:
-        """Write a self-signed certificate for loopback, and its key."""
-        subprocess.run(
-            [
-                *(binary("openssl", "openssl"), "req", "-x509", "-nodes"),
-                *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-                *("-keyout", key, "-out", certificate, "-days", "2"),
-                *("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"),
-            ],
-            check=True,
-            capture_output=True,
-        )
+
+def certify(certificate: Path, key: Path) -> None:
+    """Write a self-signed certificate for loopback, and its key."""
+    subprocess.run(
+        [
+            *(binary("openssl", "openssl"), "req", "-x509", "-nodes"),
+            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+            *("-keyout", key, "-out", certificate, "-days", "2"),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"),
+        ],
+        check=True,
+        capture_output=True,
+    )

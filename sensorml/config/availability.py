@@ -7,13 +7,17 @@ each line; nothing is claimed.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from sensorml.config import conflicts
 from sensorml.config.tables import Config
 from sensorml.errors import Problem, Reason
+from sensorml.files import shown
 from sensorml.gpio.names import LABEL, line_of
 from sensorml.hardware.boards import boards, identify
 from sensorml.hardware.facts import Facts
@@ -21,9 +25,15 @@ from sensorml.hardware.gpio_chips import GpioChip, LineInfo, lines
 from sensorml.hardware.header import header_chip, header_lines
 from sensorml.hardware.tree import Tree
 from sensorml.resources import folders
+from sensorml.schema import Table
 
 OWN_NAME: Final = "lg"
 """The name under which lgpio holds a line, for any program."""
+_SECRETS: Final = frozenset({"token_file", "password_file", "key_file"})
+_COMMON_NAMES: Final = frozenset(
+    {"raspberrypi", "localhost", "debian", "ubuntu", "mendel", "coral", "armbian"}
+)
+"""Host names of fresh images; `device` is the host name by default."""
 
 
 def warnings_here(config: Config) -> list[Problem]:
@@ -49,7 +59,12 @@ def warnings(
         facts: the facts of the machine.
         held: the lines of each GPIO chip; a chip that cannot be read has none.
     """
-    reasons = [*_missing(config, facts), *_lines(config, facts, held)]
+    reasons = [
+        *_missing(config, facts),
+        *_lines(config, facts, held),
+        *_open_secrets(config),
+        *_common_name(config),
+    ]
     return [Problem(str(config.path), key, *reason) for key, reason in reasons]
 
 
@@ -61,6 +76,33 @@ def _missing(config: Config, facts: Facts) -> Iterator[tuple[str, Reason]]:
             if reason not in reported:
                 reported.add(reason)
                 yield f"{place}.{key}", reason
+
+
+def _open_secrets(config: Config) -> Iterator[tuple[str, Reason]]:
+    """Yield the files with secrets that every user of this machine can read."""
+    placed = conflicts.placed
+    tables: dict[str, Table] = {"web": config.web}
+    tables |= placed("sensor", [sensor.options for sensor in config.sensors])
+    tables |= placed("sink", [sink.options for sink in config.sinks])
+    for place, options in tables.items():
+        for key, path in msgspec.structs.asdict(options).items():
+            if key in _SECRETS and isinstance(path, str) and _is_public(Path(path)):
+                what = f"{shown(path)} can be read by every user"
+                yield f"{place}.{key}", Reason(what, f"chmod o= {shown(path)}")
+
+
+def _is_public(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:  # it may be there only for the service
+        return False
+
+
+def _common_name(config: Config) -> Iterator[tuple[str, Reason]]:
+    if config.sinks and config.device.lower() in _COMMON_NAMES:
+        what = f'"{config.device}" is the name of many machines'
+        cure = "set device: boxes with one name overwrite each other's rows"
+        yield "device", Reason(what, cure)
 
 
 def _lines(

@@ -1,12 +1,12 @@
 """HTTP for sinks: ready bytes over one connection that is kept, bounded replies.
 
-The only importer of urllib3, which is imported with the first request.
+With `http_deadline` the only importer of urllib3, which is imported with the first
+request.
 """
 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode, urlsplit
@@ -151,7 +151,6 @@ class HttpClient:
 
         if self._manager is None:
             self._manager = self._open()
-        deadline_s = time.monotonic() + self._timeout_s
         try:
             response = self._manager.request(
                 "POST",
@@ -164,7 +163,7 @@ class HttpClient:
                 decode_content=False,
             )
             try:
-                answer = _read(response, deadline_s)
+                answer = _read(response)
             finally:
                 response.close()  # and its connection, if more is to come
         except (HTTPError, OSError, ValueError) as err:
@@ -175,19 +174,25 @@ class HttpClient:
     def _open(self) -> PoolManager:
         from urllib3 import PoolManager, ProxyManager
 
-        secure = self._url.startswith("https:")
+        from sensorml.storage.http_deadline import Connection, TlsConnection
+
+        secure = urlsplit(self._url).scheme == "https"
         context = tls_context(self._tls) if secure else None
         if proxy := self._proxy or _environment_proxy(self._url):
-            return ProxyManager(
+            manager: PoolManager = ProxyManager(
                 proxy,
                 num_pools=1,
                 maxsize=1,
                 timeout=self._timeout_s,
                 ssl_context=context,
             )
-        return PoolManager(
-            num_pools=1, maxsize=1, timeout=self._timeout_s, ssl_context=context
-        )
+        else:
+            manager = PoolManager(
+                num_pools=1, maxsize=1, timeout=self._timeout_s, ssl_context=context
+            )
+        pool = manager.connection_from_url(self._url)
+        pool.ConnectionCls = TlsConnection if secure else Connection
+        return manager
 
 
 def tls_context(tls: Tls) -> SSLContext:
@@ -218,20 +223,14 @@ def tls_context(tls: Tls) -> SSLContext:
     return context
 
 
-def _read(response: BaseHTTPResponse, deadline_s: float) -> bytes:
-    """Read a body up to its end, the limit or the deadline.
-
-    Raises:
-        TimeoutError: the deadline is over.
-    """
+def _read(response: BaseHTTPResponse) -> bytes:
+    """Read a body up to its end or the limit."""
     body = b""
     while len(body) < LONGEST_REPLY:
         part = response.read1(LONGEST_REPLY - len(body))
         if not part:
             break
         body += part
-        if time.monotonic() > deadline_s:
-            raise TimeoutError
     return body
 
 

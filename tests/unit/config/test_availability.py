@@ -212,3 +212,48 @@ def test_check_warns_and_finds_the_file_good(tmp_path, capsys) -> None:
         f"warning: {path}: sensor[0].bus: there is no i2c-1048575"
     )
     assert ": good: 1 sensor, 0 models" in good
+
+
+SINK = """
+device = "{device}"
+
+[[sensor]]
+name = "m"
+driver = "sim"
+
+[[sink]]
+driver = "influxdb"
+url = "http://127.0.0.1:8086"
+api = "v1"
+database = "plant"
+token_file = "token"
+"""
+
+
+@pytest.fixture
+def box(tmp_path):
+    """A configuration with a sink whose token is in a file beside it."""
+    (tmp_path / "token").write_text("secret")
+    path = tmp_path / "box.toml"
+
+    def warnings(mode: int, device: str = "mill-3") -> list[str]:
+        (tmp_path / "token").chmod(mode)
+        path.write_text(SINK.format(device=device))
+        facts = machine("pi4")
+        return [str(p) for p in availability.warnings(loading.load(path), facts, {})]
+
+    return warnings
+
+
+def test_a_secret_that_every_user_can_read_is_warned_of(box, tmp_path):
+    token = tmp_path / "token"
+    [warning] = box(0o644)
+    assert warning.endswith(
+        f"sink[0].token_file: {token} can be read by every user: chmod o= {token}"
+    )
+    assert box(0o640) == []
+
+
+def test_the_host_name_of_a_fresh_image_is_warned_of(box):
+    [warning] = box(0o600, "raspberrypi")
+    assert 'device: "raspberrypi" is the name of many machines: set device' in warning

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from itertools import count, repeat
 
 import pytest
 from scripted_server import Reset, Silence, reply, scripted_server
+from servers import certify
 
 from sensorml.errors import SecretError
 from sensorml.storage.http_client import LONGEST_REPLY, HttpClient, NoReplyError, Tls
@@ -66,11 +68,13 @@ def test_an_endless_reply_is_read_up_to_its_limit_and_not_reused(server, client)
     assert server.connections == 2
 
 
-def test_a_reply_that_drips_ends_at_the_deadline(server):
-    head = b"HTTP/1.1 503 Busy\r\nContent-Length: 60000\r\n\r\n"
-
+@pytest.mark.parametrize(
+    "start",
+    [b"HTTP/1.1 503 Busy\r\nContent-Length: 60000\r\n\r\n", b"HTTP/1.1 503 Busy"],
+)
+def test_a_reply_that_drips_ends_at_the_deadline(server, start):
     def drip(_):
-        yield head
+        yield start
         for part in repeat(b"x"):
             time.sleep(0.02)
             yield part
@@ -153,6 +157,69 @@ def test_the_proxy_of_the_environment_is_used(server, monkeypatch):
     client = HttpClient("http://db.example:8086", timeout_s=10)
     assert post(client).status == 204
     client.close()
+
+
+@pytest.fixture(scope="module")
+def tls_server(tmp_path_factory):
+    """A server with TLS, and the file of its certificate."""
+    folder = tmp_path_factory.mktemp("tls")
+    ca, key = folder / "ca.pem", folder / "key.pem"
+    certify(ca, key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(ca, key)
+    return context, str(ca), str(key)
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_requests_over_tls_share_one_connection(tls_server, verify):
+    context, ca, _ = tls_server
+    tls = Tls(ca_file=ca) if verify else Tls(verify=False)
+    with scripted_server(context) as server:
+        client = HttpClient(server.url, timeout_s=10, tls=tls)
+        assert [post(client).status for _ in range(3)] == [204] * 3
+        client.close()
+        assert server.connections == 1
+
+
+def test_a_certificate_of_nobody_is_no_reply_with_the_reason(tls_server):
+    with scripted_server(tls_server[0]) as server:
+        client = HttpClient(server.url, timeout_s=10)
+        with pytest.raises(NoReplyError, match="certificate verify failed"):
+            post(client)
+        client.close()
+
+
+def test_a_drip_over_tls_ends_at_the_deadline(tls_server):
+    def drip(_):
+        yield b"HTTP/1.1 503 Busy\r\n"
+        for part in repeat(b"x"):
+            time.sleep(0.02)
+            yield part
+
+    with scripted_server(tls_server[0]) as server:
+        server.answer = drip
+        client = HttpClient(server.url, timeout_s=0.4, tls=Tls(verify=False))
+        with pytest.raises(NoReplyError, match="within timeout_s"):
+            post(client)
+        client.close()
+
+
+def test_the_clients_own_certificate_is_shown(tls_server):
+    _, ca, key = tls_server
+    asks = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    asks.load_cert_chain(ca, key)
+    asks.load_verify_locations(ca)
+    asks.verify_mode = ssl.CERT_REQUIRED
+    with scripted_server(asks) as server:
+        own = HttpClient(
+            server.url, timeout_s=10, tls=Tls(ca_file=ca, cert_file=ca, key_file=key)
+        )
+        assert post(own).status == 204
+        own.close()
+        none = HttpClient(server.url, timeout_s=10, tls=Tls(ca_file=ca))
+        with pytest.raises(NoReplyError):
+            post(none)
+        none.close()
 
 
 def test_certificates_that_cannot_be_read_are_named(tmp_path):

@@ -21,8 +21,6 @@ from sensorml.storage.journal import Journal
 from sensorml.storage.reader import Reader
 from sensorml.storage.tables import COLUMNS, KINDS
 
-# What people and the other parts of the program address columns by.
-
 
 @pytest.fixture
 def path(tmp_path):

@@ -18,8 +18,6 @@ from sensorml.errors import StoreError
 from sensorml.storage.journal import Journal
 from sensorml.storage.reader import row_id
 
-# What people and the other parts of the program address columns by.
-
 
 @pytest.fixture
 def path(tmp_path):

@@ -7,8 +7,6 @@ from journals import EVENT, SENSOR, prediction, stored
 
 from sensorml.storage.journal import Journal
 
-# What people and the other parts of the program address columns by.
-
 
 @pytest.fixture
 def path(tmp_path):
