@@ -200,8 +200,9 @@ def _timed(path: Path, t_ns: Int64) -> tuple[Segment, ...]:
     """Check the times of at least two rows; return the segments between gaps."""
     if max(abs(int(t_ns.min())), abs(int(t_ns.max()))) > MAX_TIME_NS:
         raise RecordingError(f"{path}: {_ERA}: check the unit of its times")
-    back = np.diff(t_ns) < 0
-    if back.any():
+    pieces = (t_ns[i : i + _PIECE_ROWS + 1] for i in range(0, len(t_ns), _PIECE_ROWS))
+    if any((np.diff(piece) < 0).any() for piece in pieces):
+        back = np.diff(t_ns) < 0
         raise RecordingError(
             f"{path}: time goes back {np.count_nonzero(back)} times, first at row "
             f"{np.argmax(back) + 2}: sort the rows by time, or cut it there"

@@ -27,6 +27,7 @@ _STEP = 0.75  # of a period: a lost row is 1, a delay of a busy timer up to 0.7
 _LAGS = (1, 4, 16, 64, 256, 1024, 4096)
 _PROPOSE = 16_384  # rows from which the period is chosen
 _LONGEST = 65_536  # rows after which a new line is fitted, because clocks drift
+_PIECE = 1 << 17  # rows at a time, so that memory does not grow with their number
 _OWN_RATE = 1024  # rows from which a segment's own rate is better than the common one
 
 
@@ -51,16 +52,15 @@ def segments(t_ns: Int64) -> tuple[Segment, ...]:
     Raises:
         ValueError: the times do not advance.
     """
-    late = (t_ns - t_ns[0]).astype(np.float64)
-    distinct = int(np.count_nonzero(np.diff(t_ns))) + 1
-    ahead = _AHEAD * round(len(late) / distinct)  # the rows of a burst share one time
-    head = late[:_PROPOSE]
-    proposals = [_refined(head, period, ahead) for period in _proposals(late)]
+    ahead = _AHEAD * round(len(t_ns) / _distinct(t_ns))  # a burst's rows share a time
+    head = t_ns[:_PROPOSE]
+    mean = float(t_ns[-1] - t_ns[0]) / (len(t_ns) - 1)
+    proposals = [_refined(head, period, ahead) for period in _proposals(head, mean)]
     if not proposals:
         raise ValueError("the times do not advance")
     period = min(proposals, key=lambda proposal: _misfit(head, proposal, ahead))
-    rows, missed = _gaps(late, period, ahead)
-    fresh = np.arange(0, len(late), _LONGEST)
+    rows, missed = _gaps(t_ns, period, ahead)
+    fresh = np.arange(0, len(t_ns), _LONGEST)
     edges = np.union1d(fresh, rows)
     lost = np.zeros(len(edges), np.int64)
     lost[np.searchsorted(edges, rows)] = missed
@@ -77,12 +77,23 @@ def jitter_ns(t_ns: Int64, rate_hz: float) -> float:
     return float(np.quantile(apart, 0.95, method="higher")) if len(apart) else 0.0
 
 
-def _proposals(late: Float64) -> list[float]:
+def _distinct(t_ns: Int64) -> int:
+    """Return the number of different times."""
+    pieces = (t_ns[i : i + _PIECE + 1] for i in range(0, len(t_ns), _PIECE))
+    return 1 + sum(int(np.count_nonzero(np.diff(piece))) for piece in pieces)
+
+
+def _late(t_ns: Int64, rows: slice) -> Float64:
+    """Return the times of some rows, counted from row 0."""
+    late: Float64 = (t_ns[rows] - t_ns[0]).astype(np.float64)
+    return late
+
+
+def _proposals(head: Int64, mean: float) -> list[float]:
     """Return the median step over each lag, and the mean step."""
-    head = late[:_PROPOSE]
     lags = [lag for lag in _LAGS if lag <= len(head) // 2]
     steps = [float(np.median(head[lag:] - head[:-lag])) / lag for lag in lags]
-    steps.append(float(late[-1]) / (len(late) - 1))
+    steps.append(mean)
     return [step for step in steps if step >= 1]
 
 
@@ -96,23 +107,40 @@ def _floor(r: Float64, ahead: int) -> Float64:
     return floor
 
 
-def _gaps(late: Float64, period: float, ahead: int) -> tuple[Rows, Int64]:
-    """Return the rows before which rows are missing, and how many."""
-    r = late - np.arange(len(late)) * period
-    floor = _floor(r, ahead)
-    behind = _floor(r[::-1], ahead)[::-1]
-    step = np.full(len(r), _STEP * period)
-    # A late row near the end cannot catch up: require more than its lateness.
-    step[-ahead:] += np.max(r - floor)
-    rises = (floor[1:] > floor[:-1]) & (floor[1:] - behind[:-1] > step[1:])
-    rows, missed, last = [], [], 0
-    for row in (np.flatnonzero(rises) + 1).tolist():
-        # Check again, without the rows before the previous gap.
-        height = floor[row] - r[max(last, row - ahead) : row].min()
-        if height > step[row]:
-            rows.append(row)
-            missed.append(max(1, round(height / period)))
-            last = row
+def _gaps(t_ns: Int64, period: float, ahead: int) -> tuple[Rows, Int64]:
+    """Return the rows before which rows are missing, and how many.
+
+    The rows are looked at piece by piece, each with as many rows around it as decide
+    about a row, so that the result is that of all rows at once.
+    """
+    rows, missed, last, latest = [], [], 0, 0.0
+    first, piece = 0, max(_PIECE, 4 * ahead)
+    while first < len(t_ns):
+        # The last piece has all rows whose lateness is not to be believed.
+        stop = first + piece if first + piece + ahead < len(t_ns) else len(t_ns)
+        low = max(0, first - ahead - 1)
+        around = slice(low, stop + ahead)
+        late = _late(t_ns, around)
+        r = late - np.arange(low, low + len(late)) * period
+        floor = _floor(r, ahead)
+        behind = _floor(r[::-1], ahead)[::-1]
+        latest = max(latest, float(np.max((r - floor)[first - low : stop - low])))
+        step = np.full(len(r), _STEP * period)
+        if stop == len(t_ns):
+            # A late row near the end cannot catch up: require more than its lateness.
+            step[-ahead:] += latest
+        rises = (floor[1:] > floor[:-1]) & (floor[1:] - behind[:-1] > step[1:])
+        for at in (np.flatnonzero(rises) + 1).tolist():
+            row = low + at
+            if not first <= row < stop:
+                continue
+            # Check again, without the rows before the previous gap.
+            height = floor[at] - r[max(last - low, at - ahead, 0) : at].min()
+            if height > step[at]:
+                rows.append(row)
+                missed.append(max(1, round(height / period)))
+                last = row
+        first = stop
     return np.array(rows, np.intp), np.array(missed, np.int64)
 
 
@@ -136,21 +164,22 @@ def _common(covariance: Float64, variance: Float64, otherwise: float) -> float:
     return float(covariance.sum() / variance.sum())
 
 
-def _refined(late: Float64, period: float, ahead: int) -> float:
+def _refined(head: Int64, period: float, ahead: int) -> float:
     """Return a better period, from the slope of the times between gaps."""
     for _ in range(2):
-        rows, _missed = _gaps(late, period, ahead)
+        rows, _missed = _gaps(head, period, ahead)
         edges = np.concatenate(([0], rows)).astype(np.intp)
-        period = _common(*_line(late, edges), otherwise=period)
+        line = _line(_late(head, slice(None)), edges)
+        period = _common(*line, otherwise=period)
     return period
 
 
-def _misfit(late: Float64, period: float, ahead: int) -> float:
+def _misfit(head: Int64, period: float, ahead: int) -> float:
     """Return how badly a period fits: gaps, and movements of the floor."""
-    rows, missed = _gaps(late, period, ahead)
-    lost = np.zeros(len(late))
+    rows, missed = _gaps(head, period, ahead)
+    lost = np.zeros(len(head))
     lost[rows] = missed
-    r = late - (np.arange(len(late)) + np.cumsum(lost)) * period
+    r = _late(head, slice(None)) - (np.arange(len(head)) + np.cumsum(lost)) * period
     moved = float(np.abs(np.diff(_floor(r, ahead))).sum())
     return len(rows) + moved / period
 
@@ -160,13 +189,23 @@ def _fitted(
 ) -> tuple[Segment, ...]:
     """Return the segments with start and rate."""
     counts = np.diff(edges, append=len(t_ns))
-    # Relative to the segment's first time, a float64 resolves 1 ns.
-    late = (t_ns - np.repeat(t_ns[edges], counts)).astype(np.float64)
-    covariance, variance = _line(late, edges)
+    covariance, variance, mean = (np.empty(len(edges)) for _ in range(3))
+    begin = 0
+    while begin < len(edges):
+        first = int(edges[begin])
+        end = max(begin + 1, int(np.searchsorted(edges, first + _PIECE)))
+        some = slice(begin, end)
+        stop = int(edges[end - 1] + counts[end - 1])
+        # Relative to the segment's first time, a float64 resolves 1 ns.
+        own_zero = np.repeat(t_ns[edges[some]], counts[some])
+        late = (t_ns[first:stop] - own_zero).astype(np.float64)
+        covariance[some], variance[some] = _line(late, edges[some] - first)
+        mean[some] = np.add.reduceat(late, edges[some] - first) / counts[some]
+        begin = end
     own = (counts >= _OWN_RATE) & (covariance > 0)
     period = np.full(len(edges), _common(covariance, variance, otherwise))
     np.divide(covariance, variance, out=period, where=own)
-    ahead = np.add.reduceat(late, edges) / counts - period * (counts - 1) / 2
+    ahead = mean - period * (counts - 1) / 2
     start_ns = t_ns[edges] + np.round(ahead).astype(np.int64)
     return tuple(
         map(

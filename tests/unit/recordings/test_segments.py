@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -68,3 +70,33 @@ def test_a_clock_that_drifts_is_followed():
     assert not any(s.missed for s in found)
     assert max(abs(s.start_ns - exact[s.first]) for s in found) < 1e7
     assert found[-1].rate_hz < found[0].rate_hz
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**31),
+    piece=st.integers(1, 700),
+    places=st.lists(st.integers(2, 48), unique=True, max_size=8),
+    together=st.sampled_from([1, 5]),
+)
+def test_the_size_of_a_piece_does_not_change_the_result(
+    seed: int, piece: int, places: list[int], together: int
+):
+    gaps = {40 * place: 3 for place in sorted(places)}
+    t_ns = stamped(np.random.default_rng(seed), 2000, 1.25e6, gaps)
+    t_ns = np.repeat(t_ns, together)
+    whole = segments(t_ns)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sensorml.recordings.segments._PIECE", piece)
+        assert segments(t_ns) == whole
+
+
+def test_the_memory_beside_the_times_does_not_grow_with_them():
+    peaks = []
+    for rows in (500_000, 4_000_000):
+        t_ns = np.arange(rows) * 312_500
+        tracemalloc.start()
+        assert segments(t_ns)[0].rate_hz == pytest.approx(3200)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 2**20
