@@ -20,7 +20,7 @@ from sensorml.drivers.bme280 import (
 )
 from sensorml.errors import SensorError
 from sensorml.sim.bus import SimBus
-from sensorml.sim.chips import bme280
+from sensorml.sim.chips import bme280, bmp390
 
 
 def bench(simulated, **options):
@@ -146,3 +146,8 @@ def test_it_starts_again_while_it_measures():
     driver.start()
     driver.start()
     assert driver.read().samples.shape == (1, 3)
+
+
+def test_a_bmp390_is_refused_with_its_driver():
+    with pytest.raises(SensorError, match='driver = "bmp390"'):
+        bench(bmp390.Chip()).start()
