@@ -105,12 +105,29 @@ def log():
     return completed.stdout
 
 
+def in_the_unit(command):
+    """Run a command of the shell as root among the processes of the unit."""
+    group = "/sys/fs/cgroup/system.slice/sensorml.service/cgroup.procs"
+    script = f"echo $$ >{group} && exec {command}"
+    return subprocess.run(
+        ["sh", "-c", script], capture_output=True, text=True, check=False
+    )
+
+
 def may_open(node):
     """Return whether the unit allows its processes to open a device node."""
-    group = "/sys/fs/cgroup/system.slice/sensorml.service/cgroup.procs"
-    script = f"echo $$ >{group} && exec 3<>{node}"
-    shell = subprocess.run(["sh", "-c", script], stderr=subprocess.PIPE, check=False)
-    return shell.returncode == 0
+    return in_the_unit(f"3<>{node}").returncode == 0
+
+
+def forbidden(*nodes):
+    """Return which nodes the program finds forbidden in the unit."""
+    program = (
+        "import sys; from sensorml.access import is_forbidden; "
+        "print(*filter(is_forbidden, sys.argv[1:]))"
+    )
+    found = in_the_unit(f"{sys.executable} -c '{program}' {' '.join(nodes)}")
+    assert found.returncode == 0, found.stderr
+    return found.stdout.split()
 
 
 def may_write(folder):
@@ -174,6 +191,7 @@ def observe(press, header):
     os.close(os.open(FOREIGN, os.O_RDWR))  # other processes can open it
     nodes = ("/dev/i2c-1", f"/dev/{header.chip}", FOREIGN)
     yield "opens", [may_open(node) for node in nodes]
+    yield "forbidden", forbidden(*nodes)
     yield (
         "writes",
         [may_write(folder) for folder in (JOURNAL.parent, "/tmp", "/etc", "/")],
@@ -249,6 +267,10 @@ def test_the_thread_of_the_bus_is_scheduled_in_real_time(observations):
 
 def test_the_unit_can_open_its_devices_and_no_others(observations):
     assert observations["opens"] == [True, True, False]
+
+
+def test_a_device_that_the_unit_forbids_to_root_is_found_forbidden(observations):
+    assert observations["forbidden"] == [FOREIGN]
 
 
 def test_the_unit_can_write_its_journal_but_not_the_system(observations):

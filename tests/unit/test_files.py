@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sensorml.errors import InputError, OutputError, SecretError, StoreError
-from sensorml.files import read_secret, read_small, replacing, replacing_text
+from sensorml.files import read_secret, read_small, replacing, replacing_text, shown
 
 
 def test_the_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -207,3 +209,9 @@ def test_the_message_names_file_and_key_and_never_the_secret(
     assert str(caught.value).startswith(f"{path}: token_file: ")
     assert "s3cret" not in str(caught.value)
     assert "0xff" not in str(caught.value)
+
+
+@given(st.text(min_size=1, max_size=6000))
+def test_a_path_in_a_message_is_printable_and_not_endless(text: str) -> None:
+    assert shown(text).isprintable()
+    assert len(shown(text)) < 4000

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sensorml import process
 
@@ -60,6 +62,18 @@ def test_a_closed_stream_is_not_given_to_another_file() -> None:
         check=False,
     )
     assert completed.returncode == 3
+
+
+@given(st.text(max_size=3000))
+def test_a_message_is_printable_whatever_is_in_it(text: str) -> None:
+    lines = process.plain(text).split("\n")
+    assert len(lines) == len(text.split("\n"))
+    assert all(line.isprintable() for line in lines)
+
+
+@given(st.text(st.characters(categories=["L", "N", "P"]), max_size=1000))
+def test_a_usual_message_is_unchanged(text: str) -> None:
+    assert process.plain(text) == text
 
 
 @pytest.mark.parametrize("number", process.ENDS)
