@@ -56,9 +56,10 @@ def run(args: argparse.Namespace) -> int:
         table=table_options(args),
     )
     found: list[Facts] = []
+    count = 1 if args.join else len(files)
     shown = args.json or not sys.stdout.isatty()
     with (
-        Progress("inspect", len(files), shown=shown) as progress,
+        Progress("inspect", count, shown=shown) as progress,
         counted.observed(progress.read),
     ):
         for recording in read_each(files, reader, join=args.join):

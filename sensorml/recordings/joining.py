@@ -119,6 +119,7 @@ def joined(path: Path, recordings: Sequence[Recording]) -> Recording:
         ),
         segments=tuple(parts),
         notes=_notes(ordered, parts, dated=dated),
+        jitter_ns=max((r.jitter_ns for r in ordered if r.jitter_ns), default=None),
     )
 
 

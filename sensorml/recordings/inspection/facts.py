@@ -10,6 +10,7 @@ import msgspec
 from sensorml.recordings.inspection.checks import check, stretches
 from sensorml.recordings.inspection.spectrum import lines, spectrum
 from sensorml.recordings.inspection.statistics import Statistics
+from sensorml.recordings.joining import APART_ROWS
 from sensorml.recordings.recording import Recording
 
 _YEAR_2001_NS: Final = 978_307_200 * 10**9
@@ -21,7 +22,8 @@ class Gap(msgspec.Struct, frozen=True):
 
     row: int
     """The first row after it, counted from 1."""
-    missed: int
+    missed: int | None
+    """Null where that is not known: another file or log begins."""
 
 
 class LineFacts(msgspec.Struct, frozen=True):
@@ -85,7 +87,7 @@ class Facts(msgspec.Struct, frozen=True):
     """How far 95 % of the steps between rows are from the period, at most; null where
     the rows have no times."""
     missed: int
-    """Rows missing in all gaps."""
+    """Rows missing in all gaps of which that is known."""
     gaps: tuple[Gap, ...]
     """The first 20 of them."""
     clipped: int
@@ -110,7 +112,11 @@ def inspect(recording: Recording) -> Facts:
     statistics = Statistics(recording.samples)
     last = recording.segments[-1]
     end_ns = last.start_ns + (len(recording.samples) - last.first) * 1e9 / last.rate_hz
-    gaps = [Gap(s.first + 1, s.missed) for s in recording.segments if s.missed]
+    gaps = [
+        Gap(s.first + 1, None if s.missed == APART_ROWS else s.missed)
+        for s in recording.segments
+        if s.missed
+    ]
     return Facts(
         file=str(recording.path),
         notes=recording.notes,
@@ -119,7 +125,7 @@ def inspect(recording: Recording) -> Facts:
         start_ns=recording.start_ns,
         rate_hz=recording.rate_hz,
         jitter_ms=None if recording.jitter_ns is None else recording.jitter_ns / 1e6,
-        missed=sum(gap.missed for gap in gaps),
+        missed=sum(gap.missed or 0 for gap in gaps),
         gaps=tuple(gaps[:_MOST_LISTED]),
         clipped=len(recording.clipped),
         longest_usual_run=statistics.longest_usual_run,

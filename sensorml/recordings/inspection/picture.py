@@ -175,6 +175,7 @@ def _spectrum(axes: Axes, of: Spectrum, facts: Facts, number: int) -> None:
             fontsize=8,
         )
     axes.margins(y=0.15)
+    axes.ticklabel_format(axis="x", scilimits=(-2, 4))
 
 
 def _spectrogram(axes: Axes, recording: Recording, number: int, bins: int) -> None:
@@ -197,3 +198,4 @@ def _spectrogram(axes: Axes, recording: Recording, number: int, bins: int) -> No
     hz = np.fft.rfftfreq(window, 1 / recording.rate_hz)
     axes.pcolormesh(middle_s, hz, decibels, shading="nearest", rasterized=True)
     axes.set_ylabel("Hz")
+    axes.ticklabel_format(axis="y", scilimits=(-2, 4))

@@ -16,7 +16,7 @@ _LONGEST: Final = 4096
 _SHORTEST: Final = 64
 _MOST_WINDOWS: Final = 256
 _AROUND: Final = 24  # bins on each side that a line is compared with
-_STANDS_OUT: Final = 8.0  # times the median power of these
+_STANDS_OUT: Final = 8.0  # times the median power of these, on either side
 _OF_LARGEST: Final = 1e-4  # of the power of the largest line
 _WIDTH: Final = 2  # bins on each side that belong to a line of the Hann window
 
@@ -70,22 +70,24 @@ def lines(of: Spectrum, channel: int, *, most: int = 5) -> tuple[Line, ...]:
     power = of.power[:, channel]
     found: list[Line] = []
     left = power.copy()
-    left[0] = 0.0
-    largest = 0.0
-    while len(found) < most:
-        at = int(left.argmax())
-        low, high = max(0, at - _AROUND), at + _AROUND + 1
-        largest = largest or float(power[at])
-        if power[at] <= max(
-            _STANDS_OUT * float(np.median(power[low:high])), _OF_LARGEST * largest
-        ):
-            break
-        near = slice(max(1, at - _WIDTH), at + _WIDTH + 1)
-        part, hz = power[near], of.hz[near]
-        amplitude = float(np.sqrt(2 * part.sum()))
-        found.append(Line(float((part * hz).sum() / part.sum()), amplitude))
+    left[: _WIDTH + 1] = 0.0  # a drift
+    least = 0.0
+    while len(found) < most and (at := int(left.argmax())) and left[at] > least:
         left[max(0, at - 2 * _WIDTH) : at + 2 * _WIDTH + 1] = 0.0
+        if power[at] > _STANDS_OUT * _beside(power, at):
+            least = least or _OF_LARGEST * float(power[at])
+            near = slice(max(1, at - _WIDTH), at + _WIDTH + 1)
+            part, hz = power[near], of.hz[near]
+            amplitude = float(np.sqrt(2 * part.sum()))
+            found.append(Line(float((part * hz).sum() / part.sum()), amplitude))
     return tuple(found)
+
+
+def _beside(power: Float64, at: int) -> float:
+    """Return the median power on the stronger side of a bin."""
+    below = power[max(1, at - _AROUND) : max(1, at - _WIDTH)]
+    above = power[at + _WIDTH + 1 : at + _AROUND + 1]
+    return max(float(np.median(side)) for side in (below, above) if len(side))
 
 
 def _window(rows: int) -> int:

@@ -39,8 +39,10 @@ def _lines(facts: Facts) -> Iterator[str]:
 def _gaps(facts: Facts) -> str:
     if not facts.gaps:
         return "none"
-    shown = ", ".join(f"row {gap.row} ({gap.missed})" for gap in facts.gaps[:5])
-    return f"{facts.missed} rows are missing before {shown}" + (
+    shown = ", ".join(
+        f"row {gap.row} ({gap.missed or 'another part'})" for gap in facts.gaps[:5]
+    )
+    return f"{facts.missed} rows missing, before {shown}" + (
         ", …" if len(facts.gaps) > 5 else ""
     )
 
@@ -53,7 +55,9 @@ def _channel(channel: ChannelFacts) -> Iterator[str]:
         f"{channel.resolution:.3g}"
     )
     if channel.lines:
-        shown = ", ".join(f"{x.hz:.4g} Hz ({x.amplitude:.3g})" for x in channel.lines)
+        shown = ", ".join(
+            f"{_frequency(line.hz)} ({line.amplitude:.3g})" for line in channel.lines
+        )
         yield f"             lines: {shown}"
     if channel.clipped:
         yield f"             {channel.clipped} rows at a value it does not exceed"
@@ -61,3 +65,12 @@ def _channel(channel: ChannelFacts) -> Iterator[str]:
         shown = ", ".join(f"{x.first} to {x.last}" for x in channel.frozen[:3])
         more = ", …" if len(channel.frozen) > 3 else ""
         yield f"             frozen: rows {shown}{more}"
+
+
+def _frequency(hz: float) -> str:
+    """Return a frequency in words, that of a slow process as its period.
+
+    >>> _frequency(13.0), _frequency(1 / 3600)
+    ('13 Hz', 'every 3600 s')
+    """
+    return f"{hz:.4g} Hz" if hz >= 0.01 else f"every {1 / hz:.4g} s"

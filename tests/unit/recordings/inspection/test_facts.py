@@ -1,5 +1,7 @@
 """Facts of a recording: rate, jitter, gaps, levels, lines, and their words."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from sensorml.recordings import from_array, read, write_npz
 from sensorml.recordings.inspection.facts import inspect
 from sensorml.recordings.inspection.spectrum import lines, spectrum
 from sensorml.recordings.inspection.words import words
+from sensorml.recordings.joining import joined
 
 RATE_HZ = 500.0
 ROWS = 20_000
@@ -52,7 +55,7 @@ def test_times_give_start_jitter_and_gaps(tmp_path):
     assert facts.seconds == pytest.approx((ROWS + 7) / RATE_HZ, abs=0.001)
     said = words(facts)
     assert "from 2026-01-01 00:00:00 UTC" in said
-    assert "gaps       7 rows are missing before row 10001 (7)" in said
+    assert "gaps       7 rows missing, before row 10001 (7)" in said
 
 
 def test_without_times_there_is_no_jitter():
@@ -80,6 +83,24 @@ def test_the_sum_of_a_spectrum_is_the_mean_square():
     of = spectrum(recording)
     level = recording.samples.std(axis=0)
     assert of.power[1:].sum(axis=0) == pytest.approx(np.square(level), rel=0.02)
+
+
+def test_a_drift_has_no_lines():
+    drift = np.cumsum(np.random.default_rng(0).normal(size=(ROWS, 1)), axis=0)
+    assert lines(spectrum(from_array(drift, rate_hz=RATE_HZ)), 0) == ()
+    tone = np.sin(2 * np.pi * 50 * np.arange(ROWS) / RATE_HZ)[:, None]
+    [line] = lines(spectrum(from_array(drift + 5 * tone, rate_hz=RATE_HZ)), 0)
+    assert line.hz == pytest.approx(50, abs=0.05)
+
+
+def test_files_that_are_joined_have_gaps_of_unknown_length():
+    parts = [from_array(machine(2000), rate_hz=RATE_HZ) for _ in range(2)]
+    facts = inspect(joined(Path("parts"), parts))
+    assert (facts.missed, [(g.row, g.missed) for g in facts.gaps]) == (
+        0,
+        [(2001, None)],
+    )
+    assert "before row 2001 (another part)" in words(facts)
 
 
 def test_noise_has_no_lines():
