@@ -91,7 +91,8 @@ def _record(
         _report(f"{recording.path}: {note}")
     print(
         f"{recording.path}: {rows.rows} samples at {rows.rate_hz:.2f} Hz, "
-        f"{rows.missed} missed in {rows.gaps} gaps, {rows.seconds:.1f} s"
+        f"{rows.missed} missed in {rows.gaps} gap{'' if rows.gaps == 1 else 's'}, "
+        f"{rows.seconds:.1f} s"
     )
     return 1 if failure else 0
 

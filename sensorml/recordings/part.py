@@ -38,6 +38,11 @@ _MAGIC: Final = b"rows"
 _MOST_BYTES: Final = 1 << 28  # of one frame
 
 
+class _FirstLines(msgspec.Struct, frozen=True):
+    channels: tuple[str, ...]
+    unit: str
+
+
 class _Frame(NamedTuple):
     rows: int
     start_ns: int
@@ -73,7 +78,8 @@ class PartWriter:
             OSError: they cannot be written.
         """
         self._labels = labels
-        self._append(_FIRST_LINE + msgspec.json.encode(labels) + b"\n")
+        lines = _FirstLines(labels.channels, labels.unit)
+        self._append(_FIRST_LINE + msgspec.json.encode(lines) + b"\n")
 
     def write(self, block: Block) -> None:
         """Append the rows of a block with times in UTC.
@@ -130,11 +136,12 @@ class PartReader:
             with path.open("rb") as file:
                 first, line = file.readline(64), file.readline(_LONGEST_LINE)
                 self._first = file.tell()
-                self.labels = msgspec.json.decode(line, type=Labels)
+                lines = msgspec.json.decode(line, type=_FirstLines)
         except (OSError, msgspec.DecodeError) as err:
             raise self._no_part(str(err)) from err
         if first != _FIRST_LINE:
             raise self._no_part("another program or version wrote it")
+        self.labels = Labels(lines.channels, lines.unit)
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the rows of all frames that are whole, in order.

@@ -49,7 +49,7 @@ def write(file: BinaryIO, content: Content) -> Sequence[str]:
         np.ascontiguousarray(chunk.samples, "<f4").data for chunk in content.chunks()
     )
     if content.gaps:
-        return (f"{content.gaps} gaps are closed, because .wav has no times",)
+        return (f"gaps are closed, because .wav has no times: {content.gaps}",)
     return ()
 
 

@@ -67,7 +67,7 @@ def test_a_gap_is_read_back_where_rows_have_times(tmp_path: Path, ending: str):
 def test_a_wav_closes_gaps_and_reports_them(tmp_path: Path):
     path = tmp_path / "motor.wav"
     notes = write(path, content(part(10), part(10, NOON + 10**10), gaps=1))
-    assert notes == ("1 gaps are closed, because .wav has no times",)
+    assert notes == ("gaps are closed, because .wav has no times: 1",)
     assert len(read(path).samples) == 20
 
 
