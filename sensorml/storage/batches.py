@@ -50,6 +50,8 @@ class _Place:
     ahead_from: int = 0
     ahead_to: int = 0
     """Rows between these ids are sent ahead of the backlog; none where both are 0."""
+    last_ahead: Row = ()
+    """The last one of them, as it was sent."""
 
 
 class Batches:
@@ -74,8 +76,8 @@ class Batches:
         rows = self._opened().raw_rows(kind, place.at, limit)
         if place.ahead_to:
             rows = [row for row in rows if row_id(row) <= place.ahead_from]
-            if not rows:  # the backlog has reached the rows that were sent before
-                place.at, place.ahead_from, place.ahead_to = place.ahead_to, 0, 0
+            if not rows:
+                place.at = self._joined(kind, place)
                 return self.next(kind, limit)
         if not rows and kind == _NEWEST_FIRST:
             self._in_order = False
@@ -103,7 +105,7 @@ class Batches:
         """Note that a kind is sent up to an id."""
         place = self._place(rows.kind)
         if rows.newest and last_id > place.ahead_from:
-            place.ahead_to = last_id
+            place.ahead_to, place.last_ahead = last_id, rows.rows[-1]
         else:
             place.at = last_id
 
@@ -114,8 +116,7 @@ class Batches:
         """
         place = self._place(rows.kind)
         if place.ahead_to and last_id >= place.ahead_from:
-            place.at, place.ahead_from, place.ahead_to = place.ahead_to, 0, 0
-            return place.at
+            last_id = place.at = self._joined(rows.kind, place)
         return last_id
 
     def send_in_order(self) -> None:
@@ -128,6 +129,18 @@ class Batches:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+
+    def _joined(self, kind: str, place: _Place) -> int:
+        """Return the id after which to go on where the backlog meets the rows ahead.
+
+        They are sent again if the clock was stepped meanwhile, because their times in
+        the journal have moved with it.
+        """
+        now = self._opened().raw_rows(kind, place.ahead_to - 1, 1)
+        same = now == [place.last_ahead] or not now
+        end = place.ahead_to if same else place.ahead_from
+        place.ahead_from = place.ahead_to = 0
+        return end
 
     def _ahead(self, place: _Place, limit: int) -> Rows | None:
         reader = self._opened()

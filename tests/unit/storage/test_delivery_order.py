@@ -113,3 +113,20 @@ async def test_a_refused_row_among_the_newest_is_found_in_order(box):
     assert taken == set(range(1, 1001)) - {950}
     assert status.set_aside == 1
     assert box.offset("prediction") == 1000
+
+
+async def test_rows_sent_ahead_are_sent_again_after_a_step_of_the_clock(box):
+    box.journal.append({"prediction": [prediction(n) for n in range(1, 1001)]})
+    send = box.server.send
+
+    def stepped(kind, rows):
+        if len(box.server.taken) == 300:
+            box.journal.restamp(7, {})
+        return send(kind, rows)
+
+    box.server.send = stepped
+    await box.run()
+    ends = [row[0] for _, row in box.server.taken]
+    assert ends[:100] == [n * 10 for n in range(901, 1001)]
+    assert ends[-100:] == [n * 10 + 7 for n in range(901, 1001)]
+    assert box.offset("prediction") == 1000
