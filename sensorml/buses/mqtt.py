@@ -7,22 +7,38 @@ the subscription; received messages are queued until they are taken.
 from __future__ import annotations
 
 import errno
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from sensorml.buses.flood import BURST_MESSAGES, RowLimit
 from sensorml.errors import BusError, SecretError
 from sensorml.files import read_secret
 
 if TYPE_CHECKING:
-    from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+    from paho.mqtt.client import (
+        Client,
+        ConnectFlags,
+        DisconnectFlags,
+        MQTTMessage,
+        SocketLike,
+    )
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
 MAX_MESSAGES: Final = 4096
 """The length of the queue; when it is full, the oldest message is dropped."""
+MAX_BYTES: Final = 65_536
+"""The longest message; one that is longer ends the connection, because the client would
+keep it in memory whole."""
+MAX_QUEUE_BYTES: Final = 2**22
+"""The size of the queue; the oldest messages are dropped beyond it."""
 
+_HEADER_BYTES: Final = 1100
+"""The topic and other fields before the payload."""
 _CONNECT_S: Final = 4.0
 _KEEP_ALIVE_S: Final = 30
 _LOOP_S: Final = 0.25  # the longest delay of a stop
@@ -38,6 +54,8 @@ class Topic(Protocol):
 
     @property
     def topic(self) -> str: ...
+    @property
+    def rate_hz(self) -> float: ...
     @property
     def qos(self) -> int: ...
     @property
@@ -69,6 +87,8 @@ class Subscription:
         self._topic = topic
         self._clock = clock
         self._messages: deque[Message] = deque(maxlen=MAX_MESSAGES)
+        self._bytes = 0
+        self._limit = RowLimit(topic.rate_hz, burst=BURST_MESSAGES)
         self._failure = ""
         self._stop = threading.Event()
         # Only the thread holds the client, so the client's sockets close when it ends.
@@ -109,6 +129,7 @@ class Subscription:
         source = self._topic
         client = Client(CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
         client.connect_timeout = _CONNECT_S
+        client.on_socket_open = _limit_buffer
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
         client.on_disconnect = self._disconnected
@@ -133,11 +154,19 @@ class Subscription:
             why = (isinstance(err, OSError) and err.strerror) or err
             self._fail(f"no connection ({why}): check host, port, tls and the broker")
             return
-        while not self._stop.is_set():
-            if client.loop(_LOOP_S):
+        while not (self._stop.is_set() or self._failure):
+            ended = client.loop(_LOOP_S)
+            if (size := _length_coming(client)) > MAX_BYTES + _HEADER_BYTES:
+                self._fail(self._too_long(size))
+            elif ended:
                 self._fail("the connection is lost: check the broker and the network")
-                break
         client.disconnect()
+
+    def _too_long(self, size: int) -> str:
+        return (
+            f"{self._topic.topic!r} sends a message of {size} bytes, a row has at most "
+            f"{MAX_BYTES}: correct topic, or let it send less"
+        )
 
     def _fail(self, why: str) -> None:
         self._failure = self._failure or why  # later failures follow from the first
@@ -180,9 +209,43 @@ class Subscription:
     def _received(
         self, _client: Client, _userdata: object, message: MQTTMessage
     ) -> None:
+        if self._failure:
+            return
+        at_ns = self._clock()
+        if why := self._limit.exceeded(1, at_ns):
+            self._fail(f"{self._topic.topic!r} {why}")
+            return
+        payload = bytes(message.payload)
+        if len(payload) > MAX_BYTES:
+            self._fail(self._too_long(len(payload)))
         # A retained message is of unknown age, and may have been received before.
-        if not message.retain:
-            self._messages.append(Message(self._clock(), bytes(message.payload)))
+        elif not message.retain:
+            self._messages.append(Message(at_ns, payload))
+            self._queued(len(payload))
+
+    def _queued(self, added: int) -> None:
+        """Drop the oldest messages while the queue is too large."""
+        self._bytes += added
+        if self._bytes > MAX_QUEUE_BYTES:
+            messages = list(self._messages)
+            self._bytes = sum(len(message.payload) for message in messages)
+            while self._bytes > MAX_QUEUE_BYTES // 2 and self._messages:
+                with suppress(IndexError):  # taken meanwhile
+                    self._bytes -= len(self._messages.popleft().payload)
+
+
+def _limit_buffer(_client: Client, _userdata: object, connection: SocketLike) -> None:
+    """Keep the kernel from gathering megabytes that the client would read at once."""
+    if isinstance(connection, socket.socket):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MAX_BYTES)
+
+
+def _length_coming(client: Client) -> int:
+    """Return the length of the packet of which a part has come, 0 without one.
+
+    The client has no limit of its own and no public name for it.
+    """
+    return client._in_packet["remaining_length"]  # noqa: SLF001
 
 
 def _password(file: str | None) -> str | None:

@@ -1,17 +1,22 @@
 """A program whose output lines are read, and which never outlives this process.
 
-It runs in a process group of its own, so that its children end with it. Its standard
-input is a pipe from this process, on which the kernel kills that group when our end
-closes. So the group also ends when this process is killed.
+Its output is a pseudo-terminal, because into a pipe most programs write only when some
+kilobytes have gathered. It runs in a process group of its own, so that its children end
+with it. Its standard input is a pipe from this process, on which the kernel kills that
+group when our end closes. So the group also ends when this process is killed.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import re
 import select
 import signal
 import subprocess
+import termios
+import tty
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from typing import IO, Final
@@ -21,8 +26,13 @@ from sensorml.errors import BusError
 END_S: Final = 2.0
 """The time that it has to end after SIGTERM."""
 
+_ENVIRONMENT: Final = {"PYTHONUNBUFFERED": "1", "TERM": "dumb", "NO_COLOR": "1"}
+"""Python also writes at once into a pipe of a shell, and no colours on a terminal."""
+_WINDOW: Final = (24, 10_000)  # so that no program folds its lines
+_ESCAPES: Final = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
+
 _CHUNK_BYTES: Final = 65_536
-_CHUNKS: Final = 16  # per read, because a program may never pause
+_CHUNKS: Final = 16  # of 4 kB from a terminal, because a program may never pause
 _TAIL_BYTES: Final = 4096
 _SHOWN_CHARACTERS: Final = 200
 
@@ -39,6 +49,8 @@ class Program:
         self.name = command[0]
         self.too_long = 0
         """Lines of more than `max_line_bytes`; they are dropped."""
+        self.finished = False
+        """True after it has ended with exit code 0 and every line is read."""
         self._max_line_bytes = max_line_bytes
         self._line = b""
         self._skipping = False
@@ -49,11 +61,17 @@ class Program:
             with ExitStack() as passed:
                 passed.callback(os.close, program_end)
                 try:
+                    self._output, terminal = os.openpty()
+                    undo.callback(os.close, self._output)
+                    passed.callback(os.close, terminal)
+                    tty.setraw(terminal)
+                    termios.tcsetwinsize(terminal, _WINDOW)
                     self._process = subprocess.Popen(  # noqa: S603 - as configured
                         command,
                         stdin=program_end,
-                        stdout=subprocess.PIPE,
+                        stdout=terminal,
                         stderr=subprocess.PIPE,
+                        env=os.environ | _ENVIRONMENT,
                         process_group=0,
                     )
                 except OSError as err:
@@ -68,32 +86,39 @@ class Program:
                 flags = fcntl.fcntl(program_end, fcntl.F_GETFL)
                 fcntl.fcntl(program_end, fcntl.F_SETFL, flags | os.O_ASYNC)
             undo.pop_all()
-        for stream in self._streams:
-            os.set_blocking(stream.fileno(), False)
+        for descriptor in (self._output, self._stderr.fileno()):
+            os.set_blocking(descriptor, False)
 
     @property
-    def _streams(self) -> tuple[IO[bytes], IO[bytes]]:
-        out, err = self._process.stdout, self._process.stderr
-        assert out is not None  # noqa: S101 - they are pipes
-        assert err is not None  # noqa: S101
-        return out, err
+    def _stderr(self) -> IO[bytes]:
+        stderr = self._process.stderr
+        assert stderr is not None  # noqa: S101 - it is a pipe
+        return stderr
 
     def lines(self) -> list[bytes]:
         """Return the lines since the last call, without waiting.
 
-        Text behind the last newline of a program that has ended is left out.
+        Text behind the last newline is a line if it has ended with exit code 0.
 
         Raises:
-            BusError: it has ended or closed its output, and every line is read.
+            BusError: it has failed or closed its output, and every line is read.
         """
         self._read_stderr()
-        written, ended = _available(self._streams[0])
-        lines = self._cut(written)
-        if ended and not lines:
-            how = self._how()
+        written, ended = _available(self._output)
+        lines = self._cut(_ESCAPES.sub(b"", written))
+        if not ended or lines:
+            return lines
+        code, how = self._how()
+        if code != 0:
             self._read_stderr()  # stderr may give the reason
-            raise BusError(f"{self.name}: {how}{self._last_message()}")
-        return lines
+            raise self.failure(how)
+        self.finished = True
+        rest, self._line = self._line, b""
+        return [rest] if rest.strip() else []
+
+    def failure(self, how: str) -> BusError:
+        """Return the error for its end, with the last line of its stderr."""
+        return BusError(f"{self.name}: {how}{self._last_message()}")
 
     def end(self) -> None:
         """Stop it: SIGTERM, then SIGKILL to the whole group after END_S."""
@@ -107,12 +132,12 @@ class Program:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         os.close(self._our_end)
-        for stream in self._streams:
-            stream.close()
+        os.close(self._output)
+        self._stderr.close()
 
     def _read_stderr(self) -> None:
         """Read its stderr, so that the pipe never fills up."""
-        text, _ = _available(self._streams[1])
+        text, _ = _available(self._stderr.fileno())
         self._tail = (self._tail + text)[-_TAIL_BYTES:]
 
     def _cut(self, written: bytes) -> list[bytes]:
@@ -137,16 +162,19 @@ class Program:
         finally:
             os.close(descriptor)
 
-    def _how(self) -> str:
-        """Return how it ended; its output may have closed a moment before."""
+    def _how(self) -> tuple[int | None, str]:
+        """Return its exit code, if it has one, and how it ended.
+
+        Its output may have closed a moment before.
+        """
         self._wait(0.1)
         flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
         result = os.waitid(os.P_PID, self._process.pid, flags)
         if result is None:
-            return "it closed its output"
+            return None, "it closed its output"
         if result.si_code == os.CLD_EXITED:
-            return f"it ended with exit code {result.si_status}"
-        return f"it was killed by {signal.Signals(result.si_status).name}"
+            return result.si_status, f"it ended with exit code {result.si_status}"
+        return None, f"it was killed by {signal.Signals(result.si_status).name}"
 
     def _last_message(self) -> str:
         """Return the last line of its stderr, and the cure."""
@@ -157,12 +185,17 @@ class Program:
         return f' ("{text.strip()[:_SHOWN_CHARACTERS]}"): run it by hand'
 
 
-def _available(stream: IO[bytes]) -> tuple[bytes, bool]:
-    """Return the available bytes, and whether the stream has ended."""
+def _available(descriptor: int) -> tuple[bytes, bool]:
+    """Return the available bytes, and whether there will be no more."""
     chunks: list[bytes] = []
     with suppress(BlockingIOError):
         for _ in range(_CHUNKS):
-            chunk = os.read(stream.fileno(), _CHUNK_BYTES)
+            try:
+                chunk = os.read(descriptor, _CHUNK_BYTES)
+            except OSError as err:
+                if err.errno != errno.EIO:  # of a terminal that nobody holds
+                    raise
+                chunk = b""
             if not chunk:
                 return b"".join(chunks), True
             chunks.append(chunk)

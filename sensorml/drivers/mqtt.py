@@ -21,6 +21,7 @@ from sensorml.acquisition import text_rows
 from sensorml.acquisition.arrival_clock import ArrivalClock
 from sensorml.acquisition.text_rows import TextOptions
 from sensorml.buses import mqtt
+from sensorml.buses.flood import RowLimit
 from sensorml.clock import WallClock
 from sensorml.errors import BusError, OptionError
 from sensorml.interfaces import Cures
@@ -98,6 +99,7 @@ class Driver:
         self.bad = 0
         """Messages that were no row; they count as missed rows."""
         self._arrivals = ArrivalClock(self._options.rate_hz)
+        self._limit = RowLimit(self._options.rate_hz)
         self._subscription = mqtt.Subscription(self._options, self._clock)
 
     def read(self) -> Block | None:
@@ -107,6 +109,10 @@ class Driver:
         newest_ns = 0
         for message in self._subscription.take():
             if some := self._rows(message.payload):
+                if why := self._limit.exceeded(len(some), self._clock()):
+                    raise BusError(
+                        f"{self._options.broker}: {self._options.topic!r} {why}"
+                    )
                 rows += some
                 newest_ns = self._taken_ns(some[-1], message.at_ns)
         if not rows:

@@ -1,5 +1,9 @@
 """The mqtt driver with a topic of a real broker, mosquitto."""
 
+import resource
+import subprocess
+import sys
+import threading
 import time
 from contextlib import ExitStack
 
@@ -166,3 +170,79 @@ def test_a_certificate_is_accepted_with_the_ca_file_of_its_authority(
     assert "certificate verify failed" in error
     with pytest.raises(BusError, match="correct ca_file"):
         start_driver(broker, ca_file=ca + ".not")
+
+
+class Flood:
+    """A client that publishes without a pause until it is stopped."""
+
+    def __init__(self, broker, payload):
+        self._client = Client(CallbackAPIVersion.VERSION2)
+        self._client.max_queued_messages_set(1000)
+        self._client.connect("127.0.0.1", broker.port)
+        self._payload = payload
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self):
+        while not self._stop.is_set():
+            for _ in range(100):
+                self._client.publish("plant/pump", self._payload)
+            self._client.loop(0.0)
+        self._client.disconnect()
+
+    def stop(self):
+        self._stop.set()
+        self._thread.join()
+
+
+@pytest.mark.parametrize("payload", [b"1", b"[" + b"[1]," * 15_000 + b"[1]]"])
+def test_a_flood_is_a_failure_that_names_both_rates_and_ends_the_connection(
+    mosquitto, start_driver, payload
+):
+    driver = start_driver(mosquitto, channels=["x"], rate_hz=2.0)
+    flood = Flood(mosquitto, payload)
+    try:
+        why = read_until(driver, lambda result: "rows a second" in str(result))
+    finally:
+        flood.stop()
+    assert f"127.0.0.1:{mosquitto.port}: 'plant/pump' sends " in why
+    assert why.endswith("rate_hz says 2: correct rate_hz, or let it send less")
+    begun = time.monotonic()
+    driver.stop()
+    assert time.monotonic() - begun < 2
+
+
+HUGE = """
+import sys
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
+client = Client(CallbackAPIVersion.VERSION2)
+client.connect("127.0.0.1", int(sys.argv[1]))
+message = client.publish("plant/pump", bytes(200_000_000), qos=1)
+while not message.is_published():
+    client.loop(0.1)
+"""
+
+
+def test_a_huge_message_is_refused_before_it_is_in_memory(
+    mosquitto, start_driver, send
+):
+    driver = start_driver(mosquitto)
+    first_block(send, driver, mosquitto, b"1")
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # The sender is a process of its own, because it needs the memory.
+    subprocess.run([sys.executable, "-c", HUGE, str(mosquitto.port)], check=True)
+    why = read_until(driver, lambda result: "bytes" in str(result))
+    assert "'plant/pump' sends a message of 2000000" in why
+    assert why.endswith("a row has at most 65536: correct topic, or let it send less")
+    after_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert after_kb - before_kb < 50_000
+
+
+def test_a_message_that_is_longer_than_a_row_is_refused(mosquitto, start_driver, send):
+    driver = start_driver(mosquitto)
+    first_block(send, driver, mosquitto, b"1")
+    send(mosquitto, b"1" * 70_000)
+    why = read_until(driver, lambda result: "bytes" in str(result))
+    assert "sends a message of 70000 bytes" in why

@@ -46,7 +46,7 @@ def start_driver():
 
 def output(driver):
     """Wait until there is something to read on its program's output."""
-    stream = driver._program._process.stdout
+    stream = driver._program._output
     assert select.select([stream], [], [], PATIENCE_S)[0]
 
 
@@ -58,6 +58,14 @@ def rows(driver, count):
         if (block := driver.read()) is not None:
             found += block.samples.tolist()
     return found
+
+
+def next_block(driver):
+    """Read until there is a block."""
+    while True:
+        output(driver)
+        if (block := driver.read()) is not None:
+            return block
 
 
 def failure(driver):
@@ -118,7 +126,7 @@ def test_one_that_hangs_is_a_failure_and_a_slow_one_is_not(start_driver):
     driver._clock.advance(39)
     assert driver.read() is None
     driver._clock.advance(2)
-    with pytest.raises(BusError, match="no row for 41 s: it hangs, or rate_hz"):
+    with pytest.raises(BusError, match="no row for 41 s: it hangs, rate_hz"):
         driver.read()
 
 
@@ -141,10 +149,94 @@ def test_a_line_comes_when_it_is_whole(start_driver, tmp_path):
     assert rows(driver, 1) == [[1234.0]]
 
 
-def test_what_has_no_newline_when_it_ends_is_no_row(start_driver):
-    driver = start_driver("echo 1; printf 12")
+@pytest.mark.parametrize(("code", "last"), [(0, [[12.0]]), (1, [])])
+def test_what_has_no_newline_is_a_row_only_of_a_program_that_succeeds(
+    start_driver, code, last
+):
+    driver = start_driver(f"echo 1; printf 12; exit {code}")
     assert rows(driver, 1) == [[1.0]]
-    assert "ended with exit code 0" in failure(driver)
+    if last:
+        assert rows(driver, 1) == last
+    else:
+        assert "ended with exit code 1" in failure(driver)
+
+
+def test_one_that_prints_and_ends_is_run_again_every_interval(start_driver, tmp_path):
+    count = f"echo . >>{tmp_path}/runs; wc -l <{tmp_path}/runs"
+    driver = start_driver(count, interval_s=60.0)
+    assert driver._options.rate_hz == 1 / 60
+    first = next_block(driver)
+    assert (first.samples.tolist(), first.missed) == ([[1.0]], 0)
+    while not driver._program.finished:
+        assert driver.read() is None
+    driver._clock.advance(59)
+    assert driver.read() is None
+    driver._clock.advance(1)
+    second = next_block(driver)
+    assert (second.samples.tolist(), second.missed) == ([[2.0]], 0)
+    assert (second.start_ns - first.start_ns) / 1e9 == pytest.approx(60)
+
+
+def test_rows_of_a_run_may_be_several_at_a_rate_of_their_own(start_driver):
+    driver = start_driver("echo '[[1], [2], [3]]'", interval_s=10.0, rate_hz=0.3)
+    assert rows(driver, 3) == [[1.0], [2.0], [3.0]]
+    assert driver._options.rate_hz == 0.3
+
+
+def test_one_that_succeeds_without_a_row_is_a_failure(start_driver):
+    why = failure(start_driver("echo 'no sensor' >&2"))
+    assert why == (
+        'sh: it ended with exit code 0 and printed no row ("no sensor"): run it by hand'
+    )
+
+
+def test_a_program_that_buffers_for_a_pipe_gives_its_rows_at_once(start_driver):
+    script = "import sys; print(21.5); sys.stdin.read()"
+    driver = start_driver(
+        f"unset PYTHONUNBUFFERED; exec {sys.executable} -c '{script}'"
+    )
+    assert rows(driver, 1) == [[21.5]]
+
+
+def test_python_writes_at_once_into_a_pipe_of_a_shell(start_driver):
+    script = "import sys; print(21.5); sys.stdin.read()"
+    driver = start_driver(f"{sys.executable} -c '{script}' | cat")
+    assert rows(driver, 1) == [[21.5]]
+
+
+def test_colours_for_a_terminal_change_no_row(start_driver):
+    wide = " ".join(["1"] * 200)
+    driver = start_driver(
+        f"printf '\\033[1;31m{wide}\\033[0m\\n'; cat",
+        channels=[f"c{i}" for i in range(200)],
+    )
+    assert rows(driver, 1) == [[1.0] * 200]
+
+
+def test_a_silent_program_with_bad_lines_is_reported_with_the_first(start_driver):
+    driver = start_driver("echo booting; echo oops; cat")
+    deadline = time.monotonic() + PATIENCE_S
+    while driver.bad < 2:
+        assert time.monotonic() < deadline
+        assert driver.read() is None
+    driver._clock.advance(21)
+    with pytest.raises(BusError, match="21 s: 2 lines are no row, the first"):
+        driver.read()
+
+
+def test_a_flood_of_lines_is_a_failure_that_names_both_rates(start_driver):
+    driver = start_driver("yes 1", rate_hz=2.0)
+    why = failure(driver)
+    assert why.startswith("sh: sends ")
+    assert why.endswith(
+        " rows a second, rate_hz says 2: correct rate_hz, or let it send less"
+    )
+
+
+def test_a_flood_within_one_line_is_a_failure(start_driver):
+    rows_of_a_line = "yes '[1],' | head -n 9000 | tr -d '\\n'"
+    driver = start_driver(f"printf '['; {rows_of_a_line}; echo '[1]]'; cat")
+    assert "rows a second, rate_hz says 1" in failure(driver)
 
 
 def test_its_end_is_reported_with_its_exit_code_and_last_message(start_driver):
@@ -157,15 +249,15 @@ def test_its_end_is_reported_with_its_exit_code_and_last_message(start_driver):
 
 
 def test_rows_that_came_before_its_end_are_given_out_first(start_driver):
-    driver = start_driver("echo 1; echo 2")
+    driver = start_driver("echo 1; echo 2; exit 3")
     driver._program._wait(PATIENCE_S)
     assert driver.read().samples.tolist() == [[1.0], [2.0]]
-    with pytest.raises(BusError, match="exit code 0"):
+    with pytest.raises(BusError, match="exit code 3"):
         driver.read()
 
 
-def test_a_start_after_its_end_runs_it_again(start_driver):
-    driver = start_driver("echo 7")
+def test_a_start_after_its_failure_runs_it_again(start_driver):
+    driver = start_driver("echo 7; exit 3")
     failure(driver)
     driver.stop()
     driver.start()
