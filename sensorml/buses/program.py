@@ -25,6 +25,8 @@ from sensorml.errors import BusError
 
 END_S: Final = 2.0
 """The time that it has to end after SIGTERM."""
+MOST_SKIPPED: Final = 8
+"""Lengths of the longest line that are skipped before a line counts as endless."""
 
 _ENVIRONMENT: Final = {"PYTHONUNBUFFERED": "1", "TERM": "dumb", "NO_COLOR": "1"}
 """Python also writes at once into a pipe of a shell, and no colours on a terminal."""
@@ -54,6 +56,7 @@ class Program:
         self._max_line_bytes = max_line_bytes
         self._line = b""
         self._skipping = False
+        self._skipped = 0
         self._tail = b""
         with ExitStack() as undo:
             program_end, self._our_end = os.pipe()
@@ -101,11 +104,17 @@ class Program:
         Text behind the last newline is a line if it has ended with exit code 0.
 
         Raises:
-            BusError: it has failed or closed its output, and every line is read.
+            BusError: it has failed or closed its output, and every line is read; or
+                a line has no end.
         """
         self._read_stderr()
         written, ended = _available(self._output)
         lines = self._cut(_ESCAPES.sub(b"", written))
+        if self._skipped > MOST_SKIPPED * self._max_line_bytes:
+            raise BusError(
+                f"{self.name}: sends more than {self._skipped} bytes without a "
+                "newline: let it print rows as text, one a line"
+            )
         if not ended or lines:
             return lines
         code, how = self._how()
@@ -146,6 +155,7 @@ class Program:
         if lines and self._skipping:
             del lines[0]
             self._skipping = False
+        self._skipped = self._skipped + len(rest) if self._skipping else 0
         if self._skipping or len(rest) > self._max_line_bytes:
             self.too_long += not self._skipping
             self._skipping, rest = True, b""

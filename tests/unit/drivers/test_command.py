@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import select
 import signal
 import subprocess
@@ -281,11 +282,21 @@ def test_a_line_without_end_is_dropped_and_the_next_is_read(start_driver, caplog
     assert f"more than {MAX_BYTES} bytes" in caplog.text
 
 
+def test_a_line_that_never_ends_is_a_failure(start_driver):
+    driver = start_driver("tr '\\0' 1 </dev/zero")
+    why = failure(driver)
+    assert re.fullmatch(
+        r"sh: sends more than \d{6} bytes without a newline: let it print rows as "
+        "text, one a line",
+        why,
+    )
+
+
 @given(st.lists(st.sampled_from([b"1", b"2\n", b"\n", b"x" * 9, b"3\n4"]), max_size=12))
 def test_lines_are_the_same_however_they_are_cut(chunks):
     cut = Program.__new__(Program)
     cut._max_line_bytes = 1000
-    cut.too_long, cut._line, cut._skipping = 0, b"", False
+    cut.too_long, cut._line, cut._skipping, cut._skipped = 0, b"", False, 0
     lines = [line for chunk in chunks for line in cut._cut(chunk)]
     whole = b"".join(chunks).split(b"\n")[:-1]
     assert lines == [line for line in whole if line]
