@@ -89,6 +89,7 @@ class Delivery:
         policy: RetryPolicy | None = None,
         poll_s: float = 1.0,
         stop_s: float = 1.0,
+        hangs_s: float = 900.0,
         pause: Callable[[asyncio.Event, float], Awaitable[None]] = pause,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -104,6 +105,7 @@ class Delivery:
             policy: what to do after each outcome.
             poll_s: between looks for new rows.
             stop_s: for the last attempt at a stop.
+            hangs_s: after this time in one call the sink is reported as away.
             pause: waits for an event or some seconds; tests replace it.
             monotonic: the clock of the waits.
         """
@@ -117,6 +119,7 @@ class Delivery:
         self._policy = policy or RetryPolicy()
         self._poll_s = poll_s
         self._stop_s = stop_s
+        self._hangs_s = hangs_s
         self._pause = pause
         self._monotonic = monotonic
         self._stopping = asyncio.Event()
@@ -158,7 +161,7 @@ class Delivery:
                 last_try = True
                 self._due_s.clear()
             try:
-                attempt = await thread.call(self._attempt)
+                attempt = await self._watched(thread.call(self._attempt))
             except StoreError as err:
                 wait_s = await self._unreadable(err)
             else:
@@ -168,6 +171,19 @@ class Delivery:
                 return
             if wait_s:
                 await self._pause(self._stopping, wait_s)
+
+    async def _watched(self, attempt: Awaitable[Attempt | None]) -> Attempt | None:
+        """Wait for an attempt, and report one that does not return."""
+
+        def report() -> None:
+            self._policy.hangs(f"has not returned for {self._hangs_s:g} s")
+            self._report_state()
+
+        watch = asyncio.get_running_loop().call_later(self._hangs_s, report)
+        try:
+            return await attempt
+        finally:
+            watch.cancel()
 
     def _attempt(self) -> Attempt | None:
         """Read and send one batch, the most urgent first; on the sink's thread."""

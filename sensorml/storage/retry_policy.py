@@ -157,6 +157,10 @@ class RetryPolicy:
         """Return the step when there are no more rows of a kind."""
         return self._kinds[kind].nothing_left()
 
+    def hangs(self, reason: str) -> None:
+        """Note that the sink has not returned; its next outcome ends this."""
+        self._silence = reason
+
     def unreadable(self, reason: str) -> Step:
         """Return the step when the journal cannot be read."""
         self._silence = reason

@@ -161,6 +161,26 @@ async def test_a_hanging_server_delays_neither_the_loop_nor_the_stop(box):
     assert box.server.closed
 
 
+async def test_a_sink_that_does_not_return_is_away_until_it_does(box):
+    box.server = HangingServer()
+    box.journal.append({"event": [event(1)]})
+    reported = asyncio.Event()
+    delivery = box.delivery(hangs_s=0.01)
+    delivery._report = lambda **event: (box.events.append(event), reported.set())
+    async with (
+        released(box.server),
+        asyncio.timeout(10),
+        asyncio.TaskGroup() as group,
+    ):
+        group.create_task(delivery.run(box.stop), name="run")
+        await reported.wait()
+        assert delivery.status.state == "away"
+        box.server.release.set()
+    assert box.events[0]["detail"] == "has not returned for 0.01 s"
+    assert delivery.status.state == "ok"
+    assert box.offset() == 1
+
+
 async def test_a_sink_is_always_called_on_its_own_thread(box):
     box.journal.append({"event": [event(n) for n in range(250)]})
     await box.run()
