@@ -147,24 +147,29 @@ def ended_by_signals() -> Iterator[None]:
 
 @contextmanager
 def noted_signals() -> Iterator[Sequence[signal.Signals]]:
-    """Collect the signals that end a process, for work that must not be interrupted.
+    """Collect the first signal that ends a process, for work that must not end by it.
 
-    A signal that the process was started to ignore stays ignored.
+    A second signal acts as before. One that the process was started to ignore stays
+    ignored.
     """
     noted: list[signal.Signals] = []
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        noted.append(signal.Signals(number))
-
     if threading.current_thread() is not threading.main_thread():
         yield noted
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDS)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        noted.append(signal.Signals(number))
+        restore()
+
     try:
         for number, handler in before.items():
             if handler is not signal.SIG_IGN:
                 signal.signal(number, note)
         yield noted
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        restore()

@@ -54,14 +54,14 @@ def run(args: argparse.Namespace) -> int:
         try:
             return _record(recording, sensor, config.store_path(), args.duration)
         except (SensormlError, KeyboardInterrupt):
-            if recording.rows.rows:
-                rows = recording.rows
+            rows = recording.rows
+            if not rows.rows:
+                recording.discard()
+            elif recording.part.exists():  # else it is finished
                 _report(
                     f"{recording.part}: keeps {rows.rows} samples, {rows.seconds:.1f} "
                     f"s: {_completes(recording.part, recording.path)}"
                 )
-            else:
-                recording.discard()
             raise
 
 
@@ -77,14 +77,23 @@ def _record(
             sensor.name,
             stopped=lambda: bool(signals),
         )
+        if signals:
+            end = signals[0].name
+            _report(f"{sensor.name}: ended by {end} before {duration_s:g} s")
+        # Before the sensor is stopped, because one that hangs does not stop.
+        return _finish(recording, sensor.name, duration_s, failure)
+
+
+def _finish(
+    recording: NewRecording, name: str, duration_s: float, failure: SensormlError | None
+) -> int:
+    """Write the recording and report it; return the exit code."""
     rows = recording.rows
-    if signals:
-        _report(f"{sensor.name}: ended by {signals[0].name} before {duration_s:g} s")
     if not rows.rows:
         recording.discard()
         _report(
-            f"{sensor.name}: no sample in {duration_s:g} s: record for longer, or "
-            "check the sensor"
+            f"{name}: no sample in {duration_s:g} s: record for longer, or check the "
+            "sensor"
         )
         return 1
     for note in recording.finish():

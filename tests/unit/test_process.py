@@ -112,15 +112,19 @@ def test_a_command_that_a_signal_ends_leaves_no_part_of_its_file(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_signals_that_are_noted_interrupt_nothing_and_then_act_as_before() -> None:
+def test_the_first_signal_is_noted_and_the_second_acts_as_before() -> None:
     with process.ended_by_signals():
         with process.noted_signals() as noted:
             assert not noted
             signal.raise_signal(signal.SIGTERM)
-            signal.raise_signal(signal.SIGINT)
-            assert noted == [signal.SIGTERM, signal.SIGINT]
+            assert noted == [signal.SIGTERM]
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        with process.noted_signals() as noted:
+            pass
         with pytest.raises(process.EndedError):
             signal.raise_signal(signal.SIGTERM)
+    assert not noted
 
 
 def test_a_signal_that_is_ignored_is_not_noted() -> None:
