@@ -160,9 +160,14 @@ def _replaceable(path: Path) -> bool:
 
 @contextmanager
 def replacing_text(path: Path) -> Iterator[TextIO]:
-    """Do the same for UTF-8 text, whose newlines are written unchanged."""
+    """Do the same for UTF-8 text, whose newlines are written unchanged.
+
+    What UTF-8 cannot carry (a file's name in another encoding) is written escaped.
+    """
     with replacing(path) as file:
-        text = TextIOWrapper(file, encoding="utf-8", newline="")
+        text = TextIOWrapper(
+            file, encoding="utf-8", errors="backslashreplace", newline=""
+        )
         yield text
         text.flush()
         text.detach()

@@ -12,7 +12,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -182,9 +182,10 @@ def open_factory(dev: Path) -> Factory:
         with _lgpio_folder():
             return _choose(chips, header)
     except ImportError as err:
-        raise BusError(
-            f"GPIO: {err}: install it with pip install 'sensorml[gpio]'"
-        ) from err
+        cure = "install it with pip install 'sensorml[gpio]'"
+        if "GPIOZERO_PIN_FACTORY" in os.environ:
+            cure = "remove GPIOZERO_PIN_FACTORY from the environment, or correct it"
+        raise BusError(f"GPIO: {err}: {cure}") from err
     except failures() as err:
         numbers = chips if header is None else [header]
         nodes = [dev / f"gpiochip{number}" for number in numbers]
@@ -228,13 +229,21 @@ def _lgpio_folder() -> Iterator[None]:
     change the meaning of every relative path.
     """
     with ExitStack() as stack:
-        stack.callback(os.chdir, Path.cwd())
-        if "LG_WD" not in os.environ:
-            runtime = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
-            folder = TemporaryDirectory(prefix="lgpio-", dir=runtime or None)
-            os.environ["LG_WD"] = stack.enter_context(folder)
+        with suppress(OSError):  # the working folder may have been deleted
+            stack.callback(os.chdir, Path.cwd())
+        if "LG_WD" not in os.environ and (folder := _new_folder(stack)):
+            os.environ["LG_WD"] = folder
             stack.callback(os.environ.pop, "LG_WD")
         yield
+
+
+def _new_folder(stack: ExitStack) -> str:
+    """Make a folder until the stack closes; "" where no disk can be written."""
+    runtime = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    for place in (runtime or None, "/dev/shm", "/run"):  # noqa: S108 - may be read-only
+        with suppress(OSError):
+            return stack.enter_context(TemporaryDirectory(prefix="lgpio-", dir=place))
+    return ""
 
 
 def failures() -> tuple[type[Exception], ...]:

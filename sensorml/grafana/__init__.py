@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from sensorml.files import make_folder, replacing_text
+from sensorml.errors import OutputError
+from sensorml.files import make_folder, replacing_text, shown
 from sensorml.grafana.dashboard import dashboard
 from sensorml.grafana.provisioning import (
     Database,
@@ -39,8 +40,11 @@ def write(database: Database, folder: Path) -> list[Path]:
     """Write every file, each as a whole, because Grafana may read it meanwhile.
 
     Raises:
-        OutputError: a folder or a file cannot be written.
+        OutputError: a folder or a file cannot be written, or not named in the files.
     """
+    if not str(folder).isprintable():
+        raise OutputError(f"{shown(folder)}: is no plain text: choose another name")
+    make_folder(folder)
     written = []
     for name, text in files(database, folder).items():
         path = folder / name

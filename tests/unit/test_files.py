@@ -70,6 +70,13 @@ def test_a_folder_in_the_place_of_the_file_is_left_alone(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_name_that_utf8_cannot_carry_is_written_escaped(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    with replacing_text(path) as file:
+        file.write(os.fsdecode(b"m\xff.csv"))
+    assert path.read_text() == "m\\udcff.csv"
+
+
 def test_a_link_is_kept_and_its_file_replaced(tmp_path: Path) -> None:
     (tmp_path / "real.csv").write_text("old")
     link = tmp_path / "out.csv"

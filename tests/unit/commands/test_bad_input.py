@@ -208,6 +208,14 @@ def test_a_wrong_argument_is_wrong_usage(
     assert not Path("new").exists()
 
 
+def test_names_that_are_no_text_are_refused_or_escaped(
+    refuse: Callable[..., str],
+) -> None:
+    name = os.fsdecode(b"g\xff")
+    assert r"g\udcff" in refuse("grafana", "--out", name, code=1)
+    assert r"g\udcff" in refuse("check", name, code=2)
+
+
 def test_a_sensor_that_the_configuration_lacks(refuse: Callable[..., str]) -> None:
     rest = ["--duration", "1", "--out", "a.npz"]
     message = refuse("record", "ok.toml", "--sensor", "\x1b[2J", *rest, code=2)

@@ -205,7 +205,7 @@ def test_a_factory_that_is_none_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path
 ) -> None:
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "abacus")
-    with pytest.raises(BusError, match="abacus"):
+    with pytest.raises(BusError, match=r"abacus.*: remove GPIOZERO_PIN_FACTORY"):
         gpiopins.open_factory(tmp_path)
 
 
@@ -223,6 +223,27 @@ def test_lgpio_makes_its_fifo_in_a_folder_that_is_gone_afterwards(
     assert (folder.parent, folder.exists()) == (tmp_path, False)
     assert Path.cwd() == here
     assert "LG_WD" not in os.environ
+
+
+def test_lgpio_gets_another_folder_where_the_usual_one_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "gone"))
+    monkeypatch.setenv("LG_WD", "")
+    monkeypatch.delenv("LG_WD")
+    with gpiopins._lgpio_folder():
+        assert Path(os.environ["LG_WD"]).is_dir()
+
+
+def test_gpio_opens_also_where_the_working_folder_was_deleted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert gpiopins.is_simulated(gpiopins.open_factory(tmp_path))
 
 
 def test_lgpio_uses_the_folder_of_the_environment(
