@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol, cast
+from typing import Final, NamedTuple, Protocol
 
 from sensorml.backoff import Allowance
 from sensorml.errors import Reason, StoreError, plain_text
@@ -38,6 +38,8 @@ _NOT_TEXT: Final = Damaged("its text is not UTF-8: the journal was damaged there
 _EVENTS: Final = 12
 """Events of one sink in a row; then there is one a minute."""
 _EVENT_S: Final = 60.0
+_LONGEST_S: Final = 3600.0
+"""A server may ask for a longer wait."""
 
 
 class Report(Protocol):
@@ -57,13 +59,14 @@ class Acknowledge(Protocol):
 
 
 class Attempt(NamedTuple):
-    """One batch that was sent, and its outcome."""
+    """One batch that was sent, and what follows."""
 
-    rows: Rows
-    outcome: Outcome | Damaged
-    backlog: int
-    proof: bool = False
-    """It was the newest row, sent to see whether it is accepted."""
+    kind: str
+    stored_to: int | None
+    """Every row of the kind up to this id is delivered, but for letters."""
+    letters: Sequence[Letter]
+    wait_s: float
+    """Before the next batch of any kind."""
 
 
 async def pause(event: asyncio.Event, seconds: float) -> None:
@@ -192,9 +195,11 @@ class Delivery:
             kind, self._prove = self._prove, ""
             rows = self._batches.newest(kind)
             if rows is None:
-                missing = Rows(kind, [])
-                return Attempt(missing, Refused(""), self._backlog, proof=True)
-            return self._sent(sink, rows, proof=True)
+                none = Batch(kind, 0, 0, 0)
+                step = self._policy.after_newest(none, Refused("there is no other row"))
+                return self._attempted(Rows(kind, []), step)
+            outcome = outcome_of(sink, rows)
+            return self._attempted(rows, self._policy.after_newest(rows.batch, outcome))
         now_s = self._monotonic()
         for kind in URGENT_FIRST:
             if not self._is_due(kind, now_s):
@@ -221,9 +226,39 @@ class Delivery:
             for other in less_urgent
         )
 
-    def _sent(self, sink: Sink | Hold, rows: Rows, *, proof: bool = False) -> Attempt:
+    def _sent(self, sink: Sink | Hold, rows: Rows) -> Attempt:
         outcome = _NOT_TEXT if rows.damaged else outcome_of(sink, rows)
-        return Attempt(rows, outcome, self._batches.backlog(), proof)
+        if rows.newest and isinstance(outcome, (Split, Refused)):
+            self._batches.send_in_order()  # to find the refused rows in the backlog
+            return Attempt(rows.kind, None, (), 0.0)
+        return self._attempted(rows, self._policy.after(rows.batch, outcome))
+
+    def _attempted(self, rows: Rows, step: Step) -> Attempt:
+        """Return the attempt, after noting where and when to go on."""
+        self._move(rows, step)
+        stored_to = step.stored_to
+        if rows.newest:
+            stored_to = step.letters[-1].last_id if step.letters else None
+        if stored_to is not None:
+            stored_to = self._batches.stored_to(rows, stored_to)
+        if step.letters:
+            self._letter = step.letters[-1]
+        self._backlog = self._batches.backlog()
+        wait_s = step.wait_s if step.all_wait else 0.0
+        return Attempt(rows.kind, stored_to, step.letters, wait_s)
+
+    def _move(self, rows: Rows, step: Step) -> None:
+        """Note where to go on, and when."""
+        if step.sent_to is not None:
+            self._batches.sent_to(rows, step.sent_to)
+        if step.try_newest:
+            self._prove = rows.kind
+        due_s = self._monotonic() + step.wait_s
+        for kind in URGENT_FIRST if step.all_wait else (rows.kind,):
+            if step.wait_s:
+                self._due_s[kind] = due_s
+            else:
+                self._due_s.pop(kind, None)
 
     def _opened(self) -> Sink | Hold:
         """Return the sink, made if necessary.
@@ -234,53 +269,22 @@ class Delivery:
         if self._sink is None:
             try:
                 self._sink = self._open_sink()
-                self._policy.resize(self._sink.batch_rows)
-            except (Exception, SystemExit) as err:  # noqa: BLE001 - see above
+                self._policy.resize(max(int(self._sink.batch_rows), 1))
+            except BaseException as err:  # noqa: BLE001 - see above
+                self._sink = None
                 return _fault(err)
         return self._sink
 
     async def _settle(self, attempt: Attempt | None) -> float:
-        """Act on an attempt; return the seconds to wait before the next."""
+        """Store what an attempt achieved; return the seconds before the next."""
         if attempt is None:
             if not self._due_s:
                 self._backlog = 0
                 self._policy.idle()
             return self._poll_s
-        rows, outcome, self._backlog, proof = attempt
-        if rows.newest and isinstance(outcome, (Split, Refused)):
-            self._batches.send_in_order()  # to find the refused rows in the backlog
-            return 0.0
-        if proof:
-            batch = Batch(rows.kind, 0, 0, 0) if not rows.rows else rows.batch
-            step = self._policy.after_newest(batch, outcome)
-        else:
-            step = self._policy.after(rows.batch, outcome)
-        self._move(rows, step)
-        stored_to = step.stored_to
-        if rows.newest:
-            stored_to = step.letters[-1].last_id if step.letters else None
-        if stored_to is not None:
-            stored_to = self._batches.stored_to(rows, stored_to)
-        if step.letters:
-            self._letter = step.letters[-1]
-        if stored_to is not None or step.letters:
-            await self._acknowledge(rows.kind, stored_to, step.letters)
-        return step.wait_s if step.all_wait else 0.0
-
-    def _move(self, rows: Rows, step: Step) -> None:
-        """Note where to go on, and when."""
-        if step.sent_to is not None:
-            self._batches.sent_to(rows, step.sent_to)
-            if step.stored_to is not None:
-                self._backlog = max(self._backlog - len(rows.rows), 0)
-        if step.try_newest:
-            self._prove = rows.kind
-        due_s = self._monotonic() + step.wait_s
-        for kind in URGENT_FIRST if step.all_wait else (rows.kind,):
-            if step.wait_s:
-                self._due_s[kind] = due_s
-            else:
-                self._due_s.pop(kind, None)
+        if attempt.stored_to is not None or attempt.letters:
+            await self._acknowledge(attempt.kind, attempt.stored_to, attempt.letters)
+        return attempt.wait_s
 
     async def _unreadable(self, err: StoreError) -> float:
         step = self._policy.unreadable(str(err))
@@ -321,7 +325,7 @@ class Delivery:
     def _close(self) -> None:
         self._batches.close()
         if self._sink is not None:
-            with suppress(Exception, SystemExit):  # as in `_opened`
+            with suppress(BaseException):  # as in `_opened`
                 self._sink.close()
 
 
@@ -330,16 +334,24 @@ def outcome_of(sink: Sink | Hold, rows: Rows) -> Outcome:
     if isinstance(sink, Hold):
         return sink
     try:
-        outcome = cast("object", sink.send(rows.kind, rows.rows))
-    except (Exception, SystemExit) as err:  # noqa: BLE001 - see `_opened`
+        return _checked(sink.send(rows.kind, rows.rows))
+    except BaseException as err:  # noqa: BLE001 - see `Delivery._opened`
         return _fault(err)
+
+
+def _checked(outcome: object) -> Outcome:
+    """Return an outcome whose text is safe to print and whose numbers are numbers."""
     match outcome:
         case Delivered():
             return outcome
-        case Hold():
-            what, cure = outcome.reason
+        case Retry(reason, after_s):
+            wait_s = None if after_s is None else min(max(0.0, after_s), _LONGEST_S)
+            return Retry(_line(reason), wait_s)
+        case Hold((what, cure)):
             return Hold(Reason(_line(what), _line(cure)))
-        case Retry() | NoAnswer() | Split() | Refused():
+        case Refused(reason, rows):
+            return Refused(_line(reason), None if rows is None else int(rows))
+        case NoAnswer() | Split():
             return outcome._replace(reason=_line(outcome.reason))
     what = f"the sink returned {plain_text(repr(outcome))} and no outcome"
     return Hold(Reason(what, "report this to its author"))

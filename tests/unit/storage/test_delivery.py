@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -11,7 +12,7 @@ import pytest
 from delivery_box import Box, Server, Time, event
 
 from sensorml.errors import Reason
-from sensorml.interfaces import Delivered, Hold, NoAnswer, Retry
+from sensorml.interfaces import Delivered, Hold, NoAnswer, Refused, Retry
 from sensorml.storage.journal import Journal
 from sensorml.storage.retry_policy import Status
 
@@ -188,17 +189,20 @@ async def test_a_sink_is_always_called_on_its_own_thread(box):
 
 
 async def test_whatever_a_sink_raises_is_held_and_tried_again(box):
-    errors = [SystemExit(3), ZeroDivisionError("a\x1b[31m\nb")]
+    errors = [
+        asyncio.CancelledError(),
+        SystemExit(3),
+        ZeroDivisionError("a\x1b[31m\nb"),
+    ]
 
     def broken(kind, rows):
-        if box.server.sends < 2:
-            box.server.sends += 1
+        if errors:
             raise errors.pop()
         return Delivered()
 
     box.server.send = broken
     box.journal.append({"event": [event(1)]})
-    status = await box.run(waits=125)
+    status = await box.run(waits=190)
     assert status == Status(sent=1)
     held, back = box.events
     assert held["state"] == "held"
@@ -224,13 +228,36 @@ async def test_a_sink_that_cannot_be_made_is_held_and_made_later(box):
     assert len(server.taken) == 1
 
 
-@pytest.mark.parametrize("answer", [None, True, "stored", 204])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(None, True, "stored", 204),
+        *(Retry(None), Retry("busy", "7"), Hold("text"), Hold(None), Refused(1)),
+        Refused("bad", "some"),
+    ],
+)
 async def test_what_is_no_outcome_is_held(box, answer):
     box.server.answers = [answer]
     box.journal.append({"event": [event(1)]})
     await box.run(waits=1)
     assert box.events[0]["state"] == "held"
-    assert "returned" in box.events[0]["detail"]
+    assert "report this to its author" in box.events[0]["detail"]
+
+
+@pytest.mark.parametrize("after_s", [math.nan, math.inf, -math.inf, 1e300])
+async def test_a_wait_that_is_no_time_ends(box, after_s):
+    box.server.answers = [Retry("busy", after_s)]
+    box.journal.append({"event": [event(1)]})
+    assert (await box.run(waits=3700)).sent == 1
+    assert box.time.waits
+
+
+@pytest.mark.parametrize("batch_rows", [0, -1, 0.5])
+async def test_a_sink_without_a_batch_size_gets_single_rows(box, batch_rows):
+    box.server.batch_rows = batch_rows
+    box.journal.append({"event": [event(n) for n in range(5)]})
+    assert (await box.run()).sent == 5
+    assert box.server.sends == 5
 
 
 async def test_a_sink_that_fails_at_its_close_ends_nothing(box):
