@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -91,11 +92,14 @@ class ChannelStatistics:
             return True
         return bool(np.quantile(steps, 0.75) <= _COARSE * np.quantile(steps, 0.05))
 
-    @property
+    @cached_property
     def frozen_from(self) -> int:
-        """Rows from which a run is one of a frozen sensor, by the usual runs."""
+        """Rows from which a run is one of a frozen sensor, by the usual runs.
+
+        Complete once all samples are there.
+        """
         most = 8 * self.runs.quantile(0.99)
-        if not self.coarse:
+        if most > LONG and not self.coarse:
             most = min(most, 32 * self.runs.quantile(0.9))
             if self._drops_out:
                 most = LONG
