@@ -34,6 +34,9 @@ _READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 _STANDARD: Final = {"/dev/stdout": 1, "/dev/stderr": 2}
 _DESCRIPTOR: Final = re.compile(r"/(?:dev|proc/self)/fd/([0-9]{1,9})", re.ASCII)
 
+_SECRET: Final = re.compile(r"(?=[^.]*[0-9])[^.]{20,}")
+"""A part of a path that is long, with digits and without a dot, is rather a token."""
+
 _UNREADABLE: Final = {
     errno.ENOENT: Reason("no such file", "check the path"),
     errno.ENOTDIR: Reason("no such file", "check the path"),
@@ -230,6 +233,10 @@ def read_secret(path: str, key: str) -> str:
         content = read_small(Path(path), MOST_SECRET_BYTES)
         secret = content.decode("utf-8-sig").strip()
     except InputError as err:
+        if _is_like_secret(Path(path)):
+            what = f"{key}: there is no such file, and it looks like the secret itself"
+            cure = "write the secret into a file, and the path of that file here"
+            raise SecretError(what, cure) from None  # the path would show the secret
         raise SecretError(f"{where}: {err.reason.what}", err.reason.cure) from err
     except UnicodeDecodeError:  # its text would show a byte of the secret
         raise SecretError(
@@ -238,6 +245,12 @@ def read_secret(path: str, key: str) -> str:
     if not secret:
         raise SecretError(f"{where}: is empty", "write the secret into it")
     return secret
+
+
+def _is_like_secret(path: Path) -> bool:
+    """Return whether a person wrote the secret in the place of its file."""
+    missing = (p for p in (path, *path.parents) if not os.path.lexists(p))
+    return any(_SECRET.fullmatch(part.name) for part in missing)
 
 
 def read_header_secret(path: str, key: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -27,6 +28,10 @@ ENDS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 MOST_CHARACTERS: Final = 1_000
 """Of a line of a message."""
+
+
+_LOGIN: Final = re.compile(r"(?<=://)[^/@\s]+@")
+"""The user and the password in a URL."""
 
 
 class EndedError(KeyboardInterrupt):
@@ -93,10 +98,10 @@ def _text(raw: io.FileIO, replaced: TextIO | None, *, by_line: bool = False) -> 
 
 
 def plain(text: str) -> str:
-    r"""Return a message without control characters, and with lines of usual length.
+    r"""Return a message without control characters and passwords, in usual lines.
 
-    >>> plain("a\x1b[2J\nb")
-    'a\\x1b[2J\nb'
+    >>> plain("a\x1b[2J\nhttp://me:secret@host/")
+    'a\\x1b[2J\nhttp://***@host/'
     """
     return "\n".join(map(_plain_line, text.split("\n")))
 
@@ -105,6 +110,8 @@ def _plain_line(line: str) -> str:
     if len(line) > MOST_CHARACTERS:
         half = MOST_CHARACTERS // 2
         line = f"{line[:half]}…{line[-half:]}"
+    if "://" in line:
+        line = _LOGIN.sub("***@", line)
     if line.isprintable():
         return line
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)

@@ -204,6 +204,18 @@ def test_a_secret_is_read_without_byte_order_mark_and_space(
     assert read_secret(str(path), "token_file") == "s3cret"
 
 
+@pytest.mark.parametrize(
+    "token", ["a9Zx" * 16, "Zm9vYmFyYmF6cXV4Zm9vYmFy/+k==", "a9Zx" * 100]
+)
+def test_a_secret_in_the_place_of_its_file_is_not_shown(
+    tmp_path: Path, token: str
+) -> None:
+    with pytest.raises(SecretError, match="looks like the secret itself") as caught:
+        read_secret(str(tmp_path / token), "token_file")
+    assert token[:8] not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
 @pytest.mark.parametrize("content", [None, b" \n", b"s3cret\xff"])
 def test_the_message_names_file_and_key_and_never_the_secret(
     tmp_path: Path, content: bytes | None
