@@ -34,6 +34,17 @@ class Registers(Protocol):
     def close(self) -> None: ...
 
 
+class Commands(Registers, Protocol):
+    """One chip on I2C that has commands, which are written like registers."""
+
+    def receive(self, length: int) -> bytes:
+        """Read `length` bytes without a register number before.
+
+        Raises:
+            BusError: with `BusReason.NOBODY` also while the chip is busy.
+        """
+
+
 class Identity(NamedTuple):
     """The register that names a chip, and the I2C addresses at which it may be.
 

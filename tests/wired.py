@@ -13,7 +13,7 @@ import msgspec
 
 from sensorml import plugins
 from sensorml.gpio.names import LineName, line_of
-from sensorml.interfaces import Registers
+from sensorml.interfaces import Commands, Registers
 from sensorml.schema import Decoder, Table, nearest, read_toml
 
 
@@ -114,10 +114,11 @@ class Here:
 class Ear:
     """A connection that remembers what was written, and what was then read back."""
 
-    bus: Registers
+    bus: Commands
     written: dict[int, bytes] = field(default_factory=dict)
     held: dict[int, bytes] = field(default_factory=dict)
-    """Registers that held what had been written there when they were read."""
+    """Registers that held what had been written there when they were read, and
+    commands that were answered."""
 
     def __str__(self) -> str:
         return str(self.bus)
@@ -134,6 +135,12 @@ class Ear:
     def write(self, register: int, data: bytes) -> None:
         self.bus.write(register, data)
         self.written[register] = data
+        self.last = register
+
+    def receive(self, length: int) -> bytes:
+        data = self.bus.receive(length)
+        self.held[self.last] = data
+        return data
 
     def close(self) -> None:
         self.bus.close()

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
 
 from sensorml.errors import BusError
 from sensorml.interfaces import Registers
 
+C = TypeVar("C", bound=Registers)
 
-class ChipConnection:
+
+class ChipConnection(Generic[C]):
     """The registers of a chip while it is open. Used on the thread of its bus."""
 
-    def __init__(self, name: str, connect: Callable[[], Registers]) -> None:
+    def __init__(self, name: str, connect: Callable[[], C]) -> None:
         """Prepare to connect; `name` is that of the driver, for messages."""
         self._name = name
         self._connect = connect
-        self._bus: Registers | None = None
+        self._bus: C | None = None
 
     @property
-    def bus(self) -> Registers:
+    def bus(self) -> C:
         """The open connection.
 
         Raises:
@@ -29,7 +32,7 @@ class ChipConnection:
             raise BusError(f"{self._name}: not started")
         return self._bus
 
-    def open(self, sleep: Mapping[int, bytes]) -> Registers:
+    def open(self, sleep: Mapping[int, bytes]) -> C:
         """Connect anew; a chip that is open is closed first.
 
         Raises:

@@ -11,15 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Generic, Protocol, TypeVar
 
 import numpy as np
 from msgspec import Meta
 
-from sensorml.acquisition.connection import ChipConnection
+from sensorml.acquisition.connection import C, ChipConnection
 from sensorml.buses.i2c import I2cOptions
 from sensorml.errors import SensorError
-from sensorml.interfaces import Registers
 from sensorml.types import NO_ROWS, Block
 
 _EARLY = 0.1  # of a period: visits are not exactly on time
@@ -66,14 +65,22 @@ class PolledRows:
         )
 
 
-class PolledChip:
-    """One chip on I2C: its connection, its settings and its rows."""
+class _HasRate(Protocol):
+    @property
+    def rate_hz(self) -> float: ...
+
+
+O = TypeVar("O", bound=_HasRate)  # noqa: E741
+
+
+class PolledChip(Generic[C]):
+    """One chip: its connection, its settings and its rows."""
 
     def __init__(
         self,
-        options: PolledOptions,
+        options: O,
         name: str,
-        connect: Callable[[I2cOptions, str], Registers],
+        connect: Callable[[O, str], C],
         clock: Callable[[], int],
     ) -> None:
         self._rate_hz = options.rate_hz
@@ -82,7 +89,7 @@ class PolledChip:
         self._settings: dict[int, bytes] = {}
 
     @property
-    def bus(self) -> Registers:
+    def bus(self) -> C:
         """The open connection.
 
         Raises:
@@ -90,7 +97,7 @@ class PolledChip:
         """
         return self._connection.bus
 
-    def open(self) -> Registers:
+    def open(self) -> C:
         """Connect anew, and begin with the first row."""
         self._settings = {}
         self._rows = PolledRows(self._rate_hz, self._clock)

@@ -143,7 +143,7 @@ def connect(
 
 
 class I2cConnection:
-    """One address on a bus: the `interfaces.Registers` of a driver."""
+    """One address on a bus: the `Registers` or `Commands` of a driver."""
 
     def __init__(self, adapter: Adapter, options: I2cOptions, chip: str) -> None:
         self._adapter = adapter
@@ -173,6 +173,10 @@ class I2cConnection:
     def write(self, register: int, data: bytes) -> None:
         self._transfer((bytes((register,)) + data,))
 
+    def receive(self, length: int) -> bytes:
+        """Read without a register number; see `interfaces.Commands`."""
+        return self._transfer((length,))
+
     def close(self) -> None:
         self._bus.connections.discard(self)
         self._adapter.close()
@@ -198,7 +202,9 @@ class I2cConnection:
             self._bus.silent.add(address)
             if len(self._bus.silent) > 1:
                 return fault_codes.explained(err, where, meaning=fault_codes.STUCK)
-        if error.reason is BusReason.NOBODY and self._answers(messages[0]):
+        first = messages[0]
+        nobody = error.reason is BusReason.NOBODY
+        if nobody and isinstance(first, bytes) and self._answers(first):
             return fault_codes.explained(err, where, meaning=fault_codes.REFUSED)
         return error
 
@@ -218,14 +224,13 @@ class I2cConnection:
         self._adapter.close()
         self._adapter = _LostAdapter(err)
 
-    def _answers(self, message: bytes | int) -> bool:
+    def _answers(self, message: bytes) -> bool:
         """Return whether the chip acknowledges its register pointer.
 
         A read could take data out of it, and not every adapter supports an empty write.
         """
-        pointer = message[:1] if isinstance(message, bytes) else message
         try:
-            self._adapter.transfer(self._options.address, (pointer,))
+            self._adapter.transfer(self._options.address, (message[:1],))
         except OSError:
             return False
         return True
