@@ -1,8 +1,11 @@
 """Output of a library is passed on in printable form, up to a limit."""
 
+import os
+
+from standard_error import fill, piped
 from support import Clock
 
-from sensorml.inference.stderr import BYTES_A_SECOND, Relay
+from sensorml.inference.stderr import BYTES_A_SECOND, Relay, without
 
 
 def test_output_of_a_library_is_passed_on(capfd):
@@ -32,3 +35,21 @@ def test_output_above_the_limit_is_dropped_counted_and_reported(capfd):
     assert err.endswith(
         f"edgetpu: {3 * BYTES_A_SECOND} bytes of its output were dropped\n"
     )
+
+
+def test_output_is_dropped_while_nobody_reads_standard_error():
+    with piped() as pipe:
+        fill()
+        relay = Relay("edgetpu")
+        relay.write(b"unread\n")
+        relay.close()
+        with without(b"INFO"):
+            os.write(2, b"of a library\n")
+        os.set_blocking(pipe, False)
+        read = b""
+        try:
+            while piece := os.read(pipe, 65536):
+                read += piece
+        except BlockingIOError:
+            pass
+    assert read.strip(b"x") == b""
