@@ -76,7 +76,7 @@ def test_an_error_names_the_program_that_holds_a_line(tmp_path):
     with chips("other", "pinctrl-bcm2711"), held(chip=1, line=17):
         service.start()
         assert service.process.wait(30) == 1
-    assert 'GPIO BOARD11: GPIO busy, held by "lg": ' in service.log
+    assert 'GPIO BOARD11: busy, held by "lg": ' in service.log
 
 
 @contextmanager
