@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.figures import Figure, Observation, markdown, table
 
-RATIOS = ("score", "live", "process", "rows_to_influxdb", "bus", "probe")
+RATIOS = ("score", "live", "process", "rows_to_influxdb", "bus", "probe", "npz")
 OBSERVED = ("service", "busy", "child", "failover", "stall", "record")
 QUICK = {
     "busy": {"seconds": 20},

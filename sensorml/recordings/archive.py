@@ -14,7 +14,8 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Final, NamedTuple, TypeAlias
+from struct import Struct, error
+from typing import Final, NamedTuple, Protocol, TypeAlias, cast
 
 import numpy as np
 from numpy.lib import format as npy
@@ -29,9 +30,12 @@ Array: TypeAlias = NDArray[np.generic]
 
 _MOST_MEMBERS: Final = 4096
 _SHOWN: Final = 12
+_LOCAL: Final = Struct("<4s22xHH")
+_ENCRYPTED: Final = 1
 _PIECE: Final = 1 << 16  # bytes that stay in a processor's cache
-# The exceptions that zipfile, zlib and NumPy raise for damaged bytes.
+# The exceptions that zipfile, zlib, struct and NumPy raise for damaged bytes.
 _BROKEN: Final = (
+    error,
     OSError,
     EOFError,
     ValueError,
@@ -61,6 +65,53 @@ class Header(NamedTuple):
         return math.prod(self.shape[1:]) * self.dtype.itemsize
 
 
+class _Member(Protocol):
+    """The bytes of an array, from its header on."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+    def readinto(self, buffer: memoryview, /) -> int: ...
+
+    def tell(self) -> int: ...
+
+
+class _Stored:
+    """A member without compression, which is read straight into memory."""
+
+    def __init__(self, file: CountedFile, info: zipfile.ZipInfo) -> None:
+        """Find the bytes behind the local header (APPNOTE.TXT of PKWARE, 4.3.7)."""
+        file.seek(info.header_offset)
+        local = file.read(_LOCAL.size)
+        magic, name_bytes, extra_bytes = _LOCAL.unpack(local)
+        if magic != b"PK\3\4":
+            raise zipfile.BadZipFile("Bad magic number for file header")
+        self._file = file
+        self._info = info
+        self._first = info.header_offset + _LOCAL.size + name_bytes + extra_bytes
+        self._at = 0
+        self._crc = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        left = self._info.file_size - self._at
+        buffer = bytearray(left if size < 0 else min(size, left))
+        count = self.readinto(memoryview(buffer))
+        return bytes(buffer[:count])
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Read what there is into a buffer; check the sum at the end."""
+        part = buffer[: self._info.file_size - self._at]
+        self._file.seek(self._first + self._at)
+        count = self._file.readinto(part)
+        self._crc = zlib.crc32(part[:count], self._crc)
+        self._at += count
+        if self._at == self._info.file_size and self._crc != self._info.CRC:
+            raise zipfile.BadZipFile(f"Bad CRC-32 for file {self._info.filename!r}")
+        return count
+
+    def tell(self) -> int:
+        return self._at
+
+
 class Archive:
     """The arrays of a file, until `close`."""
 
@@ -73,6 +124,7 @@ class Archive:
         self._path = path
         with self._reading(), ExitStack() as opened:
             file = opened.enter_context(CountedFile(path))
+            self._file = file
             self._zip = opened.enter_context(zipfile.ZipFile(file))
             self._opened = opened.pop_all()
         members = (
@@ -92,7 +144,7 @@ class Archive:
                 objects, or would need more memory than any recording does.
         """
         if name not in self._headers:
-            with self._reading(), self._zip.open(f"{name}.npy") as member:
+            with self._reading(), self._member(name) as member:
                 self._headers[name] = self._checked(name, *_parsed(member))
         return self._headers[name]
 
@@ -103,7 +155,7 @@ class Archive:
             RecordingError: as `header`, or its bytes are damaged.
         """
         header = self.header(name)
-        with self._reading(), self._zip.open(f"{name}.npy") as member:
+        with self._reading(), self._member(name) as member:
             _parsed(member)
             flat = np.empty(math.prod(header.shape), header.dtype)
             _fill(member, flat)
@@ -154,10 +206,9 @@ class Archive:
             for first in range(0, len(whole), rows):
                 yield whole[first : first + rows]
             return
-        with self._reading():
-            member = self._zip.open(f"{name}.npy")
-        with member:
+        with ExitStack() as stack:
             with self._reading():
+                member = stack.enter_context(self._member(name))
                 _parsed(member)
             for first in range(0, header.shape[0], rows):
                 count = min(rows, header.shape[0] - first)
@@ -168,6 +219,15 @@ class Archive:
                 with self._reading():
                     _fill(member, part)
                 yield part
+
+    @contextmanager
+    def _member(self, name: str) -> Iterator[_Member]:
+        info = self._zip.getinfo(f"{name}.npy")
+        if info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & _ENCRYPTED:
+            yield _Stored(self._file, info)
+        else:
+            with self._zip.open(info) as member:
+                yield cast("_Member", member)
 
     def _checked(self, name: str, header: Header, at: int) -> Header:
         """Refuse a header that cannot be true."""
@@ -211,7 +271,7 @@ class Archive:
             ) from err
 
 
-def _parsed(member: IO[bytes]) -> tuple[Header, int]:
+def _parsed(member: _Member) -> tuple[Header, int]:
     """Read the header of an array; return also where its values begin."""
     version = npy.read_magic(member)
     read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -221,16 +281,15 @@ def _parsed(member: IO[bytes]) -> tuple[Header, int]:
     return Header(dtype, shape, by_column), member.tell()
 
 
-def _fill(member: IO[bytes], array: Array) -> None:
+def _fill(member: _Member, array: Array) -> None:
     """Read the values of an array."""
     raw = array.reshape(-1).view(np.uint8).data
     at = 0
     while at < len(raw):
-        read = member.read(min(len(raw) - at, _PIECE))
-        if not read:
+        count = member.readinto(raw[at : at + _PIECE])
+        if not count:
             raise EOFError(f"{len(raw) - at} bytes are missing")
-        raw[at : at + len(read)] = read
-        at += len(read)
+        at += count
 
 
 def _short(shape: Sequence[int]) -> str:
