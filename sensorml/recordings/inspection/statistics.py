@@ -47,15 +47,15 @@ class ChannelStatistics:
         self.runs.add(changed)
         self.rises += int(np.count_nonzero(steps > 0))
         self.falls += int(np.count_nonzero(steps < 0))
-        moved = steps[changed]
-        self._steps.append(np.abs(moved[:: max(1, len(moved) // _STEPS)]))
+        moved = np.flatnonzero(changed)
+        self._steps.append(np.abs(steps[moved[:: max(1, len(moved) // _STEPS)]]))
         self.low = min(self.low, float(samples.min()))
         self.high = max(self.high, float(samples.max()))
         self.top.add(samples)
         self._bottom.add(-samples)
         apart = samples.astype(np.float64) - self._zero
         self._sum += float(apart.sum())
-        self._squares += float(apart @ apart)
+        self._squares += float(np.square(apart, out=apart).sum())
 
     @property
     def mean(self) -> float:
