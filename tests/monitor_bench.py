@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from support import Clock, FakeEngine, block, card
 
-from sensorml.acquisition.inbox import (
-    Reading,
-)
+from sensorml.acquisition.inbox import Reading
 from sensorml.acquisition.sensor_health import SensorHealth
 from sensorml.alarms.channel import AlarmChannel
 from sensorml.alarms.logic import Signal

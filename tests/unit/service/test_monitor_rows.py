@@ -5,9 +5,7 @@ from __future__ import annotations
 from monitor_bench import QUIET, Bench
 from support import block
 
-from sensorml.acquisition.inbox import (
-    Inbox,
-)
+from sensorml.acquisition.inbox import Inbox
 from sensorml.errors import BusError
 from sensorml.service.streams import STAGES
 from sensorml.storage.change_limit import CHANGES_AT_ONCE

@@ -8,10 +8,7 @@ import pytest
 from monitor_bench import LOUD, QUIET, Bench
 from support import MS, SECOND, Clock, block, card
 
-from sensorml.acquisition.inbox import (
-    Reading,
-    Started,
-)
+from sensorml.acquisition.inbox import Reading, Started
 from sensorml.errors import BusError, SensorError, SourceEndedError, UnsettledError
 from sensorml.pipeline.pipeline import Pipeline
 from sensorml.service.monitor import TICK_S

@@ -5,10 +5,7 @@ from __future__ import annotations
 from monitor_bench import LOUD, QUIET, Bench
 from support import MS, card
 
-from sensorml.acquisition.inbox import (
-    Reading,
-    Trigger,
-)
+from sensorml.acquisition.inbox import Reading, Trigger
 from sensorml.alarms.meter import MeterOutput
 from sensorml.config.tables import Meter
 from sensorml.errors import BusError
