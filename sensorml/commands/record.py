@@ -18,7 +18,7 @@ from sensorml.config.tables import Config, Sensor
 from sensorml.errors import ConfigError, Problem, SensormlError
 from sensorml.process import noted_signals
 from sensorml.recordings.making import NewRecording
-from sensorml.recordings.recording import Labels
+from sensorml.recordings.recording import MAX_VALUES, Labels
 from sensorml.recordings.writers import ENDINGS
 from sensorml.schema import nearest
 from sensorml.service.sensor_blocks import Item, open_sensor
@@ -70,6 +70,9 @@ def _record(
 ) -> int:
     with noted_signals() as signals, open_sensor(sensor, store) as source:
         recording.begin(_labels(source.channels))
+        rate_hz = sensor.options.rate_hz or 0.0
+        if (warning := too_long(rate_hz, len(source.channels), duration_s)) is not None:
+            _report(f"{sensor.name}: {warning}")
         failure = fill(
             recording,
             source.items,
@@ -82,6 +85,23 @@ def _record(
             _report(f"{sensor.name}: ended by {end} before {duration_s:g} s")
         # Before the sensor is stopped, because one that hangs does not stop.
         return _finish(recording, sensor.name, duration_s, failure)
+
+
+def too_long(rate_hz: float, channels: int, duration_s: float) -> str | None:
+    """Return a warning if a recording has more values than `recordings.read` takes.
+
+    >>> too_long(3200, 3, 3600)
+    >>> too_long(3200, 3, 86_400)
+    'train, score and inspect read at most 55924 s of it: make several recordings'
+    """
+    values_per_s = rate_hz * channels
+    if values_per_s * duration_s <= MAX_VALUES:
+        return None
+    longest_s = int(MAX_VALUES / values_per_s)
+    return (
+        f"train, score and inspect read at most {longest_s} s of it: make several "
+        "recordings"
+    )
 
 
 def _finish(
