@@ -42,7 +42,9 @@ from sensorml.types import Block, Channel
 QUIET_S: Final = 0.25
 """The longest time between two items."""
 ANSWER_S: Final = 5.0
-"""A service that sends nothing for so long hangs."""
+"""The time in which the service must answer a request."""
+SILENT_S: Final = 30.0
+"""A service that then sends nothing for so long hangs."""
 
 Item: TypeAlias = Block | SensormlError | None
 """Rows; a failure, after which the sensor is started again; or None: nothing new."""
@@ -122,7 +124,12 @@ def _through(
 
 
 def _served(answers: Iterator[Answer | None]) -> Iterator[Item]:
+    silent = 0
     for answer in answers:
+        silent = silent + 1 if answer is None else 0
+        if silent * QUIET_S >= SILENT_S:
+            yield ServiceError("the running service sends nothing", "restart it")
+            return
         match answer:
             case Rows():
                 yield answer.block()

@@ -14,7 +14,8 @@ from sensorml.drivers import file, lm75
 from sensorml.errors import BusError, InUseError, ServiceError
 from sensorml.recordings import write_npz
 from sensorml.service import control
-from sensorml.service.sensor_blocks import open_sensor
+from sensorml.service.messages import Quiet
+from sensorml.service.sensor_blocks import QUIET_S, SILENT_S, _served, open_sensor
 from sensorml.types import Block
 
 
@@ -55,6 +56,14 @@ def test_a_sensor_that_is_not_there_is_an_item_and_not_the_end(tmp_path):
     errors = [item for item in items if item is not None]
     assert errors
     assert all(isinstance(error, BusError) for error in errors)
+
+
+def test_a_service_that_hangs_ends_the_items_with_that_reason():
+    quiet = round(SILENT_S / QUIET_S)
+    items = list(_served(iter([*[None] * (quiet - 1), Quiet(), *[None] * 2 * quiet])))
+    assert [item for item in items if item is not None] == items[-1:]
+    assert isinstance(items[-1], ServiceError)
+    assert len(items) == 2 * quiet
 
 
 def test_a_chip_in_use_is_refused_with_its_owner(tmp_path):
