@@ -80,6 +80,7 @@ def test_the_service_is_sandboxed(unit: Path) -> None:
 
 def test_the_unit_allows_real_time_scheduling_and_locked_memory() -> None:
     values = settings()
+    assert values["CPUWeight"] == ["10000"]
     assert int(values["LimitRTPRIO"][0]) == PRIORITY
     assert values["LimitMEMLOCK"] == ["infinity"]
     assert values.get("RestrictRealtime", ["no"]) == ["no"]
