@@ -241,8 +241,8 @@ class Journal:
                 self._put_aside(str(err))
                 return self._connect(check=False)
             raise StoreError(
-                f"{self.path}: cannot be opened: {err}: check that the folder can be "
-                "written, or set [store] path"
+                f"{self.path}: cannot be opened: {err}: check the free space and that "
+                "the folder can be written, or set [store] path"
             ) from err
         except StoreError:
             if db is not None:
