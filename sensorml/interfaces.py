@@ -35,13 +35,16 @@ class Registers(Protocol):
 
 
 class Commands(Registers, Protocol):
-    """One chip on I2C that has commands, which are written like registers."""
+    """One chip that is read without a register number.
+
+    On I2C a command may precede, which is written like a register.
+    """
 
     def receive(self, length: int) -> bytes:
-        """Read `length` bytes without a register number before.
+        """Read `length` bytes.
 
         Raises:
-            BusError: with `BusReason.NOBODY` also while the chip is busy.
+            BusError: on I2C with `BusReason.NOBODY` also while the chip is busy.
         """
 
 

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import msgspec
 
 from sensorml import plugins
+from sensorml.buses.spi import SpiConnection
+from sensorml.errors import BusError
 from sensorml.gpio.names import LineName, line_of
 from sensorml.interfaces import Commands, Registers
 from sensorml.schema import Decoder, Table, nearest, read_toml
@@ -119,6 +121,8 @@ class Ear:
     held: dict[int, bytes] = field(default_factory=dict)
     """Registers that held what had been written there when they were read, and
     commands that were answered."""
+    last: int = 0
+    """The last command."""
 
     def __str__(self) -> str:
         return str(self.bus)
@@ -141,6 +145,10 @@ class Ear:
         data = self.bus.receive(length)
         self.held[self.last] = data
         return data
+
+    def nobody(self) -> BusError:
+        assert isinstance(self.bus, SpiConnection)
+        return self.bus.nobody()
 
     def close(self) -> None:
         self.bus.close()

@@ -18,6 +18,7 @@ from msgspec import Meta
 
 from sensorml.acquisition.connection import C, ChipConnection
 from sensorml.buses.i2c import I2cOptions
+from sensorml.buses.spi import ChipSelectOptions
 from sensorml.errors import SensorError
 from sensorml.types import NO_ROWS, Block
 
@@ -30,6 +31,13 @@ in three hours, because the failure of a slower sensor would be noticed too late
 
 class PolledOptions(I2cOptions, frozen=True, kw_only=True):
     """The keys that every polled chip has; a driver narrows and adds its own."""
+
+    rate_hz: Rate = 1.0
+    """Reads per second."""
+
+
+class PolledSpiOptions(ChipSelectOptions, frozen=True, kw_only=True):
+    """The keys of a polled chip that is connected by SPI only."""
 
     rate_hz: Rate = 1.0
     """Reads per second."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import importlib
 import os
 import struct
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,9 @@ from msgspec import Meta
 from sensorml.buses import fault_codes, i2c, i2c_adapters
 from sensorml.buses.i2c import InterruptOptions
 from sensorml.errors import BusError, BusReason, OptionError, Reason
-from sensorml.interfaces import Claim, Cures, Registers
+from sensorml.interfaces import Claim, Cures, Registers, SensorOptions
+from sensorml.sim.machine import Machine, MachineOptions
+from sensorml.sim.spi import SimSelect, SpiChip
 
 if TYPE_CHECKING:
     from sensorml.hardware.facts import Facts
@@ -70,6 +73,41 @@ _MEANINGS: Final[fault_codes.Meanings] = {
 }
 
 
+class ChipSelectOptions(SensorOptions, frozen=True, kw_only=True):
+    """The keys of a chip that is connected by SPI only."""
+
+    bus: Annotated[
+        str, Meta(pattern=r"^(sim|spi\d+\.\d+)\Z", examples=["spi0.0", "sim"])
+    ] = "spi0.0"
+    """"spiB.C" for /dev/spidevB.C: bus B, chip select C; or "sim": a simulated chip."""
+    machine: MachineOptions = MachineOptions()
+    """The machine under a simulated chip; without effect on a real bus."""
+
+    @property
+    def thread(self) -> str:
+        # The chip selects of one controller share its wires.
+        return f"spi-{self.bus.removeprefix('spi').split('.')[0]}"
+
+    @property
+    def real_time(self) -> bool:
+        return True
+
+    @property
+    def pi_lines(self) -> Sequence[int]:
+        return (7, 8, 9, 10, 11) if self.thread == "spi-0" else ()
+
+    def claims(self) -> Iterator[Claim]:
+        if self.bus != "sim":
+            bus, select = map(int, self.bus.removeprefix("spi").split("."))
+            yield Claim("bus", f"chip select spi{bus}.{select}")
+
+    def missing(self, facts: Facts) -> Iterator[tuple[str, Reason]]:
+        present = [node.path.replace("/dev/spidev", "spi") for node in facts.spi]
+        if self.bus not in {"sim", *present}:
+            cure = "enable SPI (raspi-config, or dtparam=spi=on in config.txt)"
+            yield "bus", i2c_adapters.absent(self.bus, present, cure)
+
+
 class SpiOptions(InterruptOptions, frozen=True, kw_only=True):
     """The keys of a chip that is connected by I2C or by SPI."""
 
@@ -99,44 +137,31 @@ class SpiOptions(InterruptOptions, frozen=True, kw_only=True):
             )
 
     @property
-    def spi(self) -> str | None:
-        """B.C of /dev/spidevB.C, or None on I2C."""
+    def spi(self) -> ChipSelectOptions | None:
+        """The chip select, or None on I2C."""
         name = str(self.bus)
-        return name.removeprefix("spi") if name.startswith("spi") else None
+        return ChipSelectOptions(bus=name) if name.startswith("spi") else None
 
     @property
     def thread(self) -> str:
-        # The chip selects of one controller share its wires.
-        return f"spi-{self.spi.split('.')[0]}" if self.spi else super().thread
+        return self.spi.thread if self.spi else super().thread
 
     @property
     def cures(self) -> Cures:
-        return Cures() if self.spi else super().cures
+        return self.spi.cures if self.spi else super().cures
 
     @property
     def pi_lines(self) -> Sequence[int]:
-        return (7, 8, 9, 10, 11) if self.thread == "spi-0" else super().pi_lines
+        return self.spi.pi_lines if self.spi else super().pi_lines
 
     def claims(self) -> Iterator[Claim]:
-        if self.spi is None:
-            yield from super().claims()
-            return
-        bus, select = map(int, self.spi.split("."))
-        yield Claim("bus", f"chip select spi{bus}.{select}")
+        return self.spi.claims() if self.spi else super().claims()
 
     def held(self) -> list[str]:
-        if self.spi is None:
-            return super().held()
-        return [claim.what for claim in self.claims()]
+        return [*self.spi.held()] if self.spi else super().held()
 
     def missing(self, facts: Facts) -> Iterator[tuple[str, Reason]]:
-        if self.spi is None:
-            yield from super().missing(facts)
-            return
-        present = [node.path.replace("/dev/spidev", "spi") for node in facts.spi]
-        if self.bus not in present:
-            cure = "enable SPI (raspi-config, or dtparam=spi=on in config.txt)"
-            yield "bus", i2c_adapters.absent(str(self.bus), present, cure)
+        return self.spi.missing(facts) if self.spi else super().missing(facts)
 
     def bits_per_s(self, module: DriverModule) -> float | None:
         return None if self.spi else super().bits_per_s(module)
@@ -152,6 +177,8 @@ class Framing(NamedTuple):
     """0 to 3: CPOL × 2 + CPHA."""
     read: int
     """The bit of the command for a read."""
+    write: int = 0
+    """The bit of the command for a write."""
     many: int = 0
     """The bit of the command for several consecutive registers; 0: none needed."""
     shift: int = 0
@@ -167,6 +194,23 @@ class Framing(NamedTuple):
         """
         return register << self.shift | (self.many if length > 1 else 0)
 
+    def select(self, options: ChipSelectOptions, chip: str) -> SpiConnection:
+        """Open a connection to one chip by SPI; with bus "sim", to a simulated one.
+
+        Raises:
+            BusError: it cannot be opened.
+        """
+        if options.bus == "sim":
+            simulation = importlib.import_module(f"sensorml.sim.chips.{chip}")
+            simulated: SpiChip = simulation.Chip(Machine(options.machine))
+            return SpiConnection(SimSelect(simulated), self, f"{chip} on sim")
+        where = f"{chip} on {options.bus}"
+        node = f"/dev/spidev{options.bus.removeprefix('spi')}"
+        try:
+            return SpiConnection(SpiDev(node, self), self, where)
+        except OSError as err:
+            raise fault_codes.explained(err, where, _MEANINGS, node=node) from err
+
     def connect(self, options: SpiOptions, chip: str) -> Registers:
         """Open a connection to one chip, by SPI or by I2C according to `bus`.
 
@@ -175,12 +219,7 @@ class Framing(NamedTuple):
         """
         if options.spi is None:
             return i2c.connect(options, chip)
-        where = f"{chip} on {options.bus}"
-        node = f"/dev/spidev{options.spi}"
-        try:
-            return SpiConnection(SpiDev(node, self), self, where)
-        except OSError as err:
-            raise fault_codes.explained(err, where, _MEANINGS, node=node) from err
+        return self.select(options.spi, chip)
 
 
 class ChipSelect(Protocol):
@@ -197,7 +236,7 @@ class ChipSelect(Protocol):
 
 
 class SpiConnection:
-    """One chip: the `interfaces.Registers` of a driver."""
+    """One chip: the `Registers` or `Commands` of a driver."""
 
     def __init__(self, wire: ChipSelect, framing: Framing, where: str) -> None:
         self._wire = wire
@@ -218,8 +257,12 @@ class SpiConnection:
         return b"".join(answer[i + 1 : i + len(frame)] for i in starts)
 
     def write(self, register: int, data: bytes) -> None:
-        command = self._framing.command(register, len(data))
+        command = self._framing.command(register, len(data)) | self._framing.write
         self._transfer((bytes((command,)) + data,))
+
+    def receive(self, length: int) -> bytes:
+        """Read without a command; see `interfaces.Commands`."""
+        return self._transfer((bytes(length),))
 
     def close(self) -> None:
         self._wire.close()

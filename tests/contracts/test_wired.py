@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import wired
 from gpiozero.pins.mock import MockConnectedPin, MockPin
-from simulated_bus import SimulatedBus
+from simulated_bus import SimulatedBus, SimulatedSelect
 
 from sensorml import plugins
-from sensorml.acquisition.polled import PolledOptions
 from sensorml.acquisition.self_test import SelfTestModule
 from sensorml.alarms import wiring
 from sensorml.alarms.logic import Signal
 from sensorml.alarms.timer import LineTimer
+from sensorml.buses.spi import ChipSelectOptions
 from sensorml.config.tables import Alarm
 from sensorml.errors import BusError
 from sensorml.gpio import factory as gpiopins
@@ -36,7 +36,7 @@ SECONDS = 5.0
 
 
 def has_fifo(sensor):
-    return not isinstance(sensor.options, PolledOptions)
+    return "fifo_rows" in sensor.options.__struct_fields__
 
 
 def has_self_test(sensor):
@@ -73,10 +73,11 @@ def bench(sensor, request):
     if request.config.getoption("hardware"):
         bus = wired.Here(sensor.driver)
     else:
-        bus = SimulatedBus()
+        on_spi = isinstance(sensor.options, ChipSelectOptions)
+        bus = SimulatedSelect() if on_spi else SimulatedBus()
         at_rest = Machine(MachineOptions(harmonics=()))
         chips = importlib.import_module(f"sensorml.sim.chips.{sensor.driver}")
-        bus.put({sensor.options.address: chips.Chip(at_rest, bus.clock)})
+        bus.attach(sensor.options, chips.Chip(at_rest, bus.clock))
     bench = Bench(sensor, bus)
     yield bench
     bench.driver.stop()

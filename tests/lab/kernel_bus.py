@@ -41,6 +41,9 @@ class KernelBus:
     def put(self, chips: Mapping[int, Chip]) -> None:
         self._adapter.chips = dict(chips)
 
+    def attach(self, options: I2cOptions, chip: Chip) -> None:
+        self.put({options.address: chip})
+
     def connect(self, options: I2cOptions, chip: str) -> Registers:
         device = i2c.connect(options, chip)
         self._opened.append(device)

@@ -21,7 +21,7 @@ def test_the_example_names_what_it_says():
         "on the lid",
         "sensor 2",
     ]
-    assert wiring.sensors[1].options.spi == "0.0"
+    assert wiring.sensors[1].options.spi.bus == "spi0.0"
     assert wiring.loops == [wired.Loop(output=17, input=27)]
 
 

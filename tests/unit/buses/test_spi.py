@@ -13,9 +13,10 @@ import pytest
 
 from sensorml.acquisition.sensor_health import SensorHealth
 from sensorml.buses import spi
-from sensorml.drivers import adxl345, adxl355
+from sensorml.drivers import adxl345, adxl355, max31855, max31865
 from sensorml.errors import BusError, BusReason, SensorError
 from sensorml.schema import Decoder
+from sensorml.sim.chips import max31865 as max31865_chip
 from sensorml.sim.machine import Machine, MachineOptions
 from sensorml.types import SensorState
 
@@ -313,3 +314,61 @@ def test_struct_and_numbers_are_those_of_the_kernels_header(tmp_path):
     assert (spi._message(1), spi._message(32)) == (one, many)
     numbers = (spi._WR_MODE, spi._WR_BITS_PER_WORD, spi._WR_MAX_SPEED_HZ)
     assert numbers == (mode, bits, speed)
+
+
+def test_a_chip_on_spi_only_has_no_other_bus():
+    for bus in (1, "usb:1-1.2", "spi0", "spi0.0x"):
+        decoder = Decoder("box.toml")
+        decoder.table({"bus": bus}, max31865.Options, "sensor[0]")
+        assert [p.key for p in decoder.problems] == ["sensor[0].bus"]
+
+
+def test_a_chip_select_is_the_same_claim_for_all_kinds_of_chips():
+    both, only = adxl345.Options(bus="spi0.1"), max31865.Options(bus="spi0.1")
+    assert [*both.claims()] == [*only.claims()]
+    assert both.thread == only.thread == "spi-0"
+    assert both.pi_lines == only.pi_lines == (7, 8, 9, 10, 11)
+
+
+class Recorded:
+    """A chip and the frames that it took."""
+
+    def __init__(self, chip):
+        self.chip = chip
+        self.frames = []
+
+    def frame(self, sent):
+        self.frames.append(sent)
+        return self.chip.frame(sent)
+
+
+def polled(kernel, module):
+    """Return a driver of a chip that has only SPI."""
+
+    def connect(_options, chip):
+        wire = spi.SpiDev(str(kernel.node), module.SPI)
+        return spi.SpiConnection(wire, module.SPI, chip)
+
+    return module.Driver(module.Options(), connect)
+
+
+def test_a_polled_chip_is_read_and_written_with_the_bits_of_its_framing(kernel):
+    kernel.wire = Recorded(max31865_chip.Chip())
+    driver = polled(kernel, max31865)
+    driver.start()
+    assert kernel.settings[1] == 1  # the mode
+    assert {b"\x80\xc1", bytes(9)} <= {*kernel.wire.frames}
+    assert driver.read().samples[0, 0] == pytest.approx(25.3, abs=0.05)
+    driver.stop()
+    assert kernel.wire.frames[-1] == b"\x80\x00"
+
+
+@pytest.mark.parametrize("module", [max31855, max31865])
+@pytest.mark.parametrize("level", [b"\x00", b"\xff"])
+def test_a_polled_chip_on_an_empty_chip_select_is_absent(kernel, module, level):
+    kernel.wire = Absent(level)
+    driver = polled(kernel, module)
+    with pytest.raises(BusError) as failure:
+        driver.start()
+    driver.stop()
+    assert failure.value.reason is BusReason.NOBODY
