@@ -14,6 +14,8 @@ BIN := $(VENV)/bin
 ARGS ?=
 # A folder with a ready-made kernel for the lab; without one the kernel is built once.
 LAB ?=
+# The tests of the lab to run: TESTS=tests/lab/test_lines.py is one file.
+TESTS ?= tests/lab
 GUEST := SENSORML_LAB_KERNEL=$(CURDIR)/build/lab tests/lab/guest.py
 
 .PHONY: run test check wheel bench lab lab-virtual lab-systemd lab-real clean
@@ -41,13 +43,13 @@ bench: $(VENV)/.test
 lab: lab-virtual lab-systemd lab-real
 
 lab-virtual: $(VENV)/.lab build/lab
-	$(GUEST) --time virtual -- $(BIN)/python -m pytest tests/lab -m "not real_time" $(ARGS)
+	$(GUEST) --time virtual -- $(BIN)/python -m pytest $(TESTS) -m "not real_time" $(ARGS)
 
 lab-systemd: $(VENV)/.lab build/lab
 	$(GUEST) --systemd --time virtual -- $(BIN)/python -m pytest tests/lab/test_unit.py $(ARGS)
 
 lab-real: $(VENV)/.lab build/lab
-	$(GUEST) --time real -- $(BIN)/python -m pytest tests/lab -m real_time $(ARGS)
+	$(GUEST) --time real -- $(BIN)/python -m pytest $(TESTS) -m real_time $(ARGS)
 
 build/lab: tests/lab/kernel.fragment tests/lab/kernel.sh
 	tests/lab/kernel.sh $@ $(LAB)

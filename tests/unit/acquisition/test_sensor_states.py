@@ -251,14 +251,14 @@ def test_a_clone_with_a_foreign_identity_is_ok_with_one_warning() -> None:
     bus = SimBus({})
     rig = Rig(on_bus(bus))
     bus.chips[0x53] = sim_adxl345.Chip(
-        Machine(MachineOptions()), rig.clock, identity=0xE6
+        Machine(MachineOptions()), rig.clock, identity=0x42
     )
     rig.run(2)
     rig.poller.stop()
     rig.run(2)
     assert rig.health.state is SensorState.OK
     [detail] = [d for s, d in rig.events("state", "detail") if s == "remark"]
-    assert "identity register 0x00 is 0xe6, not 0xe5" in detail
+    assert "identity register 0x00 is 0x42, not 0xe5" in detail
 
 
 def test_a_bus_that_may_not_be_opened_is_denied_with_a_cure() -> None:
