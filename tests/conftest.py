@@ -10,8 +10,10 @@ import asyncio
 import importlib.util
 import inspect
 import os
+import shutil
 import threading
 from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -42,6 +44,16 @@ def pytest_configure(config: pytest.Config) -> None:
             "--hardware: no file given: describe the wiring as in "
             "tests/hardware.example.toml and pass it: --hardware=wiring.toml"
         )
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the library of the test delegate."""
+    from delegate import pair
+
+    if shutil.which("gcc") is None:
+        pytest.skip("needs gcc")
+    return pair.build(tmp_path_factory.mktemp("delegate"))
 
 
 @pytest.fixture(autouse=True)

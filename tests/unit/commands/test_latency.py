@@ -5,7 +5,6 @@ The library is that of tests/delegate, which behaves as its options say.
 
 import argparse
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -35,13 +34,6 @@ cure = "build it"
 file = "model_edgetpu.tflite"
 dtypes = ["int8"]
 """
-
-
-@pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("gcc") is None:
-        pytest.skip("needs gcc")
-    return pair.build(tmp_path_factory.mktemp("delegate"))
 
 
 @pytest.fixture(autouse=True)

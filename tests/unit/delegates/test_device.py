@@ -1,6 +1,5 @@
 """Models on one device are opened together, after the cheap checks."""
 
-import shutil
 import threading
 from contextlib import closing
 from dataclasses import replace
@@ -17,13 +16,6 @@ from sensorml.inference.tflite_file import parse
 
 F = 4
 GO = threading.Event()
-
-
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    if shutil.which("gcc") is None:
-        pytest.skip("needs gcc")
-    return pair.build(tmp_path_factory.mktemp("delegate"))
 
 
 class Bench:
