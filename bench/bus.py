@@ -32,6 +32,7 @@ ROW_BYTES = {
     "adxl345": 3 + 6,
     "adxl355": 9,
     "adxl357": 9,
+    "adxl372": 6,
     "bmi160": 6,
     "icm20948": 6,
     "icm42688": 8,  # a header, the three axes, a temperature

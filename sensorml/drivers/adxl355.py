@@ -45,7 +45,7 @@ IDENTITY = Identity(
     0x02,
     {0xED: "ADXL355 or ADXL357"},
     addresses=(0x1D, 0x53),
-    others={0xF2: "ADXL362", 0xF7: "ADXL367", 0xFA: "ADXL372"},
+    others={0xF2: "ADXL362", 0xF7: "ADXL367"},
 )
 
 ENTRY_BYTES = 3

@@ -24,6 +24,10 @@ from sensorml.types import Channel
 FOLDER = Path(sensorml.sim.chips.__path__[0])
 
 
+STEP_G = {"adxl372": 0.1}
+"""The step of a chip, where it is too coarse to be within the tolerances."""
+NOISY = MachineOptions(noise_g=2.0)
+"""A machine whose rows a coarse chip tells apart."""
 SETTING_UP = 20
 """The most rows that a chip takes during its setup."""
 
@@ -61,7 +65,9 @@ class Bench:
         self.bus = bus
         self.name = name
         self.options = module(name).Options(bus=bus.name, **(options or {}))
-        self.machine = Machine(machine or MachineOptions())
+        usual = NOISY if name in STEP_G else MachineOptions()
+        self.machine = Machine(machine or usual)
+        self.rounding_g = STEP_G.get(name, 0.0) / 2
         simulated = importlib.import_module(f"sensorml.sim.chips.{name}")
         self.chip = simulated.Chip(self.machine, bus.clock, **chip)
         self.born_ns = self.chip.converter.born_ns
@@ -116,7 +122,7 @@ def test_every_sample_arrives_once_and_in_order(bus, name):
     truth = bench.true_rows(times_ns, rows)
     assert rows.dtype == np.float32
     # Rows differ by noise, so a row too many or too few does not fit.
-    np.testing.assert_allclose(rows, truth, atol=0.005)
+    np.testing.assert_allclose(rows, truth, atol=0.005 + bench.rounding_g)
     assert all(block.missed == 0 for block in bench.blocks)
 
 
@@ -194,7 +200,8 @@ def test_the_chip_takes_every_rate_and_range_of_the_options(bus, name):
         bench.driver.start()
         block = bench.run(0.2)[-1]
         x, y, z = block.samples[0]
-        assert (x, y) == pytest.approx((0.5 * range_g, -0.25), abs=0.02)
+        error_g = 0.02 + bench.rounding_g
+        assert (x, y) == pytest.approx((0.5 * range_g, -0.25), abs=error_g)
         assert z == pytest.approx(range_g, rel=0.025)  # ±2 g may be ±2.048 g
 
 
@@ -212,7 +219,8 @@ def test_fifo_rows_holds_at_any_rate_and_every_sample_arrives_once(
         assert mean == pytest.approx((fifo_rows - GOLDEN) * (1 + rate_error), abs=1)
         rows = np.concatenate([block.samples for block in bench.blocks])
         times_ns = bench.chip.converter.times_ns(0, len(rows) + SETTING_UP)
-        np.testing.assert_allclose(rows, bench.true_rows(times_ns, rows), atol=0.008)
+        truth, atol = bench.true_rows(times_ns, rows), 0.008 + bench.rounding_g
+        np.testing.assert_allclose(rows, truth, atol=atol)
         assert all(block.missed == 0 for block in bench.blocks)
 
 
@@ -223,7 +231,9 @@ def test_a_frozen_chip_repeats_one_row_for_longer_than_frozen_rows(bus, name):
     bench.chip.frozen = True
     bench.run(0.2)
     rows = np.concatenate([block.samples for block in bench.run(1)])
-    assert len(rows) >= bench.driver.frozen_rows
+    # With a coarse step a healthy chip may repeat a row for ever.
+    assert (bench.driver.frozen_rows is None) == (name in STEP_G)
+    assert len(rows) >= (bench.driver.frozen_rows or 0)
     assert (rows == rows[0]).all()
 
 
@@ -278,7 +288,8 @@ def test_a_reader_delayed_within_a_read_joins_no_separate_samples(
         stretches = sliding_window_view(truth[expected:], len(block.samples), axis=0)
         error = np.abs(stretches - block.samples.T).max(axis=(1, 2))
         first = expected + int(error.argmin())
-        assert error.min() < 0.005, "the rows are not consecutive samples"
+        most_g = 0.005 + bench.rounding_g
+        assert error.min() < most_g, "the rows are not consecutive samples"
         assert block.missed == pytest.approx(first - expected, abs=1)
         assert bool(block.missed) >= (first != expected)
         assert bench.time_error(block, first) < 1.5
@@ -308,7 +319,7 @@ def test_a_power_dip_within_a_read_gives_no_invented_rows(bus, name, after, rest
         bench.run(2)
     rows = np.concatenate([block.samples for block in bench.blocks])
     truth = bench.true_rows(times_ns, rows)
-    np.testing.assert_allclose(rows, truth, atol=0.005)
+    np.testing.assert_allclose(rows, truth, atol=0.005 + bench.rounding_g)
 
 
 def test_an_absent_chip_is_a_bus_error_until_it_returns(bus, name):

@@ -51,6 +51,11 @@ def marked_20_bits(counts):
     )
 
 
+def marked_12_bits(counts):
+    """Encode rows as an ADXL372 does, with the mark of x taken off."""
+    return (np.array(counts, ">i2") << 4).astype(">i2").tobytes()
+
+
 @dataclass(frozen=True)
 class DataSheet:
     """The numbers of one chip."""
@@ -70,6 +75,8 @@ class DataSheet:
     """The most bytes on the wire, as a multiple of the least."""
     watermark: bool = True
     """True where the FIFO counts rows; otherwise it is InvenSense's ring of bytes."""
+    left: int = 0
+    """The rows that a read leaves in the FIFO."""
     line_error: str = "nothing but"
     """The error when all samples are zeros or ones."""
 
@@ -104,6 +111,17 @@ DATA_SHEETS = {
         counts_per_g={2: 256_000, 4: 128_000, 8: 64_000},
         rows=32,
         bytes_per_row=9,
+        line_error="the FIFO's entries are not",
+    ),
+    "adxl372": DataSheet(
+        address=0x1D,
+        data=0x42,
+        bits=12,
+        encode=marked_12_bits,
+        counts_per_g={200: 10},
+        rows=169,
+        bytes_per_row=6,
+        left=1,
         line_error="the FIFO's entries are not",
     ),
     "bmi160": DataSheet(
@@ -350,7 +368,7 @@ class TestFifosOfRows:
         for rows in (1, 2, full // 2 - 1, full // 2, full - 2, full - 1, full):
             bench = Bench(name, rate_hz=rate_hz)
             bench.driver.start()
-            bench.wait_rows(rows)
+            bench.wait_rows(rows + bench.sheet.left)
             assert len(bench.driver.read().samples) == rows
             assert bench.driver.read() is None
 
@@ -564,6 +582,27 @@ class TestAdxl355:
         assert bench.driver.read() is None
         bench.clock.wait(0.001)
         assert near_gravity(bench.driver.read())
+
+
+class TestAdxl372:
+    """A FIFO of axes, in which a read leaves a row."""
+
+    def test_a_read_leaves_the_newest_row_and_is_dated_accordingly(self):
+        bench = Bench("adxl372")
+        bench.driver.start()
+        bench.wait_rows(10)
+        block = bench.driver.read()
+        assert len(block.samples) == 9
+        assert bench.bus.transfer(0x1D, [b"\x06", 2]) == b"\x00\x03"
+        assert block.age_ns >= 1e9 / block.rate_hz
+
+    def test_entries_that_are_not_x_y_and_z_in_turn_are_an_error(self):
+        bench = Bench("adxl372")
+        bench.driver.start()
+        bench.wait_rows(10)
+        bench.replace_answers(0x42, lambda raw: raw[2:] + raw[:2])
+        with pytest.raises(SensorError, match="not X, Y and Z in turn"):
+            bench.driver.read()
 
 
 @pytest.mark.parametrize(
