@@ -42,6 +42,10 @@ class Bench:
     """A driver and its simulated chip."""
 
     def __init__(self, bus, name, **options):
+        if on_spi(name):
+            if bus.name != "sim":
+                pytest.skip("the lab has no SPI")
+            bus = SimulatedSelect()
         self.bus = bus
         self.options = module(name).Options(bus=bus.name, **options)
         self.channels = module(name).channels(self.options)
@@ -69,16 +73,6 @@ def highest_rate_hz(name):
 @pytest.fixture(params=POLLED)
 def name(request):
     return request.param
-
-
-@pytest.fixture
-def bus(bus, name):
-    """The bus of the chip."""
-    if not on_spi(name):
-        return bus
-    if bus.name != "sim":
-        pytest.skip("the lab has no SPI")
-    return SimulatedSelect()
 
 
 def test_a_row_comes_once_a_period_with_the_time_of_the_read(bus, name):
