@@ -30,6 +30,8 @@ from sensorml.recordings.segments import Int64
 from sensorml.types import Block, Float32
 
 ENDING: Final = ".part"
+SYNC_NS: Final = 5_000_000_000
+"""The time of rows after which they are flushed to the disk."""
 _FIRST_LINE: Final = b"sensorml recording, part 1\n"
 _LONGEST_LINE: Final = 1 << 16
 _FRAME: Final = Struct("<4sIqdQ")  # magic, rows, start in ns, rate, missed
@@ -65,6 +67,7 @@ class PartWriter:
         self.end_ns = 0
         """Time of the end of the last row."""
         self.rate_hz = 0.0
+        self._synced_ns = 0
 
     @property
     def seconds(self) -> float:
@@ -84,7 +87,8 @@ class PartWriter:
     def write(self, block: Block) -> None:
         """Append the rows of a block with times in UTC.
 
-        They survive the end of this process, however it ends.
+        They survive the end of this process, however it ends; a power cut takes those
+        of the last SYNC_NS.
 
         Raises:
             OSError: they cannot be written.
@@ -102,6 +106,9 @@ class PartWriter:
         self.rows += rows
         self.rate_hz = block.rate_hz
         self.end_ns = block.start_ns + round(rows * 1e9 / block.rate_hz)
+        if self.end_ns - self._synced_ns >= SYNC_NS:
+            os.fdatasync(self._descriptor)
+            self._synced_ns = self.end_ns
 
     def _append(self, data: bytes) -> None:
         rest = memoryview(data)
