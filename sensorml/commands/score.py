@@ -22,12 +22,15 @@ from sensorml.commands._recordings import (
     table_options,
 )
 from sensorml.delegates.choice import open_engine
+from sensorml.errors import OutputError
 from sensorml.files import replacing_text
 from sensorml.interfaces import Engine
 from sensorml.pipeline import model_files
 from sensorml.pipeline.model_card import Card
 from sensorml.recordings import Recording, counted
+from sensorml.recordings.inspection import picture
 from sensorml.recordings.joining import read_each
+from sensorml.training.plot import plot
 from sensorml.training.scoring import Summary, check, read, score
 from sensorml.types import Prediction
 
@@ -43,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out", type=Path, metavar="FILE.csv", help="default: standard output"
+    )
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        metavar="OUT.png",
+        help="draw the samples and the scores (.png .svg .pdf .html)",
     )
     parser.add_argument(
         "--delegate", default="auto", metavar="NAME", help="default: auto"
@@ -98,6 +107,8 @@ def _score(
         table=table_options(args),
     )
     count = 1 if args.join else len(files)
+    if args.plot is not None:
+        _check_plot(args.plot, count)
     with (
         Progress("score", count, shown=out is not sys.stdout) as progress,
         counted.observed(progress.read),
@@ -109,10 +120,36 @@ def _score(
                 # Written late, so that a first file that fails leaves no header.
                 out.write(header if not summary.files else "")
             name = _quoted(str(recording.path))
+            kept: list[Prediction] = []
             for prediction in score(recording, card, engine, summary):
                 if out is not None:
                     out.write(_row(name, prediction, labels=labels))
+                if args.plot is not None:
+                    kept.append(prediction)
+            if args.plot is not None:
+                _draw(args.plot, recording, kept, summary)
             progress.step(str(recording.path))
+
+
+def _check_plot(path: Path, recordings: int) -> None:
+    """Refuse a picture that cannot be drawn, before anything is read."""
+    if recordings > 1:
+        raise OutputError(
+            f"{path}: --plot takes one recording, and there are {recordings}: name "
+            "one, or use --join"
+        )
+    picture.check(path)
+
+
+def _draw(
+    path: Path, recording: Recording, kept: list[Prediction], summary: Summary
+) -> None:
+    file = summary.files[-1]
+    text = (
+        f"{file.anomalies} of {file.windows} windows over the threshold, {file.state}"
+    )
+    title = recording.path.name
+    picture.write(path, plot(recording, kept), title=title, text=text)
 
 
 def _timed(recordings: Iterator[Recording], summary: Summary) -> Iterator[Recording]:

@@ -35,7 +35,7 @@ _PAGE: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{title}</title>
 <style>body{{font:15px sans-serif;max-width:70em;margin:2em auto;padding:0 1em}}
 pre{{white-space:pre-wrap}}img{{max-width:100%}}</style>
-<h1>{title}</h1><pre>{text}</pre><img alt="waveform, spectrum, spectrogram"
+<h1>{title}</h1><pre>{text}</pre><img alt="what the words describe, drawn over time"
 src="data:image/png;base64,{image}"></html>
 """
 
@@ -66,15 +66,24 @@ def save(path: Path, recording: Recording, facts: Facts, words: str) -> None:
         MissingExtraError: matplotlib is not installed.
     """
     check(path)
+    write(path, figure(recording, facts), title=recording.path.name, text=words)
+
+
+def write(path: Path, drawn: Figure, *, title: str, text: str) -> None:
+    """Write a figure; `title` and `text` are those of an `.html` page.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     ending = path.suffix.lower()
-    drawn = io.BytesIO()
+    image = io.BytesIO()
     form = "png" if ending == ".html" else ending[1:]
-    figure(recording, facts).savefig(drawn, format=form, dpi=110)
-    content = drawn.getvalue()
+    drawn.savefig(image, format=form, dpi=110)
+    content = image.getvalue()
     if ending == ".html":
         page = _PAGE.format(
-            title=html.escape(recording.path.name),
-            text=html.escape(words),
+            title=html.escape(title),
+            text=html.escape(text),
             image=base64.b64encode(content).decode(),
         )
         content = page.encode()

@@ -172,6 +172,21 @@ class TestCommand:
         assert self.score("--model", model, "--join", folder) == 1
         assert "10.npz: begins 0.004 s before" in capsys.readouterr().err
 
+    def test_the_samples_and_scores_are_drawn(
+        self, model: Path, recording: Path, tmp_path: Path, capsys
+    ) -> None:
+        out = tmp_path / "scores.png"
+        assert self.score("--model", model, "--json", "--plot", out, recording) == 0
+        assert out.read_bytes().startswith(b"\x89PNG")
+        page = tmp_path / "scores.html"
+        assert self.score("--model", model, "--json", "--plot", page, recording) == 0
+        assert "1 of 3 windows over the threshold" in page.read_text()
+        both = ("--model", model, recording, recording)
+        assert self.score(*both, "--plot", out) == 1
+        assert "--plot takes one recording" in capsys.readouterr().err
+        assert self.score("--model", model, recording, "--plot", "a.txt") == 1
+        assert "has no ending of a picture" in capsys.readouterr().err
+
     def test_json_is_one_document_and_nothing_else(self, model, recording, capsys):
         assert self.score("--model", model, "--json", recording) == 0
         document = json.loads(capsys.readouterr().out)
