@@ -88,7 +88,7 @@ def insert_clone(rig: Rig, slot: Slot) -> None:
 
 
 def insert_other_rate(rig: Rig, slot: Slot) -> None:
-    slot.rate_error = rig.random.choice((-0.04, 0.04))
+    slot.rate_error = rig.random.choice((-1, 1)) * slot.largest_rate_error
     rig.insert_chip(slot)
 
 

@@ -86,9 +86,13 @@ class Slot:
     window: int = 0
     """Rows of its model's windows; 0 for a slow sensor, which has no model."""
     rate_error: float = 0.0
+    largest_rate_error: float = 0.04
+    """Of another oscillator, within what the data sheet allows."""
     reads_per_visit: int = 2
     """Reads of the FIFO's level and of its rows."""
     fifo_rows: int = 32
+    ring: bool = False
+    """True for a ring of bytes: when it overflows, all of its rows are lost."""
     truth: GroundTruth = field(default_factory=GroundTruth)
 
     @property
@@ -134,6 +138,8 @@ def all_slots() -> list[Slot]:
             window=128,
             rate_error=-0.017,
             fifo_rows=82,  # a clone, which a fault inserts, is read as an MPU6500
+            ring=True,
+            largest_rate_error=0.018,
         ),
         Slot(name="oil", bus=SHARED_BUS, address=0x48, chips=lm75, rate_hz=1),
         Slot(

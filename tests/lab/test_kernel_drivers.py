@@ -188,5 +188,5 @@ def test_a_driver_cannot_start_on_an_address_that_the_kernel_holds(
 def test_the_probe_shows_that_a_kernel_driver_holds_an_address(imu, capsys):
     cli.main(["probe", "--json"])
     buses = {bus["bus"]: bus for bus in json.loads(capsys.readouterr().out)["sensors"]}
-    held = {"address": 0x68, "chip": "(held by a kernel driver)"}
+    held = {"address": 0x68, "chip": "(held by a kernel driver)", "in_use": False}
     assert buses[1]["answers"] == [held]
