@@ -331,7 +331,7 @@ class Refused(NamedTuple):
 
     reason: str
     rows: int | None = None
-    """How many, if all others of the batch are stored; None: unknown."""
+    """Their number, if all others of the batch are stored; None: unknown."""
 
 
 class Hold(NamedTuple):

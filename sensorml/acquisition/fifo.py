@@ -1,4 +1,4 @@
-"""The reader of an accelerometer's FIFO: rows into Blocks, nonsense into errors."""
+"""The reader of an accelerometer's FIFO: rows into Blocks, impossible bytes refused."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ class PolledChip(Generic[C]):
         self.check()
         return self._rows.row(values, clipped=clipped)
 
-    def nonsense(self, what: str) -> SensorError:
+    def impossible(self, what: str) -> SensorError:
         """Return the error for an impossible answer."""
         return SensorError(f"{self.bus}: {what}")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 MANY: Final = 10.0
-"""Times `rate_hz` that may be sent for ever."""
+"""Times `rate_hz` that may be sent without end."""
 LEAST_HZ: Final = 100.0
-"""Rows a second that may be sent for ever, however low `rate_hz` is."""
+"""Rows a second that may be sent without end, however low `rate_hz` is."""
 BURST_ROWS: Final = 5000
 """Rows that may come at once, at least: a gateway may send those of an hour."""
 BURST_MESSAGES: Final = 500

@@ -33,7 +33,7 @@ _NAME_BYTES: Final = 107
 
 
 class Hold:
-    """What one sensor uses alone, from `take` to `release`."""
+    """The names that one sensor uses alone, from `take` to `release`."""
 
     def __init__(self, names: Callable[[], Iterable[str]]) -> None:
         """Prepare; `names` returns them at each `take`, as buses may be renumbered."""

@@ -170,12 +170,12 @@ class Driver:
             return True
         if found == config:
             if self._clock() > self._overdue_ns:
-                raise self._chip.nonsense(
+                raise self._chip.impossible(
                     "a conversion takes too long: check that the driver is that of the "
                     "chip (ads1115, ads1015), and power-cycle it"
                 )
             return False
-        raise self._chip.nonsense(
+        raise self._chip.impossible(
             f"register {_CONFIG:#04x} was set to {config:04x} and reads {found:04x}: "
             "check that the driver is that of the chip, its wiring, and its power "
             "supply for dips"

@@ -204,13 +204,13 @@ class Driver:
         data = self._chip.bus.read(_DATA, _DATA_LENGTH if self._humid else _DRY_LENGTH)
         counts = unpack(data if self._humid else data + bytes(2))
         if _SKIPPED_20 in {counts.t, counts.p} or counts.h == _SKIPPED_16:
-            raise self._chip.nonsense(
+            raise self._chip.impossible(
                 "nothing was measured: check its power supply for dips, and that it "
                 "is a BME280 (a BMP280 has no humidity)"
             )
         celsius, pascal, percent = decode(counts, self._trim)
         if not (-40 <= celsius <= 85 and 30_000 <= pascal <= 110_000):
-            raise self._chip.nonsense(
+            raise self._chip.impossible(
                 f"{celsius:.1f} °C and {pascal:.0f} Pa: outside what a BME280 measures"
             )
         values = celsius, pascal, percent if self._humid else math.nan

@@ -113,7 +113,7 @@ class Driver:
         raw = bus.read(_CALIBRATION, 2 * _WORDS)
         words = struct.unpack(f">{_WORDS}H", raw)
         if {0x0000, 0xFFFF} & {*words}:
-            raise self._chip.nonsense(
+            raise self._chip.impossible(
                 "a word of its calibration is empty: check that it is a BMP180, and "
                 "its wiring"
             )
@@ -129,12 +129,12 @@ class Driver:
         pressure = int.from_bytes(bus.read(_DATA, 3), "big") / 2**8
         self._begin(_TEMPERATURE)
         if not any(self._done(_TEMPERATURE) for _ in range(_POLLS)):
-            raise self._chip.nonsense("a conversion does not end: power-cycle it")
+            raise self._chip.impossible("a conversion does not end: power-cycle it")
         temperature = int.from_bytes(bus.read(_DATA, 2), "big")
         self._begin(_PRESSURE)
         celsius, pascal = decode(temperature, pressure, self._calibration)
         if not (-40 <= celsius <= 85 and 30_000 <= pascal <= 110_000):
-            raise self._chip.nonsense(
+            raise self._chip.impossible(
                 f"{celsius:.1f} °C and {pascal:.0f} Pa: outside what a BMP180 measures"
             )
         return self._chip.row((celsius, pascal))
@@ -154,7 +154,7 @@ class Driver:
         """
         found = self._chip.bus.read(_CONTROL, 1)[0]
         if found | _RUNNING != command | _RUNNING:
-            raise self._chip.nonsense(
+            raise self._chip.impossible(
                 f"register {_CONTROL:#04x} was set to {command:#04x} and reads "
                 f"{found:#04x}: check that it is a BMP180, its wiring, and its power "
                 "supply for dips"

@@ -119,12 +119,12 @@ class Driver:
         pressure = int.from_bytes(raw[:3], "little")
         temperature = int.from_bytes(raw[3:], "little")
         if _SKIPPED in {pressure, temperature}:
-            raise self._chip.nonsense(
+            raise self._chip.impossible(
                 "nothing was measured: check its power supply for dips"
             )
         celsius, pascal = decode(temperature, pressure, self._trim)
         if not (-40 <= celsius <= 85 and 30_000 <= pascal <= 125_000):
-            raise self._chip.nonsense(
+            raise self._chip.impossible(
                 f"{celsius:.1f} °C and {pascal:.0f} Pa: outside what a BMP390 measures"
             )
         return self._chip.row((celsius, pascal))

@@ -110,7 +110,7 @@ class Driver:
         bus = self._chip.bus
         shunt_v, bus_v = decode(bus.read(_SHUNT, 2), bus.read(_BUS, 2))
         if bus_v > _MOST_V or abs(shunt_v) > _FULL_SCALE_V:
-            raise self._chip.nonsense(
+            raise self._chip.impossible(
                 f"{bus_v} V and {shunt_v} V on the shunt: more than an INA219 measures"
             )
         current_a = shunt_v / self._shunt_ohm

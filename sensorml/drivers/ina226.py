@@ -105,7 +105,7 @@ class Driver:
         bus = self._chip.bus
         raw_shunt, raw_bus = bus.read(_SHUNT, 2), bus.read(_BUS, 2)
         if raw_bus[0] & 0x80:
-            raise self._chip.nonsense(
+            raise self._chip.impossible(
                 f"bus voltage {raw_bus.hex()}: its top bit is always 0 on an INA226"
             )
         shunt_v, bus_v = decode(raw_shunt, raw_bus)

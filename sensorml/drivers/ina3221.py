@@ -123,7 +123,7 @@ class Driver:
         bus, shunt = self._chip.bus, 2 * number - 1
         reading = decode(bus.read(shunt, 2), bus.read(shunt + 1, 2))
         if not 0 <= reading.bus_v <= _MOST_V:
-            raise self._chip.nonsense(
+            raise self._chip.impossible(
                 f"{reading.bus_v} V on channel {number}: an INA3221 measures 0 to 26 V"
             )
         return reading

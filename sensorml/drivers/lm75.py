@@ -108,7 +108,7 @@ class Driver:
     def read(self) -> Block:
         celsius = decode(self._chip.bus.read(_TEMPERATURE, 2), _BITS[self._found])
         if not -55 <= celsius <= _MOST_C:
-            raise self._chip.nonsense(f"{celsius} °C: outside what an LM75 measures")
+            raise self._chip.impossible(f"{celsius} °C: outside what an LM75 measures")
         return self._chip.row((celsius,))
 
     def stop(self) -> None:

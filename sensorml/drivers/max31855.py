@@ -106,15 +106,15 @@ class Driver:
             raise bus.nobody()
         reading = decode(raw)
         if bits & _RESERVED or bool(bits & _FAULT) != bool(reading.faults):
-            raise self._chip.nonsense(
+            raise self._chip.impossible(
                 f"{raw.hex()} is no answer of a MAX31855: check that it is one, and "
                 "its wiring"
             )
         for fault, sentence in _FAULTS.items():
             if reading.faults & fault:
-                raise self._chip.nonsense(sentence)
+                raise self._chip.impossible(sentence)
         if not (-270 <= reading.hot_c <= 1800 and -40 <= reading.cold_c <= 125):
-            raise self._chip.nonsense(
+            raise self._chip.impossible(
                 f"{reading.hot_c} °C, cold junction {reading.cold_c} °C: outside what "
                 "a MAX31855 measures"
             )

@@ -140,7 +140,7 @@ class Driver:
         self._raise_for(registers[_FAULTS])
         ratio = decode(registers[_RTD:_HIGH], self._reference)
         if not _COLDEST <= ratio <= _HOTTEST:
-            raise self._chip.nonsense(
+            raise self._chip.impossible(
                 f"{ratio:.3f} of the resistance at 0 °C: outside what a platinum "
                 "thermometer has, check its wiring"
             )
@@ -174,11 +174,13 @@ class Driver:
         bus.write(_CONFIG, bytes((self._setting | _CLEAR,)))
         bus.write(_CONFIG, bytes((self._setting | _DETECT,)))
         if all(bus.read(_CONFIG, 1)[0] & _DETECTING for _ in range(_POLLS)):
-            raise self._chip.nonsense("its search for faults does not end: replace it")
+            raise self._chip.impossible(
+                "its search for faults does not end: replace it"
+            )
         # A resistance is compared with the thresholds at every conversion.
         self._raise_for(bus.read(_FAULTS, 1)[0] & 0x3C)
 
     def _raise_for(self, faults: int) -> None:
         for bit, sentence in _SENTENCES.items():
             if faults & bit:
-                raise self._chip.nonsense(sentence)
+                raise self._chip.impossible(sentence)

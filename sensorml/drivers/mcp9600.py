@@ -90,13 +90,13 @@ class Driver:
     def read(self) -> Block:
         bus = self._chip.bus
         if bus.read(_STATUS, 1)[0] & _OUT_OF_RANGE:
-            raise self._chip.nonsense(
+            raise self._chip.impossible(
                 f"the voltage is outside the range of type {self._type}: check that "
                 "the thermocouple is connected, and its type"
             )
         hot, cold = decode(bus.read(_HOT, 2)), decode(bus.read(_COLD, 2))
         if not (-250 <= hot <= 1850 and -40 <= cold <= 125):
-            raise self._chip.nonsense(
+            raise self._chip.impossible(
                 f"{hot} °C, cold junction {cold} °C: outside what an MCP9600 measures"
             )
         return self._chip.row((hot, cold))

@@ -93,7 +93,7 @@ class Driver:
         self._begin(_SERIAL_NUMBER)
         while self._words() is None:
             if not self._is_busy():
-                raise self._chip.nonsense(
+                raise self._chip.impossible(
                     "it has no serial number: check that it is an SHT4x, an SHT3x "
                     'needs a driver of the kernel (driver = "hwmon")'
                 )
@@ -105,13 +105,13 @@ class Driver:
             return None
         self._begin(_MEASURE)  # fails if there is no chip
         if words is None:
-            raise self._chip.nonsense(
+            raise self._chip.impossible(
                 "a measurement was lost: check its power supply for dips, and for "
                 "another program that reads it"
             )
         celsius, percent = decode(*words)
         if not -40 <= celsius <= 125:
-            raise self._chip.nonsense(
+            raise self._chip.impossible(
                 f"{celsius:.1f} °C: outside what an SHT4x measures, check its wiring"
             )
         return self._chip.row((celsius, percent))
@@ -141,7 +141,7 @@ class Driver:
             return None
         first, sum_1, second, sum_2 = struct.unpack(">2sB2sB", raw)
         if (checksum(first), checksum(second)) != (sum_1, sum_2):
-            raise self._chip.nonsense(
+            raise self._chip.impossible(
                 f"the checksums of {raw.hex()} are wrong: check that it is an SHT4x, "
                 "its wiring and its pull-ups"
             )

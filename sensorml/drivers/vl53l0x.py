@@ -122,7 +122,7 @@ class Driver:
             self._chip.check()
             silent_s = (self._clock() - self._ranged_ns) / 1e9
             if silent_s > _OVERDUE_S:
-                raise self._chip.nonsense(
+                raise self._chip.impossible(
                     f"no range in {silent_s:.1f} s: it has stopped, check its power "
                     "supply for dips"
                 )
@@ -133,7 +133,9 @@ class Driver:
         try:
             distance_m = decode(result)
         except ValueError as err:
-            raise self._chip.nonsense(f"{err}: power-cycle it, or replace it") from err
+            raise self._chip.impossible(
+                f"{err}: power-cycle it, or replace it"
+            ) from err
         if distance_m is None:
             self._chip.check()
             return None

@@ -76,13 +76,13 @@ class Contact:
 
     @property
     def value(self) -> bool | None:
-        """Whether the line is at its active level, as accepted; None: not yet."""
+        """True while the accepted level is the active one; None before the first."""
         high = self._debouncer.high
         return None if high is None else high == self._high_is_on
 
     @property
     def disturbed(self) -> Reason | None:
-        """Why the line had no level at the last look; None: it had one."""
+        """The reason why the line had no level at the last look; None: it had one."""
         if self._ignored_until_ns is not None:
             what = "it has thousands of edges a second"
         else:

@@ -16,7 +16,7 @@ class Edge(NamedTuple):
     high: bool
     """The level after it."""
     lost: bool = False
-    """Whether edges just before it were lost."""
+    """True if edges just before it were lost."""
 
 
 class Change(NamedTuple):

@@ -170,7 +170,7 @@ def labels(
 
 def _module(path: Path) -> str:
     """Return the name of the module that reads a file."""
-    # Opening a pipe could block for ever. Path.is_file raises without permission.
+    # Opening a pipe could block. Path.is_file raises without permission.
     if not os.path.isfile(path):  # noqa: PTH113
         what = why_special(path) or "there is no such file"
         raise RecordingError(f"{shown(path)}: {what}: check the path")

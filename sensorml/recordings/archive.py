@@ -58,7 +58,7 @@ class Header(NamedTuple):
     dtype: np.dtype[np.generic]
     shape: tuple[int, ...]
     by_column: bool
-    """Whether the first index varies fastest (Fortran's order)."""
+    """True where the first index varies fastest (Fortran's order)."""
 
     @property
     def row_bytes(self) -> int:

@@ -39,13 +39,13 @@ class Content:
     """Time of row 0; 0 if unknown."""
     rows: int
     gaps: int
-    """Where rows are missing between two rows."""
+    """The number of places at which rows are missing."""
     timed: bool
-    """Whether the rows have times of their own; else `rate_hz` is exact."""
+    """True where the rows have times of their own; else `rate_hz` is exact."""
     chunks: Callable[[], Iterator[Chunk]]
     """Returns the rows in order, at each call from the first one on."""
     counts: bool = False
-    """Whether the samples are int16, not float32."""
+    """True where the samples are int16, not float32."""
 
     def columns(self) -> list[str]:
         """Return a name for each channel with its unit; equal names are numbered."""

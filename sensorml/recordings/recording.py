@@ -41,7 +41,7 @@ class TableOptions:
 
 
 class Labels(NamedTuple):
-    """What all rows of a recording have in common."""
+    """The labels that all rows of a recording share."""
 
     channels: tuple[str, ...]
     unit: str
@@ -70,7 +70,7 @@ class Recording:
     notes: tuple[str, ...] = ()
     """The reading of the file in words, for people; the first is the layout."""
     jitter_ns: float | None = None
-    """How far 95 % of the steps between rows are from the period, at most; None where
+    """The largest difference of 95 % of the steps from the period; None where
     the rows have no times."""
 
     def converted(self, unit: str) -> Recording:

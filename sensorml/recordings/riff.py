@@ -25,7 +25,7 @@ _LONGEST: Final = 1 << 16  # of a chunk that is not samples
 
 
 class Remarks(msgspec.Struct, frozen=True):
-    """What sensorml writes as the comment of a `.wav` (JSON in INFO, ICMT)."""
+    """The comment that sensorml writes into a `.wav` (JSON in INFO, ICMT)."""
 
     unit: str
     rate_hz: float
@@ -43,7 +43,7 @@ class Wave(NamedTuple):
     frame_bytes: int
     bits: int
     first_byte: int
-    """Where the samples are in the file."""
+    """The position of the samples in the file."""
     size: int
     """Their bytes by the header; those that are there where it has no size."""
     present: int

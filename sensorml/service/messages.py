@@ -27,11 +27,11 @@ class _Request(
     tag_field="do",
     tag=str.lower,
 ):
-    """What all requests share."""
+    """The base of all requests."""
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag=str.lower):
-    """What all answers share; fields of later versions are ignored."""
+    """The base of all answers; fields of later versions are ignored."""
 
 
 class Record(_Request, frozen=True, kw_only=True):

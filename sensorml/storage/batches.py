@@ -43,7 +43,7 @@ class Rows(NamedTuple):
 
 @dataclass(slots=True)
 class _Place:
-    """How far one kind has been sent."""
+    """The progress of one kind."""
 
     at: int
     """Rows up to this id are sent, and stored or suspected."""

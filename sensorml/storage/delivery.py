@@ -127,7 +127,7 @@ class Delivery:
         self._monotonic = monotonic
         self._stopping = asyncio.Event()
         self._due_s: dict[str, float] = {}
-        """When a kind that failed is sent again."""
+        """The time at which a kind that failed is sent again."""
         self._tried_s: dict[str, float] = {}
         self._prove = ""
         """The kind whose newest row is sent next."""

@@ -83,7 +83,7 @@ class NoReplyError(OSError):
 
 
 class Tls(NamedTuple):
-    """How the server's certificate is checked, and the client's own."""
+    """The authority of the server's certificate, and the client's own certificate."""
 
     verify: bool = True
     ca_file: str | None = None

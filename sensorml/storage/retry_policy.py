@@ -56,7 +56,7 @@ class Status:
 
     state: State = "ok"
     reason: str = ""
-    """Why it is away, held or refused; else empty."""
+    """The reason why it is away, held or refused; else empty."""
     backlog: int = 0
     """Rows not delivered yet, including those that were thinned meanwhile."""
     sent: int = 0

@@ -111,7 +111,7 @@ class Letter(NamedTuple):
     first_id: int
     last_id: int
     rows: int
-    """How many of this range of ids were refused."""
+    """The number of refused rows in this range of ids."""
     reason: str
 
     def __str__(self) -> str:

@@ -19,7 +19,7 @@ class Objection(NamedTuple):
     """The recording."""
     reason: Reason
     refused: bool
-    """Whether the training ends; else it is a warning."""
+    """True where the training ends; else it is a warning."""
 
 
 class Objections:

@@ -39,7 +39,7 @@ class WakeUp:
     scheduling: str
     """"normal" or "real time"."""
     why_not: Reason | None = None
-    """Why it is not available, else None."""
+    """The reason why it is not available, else None."""
     median_us: float = 0.0
     longest_us: float = 0.0
 

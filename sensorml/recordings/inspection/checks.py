@@ -61,7 +61,7 @@ class Finding(NamedTuple):
     rows: tuple[int, int]
     """The first and last of them (or of their longest stretch), counted from 1."""
     refused: bool
-    """Whether no model may learn from it."""
+    """True where no model may learn from it."""
 
     @property
     def reason(self) -> Reason:

@@ -68,7 +68,7 @@ class FindingFacts(msgspec.Struct, frozen=True):
     what: str
     cure: str
     refused: bool
-    """Whether `train` refuses the recording without --force."""
+    """True where `train` refuses the recording without --force."""
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -84,7 +84,7 @@ class Facts(msgspec.Struct, frozen=True):
     """UTC, or the file's own clock; 0 if unknown."""
     rate_hz: float
     jitter_ms: float | None
-    """How far 95 % of the steps between rows are from the period, at most; null where
+    """The largest difference of 95 % of the steps from the period; null where
     the rows have no times."""
     missed: int
     """Rows missing in all gaps of which that is known."""

@@ -106,9 +106,9 @@ class Columns(NamedTuple):
     left_out: tuple[str, ...]
     """Names, each with the reason."""
     exact: bool
-    """Whether the times are those of sensorml: an uneven pace stays as it is."""
+    """True for the times of sensorml itself: an uneven pace stays as it is."""
     remarks: tuple[str, ...] = ()
-    """What else was found, in words."""
+    """Further remarks, in words."""
 
 
 def find_columns(

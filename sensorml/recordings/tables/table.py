@@ -63,7 +63,7 @@ class Table:
         rows = _first_rows(self._source, self.layout)
         self.columns: Columns = find_columns(path, self.layout, rows, asked)
         self.rows = 0
-        """Rows that `chunks` came by so far."""
+        """The rows of the chunks so far."""
         self.odd: Counter[str] = Counter()
         """By kind, the lines that were no rows."""
         self.first_wrong: list[Wrong] = []
@@ -181,7 +181,7 @@ class Table:
         return self._wrong
 
     def notes(self, rate_hz: float, extra: Sequence[str]) -> tuple[str, ...]:
-        """Say what was understood: one line for the layout, others for the rest."""
+        """Return the reading of the file in words: the layout first."""
         clock, n = self.columns.clock, len(self.columns.channels)
         time = f"time = {clock.description}" if clock else "no time column"
         encoding = self._source.encoding

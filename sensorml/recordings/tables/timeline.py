@@ -45,7 +45,7 @@ class Timeline(NamedTuple):
     uneven_ns: Int64 | None = None
     """(n,), the times of the rows, where their pace is uneven."""
     jitter_ns: float | None = None
-    """How far most steps are from the period; None where there are no times."""
+    """The difference of most steps from the period; None without times."""
 
 
 def placed(

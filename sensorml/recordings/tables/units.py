@@ -119,9 +119,9 @@ class Common(NamedTuple):
     unit: str
     """Empty where there is none for all of them."""
     factors: tuple[float, ...]
-    """What the samples of each channel are multiplied by to be in `unit`."""
+    """The factor of each channel, from its unit to `unit`."""
     remarks: tuple[str, ...] = ()
-    """Why there is none, in words."""
+    """The reason why there is none, in words."""
 
 
 def common_unit(

@@ -128,7 +128,7 @@ class Bench:
         return math.inf if rise_ns is None or rise_ns <= self.edge_ns else rise_ns
 
     def rise(self, at_ns: int) -> None:
-        """Tell of it later, with the kernel's time of it or none."""
+        """Report it later, with the kernel's time of it or none."""
         self.edge_ns = at_ns
         if self.random.random() < self.lost_share:
             return

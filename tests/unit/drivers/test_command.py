@@ -82,7 +82,7 @@ def failure(driver):
 
 
 def alive(group):
-    """Say whether a process of the group still runs; one to be reaped does not."""
+    """Return whether a process of the group still runs; a zombie does not."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -95,7 +95,7 @@ def alive(group):
 
 
 def ends(group):
-    """Say whether it ends; what was killed may take a moment."""
+    """Return whether it ends; a killed process may take a moment."""
     deadline = time.monotonic() + PATIENCE_S
     while alive(group):
         if time.monotonic() > deadline:

@@ -54,7 +54,7 @@ class Switch:
 
     @property
     def observed(self) -> bool:
-        """Whether the kernel is asked for edges."""
+        """True while the kernel is asked for edges."""
         return self.line.flags & (RISING | FALLING) == RISING | FALLING
 
 
