@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sensorml.acquisition.fifo_chip import FifoChip
+from sensorml.acquisition.registers import read_rows
 from sensorml.buses.fault_codes import read_status
 from sensorml.interfaces import Registers
 from sensorml.types import Block, Float32
@@ -26,8 +27,6 @@ ROW_BYTES = 6
 SPARE_BYTES = 3 * ROW_BYTES
 """Left free by a FIFO that is not yet full: the row that is being written, and one
 each for what the count and the first byte of the burst take."""
-LONGEST_BYTES = 85 * ROW_BYTES
-"""In one transfer: 46 ms at 100 kHz, well within the adapter's time-out."""
 LATCHED = 0x20
 """INT_PIN_CFG: active high, push-pull, high until the status is read."""
 
@@ -119,19 +118,13 @@ class InvenSenseFifo:
             self._reader.empty(read_ns)
             return None
         self._reader.alive()
-        raw = self._take(rows * ROW_BYTES)
+        raw = read_rows(bus, self._layout.data, rows, ROW_BYTES)
         self._reader.check_rows(raw)
         if rows + self._reader.late_rows(rows, read_ns) > self._full // ROW_BYTES:
             self._start_again()
             return None
         lost, self._lost = self._lost, False
         return self._reader.block(raw, self._decode, read_ns, lost=lost)
-
-    def _take(self, length: int) -> bytes:
-        return b"".join(
-            self._chip.bus.read(self._layout.data, min(LONGEST_BYTES, length - taken))
-            for taken in range(0, length, LONGEST_BYTES)
-        )
 
     def _start_again(self) -> None:
         self._reader.alive()

@@ -28,7 +28,7 @@ from msgspec import Meta
 
 from sensorml.acquisition.fifo_chip import ACCELERATION, FifoChip
 from sensorml.acquisition.fifo_schedule import fitting
-from sensorml.acquisition.registers import configure, identify
+from sensorml.acquisition.registers import configure, identify, read_rows
 from sensorml.buses import spi
 from sensorml.buses.fault_codes import read_status
 from sensorml.errors import SensorError
@@ -43,8 +43,6 @@ ROW_ENTRIES: Final = 3
 FIFO_ROWS: Final = 512 // ROW_ENTRIES - 1
 """Besides the one that a read leaves."""
 USUAL_ROWS: Final = 80
-LONGEST_ROWS: Final = 85
-"""In one transfer: 46 ms at 100 kHz, well within the adapter's time-out."""
 SPI: Final = spi.Framing(mode=0, read=0x01, shift=1)
 FULL_SCALE_G: Final = 204.65  # 2047 counts are 204.7 g
 
@@ -164,10 +162,7 @@ class Driver:
             SensorError: the marks are not those of rows.
         """
         rows = entries // ROW_ENTRIES
-        raw = b"".join(
-            self._chip.bus.read(_FIFO_DATA, ROW_BYTES * min(LONGEST_ROWS, rows - done))
-            for done in range(0, rows, LONGEST_ROWS)
-        )
+        raw = read_rows(self._chip.bus, _FIFO_DATA, rows, ROW_BYTES)
         axes = np.frombuffer(raw, ">u2").reshape(-1, ROW_ENTRIES)
         if (axes & _MARKS != _ROW_MARKS).any():
             raise SensorError(

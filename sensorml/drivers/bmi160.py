@@ -21,7 +21,7 @@ from msgspec import Meta
 from sensorml.acquisition.fifo import FROZEN_ROWS
 from sensorml.acquisition.fifo_chip import ACCELERATION, FifoChip
 from sensorml.acquisition.fifo_schedule import fitting
-from sensorml.acquisition.registers import configure, identify
+from sensorml.acquisition.registers import configure, identify, read_rows
 from sensorml.buses import i2c
 from sensorml.buses.fault_codes import read_status
 from sensorml.buses.i2c import InterruptOptions
@@ -35,8 +35,6 @@ IDENTITY = Identity(0x00, {0xD1: "BMI160"}, addresses=(0x68, 0x69))
 ROW_BYTES: Final = 6
 FIFO_ROWS: Final = 1024 // ROW_BYTES
 USUAL_ROWS: Final = 80
-LONGEST_ROWS: Final = 85
-"""In one transfer: 46 ms at 100 kHz, well within the adapter's time-out."""
 WAKE_READS: Final = 500
 """The chip wakes up in 4 ms; the quickest read takes 0.05 ms."""
 
@@ -168,10 +166,7 @@ class Driver:
         Raises:
             SensorError: fewer are there than it has counted.
         """
-        raw = b"".join(
-            self._chip.bus.read(_FIFO_DATA, ROW_BYTES * min(LONGEST_ROWS, rows - done))
-            for done in range(0, rows, LONGEST_ROWS)
-        )
+        raw = read_rows(self._chip.bus, _FIFO_DATA, rows, ROW_BYTES)
         if any(
             raw[at : at + ROW_BYTES] in _NO_ROW for at in range(0, len(raw), ROW_BYTES)
         ):

@@ -23,7 +23,7 @@ from sensorml.acquisition.fifo import FROZEN_ROWS
 from sensorml.acquisition.fifo_chip import ACCELERATION, FifoChip
 from sensorml.acquisition.fifo_schedule import fitting
 from sensorml.acquisition.invensense import decode
-from sensorml.acquisition.registers import configure, identify
+from sensorml.acquisition.registers import configure, identify, read_rows
 from sensorml.buses import i2c
 from sensorml.buses.fault_codes import read_status
 from sensorml.buses.i2c import InterruptOptions
@@ -37,8 +37,6 @@ IDENTITY = Identity(0x75, {0x47: "ICM-42688-P"}, addresses=(0x68, 0x69))
 PACKET_BYTES: Final = 8
 FIFO_ROWS: Final = 256
 USUAL_ROWS: Final = 100
-LONGEST_PACKETS: Final = 64
-"""In one transfer: 46 ms at 100 kHz, well within the adapter's time-out."""
 
 _INT_CONFIG, _FIFO_CONFIG = 0x14, 0x16
 _FIFO_COUNT, _FIFO_DATA = 0x2E, 0x30
@@ -146,12 +144,7 @@ class Driver:
         Raises:
             SensorError: their headers are not those of acceleration.
         """
-        raw = b"".join(
-            self._chip.bus.read(
-                _FIFO_DATA, PACKET_BYTES * min(LONGEST_PACKETS, packets - done)
-            )
-            for done in range(0, packets, LONGEST_PACKETS)
-        )
+        raw = read_rows(self._chip.bus, _FIFO_DATA, packets, PACKET_BYTES)
         taken = np.frombuffer(raw, np.uint8).reshape(-1, PACKET_BYTES)
         if (taken[:, 0] & _HEADER_BITS != _HEADER).any():
             raise SensorError(

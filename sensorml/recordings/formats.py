@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+EXCEL: Final = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+"""Workbooks, whose sheets are read as the lines of a text."""
 TABLES: Final[Mapping[str, str]] = {
     **dict.fromkeys((".csv", ".tsv", ".txt", ".dat", ".log", ".lvm"), "table"),
-    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"), "table"),
+    **dict.fromkeys(EXCEL, "table"),
     **dict.fromkeys((".parquet", ".feather", ".arrow", ".ipc"), "frames"),
 }
 """Modules of `tables`. Each of these names may have .gz behind it where it is text."""

@@ -33,7 +33,6 @@ from sensorml.recordings.tables.timeline import placed, timeline
 if TYPE_CHECKING:
     from polars import DataFrame, DataType, LazyFrame, Series
 
-ENDINGS: Final = (".parquet", ".feather", ".arrow", ".ipc")
 _HEAD_ROWS: Final = 4000
 _MOST_WRONG: Final = 0.01
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Cell: TypeAlias = "int | float | str | bool | time | date | datetime | timedelta"
 
-ENDINGS: Final = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 _HEAD_ROWS: Final = 4000
 _CHUNK_ROWS: Final = 1 << 15
 

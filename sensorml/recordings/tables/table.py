@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from sensorml.errors import RecordingError
+from sensorml.recordings.formats import EXCEL
 from sensorml.recordings.recording import (
     MAX_TIME_NS,
     MAX_VALUES,
@@ -28,7 +29,7 @@ from sensorml.recordings.tables.fields import Kind, split
 from sensorml.recordings.tables.first_rows import Asked
 from sensorml.recordings.tables.layout import Layout, find_layout
 from sensorml.recordings.tables.parsing import Parsed, Parser, Wrong, normal_text
-from sensorml.recordings.tables.sheets import ENDINGS, open_sheet
+from sensorml.recordings.tables.sheets import open_sheet
 from sensorml.recordings.tables.sources import Lines, open_source
 from sensorml.recordings.tables.time_columns import Clock
 from sensorml.recordings.tables.time_texts import Flags, parse, parse_numbers
@@ -297,7 +298,7 @@ def _times(
 
 
 def _open(path: Path) -> Lines:
-    excel = path.name.lower().endswith(ENDINGS)
+    excel = path.name.lower().endswith(EXCEL)
     return open_sheet(path) if excel else open_source(path)
 
 
