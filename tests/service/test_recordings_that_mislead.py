@@ -112,6 +112,20 @@ def test_half_a_recording_dead_is_refused_with_its_rows(tmp_path):
     assert {row.split(",")[7] for row in rows[65:]} == {"unknown"}
 
 
+def test_half_a_recording_of_noise_is_refused_with_its_rows(tmp_path):
+    def write(path, x, seed):
+        if seed == 0:
+            noise = np.random.default_rng(9).normal(0, 0.0005, ROWS // 2)
+            x[ROWS // 2 :] = 0.25 + noise
+        return table(path, "t,x", TIMES_S, texts(x, "%.5f"))
+
+    healthy, _ = pair(tmp_path, write)
+    reply = train(tmp_path, healthy)
+    assert reply.returncode == 1
+    assert "channel 'x' has nearly no signal in rows 15041 to 30000" in reply.stderr
+    assert not (tmp_path / "model").exists()
+
+
 def test_milliseconds_from_zero_are_the_time(tmp_path):
     def write(path, x, _seed):
         return table(path, "timestamp,x", texts(STEPS * 10, "%d"), texts(x, "%.5f"))

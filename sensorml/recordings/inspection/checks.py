@@ -15,13 +15,16 @@ import numpy as np
 
 from sensorml.errors import Reason
 from sensorml.pipeline.extractor import SPECTRA_HZ
+from sensorml.recordings.inspection.levels import Quiet
 from sensorml.recordings.inspection.runs import LONG, Run
 from sensorml.recordings.inspection.statistics import ChannelStatistics, Statistics
 from sensorml.recordings.recording import Recording
 from sensorml.types import Float32
 
 MOST_FROZEN: Final = 0.01
+MOST_QUIET: Final = 0.01
 MOST_CLIPPED: Final = 0.01
+_QUIET: Final = (60, 100)  # times the level elsewhere: of a fast process, a slow one
 _LEAST_ROWS: Final = 16
 _CRESTS: Final = 16  # runs at full scale
 _RESTS: Final = 3  # of a slow process
@@ -36,6 +39,7 @@ class Fault(StrEnum):
 
     DEAD = "dead"
     FROZEN = "frozen"
+    QUIET = "quiet"
     CLIPPED = "clipped"
     MONOTONIC = "monotonic"
     STEPS = "steps"
@@ -44,6 +48,8 @@ class Fault(StrEnum):
 _CURES: Final = {
     Fault.DEAD: "leave it out with --channels, or repair the sensor and record again",
     Fault.FROZEN: "repair the sensor and record again, or cut these rows out",
+    Fault.QUIET: "repair the sensor and record again; if the machine stood still, cut "
+    "these rows out, or record that state by itself",
     Fault.CLIPPED: "record again with a larger range of the sensor",
     Fault.MONOTONIC: "leave it out with --channels, or name it as the time with --time",
     Fault.STEPS: "leave it out with --channels, and train a model of its own on it",
@@ -117,6 +123,8 @@ def _of_channel(
     stopped = stretches(channel, column)
     if stopped:
         yield _frozen(name, channel, column, stopped, slow=slow)
+    elif quiet := channel.levels.quiet(slow=slow):
+        yield _quiet(name, quiet, rows, slow=slow)
     at_rail = sum(run.rows for run in stopped if _is_at_rail(channel, column, run))
     cut_off = channel.rail_rows - at_rail
     if cut_off > 0 and not slow:  # a slow process rests at its ends
@@ -175,6 +183,19 @@ def _frozen(
     rests = slow and len(frozen) >= _RESTS and _at_one_end(channel, column, frozen)
     refused = share > MOST_FROZEN and not rests
     return Finding(Fault.FROZEN, (name,), what, share, rows, refused=refused)
+
+
+def _quiet(name: str, quiet: Sequence[Quiet], rows: int, *, slow: bool) -> Finding:
+    share = sum(stretch.rows for stretch in quiet) / rows
+    longest = max(quiet, key=lambda stretch: stretch.rows)
+    place = (longest.first + 1, longest.last + 1)
+    what = (
+        f"has nearly no signal in rows {place[0]} to {place[1]}, "
+        f"{_percent(longest.rows / rows)} of the recording: its level there is 1/"
+        f"{longest.times:.2g} of that elsewhere"
+    )
+    refused = share > MOST_QUIET and longest.times > _QUIET[slow]
+    return Finding(Fault.QUIET, (name,), what, share, place, refused=refused)
 
 
 def _at_one_end(
@@ -242,6 +263,8 @@ def _together(found: Sequence[Finding]) -> Iterator[Finding]:
         what = alike.what
         if len(names) > 1 and what.startswith("is "):
             what = f"are{what.removeprefix('is')}"
+        if len(names) > 1 and what.startswith("has "):
+            what = f"have{what.removeprefix('has')}"
         yield alike._replace(channels=tuple(dict.fromkeys(names)), what=what)
 
 

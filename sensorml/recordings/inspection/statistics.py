@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from sensorml.recordings.inspection.levels import Levels
 from sensorml.recordings.inspection.rails import Rail
 from sensorml.recordings.inspection.runs import LONG, Run, Runs
 from sensorml.types import Float32
@@ -28,6 +29,7 @@ class ChannelStatistics:
         self.rises = 0
         self.falls = 0
         self.runs = Runs()
+        self.levels = Levels()
         self.top = Rail()
         self._bottom = Rail()
         self._last = math.nan
@@ -54,6 +56,7 @@ class ChannelStatistics:
         self.top.add(samples)
         self._bottom.add(-samples)
         apart = samples.astype(np.float64) - self._zero
+        self.levels.add(apart, steps)
         self._sum += float(apart.sum())
         self._squares += float(np.square(apart, out=apart).sum())
 

@@ -82,6 +82,44 @@ def test_a_machine_that_stops_is_healthy_although_the_sensor_then_moves_little()
     assert faults(x) == []
 
 
+@settings(max_examples=50)
+@given(
+    first=st.integers(0, ROWS - 600),
+    rows=st.integers(600, 18_000),
+    amplitude=st.sampled_from([1e-3, 1.0, 2000.0]),
+    noise=st.sampled_from([0.005, 1e-3, 1e-6]),
+)
+def test_a_sensor_that_dies_into_noise_is_found_with_its_rows(
+    first, rows, amplitude, noise
+):
+    x = tone(decimals=9) * amplitude
+    stop = min(first + rows, ROWS)
+    still = np.random.default_rng(1).normal(3, noise, stop - first)
+    x[first:stop] = still * amplitude
+    [finding] = check(from_array(x[:, None], rate_hz=100.0))
+    assert finding.fault is Fault.QUIET
+    assert finding.refused
+    assert finding.rows[0] == pytest.approx(first + 1, abs=65)
+    assert finding.rows[1] == pytest.approx(stop, abs=65)
+    assert f"in rows {finding.rows[0]} to {finding.rows[1]}" in finding.reason.what
+
+
+def test_a_slow_sensor_that_dies_into_noise_is_refused():
+    random = np.random.default_rng(3)
+    x = 20 + np.sin(np.arange(ROWS) / 300) + random.normal(0, 0.05, ROWS)
+    assert faults(x, rate_hz=1.0) == []
+    x[ROWS // 2 :] = 20 + random.normal(0, 1e-4, ROWS // 2)
+    assert faults(x, rate_hz=1.0) == [(Fault.QUIET, "x", True)]
+
+
+def test_a_quiet_machine_with_some_impulses_is_healthy():
+    random = np.random.default_rng(4)
+    x = random.normal(0, 0.001, ROWS)
+    for at in random.integers(0, ROWS - 200, 200):
+        x[at : at + 200] += random.normal(0, 1.0, 200)
+    assert faults(x) == []
+
+
 def test_a_slow_process_that_often_rests_at_zero_is_a_warning():
     random = np.random.default_rng(0)
     flow = np.where(np.sin(np.arange(ROWS) / 400) > 0, 5 + random.normal(size=ROWS), 0)
@@ -179,6 +217,7 @@ def test_statistics_do_not_depend_on_the_blocks(monkeypatch):
     for a, b in zip(found.channels, expected.channels, strict=True):
         assert (a.low, a.high, a.rises, a.falls) == (b.low, b.high, b.rises, b.falls)
         assert a.frozen == b.frozen
+        assert a.levels.quiet(slow=False) == b.levels.quiet(slow=False)
         assert a.mean == pytest.approx(b.mean)
         assert a.level == pytest.approx(b.level)
     assert found.channels[1].level == pytest.approx(float(x[:, 1].std()), rel=1e-5)
