@@ -19,7 +19,7 @@ from sensorml.storage.reader import Reader, row_id
 from sensorml.storage.tables import COLUMNS, KINDS
 
 _CHUNK_ROWS: Final = 5000
-_PLURALS: Final = {f"{kind}s": kind for kind in KINDS}
+_PLURALS: Final = {"boxes" if kind == "box" else f"{kind}s": kind for kind in KINDS}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

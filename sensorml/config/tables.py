@@ -235,6 +235,8 @@ class Store(Table, frozen=True, kw_only=True):
     commit_s: Annotated[float, Meta(ge=0.05, le=60)] = 1.0
     timing_s: Annotated[float, Meta(ge=1, le=86_400)] = 10.0
     """The time between two rows of delay percentiles, one row per stage."""
+    features_s: Annotated[float, Meta(ge=0, le=86_400)] = 60.0
+    """The time between two rows of a feature; 0: features are not written."""
 
 
 class Web(Table, frozen=True, kw_only=True):

@@ -91,7 +91,7 @@ class Facts:
             model=_first(tree, "model"),
             dt_compatible=tuple(p for p in _first(tree, "compatible").split("\0") if p),
             cpu=_cpu(tree, lines),
-            memory_bytes=_kilobytes(tree.text("proc/meminfo"), "MemTotal"),
+            memory_bytes=kilobytes(tree.text("proc/meminfo"), "MemTotal"),
             usb=tuple(devices.usb(tree)),
             pci=tuple(devices.pci(tree)),
             apex=tuple(devices.apex(tree)),
@@ -100,8 +100,8 @@ class Facts:
             one_wire=tuple(devices.one_wire(tree)),
             accelerators=tuple(devices.accelerators(tree)),
             gpio=tuple(gpio_chips(tree)),
-            temperatures=tuple(_temperatures(tree)),
-            throttled=_throttled(tree),
+            temperatures=tuple(temperatures(tree)),
+            throttled=throttling(tree),
         )
 
 
@@ -142,13 +142,13 @@ def _page_size(tree: Tree) -> int | None:
     """Return the page size; a captured tree states it in proc/self/smaps."""
     if tree.live:
         return os.sysconf("SC_PAGE_SIZE")
-    return _kilobytes(tree.text("proc/self/smaps"), "KernelPageSize")
+    return kilobytes(tree.text("proc/self/smaps"), "KernelPageSize")
 
 
-def _kilobytes(text: str, key: str) -> int | None:
+def kilobytes(text: str, key: str) -> int | None:
     """Find `key: n kB` and return it in bytes.
 
-    >>> _kilobytes("MemTotal:  8 kB", "MemTotal")
+    >>> kilobytes("MemTotal:  8 kB", "MemTotal")
     8192
     """
     for line in text.splitlines():
@@ -201,7 +201,8 @@ def _ranges(text: str) -> int:
     return min(count, _MAX_CORES)
 
 
-def _temperatures(tree: Tree) -> Iterator[Temperature]:
+def temperatures(tree: Tree) -> Iterator[Temperature]:
+    """Yield the temperature of every thermal zone."""
     for zone in tree.names("sys/class/thermal"):
         temp_c = devices.celsius(tree, f"sys/class/thermal/{zone}/temp")
         if zone.startswith("thermal_zone") and temp_c is not None:
@@ -222,7 +223,7 @@ _THROTTLED = {
 }
 
 
-def _throttled(tree: Tree) -> tuple[str, ...]:
+def throttling(tree: Tree) -> tuple[str, ...]:
     base = "sys/devices/platform"
     places = [f"{base}/soc/soc:firmware"]
     places += [f"{base}/{s}/{s}:firmware" for s in tree.names(base) if s[:4] == "soc@"]

@@ -8,7 +8,7 @@ none keeps state between calls but its own scratch memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Self, TypeAlias, cast
 
 import numpy as np
@@ -34,6 +34,17 @@ class Signal(NamedTuple):
     """Rows of a window."""
     rate_hz: float
     unit: str
+
+
+class Quantity(NamedTuple):
+    """One number of a window that people look at."""
+
+    name: str
+    unit: str
+    """"dB" for a power, which is shown as a level."""
+    low_hz: float | None = None
+    """The edges of a band of a spectrum."""
+    high_hz: float | None = None
 
 
 class Computation(NamedTuple):
@@ -89,6 +100,17 @@ class FeatureSpec(Tagged, frozen=True, kw_only=True):
         """
         del features
         return self
+
+    def quantities(
+        self, signal: Signal, channels: Sequence[str]
+    ) -> tuple[Quantity, ...]:
+        """Return what people look at; nothing where features are the samples."""
+        del signal, channels
+        return ()
+
+    def measured(self, features: Float32) -> Float32:
+        """Return the values (n, quantities) of features (n, size) before `mean`."""
+        return features
 
     def prepare(self, signal: Signal) -> Computation:
         """Prepare the computation, without the standardisation.

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sensorml.interfaces import Engine
 from sensorml.pipeline.bridge import Bridge
 from sensorml.pipeline.extractor import extractor
+from sensorml.pipeline.feature_means import FeatureMeans
 from sensorml.pipeline.judge import Judge
 from sensorml.pipeline.model_card import Card
 from sensorml.pipeline.ring import Ring, Windows
@@ -68,6 +69,7 @@ class Pipeline:
         engine: Engine,
         *,
         triggered: bool = False,
+        means: FeatureMeans | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         model_input = card.input
@@ -103,6 +105,7 @@ class Pipeline:
         self._frozen = False
         self._ahead_ns = 0
         self._features = extractor(card.features, card.signal)
+        self._means = means
         self._judge = Judge(card)
         self._threshold = card.threshold.value
 
@@ -204,6 +207,8 @@ class Pipeline:
         """Run the model on the features of windows (n, channels, window)."""
         begun_ns = self._clock()
         features = self._features(data, means)
+        if self._means is not None:
+            self._means.add(features)
         features_ns = self._clock() - begun_ns
         outputs, quantise_ns, invoke_ns = self.engine.infer(features)
         rows = outputs.reshape(len(data), -1)

@@ -7,13 +7,14 @@ estimation by the DFT"): a band's value does not depend on the window's length.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sensorml.errors import ModelError
-from sensorml.pipeline.extractor import significant
+from sensorml.pipeline.extractor import Quantity, significant
 from sensorml.types import Float32
 
 NO_FLOOR: Final = 1e-30
@@ -77,6 +78,26 @@ def band_edges(
         )
     edges: NDArray[np.float64] = np.linspace(first, last + 1, bands + 1)
     return edges.round().astype(np.intp)
+
+
+def band_quantities(edges: NDArray[np.intp], bin_hz: float) -> tuple[Quantity, ...]:
+    """Return a quantity for each band; their names sort by frequency.
+
+    >>> band_quantities(np.array([1, 3, 5]), 10.0)[1]
+    Quantity(name='02 35 Hz', unit='dB', low_hz=25.0, high_hz=45.0)
+    """
+    limits_hz = ((edges - 0.5) * bin_hz).tolist()
+    return tuple(
+        Quantity(f"{n:02d} {(low + high) / 2:.4g} Hz", "dB", low, high)
+        for n, (low, high) in enumerate(pairwise(limits_hz), 1)
+    )
+
+
+def band_powers(features: Float32, bands: int) -> Float32:
+    """Return the power in each band, of all channels, from log powers (n, size)."""
+    powers = np.exp(features).reshape(len(features), -1, bands)
+    summed: Float32 = np.add.reduce(powers, axis=1)
+    return summed
 
 
 class LogBands:

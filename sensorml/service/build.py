@@ -25,6 +25,7 @@ from sensorml.config.bus_rounds import Round
 from sensorml.config.tables import Config, Sensor, Sink
 from sensorml.delegates.choice import Engines
 from sensorml.interfaces import Driver
+from sensorml.pipeline.feature_means import FeatureMeans
 from sensorml.pipeline.pipeline import Pipeline
 from sensorml.service.monitor import Monitor
 from sensorml.service.status import Running
@@ -70,6 +71,7 @@ def build(config: Config, store: Path, stack: ExitStack) -> Running:
         alarms,
         outbox,
         timing_s=config.store.timing_s,
+        features_s=config.store.features_s,
         first_result=partial(call_on_loop, ready.set),
     )
     wiring.heartbeat(config, stack, timer, lambda: monitor.blocks)
@@ -171,9 +173,12 @@ def _streams(config: Config, outbox: Outbox, stack: ExitStack) -> list[Stream]:
             fallback=model.fallback,
         )
         stack.callback(engine.close)
-        pipeline = Pipeline(card, engine, triggered=model.trigger is not None)
+        means = FeatureMeans(card) if config.store.features_s else None
+        pipeline = Pipeline(
+            card, engine, triggered=model.trigger is not None, means=means
+        )
         meters = wiring.meters(config, model, card.threshold.value, stack, outbox)
-        streams.append(Stream(model.name, model.sensor, pipeline, meters))
+        streams.append(Stream(model.name, model.sensor, pipeline, meters, means))
     return streams
 
 

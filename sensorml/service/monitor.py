@@ -45,6 +45,7 @@ class Monitor:
         outbox: Outbox,
         *,
         timing_s: float = 10.0,
+        features_s: float = 60.0,
         first_result: Callable[[], None] = lambda: None,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
@@ -56,6 +57,7 @@ class Monitor:
             alarms: the alarms, in the order of the configuration.
             outbox: receives the rows.
             timing_s: the period of `timing` and `sensor` rows.
+            features_s: the period of `feature` rows.
             first_result: called once, with the first result.
             clock: monotonic, ns.
         """
@@ -86,6 +88,7 @@ class Monitor:
         self._periodic = PeriodicRows(
             tuple(self.sensors.values()), self.streams, outbox, timing_s, clock()
         )
+        self._features = PeriodicFeatures(self.streams, outbox, features_s, clock())
 
     def run(self, inbox: Inbox) -> None:
         """Work until the inbox is closed and empty. Blocks; owns its thread."""
@@ -102,6 +105,7 @@ class Monitor:
                     self.tick(now_ns)
                 next_tick_ns = now_ns + round(TICK_S * 1e9)
         self._periodic.write(self._clock())
+        self._features.write(self._clock())
         for sensor in self.sensors.values():
             self._write(sensor, sensor.last_event())
         for alarm in self.alarms:
@@ -136,8 +140,9 @@ class Monitor:
         for alarm in self.alarms:
             alarm.drive()
             alarm.report(now_ns)
-        if self._periodic.due(now_ns):
-            self._periodic.write(now_ns)
+        for periodic in (self._periodic, self._features):
+            if periodic.due(now_ns):
+                periodic.write(now_ns)
 
     def _operate(self, request: Acknowledge | Arm, at_ns: int) -> None:
         """Acknowledge, arm or disarm an alarm."""
@@ -232,6 +237,28 @@ class Monitor:
                 detail=event.detail,
                 value=event.lost or None,
             )
+
+
+class PeriodicFeatures:
+    """The rows of features, which are written once a period."""
+
+    def __init__(
+        self, streams: Sequence[Stream], outbox: Outbox, period_s: float, now_ns: int
+    ) -> None:
+        self._streams = streams
+        self._outbox = outbox
+        self._period_ns = round(period_s * 1e9)
+        self._begun_ns = now_ns
+
+    def due(self, now_ns: int) -> bool:
+        """Return whether the period is over."""
+        return now_ns - self._begun_ns >= self._period_ns
+
+    def write(self, now_ns: int) -> None:
+        """Write the rows of the time since the last call."""
+        begun_ns, self._begun_ns = self._begun_ns, now_ns
+        for stream in self._streams:
+            self._outbox.features(stream.feature_rows(begun_ns, now_ns))
 
 
 class PeriodicRows:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from sensorml.acquisition.bus_thread import Wake, run_bus
 from sensorml.config.tables import Config
+from sensorml.service import box
 from sensorml.service.build import build
 from sensorml.service.real_time import RealTime
 from sensorml.service.requests import serve
@@ -91,7 +92,10 @@ async def run(
             observers = [group.create_task(_notify(running, notifier), name="notify")]
             if viewer is not None:
                 observers.append(group.create_task(viewer(running), name="view"))
-            observers.append(group.create_task(serve(running, store), name="control"))
+            observers += [
+                group.create_task(serve(running, store), name="control"),
+                group.create_task(box.observe(running), name="box"),
+            ]
             committer = running.committer
             stop_sinks, stop_journal = asyncio.Event(), asyncio.Event()
             journal = group.create_task(

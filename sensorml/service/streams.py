@@ -10,8 +10,9 @@ from typing import Final
 import numpy as np
 
 from sensorml.alarms.meter import MeterOutput
+from sensorml.pipeline.feature_means import FeatureMeans
 from sensorml.pipeline.pipeline import Pipeline
-from sensorml.storage.rows import PredictionRow, TimingRow
+from sensorml.storage.rows import FeatureRow, PredictionRow, TimingRow
 from sensorml.types import Change, Prediction, State
 
 RANKS: Final = (0.5, 0.95, 0.99, 1.0)
@@ -31,6 +32,8 @@ class Stream:
     sensor: str
     pipeline: Pipeline
     meters: Sequence[MeterOutput] = ()
+    means: FeatureMeans | None = None
+    """Those of the pipeline, where they are written down."""
     latest: Prediction | None = None
     windows: int = 0
     _durations_ns: list[tuple[int, ...]] = field(init=False, default_factory=list)
@@ -124,4 +127,22 @@ class Stream:
         return [
             TimingRow(start_ns, end_ns, *source, stage, len(table), *ranks_ns)
             for stage, ranks_ns in zip(STAGES, ranks.T.tolist(), strict=True)
+        ]
+
+    def feature_rows(self, start_ns: int, end_ns: int) -> list[FeatureRow]:
+        """Return one row for each feature, of the windows since the last call."""
+        measured = self.means.take() if self.means is not None else []
+        return [
+            FeatureRow(
+                start_ns=start_ns,
+                time_ns=end_ns,
+                sensor=self.sensor,
+                model=self.model,
+                feature=quantity.name,
+                unit=quantity.unit,
+                low_hz=quantity.low_hz,
+                high_hz=quantity.high_hz,
+                value=value,
+            )
+            for quantity, value in measured
         ]

@@ -18,7 +18,9 @@ from sensorml.storage.reader import Reader, is_text, row_id
 from sensorml.storage.retry_policy import Batch
 from sensorml.storage.tables import KINDS
 
-URGENT_FIRST: Final = ("alarm", "event", "prediction", "sensor", "timing")
+URGENT_FIRST: Final = (
+    *("alarm", "event", "box", "sink", "prediction", "sensor", "timing", "feature"),
+)
 _NEWEST_FIRST: Final = "prediction"
 _LONG_BACKLOG: Final = 3
 """Batches; a shorter backlog is sent in order."""

@@ -12,6 +12,9 @@ measurement    tags, after those of the box (`device`)     time
 `event`        `kind`, `subject`                           `time_ns`
 `timing`       `sensor`, `model`, `delegate`, `stage`      `time_ns`
 `sensor`       `sensor`                                    `time_ns`
+`feature`      `sensor`, `model`, `feature`, `unit`        `time_ns`
+`box`                                                      `time_ns`
+`sink`         `sink`                                      `time_ns`
 =============  ==========================================  ==========
 
 Every other column is a field of the same name. An INTEGER is written `1i`

@@ -16,9 +16,12 @@ from typing import Final
 from sensorml.interfaces import Row
 from sensorml.storage.rows import (
     AlarmRow,
+    BoxRow,
     EventRow,
+    FeatureRow,
     PredictionRow,
     SensorRow,
+    SinkRow,
     TimingRow,
 )
 
@@ -67,6 +70,13 @@ class Outbox:
 
     def sensors(self, rows: Sequence[SensorRow]) -> None:
         self._add("sensor", rows)
+
+    def features(self, rows: Sequence[FeatureRow]) -> None:
+        self._add("feature", rows)
+
+    def box(self, row: BoxRow, sinks: Sequence[SinkRow]) -> None:
+        self._add("box", [row])
+        self._add("sink", sinks)
 
     def alarm(
         self,

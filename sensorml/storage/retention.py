@@ -1,8 +1,9 @@
 """The journal's size limit, and the order in which old rows are deleted.
 
-Old predictions are thinned first, then the oldest are deleted, then timings and
-the counts of sensors; events and alarms go last. Rows are deleted in chunks of
-ids, oldest first, so that one step stays short in a file of any size.
+Old predictions are thinned first, then the oldest are deleted, then features, timings
+and the counts of sensors, sinks and the box; events and alarms go last. Rows are
+deleted in chunks of ids, oldest first, so that one step stays short in a file of any
+size.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import Final
 
 from sensorml.types import State
 
-_DROP_ORDER: Final = ("prediction", "timing", "sensor", "event", "alarm")
+_DROP_ORDER: Final = (
+    *("prediction", "feature", "timing", "sensor", "sink", "box", "event", "alarm"),
+)
 _CHUNK_IDS: Final = 20_000
 _KEEP_EVERY: Final = 3
 """SQLite merges a page with its neighbours only when it is two thirds empty, so

@@ -104,6 +104,64 @@ class SensorRow(NamedTuple):
     failures: int
 
 
+class FeatureRow(NamedTuple):
+    """One feature of a sensor's windows, averaged over one period."""
+
+    start_ns: Instant
+    time_ns: Instant
+    sensor: Tag
+    model: Tag
+    feature: Tag
+    unit: Tag
+    """"dB" for the band of a spectrum, re 1 unit²; a band has two edges."""
+    low_hz: SteadyReal
+    high_hz: SteadyReal
+    value: Real
+
+
+class BoxRow(NamedTuple):
+    """The computer and the service on it, once a minute."""
+
+    time_ns: Instant
+    version: str
+    state: str
+    """The status of the service in words."""
+    alarms: int
+    """Alarms that are on."""
+    blind: int
+    """Alarms that cannot see."""
+    faults: int
+    """Sensors that are not in order."""
+    temperature_c: Real
+    throttled: int
+    """1 while the firmware throttles the processor, else 0."""
+    throttling: str
+    """The reasons, now and since the start of the machine."""
+    load: Real
+    memory_free_bytes: int
+    process_bytes: int
+    """Memory of the service itself."""
+    disk_free_bytes: int
+    journal_bytes: int
+    waiting: int
+    """Rows that wait in memory for the journal."""
+    uptime_ns: int
+    """Of the service."""
+
+
+class SinkRow(NamedTuple):
+    """The state of one sink, once a minute."""
+
+    time_ns: Instant
+    sink: Tag
+    state: str
+    reason: str
+    backlog: int
+    """Rows in the journal that are not delivered yet."""
+    set_aside: int
+    """Rows that the server has refused since the start."""
+
+
 class Letter(NamedTuple):
     """Rows of one kind that a sink refused; the rows themselves stay in their table."""
 

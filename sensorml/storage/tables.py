@@ -11,11 +11,14 @@ from typing import Final, Literal, get_type_hints
 
 from sensorml.storage.rows import (
     AlarmRow,
+    BoxRow,
     EventRow,
+    FeatureRow,
     Instant,
     PredictionRow,
     Real,
     SensorRow,
+    SinkRow,
     SteadyInt,
     SteadyReal,
     Tag,
@@ -42,6 +45,9 @@ _HINTS: Final = {
         ("event", EventRow),
         ("timing", TimingRow),
         ("sensor", SensorRow),
+        ("feature", FeatureRow),
+        ("box", BoxRow),
+        ("sink", SinkRow),
     )
 }
 
@@ -68,9 +74,9 @@ STEADY: Final = _of(SteadyReal, SteadyInt)
 
 APPLICATION_ID: Final = 0x736D6C6A
 """'smlj' in the header of the file, by which `file` and readers know a journal."""
-VERSION: Final = 3
-"""Version 2 added the table `sensor`, version 3 `letter`; older files are upgraded by
-creating them."""
+VERSION: Final = 4
+"""Version 2 added the table `sensor`, version 3 `letter`, version 4 `feature`, `box`
+and `sink`; older files are upgraded by creating them."""
 
 
 def create_statements() -> list[str]:

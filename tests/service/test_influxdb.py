@@ -38,6 +38,12 @@ ROWS = {
     "event": (T0, "sensor", "motor", "stale", "ok", "no data\nfor 2 s – µ", 2.0),
     "timing": (T0, T0 + 1, "motor", "m", "cpu", "invoke", 31, 1, 2, 3, 4),
     "sensor": (T0, T0 + 1, "motor", "ok", 801.5, 8015, 3, 1, 7, 2, 55_000, 0),
+    "feature": (T0, T0 + 1, "motor", "m", "01 25 Hz", "dB", 20.0, 30.0, -41.5),
+    "box": (
+        *(T0, "0.1.0", "motor ok", 1, 0, 2, 61.5, 1, "throttled now", 0.25),
+        *(1_000_000, 70_000_000, 2**40, 9_000_000, 3, 10**9),
+    ),
+    "sink": (T0, "influxdb", "away", "HTTP 503", 12, 1),
 }
 
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Self
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from sensorml.errors import ModelError
-from sensorml.pipeline.extractor import Computation, FeatureSpec, Signal, significant
+from sensorml.pipeline.extractor import (
+    Computation,
+    FeatureSpec,
+    Quantity,
+    Signal,
+    significant,
+)
 from sensorml.pipeline.spectra import (
     NO_FLOOR,
     LogBands,
     band_edges,
+    band_powers,
+    band_quantities,
     usual_bands,
     usual_floor,
 )
@@ -47,6 +56,15 @@ class Features(FeatureSpec, frozen=True, kw_only=True, tag="envelope"):
     def adapted(self, features: Callable[[Self], Float32]) -> Self:
         return msgspec.structs.replace(self, floor=usual_floor(features(self)))
 
+    def quantities(
+        self, signal: Signal, channels: Sequence[str]
+    ) -> tuple[Quantity, ...]:
+        del channels
+        return band_quantities(self._edges(signal), signal.rate_hz / signal.window)
+
+    def measured(self, features: Float32) -> Float32:
+        return band_powers(features, self.bands)
+
     def prepare(self, signal: Signal) -> Computation:
         """Demodulate the carrier band (Randall and Antoni 2011, section 5).
 
@@ -55,10 +73,7 @@ class Features(FeatureSpec, frozen=True, kw_only=True, tag="envelope"):
         """
         _, window, rate_hz, _ = signal
         low, high = self._carrier_bins(window, rate_hz)
-        edges = band_edges(
-            self.bands, 0.0, self.high_hz, window=window, rate_hz=rate_hz
-        )
-        bands = LogBands(edges, window, self.floor)
+        bands = LogBands(self._edges(signal), window, self.floor)
 
         def compute(windows: Float32, means: Float32) -> Float32:
             spectrum = np.fft.rfft(windows - means[:, :, None])
@@ -70,6 +85,10 @@ class Features(FeatureSpec, frozen=True, kw_only=True, tag="envelope"):
 
         size = signal.channels * self.bands
         return Computation(size, compute, size)
+
+    def _edges(self, signal: Signal) -> NDArray[np.intp]:
+        _, window, rate_hz, _ = signal
+        return band_edges(self.bands, 0.0, self.high_hz, window=window, rate_hz=rate_hz)
 
     def _carrier_bins(self, window: int, rate_hz: float) -> tuple[int, int]:
         bin_hz = rate_hz / window

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Literal, Self
 
 import numpy as np
 
 from sensorml.errors import ModelError
-from sensorml.pipeline.extractor import Computation, FeatureSpec, Signal
+from sensorml.pipeline.extractor import Computation, FeatureSpec, Quantity, Signal
 from sensorml.pipeline.spectra import power_of, power_taper
 from sensorml.types import Float32
 
@@ -50,6 +50,17 @@ class Features(FeatureSpec, frozen=True, kw_only=True, tag="statistics"):
         del signal, bands
         return cls(
             values=("rms", "peak", "peak_to_peak", "crest_factor", "kurtosis", "skew")
+        )
+
+    def quantities(
+        self, signal: Signal, channels: Sequence[str]
+    ) -> tuple[Quantity, ...]:
+        units = {"crest_factor": "1", "kurtosis": "1", "skew": "1"}
+        units["velocity_rms"] = "mm/s"
+        return tuple(
+            Quantity(f"{channel} {name}", units.get(name, signal.unit))
+            for channel in channels
+            for name in self.values
         )
 
     def prepare(self, signal: Signal) -> Computation:

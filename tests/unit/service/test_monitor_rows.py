@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 from monitor_bench import QUIET, Bench
-from support import block
+from support import block, card
 
 from sensorml.acquisition.inbox import Inbox
 from sensorml.errors import BusError
+from sensorml.pipeline.feature_means import FeatureMeans
+from sensorml.pipeline.features import statistics
 from sensorml.service.streams import STAGES
 from sensorml.storage.change_limit import CHANGES_AT_ONCE
 from sensorml.storage.tables import COLUMNS
@@ -108,3 +112,23 @@ def test_windows_that_were_withheld_have_no_delays() -> None:
     rows = bench.outbox.take()
     assert "timing" not in rows
     assert len(rows["prediction"]) == 1
+
+
+def test_features_become_rows_once_a_minute() -> None:
+    bench = Bench()
+    means = FeatureMeans(card(features=statistics.Features(values=("rms",))))
+    bench.stream.means = means
+    begun_ns = bench.clock()
+    means.add(np.array([[0.5], [0.7]], np.float32))
+    bench.clock.advance(59)
+    bench.monitor.tick(bench.clock())
+    assert bench.rows("feature", "value") == []
+    bench.clock.advance(1)
+    bench.monitor.tick(bench.clock())
+    [row] = bench.rows("feature", *COLUMNS["feature"])
+    names = ("motor", "wear", "x rms", "g")
+    mean = pytest.approx(0.6)
+    assert row == (begun_ns, bench.clock(), *names, None, None, mean)
+    bench.clock.advance(61)
+    bench.monitor.tick(bench.clock())
+    assert bench.rows("feature", "value") == []

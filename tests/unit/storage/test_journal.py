@@ -154,7 +154,8 @@ def made_by_version_1(path: Path) -> None:
         journal.append({"event": [EVENT] * 3})
         journal.acknowledge("plant", "event", 2)
     with closing(sqlite3.connect(path)) as db:
-        db.execute("DROP TABLE sensor")
+        for kind in ("sensor", "feature", "box", "sink"):
+            db.execute(f"DROP TABLE {kind}")
         db.execute("PRAGMA user_version = 1")
         db.commit()
 
