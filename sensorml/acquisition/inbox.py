@@ -29,6 +29,8 @@ class Acknowledge(NamedTuple):
     """A person has acknowledged an alarm."""
 
     alarm: str
+    by: str = ""
+    """The person, or the button that was pressed."""
 
 
 class Arm(NamedTuple):

@@ -99,9 +99,16 @@ class AlarmChannel:
         """Go blind, because the sensor delivers nothing."""
         self._apply(self.logic.blind(at_ns, reason))
 
-    def acknowledge(self, at_ns: int) -> None:
-        """Let a latched alarm clear."""
+    def acknowledge(self, at_ns: int, by: str) -> None:
+        """Let a latched alarm clear, and write down who has seen it."""
         self._apply(self.logic.acknowledge(at_ns))
+        self._outbox.event(
+            at_ns=at_ns,
+            kind="alarm",
+            subject=self.name,
+            state="acknowledged",
+            detail=f"by {by}" if by else "",
+        )
 
     def arm(self, at_ns: int, *, armed: bool) -> None:
         """Arm or disarm the alarm."""

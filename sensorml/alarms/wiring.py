@@ -92,7 +92,7 @@ def _open_button(
     def on_change(pressed: bool, at_ns: int) -> None:
         if pressed:
             for name in alarms:
-                report(Reading("", at_ns, Acknowledge(name)))
+                report(Reading("", at_ns, Acknowledge(name, f"button {line}")))
 
     button = open_contact(line, clock=clock)
     stack.callback(button.close)

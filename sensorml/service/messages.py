@@ -43,6 +43,18 @@ class Record(_Request, frozen=True, kw_only=True):
     them, those of the service are accepted."""
 
 
+class Acknowledge(_Request, frozen=True, kw_only=True):
+    """An alarm has been seen; a latched one may clear."""
+
+    alarm: str
+    by: str = ""
+    """The person who has seen it."""
+
+
+class Done(_Answer, frozen=True, kw_only=True):
+    """The request is met."""
+
+
 class Opened(_Answer, frozen=True, kw_only=True):
     """The service has the sensor; its rows follow."""
 
@@ -119,8 +131,8 @@ class Refused(_Answer, frozen=True, kw_only=True):
     cure: str = ""
 
 
-Request: TypeAlias = Record
-Answer: TypeAlias = Opened | Unknown | Rows | Failed | Quiet | Ended | Refused
+Request: TypeAlias = Record | Acknowledge
+Answer: TypeAlias = Done | Opened | Unknown | Rows | Failed | Quiet | Ended | Refused
 
 _encoder: Final = msgspec.json.Encoder()
 _answers: Final[msgspec.json.Decoder[Answer]] = msgspec.json.Decoder(Answer)

@@ -151,7 +151,7 @@ class Monitor:
                 if isinstance(request, Arm):
                     alarm.arm(at_ns, armed=request.armed)
                 else:
-                    alarm.acknowledge(at_ns)
+                    alarm.acknowledge(at_ns, request.by)
 
     def _trigger(self, model: str, at_ns: int) -> None:
         for stream in self.streams:

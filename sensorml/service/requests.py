@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from sensorml.acquisition.inbox import Inbox, Reading
-from sensorml.config.tables import Sensor
-from sensorml.errors import OutputError, SensormlError, SourceEndedError
-from sensorml.service import control
+from sensorml.acquisition.inbox import Acknowledge, Inbox, Reading
+from sensorml.config.tables import Config, Sensor
+from sensorml.errors import (
+    OutputError,
+    Reason,
+    SensormlError,
+    SourceEndedError,
+    plain_text,
+)
+from sensorml.schema import nearest
+from sensorml.service import control, messages
 from sensorml.service.control import Answers
 from sensorml.service.messages import (
     Answer,
+    Done,
     Ended,
     Failed,
     Opened,
@@ -52,7 +61,20 @@ async def serve(running: Running, store: Path) -> None:
         await control.serve(listener, partial(_respond, running))
 
 
+def acknowledge(config: Config, inbox: Inbox, alarm: str, by: str) -> Reason | None:
+    """Have the engine's thread acknowledge an alarm; return why it cannot, or None."""
+    names = [rule.name for rule in config.alarms]
+    if alarm not in names:
+        return Reason(f"there is no alarm {plain_text(alarm)!r}", nearest(alarm, names))
+    who = plain_text(by, longest=80)
+    inbox.put(Reading("", time.monotonic_ns(), Acknowledge(alarm, who)))
+    return None
+
+
 def _respond(running: Running, request: Request) -> Answers:
+    if isinstance(request, messages.Acknowledge):
+        why_not = acknowledge(running.config, running.inbox, request.alarm, request.by)
+        return _done() if why_not is None else control.refuse(*why_not)
     for sensor in running.config.sensors:
         if sensor.name == request.sensor:
             different = _difference(sensor, request.settings)
@@ -69,6 +91,10 @@ def _difference(sensor: Sensor, theirs: Settings) -> Answers | None:
         return None
     what = f"in the running service, {different} for {sensor.name}"
     return control.refuse(what, "restart the service, or correct the file")
+
+
+async def _done() -> Answers:
+    yield Done()
 
 
 async def _unknown() -> Answers:

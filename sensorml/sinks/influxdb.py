@@ -42,8 +42,9 @@ from sensorml.interfaces import (
     Split,
 )
 from sensorml.schema import Table
-from sensorml.storage.http_client import HttpClient, NoReplyError, Reply, Tls, check_url
+from sensorml.storage.http_client import HttpClient, NoReplyError, Reply, check_url
 from sensorml.storage.line_protocol import LineEncoder
+from sensorml.tls import Tls
 
 _LONGEST_WAIT_S: Final = 300.0
 _GZIP_FORMAT: Final = 31

@@ -11,11 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from sensorml.errors import OptionError, SecretError, plain_text
+from sensorml.errors import OptionError, plain_text
+from sensorml.tls import Tls, tls_context
 
 if TYPE_CHECKING:
-    from ssl import SSLContext
-
     from urllib3 import BaseHTTPResponse, PoolManager
 
 LONGEST_REPLY: Final = 65_536
@@ -26,7 +25,9 @@ _WRITE_PATHS: Final = ("/write", "/query", "/write_lp")
 _HOST: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 
 
-def check_url(url: str, key: str, cure: str) -> None:
+def check_url(
+    url: str, key: str, cure: str, schemes: Sequence[str] = ("http", "https")
+) -> None:
     """Refuse a URL at which no server can be.
 
     Raises:
@@ -44,7 +45,7 @@ def check_url(url: str, key: str, cure: str) -> None:
     shown = f'{key} = "{plain_text(url)}"'
     if any(c.isspace() or not c.isprintable() for c in url):
         raise OptionError(f"{shown} contains a blank", "remove it")
-    if parts.scheme not in {"http", "https"} or not host:
+    if parts.scheme not in schemes or not host:
         raise OptionError(f"{shown} is not a URL", cure)
     if port == 0:
         raise OptionError(f"{shown} has port 0", cure)
@@ -80,15 +81,6 @@ class NoReplyError(OSError):
     def __init__(self, reason: str, *, timed_out: bool = False) -> None:
         super().__init__(reason)
         self.timed_out = timed_out
-
-
-class Tls(NamedTuple):
-    """The authority of the server's certificate, and the client's own certificate."""
-
-    verify: bool = True
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
 
 
 class HttpClient:
@@ -178,6 +170,11 @@ class HttpClient:
 
         secure = urlsplit(self._url).scheme == "https"
         context = tls_context(self._tls) if secure else None
+        if not self._tls.verify:
+            from urllib3 import disable_warnings
+            from urllib3.exceptions import InsecureRequestWarning
+
+            disable_warnings(InsecureRequestWarning)
         if proxy := self._proxy or _environment_proxy(self._url):
             manager: PoolManager = ProxyManager(
                 proxy,
@@ -193,34 +190,6 @@ class HttpClient:
         pool = manager.connection_from_url(self._url)
         pool.ConnectionCls = TlsConnection if secure else Connection
         return manager
-
-
-def tls_context(tls: Tls) -> SSLContext:
-    """Return the TLS settings.
-
-    Raises:
-        SecretError: a file of certificates or keys cannot be used.
-    """
-    import ssl
-
-    key, file = "ca_file", tls.ca_file
-    try:
-        context = ssl.create_default_context(cafile=file)
-        if tls.cert_file is not None:
-            key, file = "cert_file", tls.cert_file
-            context.load_cert_chain(tls.cert_file, tls.key_file)
-    except OSError as err:  # as is ssl.SSLError
-        raise SecretError(
-            f"{file}: {key}: cannot be used ({err.strerror or err})",
-            "name a readable file in PEM format",
-        ) from err
-    if not tls.verify:
-        import urllib3
-
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _read(response: BaseHTTPResponse) -> bytes:

@@ -33,7 +33,7 @@ MAX_PREDICTIONS: Final = 50_000
 _QUIET: Final = frozenset(
     {
         *("ok", "normal", "disarmed", "starting", "running", "ended", "stopped"),
-        *("opening", "accelerated", "cpu"),
+        *("opening", "accelerated", "cpu", "acknowledged"),
     }
 )
 """States that need no quick reaction: logged as information."""

@@ -160,7 +160,7 @@ def test_a_button_counts_when_it_is_pressed_and_not_when_it_is_released(
     inputs.pass_s(0.1)
     inputs.drive(27, high=False)
     inputs.drive(27, high=True)
-    assert inputs.contents == [Acknowledge("bad")]
+    assert inputs.contents == [Acknowledge("bad", "button 27")]
 
 
 def test_a_button_that_is_stuck_at_the_start_acknowledges_nothing(
@@ -228,8 +228,8 @@ def test_one_button_and_one_switch_serve_many_alarms(
     assert inputs.contents == [
         Arm("bad", False),
         Arm("worse", False),
-        Acknowledge("bad"),
-        Acknowledge("worse"),
+        Acknowledge("bad", "button 27"),
+        Acknowledge("worse", "button 27"),
         Arm("bad", True),
         Arm("worse", True),
     ]

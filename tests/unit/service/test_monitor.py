@@ -86,12 +86,13 @@ def test_a_button_clears_a_latched_alarm_and_its_line() -> None:
     bench.read("motor", QUIET)
     assert bench.bad.logic.state is AlarmState.ALARM
     bench.outbox.take()
-    bench.put("", Acknowledge("bad"))
+    bench.put("", Acknowledge("bad", "Ana"))
     assert bench.bad.logic.state is AlarmState.NORMAL
     assert bench.bad_line.levels[-1] is False
-    assert bench.rows("alarm", "alarm", "sensor", "model", "state", "reason") == [
-        ("bad", "motor", "wear", "normal", "acknowledged")
-    ]
+    rows = bench.outbox.take()
+    [alarm], [event] = rows["alarm"], rows["event"]
+    assert alarm[1:7] == ("bad", "motor", "wear", "normal", "alarm", "acknowledged")
+    assert event[1:6] == ("alarm", "bad", "acknowledged", "", "by Ana")
 
 
 def test_acknowledging_an_alarm_that_does_not_exist_does_nothing() -> None:

@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 from support import block
 
+from sensorml.acquisition import inbox
 from sensorml.acquisition.inbox import Inbox, Reading
 from sensorml.acquisition.sensor_health import SensorHealth
 from sensorml.config import loading
 from sensorml.errors import BusError, ServiceError, SourceEndedError
 from sensorml.service import requests
 from sensorml.service.messages import (
+    Acknowledge,
+    Done,
     Ended,
     Failed,
     Opened,
@@ -41,6 +44,12 @@ bus = "sim"
 name = "oil"
 driver = "lm75"
 bus = "sim"
+[[alarm]]
+name = "hot"
+sensor = "oil"
+latch = true
+[alarm.when]
+above = 80
 """
 
 
@@ -185,3 +194,22 @@ async def test_a_service_without_a_socket_says_why(
     (event,) = running.outbox.take()["event"]
     assert event.state == "unreachable"
     assert "journal.db.sock: cannot be made" in event.detail
+
+
+async def test_an_alarm_is_acknowledged_by_name(running: Running) -> None:
+    request = Acknowledge(alarm="hot", by="Ana\nB")
+    assert [each async for each in requests._respond(running, request)] == [Done()]
+    reading = running.inbox.get(0)
+    assert reading is not None
+    assert reading.content == inbox.Acknowledge("hot", "Ana B")
+
+
+async def test_an_alarm_that_is_not_there_cannot_be_acknowledged(
+    running: Running,
+) -> None:
+    request = Acknowledge(alarm="hott", by="Ana")
+    answers = [each async for each in requests._respond(running, request)]
+    assert answers == [
+        Refused(what="there is no alarm 'hott'", cure="did you mean hot?")
+    ]
+    assert running.inbox.get(0) is None

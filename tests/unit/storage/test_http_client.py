@@ -13,7 +13,8 @@ from scripted_server import Reset, Silence, reply, scripted_server
 from servers import certify
 
 from sensorml.errors import SecretError
-from sensorml.storage.http_client import LONGEST_REPLY, HttpClient, NoReplyError, Tls
+from sensorml.storage.http_client import LONGEST_REPLY, HttpClient, NoReplyError
+from sensorml.tls import Tls
 
 
 @pytest.fixture
