@@ -69,10 +69,25 @@ def expanded(paths: Sequence[Path]) -> list[Path]:
     return [file for path in paths for file in joining.expanded(path)]
 
 
-def show_notes(recording: Recording) -> None:
-    """Print on standard error how a recording was understood."""
-    for note in recording.notes:
-        print(plain(f"{recording.path}: {note}"), file=sys.stderr)
+class Notes:
+    """Prints on standard error how recordings were understood, what is alike once."""
+
+    def __init__(self) -> None:
+        self._shown: set[str] = set()
+        self._alike = 0
+
+    def show(self, recording: Recording) -> None:
+        """Print the notes of a recording that no other had."""
+        new = [note for note in recording.notes if note not in self._shown]
+        self._alike += bool(recording.notes) and not new
+        self._shown.update(new)
+        for note in new:
+            print(plain(f"{recording.path}: {note}"), file=sys.stderr)
+
+    def end(self) -> None:
+        """Print the number of recordings all of whose notes were shown before."""
+        if self._alike:
+            print(f"{self._alike} more read alike", file=sys.stderr)
 
 
 def _names(text: str) -> list[str]:

@@ -16,9 +16,9 @@ import numpy as np
 
 from sensorml.commands._progress import Progress
 from sensorml.commands._recordings import (
+    Notes,
     add_recording_arguments,
     expanded,
-    show_notes,
     table_options,
 )
 from sensorml.delegates.choice import open_engine
@@ -107,6 +107,7 @@ def _score(
         table=table_options(args),
     )
     count = 1 if args.join else len(files)
+    notes = Notes()
     if args.plot is not None:
         _check_plot(args.plot, count)
     with (
@@ -115,7 +116,7 @@ def _score(
     ):
         for recording in _timed(read_each(files, reader, join=args.join), summary):
             check(recording, card.input)
-            show_notes(recording)
+            notes.show(recording)
             if out is not None:
                 # Written late, so that a first file that fails leaves no header.
                 out.write(header if not summary.files else "")
@@ -129,6 +130,7 @@ def _score(
             if args.plot is not None:
                 _draw(args.plot, recording, kept, summary)
             progress.step(str(recording.path))
+    notes.end()
 
 
 def _check_plot(path: Path, recordings: int) -> None:

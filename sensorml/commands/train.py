@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from sensorml.commands._arguments import name
 from sensorml.commands._progress import Progress
 from sensorml.commands._recordings import (
+    Notes,
     add_recording_arguments,
     expanded,
-    show_notes,
     table_options,
 )
 
@@ -97,6 +97,7 @@ def run(args: argparse.Namespace) -> int:
 
     files = expanded(args.normal)
     count = 1 if args.join else len(files)
+    notes = Notes()
     with (
         Progress("train", steps(count)) as progress,
         counted.observed(progress.read),
@@ -115,12 +116,13 @@ def run(args: argparse.Namespace) -> int:
             unit=args.unit or "",
             table=table_options(args),
             join=args.join,
-            on_read=show_notes,
+            on_read=notes.show,
             name=args.name,
             force=args.force,
             warn=_warn,
             report=progress.step,
         )
+    notes.end()
     _show(trained, len(files))
     return 0
 

@@ -24,7 +24,7 @@ from sensorml.pipeline.pipeline import FROZEN, Pipeline
 from sensorml.recordings import Recording
 from sensorml.training.objections import Objection
 from sensorml.training.statistics import MARGIN, QUANTILE, Float64
-from sensorml.training.windows import Cut, cut
+from sensorml.training.windows import LEAST_QUALITY, Cut, cut
 from sensorml.types import Prediction
 
 _LEAST_SCORES: Final = 10
@@ -71,9 +71,10 @@ def scored(
     for recording in recordings:
         pipeline = Pipeline(card, engine)
         judged = [p for block in recording.blocks() for p in pipeline.step(block)]
-        alive = [p for p in judged if p.reason != FROZEN]
+        moving = [p for p in judged if p.reason != FROZEN]
+        frozen = len(judged) - len(moving)
+        alive = [p for p in moving if p.quality >= LEAST_QUALITY]
         at = learnt(len(alive))
-        frozen = len(judged) - len(alive)
         parts.append(Scored(recording, tuple(alive[:at]), tuple(alive[at:]), frozen))
         report(f"calibrate on {recording.path.name}")
     return tuple(parts)

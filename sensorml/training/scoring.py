@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from sensorml.pipeline import model_files
 from sensorml.pipeline.model_card import Card, Input
 from sensorml.pipeline.pipeline import Pipeline
 from sensorml.recordings import Recording, TableOptions
+from sensorml.training.windows import begins, parts
 from sensorml.types import AlarmState, Prediction, State
 
 BLOCK_WINDOWS = 64
@@ -177,7 +179,7 @@ def check(recording: Recording, model_input: Input) -> None:
         channels=recording.channels,
         unit=recording.unit,
         rate_hz=recording.rate_hz,
-        rows=len(recording.samples),
+        rows=max(end - first for first, end in parts(recording)),
     )
     if reason is not None:
         raise RecordingError(f"{recording.path}: {reason}")
@@ -188,6 +190,7 @@ def score(
 ) -> Iterator[Prediction]:
     """Yield the predictions of one recording; add to the summary meanwhile."""
     pipeline = Pipeline(card, engine)
+    others = begins(recording)
     file = FileSummary(str(recording.path))
     summary.files.append(file)
     alarm = AlarmLogic(Alarm(name="default", model=card.name))
@@ -195,7 +198,9 @@ def score(
     alarmed = False
     begun = time.perf_counter()
     for block in recording.blocks(rows=BLOCK_WINDOWS * card.input.hop):
-        predictions = pipeline.step(block)
+        predictions = [
+            p for p in pipeline.step(block) if not _spans(p, others, card.input)
+        ]
         for prediction in predictions:
             alarm.vote(prediction.end_ns, vote_of_window(alarm.rule, prediction), "")
             alarmed |= alarm.state is AlarmState.ALARM
@@ -213,6 +218,13 @@ def score(
         file.state = max(counts, key=lambda state: counts[state]).value
     summary.windows += file.windows
     summary.samples += len(recording.samples)
+
+
+def _spans(window: Prediction, others: Sequence[int], model_input: Input) -> bool:
+    """Return whether a window has rows of two files, or logs, that were joined."""
+    first = window.window * model_input.hop
+    at = bisect_right(others, first)
+    return at < len(others) and others[at] < first + model_input.window
 
 
 def _add_stages(summary: Summary, predictions: Sequence[Prediction]) -> None:

@@ -35,6 +35,7 @@ from sensorml.training.missing import measured
 from sensorml.training.objections import Objections
 from sensorml.training.statistics import centre, gravity, threshold
 from sensorml.training.windows import (
+    LEAST_QUALITY,
     Cut,
     WindowFeatures,
     choose,
@@ -163,6 +164,11 @@ def train(
             first.append(_first(cut(recording, how, spec, frozen_rows)))
             report(f"read {recording.path.name}")
         early = joined(first)
+        if not len(early.features):
+            raise TrainingError(
+                f"each of the {len(recordings)} recordings holds one window of "
+                f"{how.window} rows, or none: use --join, or choose a shorter --window"
+            )
         model, spec = _model(
             early,
             spec,
@@ -206,7 +212,7 @@ def train(
 
 def _first(windows: WindowFeatures) -> WindowFeatures:
     """Return the windows that the model is fitted to."""
-    alive = windows.where(~windows.frozen)
+    alive = windows.where(~windows.frozen & (windows.quality >= LEAST_QUALITY))
     return alive.where(slice(0, learnt(len(alive.features))))
 
 

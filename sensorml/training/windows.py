@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -17,7 +18,7 @@ from sensorml.errors import TrainingError
 from sensorml.pipeline.extractor import SPECTRA_HZ, FeatureSpec, Signal, extractor
 from sensorml.pipeline.ring import Ring, Windows
 from sensorml.recordings import Recording, TableOptions, read
-from sensorml.recordings.joining import read_each
+from sensorml.recordings.joining import APART_ROWS, read_each
 from sensorml.schema import Decoder
 from sensorml.types import Float32
 
@@ -25,6 +26,8 @@ ENOUGH: Final = 60
 """The number of windows that a model should be trained with."""
 LEAST: Final = 30
 """The least number of windows for a model."""
+LEAST_QUALITY: Final = 0.5
+"""Share of samples below which a window is not learnt: it may span two files."""
 _SHORTEST: Final = 16
 _RATES_APART: Final = 0.05
 
@@ -213,6 +216,7 @@ def choose(recordings: Sequence[Recording], window: int | None, hop: int | None)
     how = _cut_of(chosen, hop)
     count = _count(recordings, *how)
     if count < LEAST:
+        _refuse_snippets(recordings, chosen, hop)
         seconds = (chosen + (ENOUGH - 1) * how.hop) / rate_hz
         raise TrainingError(
             f"the recordings hold {count} windows of {chosen} samples, at least "
@@ -220,6 +224,30 @@ def choose(recordings: Sequence[Recording], window: int | None, hop: int | None)
             "--window"
         )
     return how
+
+
+def _refuse_snippets(
+    recordings: Sequence[Recording], window: int, hop: int | None
+) -> None:
+    """Raise where shorter windows would be enough, because the files are short.
+
+    Raises:
+        TrainingError: with the window that fits.
+    """
+    rows = [end - first for each in recordings for first, end in parts(each)]
+    if len(rows) < 2 or max(rows) >= window:
+        return
+    lengths = (
+        f"{max(rows)}" if min(rows) == max(rows) else f"{min(rows)} to {max(rows)}"
+    )
+    for fits in (min(rows), *(1 << power for power in range(14, 0, -1))):
+        step = min(hop or max(1, fits // 2), fits)
+        if 2 <= fits < window and _count(recordings, fits, step) >= LEAST:
+            raise TrainingError(
+                f"the {len(rows)} recordings have {lengths} rows each, and a window of "
+                f"{window} spans no two of them: choose --window {fits}, or record "
+                "longer"
+            )
 
 
 def choose_features(
@@ -297,7 +325,22 @@ def _each(recording: Recording, how: Cut, frozen_rows: int = 0) -> Iterator[Wind
 
 
 def _count(recordings: Sequence[Recording], window: int, hop: int) -> int:
-    return sum(max(0, (len(r.samples) - window) // hop + 1) for r in recordings)
+    """Return how many windows lie within one part of a recording."""
+    return sum(
+        max(0, (end - window) // hop - -(-first // hop) + 1)
+        for recording in recordings
+        for first, end in parts(recording)
+    )
+
+
+def parts(recording: Recording) -> list[tuple[int, int]]:
+    """Return the first row and the end of each file, or log, in a recording."""
+    return list(pairwise([0, *begins(recording), len(recording.samples)]))
+
+
+def begins(recording: Recording) -> list[int]:
+    """Return the rows at which another file, or log, begins in a recording."""
+    return [s.first for s in recording.segments if s.missed == APART_ROWS]
 
 
 def _empty(size: int, channels: int) -> WindowFeatures:
