@@ -358,6 +358,13 @@ class Sink(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
+class ChoosesKinds(Protocol):
+    """A sink that receives rows of some kinds only; the others are never read."""
+
+    kinds: Sequence[str]
+
+
 class SinkModule(Protocol):
     """The contents of a file in `sinks/`."""
 

@@ -17,14 +17,11 @@ Endpoints: v1 `POST /write?db=&precision=ns`, v2 and v3 `POST /api/v2/write`
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import zlib
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
@@ -44,9 +41,9 @@ from sensorml.interfaces import (
 from sensorml.schema import Table
 from sensorml.storage.http_client import HttpClient, NoReplyError, Reply, check_url
 from sensorml.storage.line_protocol import LineEncoder
+from sensorml.storage.replies import message_of, wait_s
 from sensorml.tls import Tls
 
-_LONGEST_WAIT_S: Final = 300.0
 _GZIP_FORMAT: Final = 31
 """The `wbits` of zlib for it."""
 _PLAIN: Final = {"Content-Type": "text/plain; charset=utf-8"}
@@ -211,7 +208,7 @@ def judge(url: str, reply: Reply, *, secrets: Sequence[str] = ()) -> Outcome:
     if status == 204:
         return Delivered()
     words = [word for secret in secrets for word in (secret, *secret.split()[1:])]
-    message = _message(reply.body, words)
+    message = message_of(reply.body, words)
     said = f"{url}: HTTP {status}" + (f": {message}" if message else "")
     if status in {400, 415, 422}:
         return Refused(said, _dropped(message))
@@ -220,7 +217,7 @@ def judge(url: str, reply: Reply, *, secrets: Sequence[str] = ()) -> Outcome:
     if status == 408:
         return NoAnswer(said, timed_out=True)
     if status == 429 or status >= 500:
-        return Retry(said, _wait_s(reply.headers.get("retry-after", "")))
+        return Retry(said, wait_s(reply.headers.get("retry-after", "")))
     return Hold(_hold(url, reply, said, words))
 
 
@@ -240,18 +237,6 @@ def _hold(url: str, reply: Reply, said: str, secrets: Sequence[str]) -> Reason:
     return Reason(said, "check url, api, and that the bucket or database exists")
 
 
-def _message(body: bytes, secrets: Sequence[str]) -> str:
-    """Return the message in the body of a reply, on one line of limited length."""
-    text = body.decode("utf-8", "replace")
-    try:
-        message = json.loads(text)
-    except (ValueError, RecursionError):
-        message = text
-    if isinstance(message, dict):
-        message = message.get("message") or message.get("error") or text
-    return plain_text(str(message), secrets=secrets)
-
-
 def _dropped(message: str) -> int | None:
     """Return how many rows were refused, where the server has stored the others.
 
@@ -260,20 +245,6 @@ def _dropped(message: str) -> int | None:
     """
     found = re.search(r"\bdropped=([0-9]{1,9})\b", message)
     return int(found[1]) or None if found else None
-
-
-def _wait_s(retry_after: str) -> float | None:
-    """Return the seconds in a Retry-After header (a number or a date), capped."""
-    if retry_after.strip().isdecimal():
-        return min(float(retry_after), _LONGEST_WAIT_S)
-    try:
-        date = parsedate_to_datetime(retry_after)
-        wait_s = (date.astimezone(UTC) - datetime.now(UTC)).total_seconds()
-    except OverflowError:  # the year 9999 in another time zone
-        return _LONGEST_WAIT_S
-    except ValueError:
-        return None
-    return min(max(wait_s, 0.0), _LONGEST_WAIT_S)
 
 
 def _identifier(name: str) -> str:

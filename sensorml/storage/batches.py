@@ -9,6 +9,7 @@ is that of the backlog; after a restart the newest rows are sent once more.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -94,11 +95,12 @@ class Batches:
         found = self._checked(Rows(kind, rows))
         return None if found is None or found.damaged else found
 
-    def backlog(self) -> int:
-        """Return the number of rows that are not sent, by their ids."""
+    def backlog(self, kinds: Sequence[str] = KINDS) -> int:
+        """Return the number of rows of these kinds that are not sent, by their ids."""
         reader = self._opened()
         waiting = 0
-        for kind, place in self._places.items():
+        for kind in kinds:
+            place = self._place(kind)
             last = reader.last_id(kind)
             waiting += max(last - place.at, 0) - (place.ahead_to - place.ahead_from)
         return max(waiting, 0)

@@ -20,6 +20,7 @@ from typing import Final, NamedTuple, Protocol
 from sensorml.backoff import Allowance
 from sensorml.errors import Reason, StoreError, plain_text
 from sensorml.interfaces import (
+    ChoosesKinds,
     Delivered,
     Hold,
     NoAnswer,
@@ -115,6 +116,7 @@ class Delivery:
         self.name = name
         self._open_sink = open_sink
         self._sink: Sink | None = None
+        self._kinds: tuple[str, ...] = URGENT_FIRST
         self._batches = Batches(name, store)
         self._acknowledge = acknowledge
         self._report = report
@@ -201,7 +203,7 @@ class Delivery:
             outcome = outcome_of(sink, rows)
             return self._attempted(rows, self._policy.after_newest(rows.batch, outcome))
         now_s = self._monotonic()
-        for kind in URGENT_FIRST:
+        for kind in self._kinds:
             if not self._is_due(kind, now_s):
                 continue
             rows = self._batches.next(kind, self._policy.limit(kind))
@@ -220,7 +222,7 @@ class Delivery:
         """
         if self._due_s.get(kind, 0.0) <= now_s:
             return True
-        less_urgent = URGENT_FIRST[URGENT_FIRST.index(kind) + 1 :]
+        less_urgent = self._kinds[self._kinds.index(kind) + 1 :]
         return any(
             self._tried_s.get(kind, 0.0) < self._due_s.get(other, 0.0) <= now_s
             for other in less_urgent
@@ -243,7 +245,7 @@ class Delivery:
             stored_to = self._batches.stored_to(rows, stored_to)
         if step.letters:
             self._letter = step.letters[-1]
-        self._backlog = self._batches.backlog()
+        self._backlog = self._batches.backlog(self._kinds)
         wait_s = step.wait_s if step.all_wait else 0.0
         return Attempt(rows.kind, stored_to, step.letters, wait_s)
 
@@ -254,7 +256,7 @@ class Delivery:
         if step.try_newest:
             self._prove = rows.kind
         due_s = self._monotonic() + step.wait_s
-        for kind in URGENT_FIRST if step.all_wait else (rows.kind,):
+        for kind in self._kinds if step.all_wait else (rows.kind,):
             if step.wait_s:
                 self._due_s[kind] = due_s
             else:
@@ -270,10 +272,20 @@ class Delivery:
             try:
                 self._sink = self._open_sink()
                 self._policy.resize(max(int(self._sink.batch_rows), 1))
+                if isinstance(self._sink, ChoosesKinds):
+                    self._choose(self._sink.kinds)
             except BaseException as err:  # noqa: BLE001 - see above
                 self._sink = None
                 return _fault(err)
         return self._sink
+
+    def _choose(self, kinds: Sequence[str]) -> None:
+        """Send these kinds alone; forget what was tried before the sink was made."""
+        self._kinds = tuple(kind for kind in URGENT_FIRST if kind in kinds)
+        for kind in URGENT_FIRST:
+            if kind not in self._kinds:
+                self._due_s.pop(kind, None)
+                self._policy.nothing_left(kind)
 
     async def _settle(self, attempt: Attempt | None) -> float:
         """Store what an attempt achieved; return the seconds before the next."""

@@ -28,7 +28,25 @@ _HOST: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECAS
 def check_url(
     url: str, key: str, cure: str, schemes: Sequence[str] = ("http", "https")
 ) -> None:
-    """Refuse a URL at which no server can be.
+    """Refuse a URL of a server's API at which no server can be.
+
+    Raises:
+        OptionError: with the key, and without a password that the URL contains.
+    """
+    check_target(url, key, cure, schemes)
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/")
+    if parts.query or parts.fragment or path.endswith(_WRITE_PATHS):
+        raise OptionError(
+            f'{key} = "{plain_text(url)}" names a path of the API',
+            f'write the address of the server alone: "{parts.scheme}://{parts.netloc}"',
+        )
+
+
+def check_target(
+    url: str, key: str, cure: str, schemes: Sequence[str] = ("http", "https")
+) -> None:
+    """Refuse a URL to which nothing can be posted.
 
     Raises:
         OptionError: with the key, and without a password that the URL contains.
@@ -51,12 +69,6 @@ def check_url(
         raise OptionError(f"{shown} has port 0", cure)
     if ":" not in host and not _is_host(host):
         raise OptionError(f"{shown} has the host {host}, which no name can be", cure)
-    path = parts.path.rstrip("/")
-    if parts.query or parts.fragment or path.endswith(_WRITE_PATHS):
-        raise OptionError(
-            f"{shown} names a path of the API",
-            f'write the address of the server alone: "{parts.scheme}://{parts.netloc}"',
-        )
 
 
 def _is_host(host: str) -> bool:
@@ -96,12 +108,13 @@ class HttpClient:
         """Prepare.
 
         Args:
-            url: the server, with the path that stands before every other.
+            url: the server, with the path that stands before every other; a request
+                without a path goes to this URL as it is.
             timeout_s: for the connection, for sending, and for all of the reply.
             tls: for a URL that begins with https.
             proxy: its URL; "" takes that of the environment, if any.
         """
-        self._url = url.rstrip("/")
+        self._url = url
         self._timeout_s = timeout_s
         self._tls = tls or Tls()
         self._proxy = proxy
@@ -121,7 +134,9 @@ class HttpClient:
             NoReplyError: the server cannot be reached, or did not reply in time.
             SecretError: a file of certificates or keys cannot be used.
         """
-        url = f"{self._url}{path}?{urlencode(query)}"
+        url = f"{self._url.rstrip('/')}{path}" if path else self._url
+        if query:
+            url += f"?{urlencode(query)}"
         used, self._used = self._used, False
         try:
             reply = self._post(url, headers, body)

@@ -130,3 +130,34 @@ async def test_rows_sent_ahead_are_sent_again_after_a_step_of_the_clock(box):
     assert ends[:100] == [n * 10 for n in range(901, 1001)]
     assert ends[-100:] == [n * 10 + 7 for n in range(901, 1001)]
     assert box.offset("prediction") == 1000
+
+
+async def test_a_sink_that_chooses_kinds_gets_no_other_rows(tmp_path):
+    box = Box(tmp_path / "journal.db")
+    box.server.kinds = ("alarm", "event")
+    box.journal.append(
+        {"prediction": [prediction(n) for n in range(500)], "alarm": [ALARM]}
+    )
+    status = await box.run()
+    assert [kind for kind, _ in box.server.taken] == ["alarm"]
+    assert (status.state, status.sent, status.backlog) == ("ok", 1, 0)
+    box.journal.close()
+
+
+async def test_a_sink_that_opens_late_leaves_no_kind_held(tmp_path):
+    box = Box(tmp_path / "journal.db")
+    box.journal.append({"prediction": [prediction(1)], "alarm": [ALARM]})
+    delivery = box.delivery(waits=3)
+    opens = iter([OSError("no"), OSError("no")])
+
+    def open_sink():
+        for error in opens:
+            raise error
+        box.server.kinds = ("alarm",)
+        return box.server
+
+    delivery._open_sink = open_sink
+    await delivery.run(box.stop)
+    assert delivery.status.state == "ok"
+    assert [kind for kind, _ in box.server.taken] == ["alarm"]
+    box.journal.close()
