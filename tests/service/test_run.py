@@ -162,7 +162,7 @@ def test_a_killed_service_leaves_a_journal_that_the_next_one_continues(tmp_path)
 def test_a_full_disk_costs_history_but_no_alarm(tmp_path):
     config = demo(tmp_path, fault_after_s=8)
     store = tmp_path / "full.db"
-    process = start("run", config, "--store", store, file_bytes=48_000)
+    process = start("run", config, "--store", store, file_bytes=80_000)
     log = wait_for_line(process, "store journal: failed")
     assert "free space on the disk" in log[-1]
     wait_for_line(process, "→ alarm")
