@@ -98,7 +98,7 @@ class Driver:
             unit=self._options.unit,
         )
         last = recording.segments[-1]
-        rows = len(recording.samples) - 1 - last.first
+        rows = recording.rows - 1 - last.first
         end_ns = last.start_ns + round(rows * 1e9 / last.rate_hz)
         self._lap_ns = end_ns + round(1e9 / last.rate_hz) - recording.start_ns
         self._row = 0
@@ -120,7 +120,7 @@ class Driver:
         recording = self._recording
         if recording is None:
             raise SensorError(f"{self._options.path}: not started: call start first")
-        if self._row == len(recording.samples):
+        if self._row == recording.rows:
             if not self._options.repeat:
                 raise SourceEndedError(f"{self._options.path}: the recording has ended")
             self._row = 0

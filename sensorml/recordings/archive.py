@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from sensorml.errors import RecordingError
 from sensorml.recordings.counted import CountedFile
 from sensorml.recordings.recording import MAX_VALUES
+from sensorml.recordings.spool import Stored
 from sensorml.recordings.tables.sources import MOST_PACKED, PACKED_FREE
 
 Array: TypeAlias = NDArray[np.generic]
@@ -87,7 +88,7 @@ class _Stored:
             raise zipfile.BadZipFile("Bad magic number for file header")
         self._file = file
         self._info = info
-        self._first = info.header_offset + _LOCAL.size + name_bytes + extra_bytes
+        self.first_byte = info.header_offset + _LOCAL.size + name_bytes + extra_bytes
         self._at = 0
         self._crc = 0
 
@@ -100,7 +101,7 @@ class _Stored:
     def readinto(self, buffer: memoryview, /) -> int:
         """Read what there is into a buffer; check the sum at the end."""
         part = buffer[: self._info.file_size - self._at]
-        self._file.seek(self._first + self._at)
+        self._file.seek(self.first_byte + self._at)
         count = self._file.readinto(part)
         self._crc = zlib.crc32(part[:count], self._crc)
         self._at += count
@@ -189,13 +190,31 @@ class Archive:
             return array[..., :rows] if header.shape else array
         return next(self.chunks(name, rows))
 
-    def chunks(
-        self, name: str, rows: int, into: Array | None = None
-    ) -> Iterator[Array]:
+    def in_place(self, name: str) -> Stored[np.generic] | None:
+        """Return an array to be read from the file; None if it is packed or turned.
+
+        Its sum is not checked: `chunks` does that.
+
+        Raises:
+            RecordingError: as `header`.
+        """
+        header = self.header(name)
+        turned = header.by_column and len(header.shape) > 1
+        info = self._zip.getinfo(f"{name}.npy")
+        if turned or not _is_plain(info):
+            return None
+        with self._reading():
+            member = _Stored(self._file, info)
+            _, begin = _parsed(member)
+        first_byte = member.first_byte + begin
+        return Stored(
+            self._path, self._file.fileno(), first_byte, header.dtype, header.shape
+        )
+
+    def chunks(self, name: str, rows: int) -> Iterator[Array]:
         """Yield an array in parts of at most so many rows.
 
-        Memory is that of a part, but for an array in Fortran's order. With `into`, an
-        array of the same shape and type, the parts are its rows.
+        Memory is that of a part, but for an array in Fortran's order.
 
         Raises:
             RecordingError: as `array`.
@@ -212,10 +231,7 @@ class Archive:
                 _parsed(member)
             for first in range(0, header.shape[0], rows):
                 count = min(rows, header.shape[0] - first)
-                if into is None:
-                    part = np.empty((count, *header.shape[1:]), header.dtype)
-                else:
-                    part = into[first : first + count]
+                part = np.empty((count, *header.shape[1:]), header.dtype)
                 with self._reading():
                     _fill(member, part)
                 yield part
@@ -223,7 +239,7 @@ class Archive:
     @contextmanager
     def _member(self, name: str) -> Iterator[_Member]:
         info = self._zip.getinfo(f"{name}.npy")
-        if info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & _ENCRYPTED:
+        if _is_plain(info):
             yield _Stored(self._file, info)
         else:
             with self._zip.open(info) as member:
@@ -269,6 +285,11 @@ class Archive:
                 f"{self._path}: is not a complete .npz ({message[:200]}): copy or save "
                 "it again"
             ) from err
+
+
+def _is_plain(info: zipfile.ZipInfo) -> bool:
+    """Return whether the bytes of a member are in the file as they are."""
+    return info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & _ENCRYPTED
 
 
 def _parsed(member: _Member) -> tuple[Header, int]:

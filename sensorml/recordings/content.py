@@ -64,7 +64,7 @@ def content_of(recording: Recording) -> Content:
         unit=recording.unit,
         rate_hz=recording.rate_hz,
         start_ns=recording.start_ns,
-        rows=len(recording.samples),
+        rows=recording.rows,
         gaps=sum(segment.missed > 0 for segment in recording.segments),
         timed=len(recording.segments) > 1,
         chunks=lambda: (

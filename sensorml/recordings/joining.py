@@ -24,6 +24,7 @@ from sensorml.files import shown
 from sensorml.recordings.formats import ENDINGS
 from sensorml.recordings.recording import MAX_VALUES, Recording, mean_rate_hz
 from sensorml.recordings.segments import Segment
+from sensorml.recordings.spool import Chained, Spool, pieces
 from sensorml.recordings.tables.clocks import RATE_TOLERANCE
 
 APART_ROWS: Final = 1 << 16
@@ -98,29 +99,38 @@ def joined(path: Path, recordings: Sequence[Recording]) -> Recording:
         _check_alike(first, other)
     dated = all(recording.start_ns >= _DATED_NS for recording in recordings)
     ordered = sorted(recordings, key=lambda r: r.start_ns) if dated else recordings
-    rows = sum(len(recording.samples) for recording in recordings)
+    rows = sum(recording.rows for recording in recordings)
     if rows * len(first.channels) > MAX_VALUES:
         raise RecordingError(f"{path}: is longer than {MAX_VALUES} values: cut it")
     parts = list(ordered[0].segments)
-    at = len(ordered[0].samples)
+    at = ordered[0].rows
     for before, after in pairwise(ordered):
         parts += _moved(before, after, parts[-1], at, dated=dated)
-        at += len(after.samples)
-    starts = np.cumsum([0, *(len(r.samples) for r in ordered[:-1])]).tolist()
+        at += after.rows
+    starts = np.cumsum([0, *(r.rows for r in ordered[:-1])]).tolist()
     return Recording(
         path=path,
-        samples=np.concatenate([recording.samples for recording in ordered]),
+        data=Chained([recording.data for recording in ordered]),
         channels=first.channels,
         unit=first.unit,
         rate_hz=mean_rate_hz(parts, rows),
         start_ns=parts[0].start_ns,
-        clipped=np.concatenate(
-            [r.clipped + start for r, start in zip(ordered, starts, strict=True)]
-        ),
+        clipped=_clipped(path, ordered, starts),
         segments=tuple(parts),
         notes=_notes(ordered, parts, dated=dated),
         jitter_ns=max((r.jitter_ns for r in ordered if r.jitter_ns), default=None),
     )
+
+
+def _clipped(
+    path: Path, recordings: Sequence[Recording], starts: Sequence[int]
+) -> Spool[np.intp]:
+    """Return the clipped rows of all, each recording from its first row on."""
+    rows = Spool(path, np.intp)
+    for recording, start in zip(recordings, starts, strict=True):
+        for piece in pieces(recording.clipped):
+            rows.append(piece + start)
+    return rows
 
 
 def _is_recording(file: Path) -> bool:

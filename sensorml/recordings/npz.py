@@ -9,7 +9,7 @@ they may count from any zero if `start_ns` is present. Nothing is ever unpickled
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 
 from sensorml.errors import RecordingError
 from sensorml.files import replacing
+from sensorml.recordings import spool
 from sensorml.recordings.archive import Archive, Array, Header
 from sensorml.recordings.arrays import from_named
 from sensorml.recordings.content import Chunk, Content
 from sensorml.recordings.recording import (
+    Infinite,
     Labels,
     Recording,
     agreed_rate,
@@ -33,6 +35,7 @@ from sensorml.recordings.recording import (
     sound,
 )
 from sensorml.recordings.segments import Int64, Rows
+from sensorml.recordings.spool import Samples, Sliced, Spool
 from sensorml.recordings.writers import npz
 from sensorml.types import NO_ROWS, Float32
 
@@ -97,38 +100,41 @@ class NpzReader:
             if times.dtype.kind not in "iu" or times.shape != (self.rows,):
                 raise self._wrong("t_ns", times, f"int64 of shape ({self.rows},)")
 
-    def parts(self, rows: int, into: Float32 | None = None) -> Iterator[Part]:
-        """Yield all rows in order, at most `rows` at a time.
+    def samples(self) -> Samples | None:
+        """Return the samples to be read from the file; None where it is packed.
 
-        Args:
-            rows: of a part.
-            into: (n, channels), where the samples are written to.
+        They are not checked: `parts` does that.
+        """
+        values = self.rows * len(self.channels)
+        if values <= spool.IN_MEMORY or self.transposed:
+            return None
+        stored = self._archive.in_place(_SAMPLES)
+        return None if stored is None else _Scaled(stored, self._scaled)
+
+    def parts(self, rows: int) -> Iterator[Part]:
+        """Yield all rows in order, at most `rows` at a time.
 
         Raises:
             RecordingError: the file is damaged.
         """
         times = self._archive.chunks("t_ns", rows) if self.timed else None
-        first = 0
-        for counts in self._counts(rows, into):
-            taken = counts if self._columns is None else counts[:, self._columns]
+        for counts in self._counts(rows):
             clipped = NO_ROWS
             if self._integer:
+                taken = counts if self._columns is None else counts[:, self._columns]
                 clipped = at_full_scale(taken.astype(np.int16, copy=False), 16)
-            with np.errstate(over="ignore", invalid="ignore"):  # infinity is refused
-                samples = taken.astype(np.float32, copy=False)
-                if self._scale is not None:
-                    samples = samples * self._scale
-            if into is not None and samples.base is not into:
-                into[first : first + len(samples)] = samples
-            first += len(samples)
             t_ns = None if times is None else next(times).astype(np.int64, copy=False)
-            yield Part(samples, t_ns, clipped)
+            yield Part(self._scaled(counts), t_ns, clipped)
 
-    def _counts(self, rows: int, into: Float32 | None) -> Iterator[Array]:
+    def _scaled(self, counts: Array) -> Float32:
+        taken = counts if self._columns is None else counts[:, self._columns]
+        with np.errstate(over="ignore", invalid="ignore"):  # infinity is refused
+            samples = taken.astype(np.float32, copy=False)
+            return samples if self._scale is None else samples * self._scale
+
+    def _counts(self, rows: int) -> Iterator[Array]:
         if not self.transposed:
-            header = self._archive.header(_SAMPLES)
-            fits = self._columns is None and header.dtype == np.float32
-            yield from self._archive.chunks(_SAMPLES, rows, into if fits else None)
+            yield from self._archive.chunks(_SAMPLES, rows)
             return
         whole = self._archive.array(_SAMPLES).T
         for first in range(0, self.rows, rows):
@@ -186,6 +192,22 @@ class NpzReader:
         )
 
 
+class _Scaled:
+    """Samples of a file, from what it holds."""
+
+    def __init__(
+        self, counts: Sliced[np.generic], scaled: Callable[[Array], Float32]
+    ) -> None:
+        self._counts = counts
+        self._scaled = scaled
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def __getitem__(self, rows: slice, /) -> Float32:
+        return self._scaled(self._counts[rows])
+
+
 def read(
     path: Path, *, channels: Sequence[str] | None, rate_hz: float | None, unit: str
 ) -> Recording:
@@ -201,25 +223,32 @@ def read(
                 path, arrays, channels=channels, rate_hz=rate_hz, unit=unit
             )
         reader = NpzReader(path, archive, channels)
-        samples = np.empty((reader.rows, len(reader.channels)), np.float32)
-        t_ns = np.empty(reader.rows, np.int64) if reader.timed else None
-        clipped, at = [NO_ROWS], 0
+        in_place = reader.samples()
+        samples = Spool(path, np.float32, len(reader.channels))
+        t_ns = Spool(path, np.int64) if reader.timed else None
+        clipped = Spool(path, np.intp)
+        infinite = Infinite()
         rows = max(1, _READ_VALUES // max(1, len(reader.channels)))
-        for part in reader.parts(rows, samples):
-            end = at + len(part.samples)
+        at = 0
+        for part in reader.parts(rows):
+            infinite.add(part.samples)
+            if in_place is None:
+                samples.append(part.samples)
             if t_ns is not None and part.t_ns is not None:
-                t_ns[at:end] = part.t_ns
-            clipped.append(part.clipped + at)
-            at = end
+                t_ns.append(part.t_ns)
+            if len(part.clipped):
+                clipped.append(part.clipped + at)
+            at += len(part.samples)
     recording = sound(
         path,
-        samples,
+        samples if in_place is None else in_place,
         channels=reader.channels,
         unit=unit if reader.unit is None else reader.unit,
         rate_hz=agreed_rate(path, reader.rate_hz, rate_hz),
         start_ns=reader.start_ns,
         t_ns=t_ns,
-        clipped=np.concatenate(clipped),
+        clipped=clipped,
+        infinite=infinite,
     )
     if reader.transposed:
         note = "transposed to one row a sample: samples"

@@ -1,9 +1,9 @@
-"""A recording in memory, and the checks of every file format."""
+"""A recording, and the checks of every file format."""
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorml.errors import NoChannelError, RecordingError
-from sensorml.recordings.segments import Int64, Rows, Segment, jitter_ns, segments
+from sensorml.recordings.segments import Rows, Segment, jitter_ns, segments
+from sensorml.recordings.spool import Samples, Scaled, Sliced, Times, pieces
 from sensorml.recordings.tables.clocks import RATE_TOLERANCE
 from sensorml.recordings.tables.units import factor
 from sensorml.types import NO_ROWS, Block, Float32
@@ -24,7 +25,6 @@ MAX_TIME_NS: Final = 4 * 10**18
 """The largest distance of a time from 1970, so that differences fit 64 bits."""
 FULL_SCALE: Final = "fs"
 """The unit of samples whose largest possible value is 1."""
-_PIECE_ROWS: Final = 1 << 16
 _ERA = "has times outside the years 1844 to 2096"
 
 
@@ -52,8 +52,8 @@ class Recording:
     """Samples and their times. Rows in messages count from 1."""
 
     path: Path
-    samples: Float32
-    """(n, channels), n >= 1, C-contiguous, finite, in `unit`."""
+    data: Samples
+    """(n, channels), n >= 1, finite, in `unit`; read in slices."""
     channels: tuple[str, ...]
     unit: str
     """Empty if the file has none."""
@@ -62,7 +62,7 @@ class Recording:
     nominal."""
     start_ns: int
     """Time of row 0 by the file's clock (UTC, or its own zero); 0 if unknown."""
-    clipped: Rows
+    clipped: Sliced[np.intp]
     """Rows with a channel at the full scale of the file's integers, or, in a table, at
     a value that it seems unable to exceed."""
     segments: tuple[Segment, ...]
@@ -73,6 +73,15 @@ class Recording:
     """The largest difference of 95 % of the steps from the period; None where
     the rows have no times."""
 
+    @property
+    def rows(self) -> int:
+        return len(self.data)
+
+    @property
+    def samples(self) -> Float32:
+        """Return all rows in memory, C-contiguous; `blocks` needs less of it."""
+        return np.ascontiguousarray(self.data[:])
+
     def converted(self, unit: str) -> Recording:
         """Return the recording in `unit`; unchanged if its own does not convert."""
         scale = factor(self.unit, unit) if self.unit and unit else None
@@ -81,7 +90,7 @@ class Recording:
         note = f"converted from {self.unit} to {unit}"
         return replace(
             self,
-            samples=self.samples * np.float32(scale),
+            data=Scaled(self.data, scale),
             unit=unit,
             notes=(*self.notes, note),
         )
@@ -91,15 +100,14 @@ class Recording:
         at = bisect_right(self.segments, first, key=lambda segment: segment.first)
         segment = self.segments[at - 1]
         later = self.segments[at].first if at < len(self.segments) else math.inf
-        stop = int(min(first + rows, later, len(self.samples)))
+        stop = int(min(first + rows, later, self.rows))
         offset = first - segment.first
-        low, high = np.searchsorted(self.clipped, (first, stop))
         return Block(
-            samples=self.samples[first:stop],
+            samples=np.ascontiguousarray(self.data[first:stop]),
             start_ns=segment.start_ns + round(offset * 1e9 / segment.rate_hz),
             rate_hz=segment.rate_hz,
             missed=segment.missed if offset == 0 else 0,
-            clipped=self.clipped[low:high] - first if high > low else NO_ROWS,
+            clipped=self._clipped(first, stop),
         )
 
     def blocks(self, rows: int = 65_536) -> Iterator[Block]:
@@ -107,22 +115,71 @@ class Recording:
         if rows < 1:
             raise ValueError(f"rows = {rows}: a block has at least one row")
         first = 0
-        while first < len(self.samples):
+        while first < self.rows:
             block = self.block(first, rows)
             first += len(block.samples)
             yield block
 
+    def _clipped(self, first: int, stop: int) -> Rows:
+        """Return the clipped rows in a range, counted from its first row."""
+        count = len(self.clipped)
+        if not count:
+            return NO_ROWS
+
+        def place(row: int) -> int:
+            return bisect_left(
+                range(count), row, key=lambda at: int(self.clipped[at : at + 1][0])
+            )
+
+        return self.clipped[place(first) : place(stop)] - first
+
+
+class Infinite:
+    """The rows with NaN or infinity, counted piece by piece."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._count = 0
+        self._first: tuple[int, int] = (0, 0)
+
+    def add(self, samples: Float32) -> None:
+        """Add the next rows."""
+        finite = np.isfinite(samples)
+        if not finite.all():
+            of_row = finite.all(axis=1)
+            if not self._count:
+                row = int(np.argmin(of_row))
+                self._first = self._rows + row, int(np.argmin(finite[row]))
+            self._count += len(samples) - int(np.count_nonzero(of_row))
+        self._rows += len(samples)
+
+    def refuse(self, path: Path, channels: Sequence[str]) -> None:
+        """Raise an error if there is one.
+
+        Raises:
+            RecordingError: naming the first of them.
+        """
+        if self._count:
+            row, channel = self._first
+            raise RecordingError(
+                f"{path}: {self._count} of {self._rows} rows hold NaN or infinity, the "
+                f"first is row {row + 1} in {channels[channel]!r}: remove those rows "
+                "(with times, the gap is recognised), or leave out channels with "
+                "--channels"
+            )
+
 
 def sound(
     path: Path,
-    samples: Float32,
+    samples: Samples,
     *,
     channels: Sequence[str],
     unit: str,
     rate_hz: float | None,
     start_ns: int = 0,
-    t_ns: Int64 | None = None,
-    clipped: Rows = NO_ROWS,
+    t_ns: Times | None = None,
+    clipped: Sliced[np.intp] = NO_ROWS,
+    infinite: Infinite | None = None,
 ) -> Recording:
     """Check the content of a file and return it as a recording.
 
@@ -135,14 +192,19 @@ def sound(
         start_ns: Time of row 0; 0 if unknown or only in `t_ns`.
         t_ns: (n,), the time of each row, from any zero.
         clipped: The rows at full scale.
+        infinite: Those of the samples, if they were looked for already.
 
     Raises:
         RecordingError: it names what is wrong and what to do.
     """
     rows = len(samples)
-    if rows == 0 or samples.shape[1] == 0:
+    if rows == 0 or not channels:
         raise RecordingError(f"{path}: has no samples: make the recording again")
-    _refuse_infinite(path, samples, channels)
+    if infinite is None:
+        infinite = Infinite()
+        for piece in pieces(samples):
+            infinite.add(piece)
+    infinite.refuse(path, channels)
     if t_ns is not None and rows > 1:
         parts = _timed(path, t_ns)
     elif rate_hz is None:
@@ -153,15 +215,16 @@ def sound(
             "rate, above zero"
         )
     else:
-        parts = (Segment(0, 0 if t_ns is None else int(t_ns[0]), float(rate_hz), 0),)
+        begin_ns = 0 if t_ns is None else int(t_ns[:1][0])
+        parts = (Segment(0, begin_ns, float(rate_hz), 0),)
     if start_ns:
-        ahead = start_ns - (0 if t_ns is None else int(t_ns[0]))
+        ahead = start_ns - (0 if t_ns is None else int(t_ns[:1][0]))
         parts = tuple(p._replace(start_ns=p.start_ns + ahead) for p in parts)
     if abs(parts[-1].start_ns) > MAX_TIME_NS:
         raise RecordingError(f"{path}: {_ERA}: check its clock")
     return Recording(
         path=path,
-        samples=np.ascontiguousarray(samples),
+        data=samples,
         channels=tuple(channels),
         unit=unit,
         rate_hz=mean_rate_hz(parts, rows),
@@ -169,22 +232,6 @@ def sound(
         clipped=clipped,
         segments=parts,
         jitter_ns=None if t_ns is None else jitter_ns(t_ns, parts[0].rate_hz),
-    )
-
-
-def _refuse_infinite(path: Path, samples: Float32, channels: Sequence[str]) -> None:
-    """Raise an error if a sample is NaN or infinity."""
-    pieces = range(0, len(samples), _PIECE_ROWS)
-    if all(np.isfinite(samples[i : i + _PIECE_ROWS]).all() for i in pieces):
-        return
-    rows = len(samples)
-    finite = np.isfinite(samples).all(axis=1)
-    row = int(np.argmin(finite))
-    channel = channels[int(np.argmin(np.isfinite(samples[row])))]
-    raise RecordingError(
-        f"{path}: {rows - np.count_nonzero(finite)} of {rows} rows hold NaN or "
-        f"infinity, the first is row {row + 1} in {channel!r}: remove those rows "
-        "(with times, the gap is recognised), or leave out channels with --channels"
     )
 
 
@@ -196,16 +243,21 @@ def mean_rate_hz(parts: Sequence[Segment], rows: int) -> float:
     return rows / float(np.sum(counts / [part.rate_hz for part in parts]))
 
 
-def _timed(path: Path, t_ns: Int64) -> tuple[Segment, ...]:
+def _timed(path: Path, t_ns: Times) -> tuple[Segment, ...]:
     """Check the times of at least two rows; return the segments between gaps."""
-    if max(abs(int(t_ns.min())), abs(int(t_ns.max()))) > MAX_TIME_NS:
+    if any(max(-int(t.min()), int(t.max())) > MAX_TIME_NS for t in pieces(t_ns)):
         raise RecordingError(f"{path}: {_ERA}: check the unit of its times")
-    pieces = (t_ns[i : i + _PIECE_ROWS + 1] for i in range(0, len(t_ns), _PIECE_ROWS))
-    if any((np.diff(piece) < 0).any() for piece in pieces):
-        back = np.diff(t_ns) < 0
+    back, first, row = 0, 0, 0
+    for piece in pieces(t_ns, overlap=1):
+        falls = np.flatnonzero(np.diff(piece) < 0)
+        if len(falls) and not back:
+            first = max(0, row - 1) + int(falls[0]) + 2
+        back += len(falls)
+        row += len(piece) - (row > 0)
+    if back:
         raise RecordingError(
-            f"{path}: time goes back {np.count_nonzero(back)} times, first at row "
-            f"{np.argmax(back) + 2}: sort the rows by time, or cut it there"
+            f"{path}: time goes back {back} times, first at row {first}: sort the rows "
+            "by time, or cut it there"
         )
     try:
         return segments(t_ns)

@@ -18,6 +18,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorml.recordings.spool import Times
+
 Int64: TypeAlias = NDArray[np.int64]
 Float64: TypeAlias = NDArray[np.float64]
 Rows: TypeAlias = NDArray[np.intp]
@@ -43,7 +45,7 @@ class Segment(NamedTuple):
     """Rows lost between the previous segment and this one."""
 
 
-def segments(t_ns: Int64) -> tuple[Segment, ...]:
+def segments(t_ns: Times) -> tuple[Segment, ...]:
     """Split rows at the gaps between their times.
 
     Args:
@@ -54,7 +56,7 @@ def segments(t_ns: Int64) -> tuple[Segment, ...]:
     """
     ahead = _AHEAD * round(len(t_ns) / _distinct(t_ns))  # a burst's rows share a time
     head = t_ns[:_PROPOSE]
-    mean = float(t_ns[-1] - t_ns[0]) / (len(t_ns) - 1)
+    mean = float(_one(t_ns, len(t_ns) - 1) - _one(t_ns, 0)) / (len(t_ns) - 1)
     proposals = [_refined(head, period, ahead) for period in _proposals(head, mean)]
     if not proposals:
         raise ValueError("the times do not advance")
@@ -67,7 +69,7 @@ def segments(t_ns: Int64) -> tuple[Segment, ...]:
     return _fitted(t_ns, edges, lost, period)
 
 
-def jitter_ns(t_ns: Int64, rate_hz: float) -> float:
+def jitter_ns(t_ns: Times, rate_hz: float) -> float:
     """Return how far 95 % of the first steps are from the period, at most.
 
     >>> jitter_ns(np.array([0, 9, 21, 30]), 1e8)
@@ -77,15 +79,19 @@ def jitter_ns(t_ns: Int64, rate_hz: float) -> float:
     return float(np.quantile(apart, 0.95, method="higher")) if len(apart) else 0.0
 
 
-def _distinct(t_ns: Int64) -> int:
+def _one(t_ns: Times, row: int) -> int:
+    return int(t_ns[row : row + 1][0])
+
+
+def _distinct(t_ns: Times) -> int:
     """Return the number of different times."""
     pieces = (t_ns[i : i + _PIECE + 1] for i in range(0, len(t_ns), _PIECE))
     return 1 + sum(int(np.count_nonzero(np.diff(piece))) for piece in pieces)
 
 
-def _late(t_ns: Int64, rows: slice) -> Float64:
+def _late(t_ns: Times, rows: slice) -> Float64:
     """Return the times of some rows, counted from row 0."""
-    late: Float64 = (t_ns[rows] - t_ns[0]).astype(np.float64)
+    late: Float64 = (t_ns[rows] - t_ns[:1]).astype(np.float64)
     return late
 
 
@@ -107,7 +113,7 @@ def _floor(r: Float64, ahead: int) -> Float64:
     return floor
 
 
-def _gaps(t_ns: Int64, period: float, ahead: int) -> tuple[Rows, Int64]:
+def _gaps(t_ns: Times, period: float, ahead: int) -> tuple[Rows, Int64]:
     """Return the rows before which rows are missing, and how many.
 
     The rows are looked at piece by piece, each with as many rows around it as decide
@@ -185,11 +191,12 @@ def _misfit(head: Int64, period: float, ahead: int) -> float:
 
 
 def _fitted(
-    t_ns: Int64, edges: Rows, lost: Int64, otherwise: float
+    t_ns: Times, edges: Rows, lost: Int64, otherwise: float
 ) -> tuple[Segment, ...]:
     """Return the segments with start and rate."""
     counts = np.diff(edges, append=len(t_ns))
     covariance, variance, mean = (np.empty(len(edges)) for _ in range(3))
+    begun_ns = np.empty(len(edges), np.int64)
     begin = 0
     while begin < len(edges):
         first = int(edges[begin])
@@ -197,8 +204,9 @@ def _fitted(
         some = slice(begin, end)
         stop = int(edges[end - 1] + counts[end - 1])
         # Relative to the segment's first time, a float64 resolves 1 ns.
-        own_zero = np.repeat(t_ns[edges[some]], counts[some])
-        late = (t_ns[first:stop] - own_zero).astype(np.float64)
+        times = t_ns[first:stop]
+        begun_ns[some] = times[edges[some] - first]
+        late = (times - np.repeat(begun_ns[some], counts[some])).astype(np.float64)
         covariance[some], variance[some] = _line(late, edges[some] - first)
         mean[some] = np.add.reduceat(late, edges[some] - first) / counts[some]
         begin = end
@@ -206,7 +214,7 @@ def _fitted(
     period = np.full(len(edges), _common(covariance, variance, otherwise))
     np.divide(covariance, variance, out=period, where=own)
     ahead = mean - period * (counts - 1) / 2
-    start_ns = t_ns[edges] + np.round(ahead).astype(np.int64)
+    start_ns = begun_ns + np.round(ahead).astype(np.int64)
     return tuple(
         map(
             Segment,

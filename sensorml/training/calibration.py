@@ -182,7 +182,7 @@ def _place(recording: Recording, window: Prediction, card: Card, engine: Engine)
 
 def _channel(recording: Recording, first: int, card: Card, engine: Engine) -> str:
     """Return the channel with the largest part in the score of a window."""
-    rows = recording.samples[first : first + card.input.window]
+    rows = recording.data[first : first + card.input.window]
     data = np.ascontiguousarray(rows.T[None])
     features = extractor(card.features, card.signal)(data, data.mean(axis=2))
     outputs, _, _ = engine.infer(features)

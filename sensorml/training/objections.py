@@ -64,7 +64,7 @@ class Objections:
 
     def to(self, recording: Recording) -> int:
         """Check a recording; return the longest run of rows in its healthy part."""
-        statistics = Statistics(recording.samples)
+        statistics = Statistics(recording.data)
         for finding in check(recording, statistics):
             self.add(Objection(recording.path, finding.reason, finding.refused))
         return statistics.longest_usual_run

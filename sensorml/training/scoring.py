@@ -217,7 +217,7 @@ def score(
     elif file.windows:
         file.state = max(counts, key=lambda state: counts[state]).value
     summary.windows += file.windows
-    summary.samples += len(recording.samples)
+    summary.samples += recording.rows
 
 
 def _spans(window: Prediction, others: Sequence[int], model_input: Input) -> bool:

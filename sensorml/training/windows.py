@@ -94,7 +94,7 @@ def windows(recording: Recording, *, window: int, hop: int | None = None) -> Win
     ]
     if not parts:
         raise TrainingError(
-            f"{recording.path}: has {len(recording.samples)} rows and no window of "
+            f"{recording.path}: has {recording.rows} rows and no window of "
             f"{window}: choose a shorter window"
         )
     return Windows(
@@ -335,7 +335,7 @@ def _count(recordings: Sequence[Recording], window: int, hop: int) -> int:
 
 def parts(recording: Recording) -> list[tuple[int, int]]:
     """Return the first row and the end of each file, or log, in a recording."""
-    return list(pairwise([0, *begins(recording), len(recording.samples)]))
+    return list(pairwise([0, *begins(recording), recording.rows]))
 
 
 def begins(recording: Recording) -> list[int]:

@@ -19,7 +19,7 @@ from sensorml.recordings.inspection.levels import Quiet
 from sensorml.recordings.inspection.runs import LONG, Run
 from sensorml.recordings.inspection.statistics import ChannelStatistics, Statistics
 from sensorml.recordings.recording import Recording
-from sensorml.types import Float32
+from sensorml.recordings.spool import Samples, pieces
 
 MOST_FROZEN: Final = 0.01
 MOST_QUIET: Final = 0.01
@@ -74,6 +74,27 @@ class Finding(NamedTuple):
         return Reason(f"{_named(self.channels)} {self.what}", _CURES[self.fault])
 
 
+class Column(NamedTuple):
+    """One channel of a recording."""
+
+    samples: Samples
+    place: int
+    """Among the channels."""
+
+    def at(self, row: int) -> float:
+        return float(self.samples[row : row + 1][0, self.place])
+
+    def first_of(self, value: float) -> int:
+        """Return the first row with a value, 0 if there is none."""
+        row = 0
+        for piece in pieces(self.samples):
+            found = np.flatnonzero(piece[:, self.place] == np.float32(value))
+            if len(found):
+                return row + int(found[0])
+            row += len(piece)
+        return 0
+
+
 def check(
     recording: Recording, statistics: Statistics | None = None
 ) -> tuple[Finding, ...]:
@@ -91,7 +112,7 @@ def check(
     >>> str(finding.reason).partition(":")[0]
     "channel 'ch1' is frozen at 0.25 in rows 601 to 1000, 40 % of the recording"
     """
-    statistics = statistics or Statistics(recording.samples)
+    statistics = statistics or Statistics(recording.data)
     found = [
         finding
         for name, channel in zip(recording.channels, statistics.channels, strict=True)
@@ -118,7 +139,7 @@ def _of_channel(
     if (way := _one_way(channel)) is not None:
         yield Finding(Fault.MONOTONIC, (name,), way, 1.0, (1, rows), refused=True)
         return
-    column = recording.samples[:, recording.channels.index(name)]
+    column = Column(recording.data, recording.channels.index(name))
     slow = recording.rate_hz < SPECTRA_HZ
     stopped = stretches(channel, column)
     if stopped:
@@ -131,7 +152,7 @@ def _of_channel(
         yield _clipped(name, channel, column, cut_off / rows)
 
 
-def stretches(channel: ChannelStatistics, column: Float32) -> tuple[Run, ...]:
+def stretches(channel: ChannelStatistics, column: Column) -> tuple[Run, ...]:
     """Return the stretches in which the sensor of a channel has stopped.
 
     One long run at full scale is a sensor that has stopped there; many are the crests
@@ -142,8 +163,8 @@ def stretches(channel: ChannelStatistics, column: Float32) -> tuple[Run, ...]:
     return elsewhere if len(frozen) - len(elsewhere) >= _CRESTS else frozen
 
 
-def _is_at_rail(channel: ChannelStatistics, column: Float32, run: Run) -> bool:
-    return float(column[run.first]) in channel.rails
+def _is_at_rail(channel: ChannelStatistics, column: Column, run: Run) -> bool:
+    return column.at(run.first) in channel.rails
 
 
 def _one_way(channel: ChannelStatistics) -> str | None:
@@ -160,7 +181,7 @@ def _one_way(channel: ChannelStatistics) -> str | None:
 def _frozen(
     name: str,
     channel: ChannelStatistics,
-    column: Float32,
+    column: Column,
     frozen: Sequence[Run],
     *,
     slow: bool,
@@ -168,7 +189,7 @@ def _frozen(
     crests = sum(r.rows for r in channel.frozen) - sum(r.rows for r in frozen)
     share = (channel.frozen_rows - crests) / channel.rows
     longest = max(frozen, key=lambda run: run.rows)
-    value = float(column[longest.first])
+    value = column.at(longest.first)
     rows = (longest.first + 1, longest.last + 1)
     stretch = f"rows {rows[0]} to {rows[1]}"
     part = f"{_percent(share)} of the recording"
@@ -199,16 +220,16 @@ def _quiet(name: str, quiet: Sequence[Quiet], rows: int, *, slow: bool) -> Findi
 
 
 def _at_one_end(
-    channel: ChannelStatistics, column: Float32, frozen: Sequence[Run]
+    channel: ChannelStatistics, column: Column, frozen: Sequence[Run]
 ) -> bool:
-    values = {float(column[run.first]) for run in frozen}
+    values = {column.at(run.first) for run in frozen}
     return values in ({channel.low}, {channel.high})
 
 
 def _clipped(
-    name: str, channel: ChannelStatistics, column: Float32, share: float
+    name: str, channel: ChannelStatistics, column: Column, share: float
 ) -> Finding:
-    first = int((column == np.float32(channel.rails[0])).argmax()) + 1
+    first = column.first_of(channel.rails[0]) + 1
     ends = " and ".join(f"{rail:.6g}" for rail in channel.rails)
     what = (
         f"is cut off at {ends} in {_percent(share)} of the rows, first in row {first}"
@@ -222,8 +243,8 @@ def _full_scale(recording: Recording) -> Iterator[Finding]:
     clipped = recording.clipped
     if not len(clipped):
         return
-    share = len(clipped) / len(recording.samples)
-    first = int(clipped[0]) + 1
+    share = len(clipped) / recording.rows
+    first = int(clipped[:1][0]) + 1
     what = f"are at full scale in {_percent(share)} of the rows, first in row {first}"
     if len(recording.channels) == 1:
         what = f"is{what.removeprefix('are')}"

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from sensorml.recordings.inspection.checks import check, stretches
+from sensorml.recordings.inspection.checks import Column, check, stretches
 from sensorml.recordings.inspection.spectrum import lines, spectrum
 from sensorml.recordings.inspection.statistics import Statistics
 from sensorml.recordings.joining import APART_ROWS
@@ -109,9 +109,9 @@ def inspect(recording: Recording) -> Facts:
     >>> facts.rows, facts.seconds, facts.channels[0].unit, facts.findings
     (1000, 10.0, 'g', ())
     """
-    statistics = Statistics(recording.samples)
+    statistics = Statistics(recording.data)
     last = recording.segments[-1]
-    end_ns = last.start_ns + (len(recording.samples) - last.first) * 1e9 / last.rate_hz
+    end_ns = last.start_ns + (recording.rows - last.first) * 1e9 / last.rate_hz
     gaps = [
         Gap(s.first + 1, None if s.missed == APART_ROWS else s.missed)
         for s in recording.segments
@@ -120,7 +120,7 @@ def inspect(recording: Recording) -> Facts:
     return Facts(
         file=str(recording.path),
         notes=recording.notes,
-        rows=len(recording.samples),
+        rows=recording.rows,
         seconds=(end_ns - recording.start_ns) / 1e9,
         start_ns=recording.start_ns,
         rate_hz=recording.rate_hz,
@@ -161,7 +161,7 @@ def _channels(recording: Recording, statistics: Statistics) -> tuple[ChannelFact
             clipped=channel.rail_rows,
             frozen=tuple(
                 Stretch(run.first + 1, run.last + 1)
-                for run in stretches(channel, recording.samples[:, i])[:_MOST_LISTED]
+                for run in stretches(channel, Column(recording.data, i))[:_MOST_LISTED]
             ),
             lines=tuple(LineFacts(*line) for line in lines(of, i)) if of else (),
         )

@@ -190,7 +190,7 @@ def _spectrum(axes: Axes, of: Spectrum, facts: Facts, number: int) -> None:
 def _spectrogram(axes: Axes, recording: Recording, number: int, bins: int) -> None:
     """Draw power over time and frequency; a window that spans a gap is left out."""
     window = min(1024, 2 * (bins - 1))
-    rows = len(recording.samples)
+    rows = recording.rows
     firsts = np.unique(np.linspace(0, rows - window, _COLUMNS).astype(np.intp))
     power = np.full((window // 2 + 1, len(firsts)), np.nan)
     taper = power_taper(window)

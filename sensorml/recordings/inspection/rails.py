@@ -6,16 +6,16 @@ it. The crest of a sine has it 2.4 times as often at most, and noise less often.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sensorml.recordings.spool import Samples, Spool, pieces
 from sensorml.types import Float32
 
 _KEPT: Final = 16  # distinct values at each end; a switch has fewer
 _TIMES_AS_OFTEN: Final = 4.0
-_BLOCK: Final = 65_536
 _LEAST: Final = 8  # rows at a rail
 
 
@@ -59,14 +59,22 @@ class Rail:
         return count if count > _TIMES_AS_OFTEN * beside else 0
 
 
-def at_rails(samples: Float32) -> NDArray[np.intp]:
+def at_rails(path: Path, samples: Samples, channels: int) -> Spool[np.intp]:
     """Return the rows of samples (n, channels) with a channel at one of its rails."""
-    found = np.zeros(len(samples), np.bool_)
-    for column in samples.T:
-        for sign in (np.float32(1), np.float32(-1)):
-            rail = Rail()
-            for first in range(0, len(column), _BLOCK):
-                rail.add(sign * column[first : first + _BLOCK])
-            if rail.rows:
-                found |= sign * column == np.float32(rail.value)
-    return np.flatnonzero(found)
+    signs = (np.float32(1), np.float32(-1))
+    rails = [(channel, sign, Rail()) for channel in range(channels) for sign in signs]
+    for piece in pieces(samples):
+        for channel, sign, rail in rails:
+            rail.add(sign * piece[:, channel])
+    rows = Spool(path, np.intp)
+    reached = [
+        (channel, sign * rail.value) for channel, sign, rail in rails if rail.rows
+    ]
+    row = 0
+    for piece in pieces(samples) if reached else ():
+        found = np.zeros(len(piece), np.bool_)
+        for channel, value in reached:
+            found |= piece[:, channel] == np.float32(value)
+        rows.append(np.flatnonzero(found) + row)
+        row += len(piece)
+    return rows

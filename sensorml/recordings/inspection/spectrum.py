@@ -39,14 +39,15 @@ class Line(NamedTuple):
 
 def spectrum(recording: Recording) -> Spectrum | None:
     """Return the averaged spectrum (Welch 1967), None where it is too short."""
-    window = _window(max(len(block.samples) for block in recording.blocks()))
+    firsts = [segment.first for segment in recording.segments]
+    window = _window(int(np.diff(firsts, append=recording.rows).max()))
     if window < _SHORTEST:
         return None
     taper = power_taper(window)[:, None]
     total: Float64 = np.zeros((window // 2 + 1, len(recording.channels)))
     count = 0
-    hop = max(window // 2, len(recording.samples) // _MOST_WINDOWS)
-    for first in range(0, len(recording.samples) - window + 1, hop):
+    hop = max(window // 2, recording.rows // _MOST_WINDOWS)
+    for first in range(0, recording.rows - window + 1, hop):
         rows = recording.block(first, window).samples
         if len(rows) == window:
             apart = (rows - rows.mean(axis=0)) * taper

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from functools import cached_property
 from typing import Final
 
@@ -12,9 +11,9 @@ import numpy as np
 from sensorml.recordings.inspection.levels import Levels
 from sensorml.recordings.inspection.rails import Rail
 from sensorml.recordings.inspection.runs import LONG, Run, Runs
+from sensorml.recordings.spool import Samples, pieces
 from sensorml.types import Float32
 
-BLOCK: Final = 65_536
 _STEPS: Final = 512  # of a block, those that the resolution is found on
 _COARSE: Final = 1.5  # times the resolution
 
@@ -136,11 +135,12 @@ class Statistics:
         rows: runs of rows that are identical in all channels.
     """
 
-    def __init__(self, samples: Float32) -> None:
+    def __init__(self, samples: Samples) -> None:
         """Read all samples, of shape (n, channels), n >= 1."""
-        self.channels = tuple(ChannelStatistics() for _ in range(samples.shape[1]))
+        width = samples[:1].shape[1]
+        self.channels = tuple(ChannelStatistics() for _ in range(width))
         self.rows = Runs()
-        for block in _blocks(samples):
+        for block in pieces(samples, overlap=1):
             self._add(block)
         for each in self.channels:
             each.runs.finish()
@@ -162,10 +162,3 @@ class Statistics:
         """Identical rows of a sensor that is not frozen."""
         limit = min(channel.frozen_from for channel in self.channels)
         return self.rows.longest_below(limit)
-
-
-def _blocks(samples: Float32) -> Iterable[Float32]:
-    """Yield rows, each time with the last one of the time before."""
-    yield samples[:BLOCK]
-    for first in range(BLOCK, len(samples), BLOCK):
-        yield samples[first - 1 : first + BLOCK]

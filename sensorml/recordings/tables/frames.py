@@ -28,7 +28,7 @@ from sensorml.recordings.tables.first_rows import Asked
 from sensorml.recordings.tables.layout import Layout
 from sensorml.recordings.tables.time_columns import Clock
 from sensorml.recordings.tables.time_texts import Flags, parse, parse_numbers
-from sensorml.recordings.tables.timeline import placed, timeline
+from sensorml.recordings.tables.timeline import Jumps, placed, timeline
 
 if TYPE_CHECKING:
     from polars import DataFrame, DataType, LazyFrame, Series
@@ -181,10 +181,12 @@ def _recording(
     if wrong or chosen < rows:
         samples = samples[keep]
         t_ns = None if t_ns is None else t_ns[keep]
+    jumps = Jumps()
+    jumps.add(places)
     line = timeline(
         path,
         t_ns,
-        places,
+        jumps.found,
         rate_hz=asked.rate_hz,
         step_s=0.0,
         dated=columns.clock is None or columns.clock.dated,

@@ -19,11 +19,11 @@ from sensorml.errors import RecordingError
 from sensorml.recordings.formats import EXCEL
 from sensorml.recordings.recording import (
     MAX_TIME_NS,
-    MAX_VALUES,
     Labels,
     Recording,
 )
 from sensorml.recordings.segments import Int64, Rows
+from sensorml.recordings.spool import Spool
 from sensorml.recordings.tables.columns import Columns, ask_where, find_columns
 from sensorml.recordings.tables.fields import Kind, split
 from sensorml.recordings.tables.first_rows import Asked
@@ -33,7 +33,7 @@ from sensorml.recordings.tables.sheets import open_sheet
 from sensorml.recordings.tables.sources import Lines, open_source
 from sensorml.recordings.tables.time_columns import Clock
 from sensorml.recordings.tables.time_texts import Flags, parse, parse_numbers
-from sensorml.recordings.tables.timeline import placed, timeline
+from sensorml.recordings.tables.timeline import Jumps, placed, timeline
 from sensorml.types import Float32
 
 _LOOK: Final = 4000  # rows that the roles of the columns are decided on
@@ -217,20 +217,21 @@ def labels(path: Path, asked: Asked) -> Labels:
 
 
 def read(path: Path, asked: Asked) -> Recording:
-    """Read a table whole.
+    """Read a table.
 
     Raises:
         RecordingError: naming the file, what is wrong and what to do.
     """
     table = Table(path, asked)
-    parts: list[Chunk] = []
-    values = 0
+    samples = Spool(path, np.float32, len(table.columns.names))
+    t_ns = None if table.columns.clock is None else Spool(path, np.int64)
+    jumps = Jumps()
     for chunk in table.chunks():
-        parts.append(chunk)
-        values += chunk.samples.size
-        if values > MAX_VALUES:
-            raise RecordingError(f"{path}: is longer than {MAX_VALUES} values: cut it")
-    samples, t_ns, rows = _whole(parts)
+        samples.append(chunk.samples)
+        if t_ns is not None and chunk.t_ns is not None:
+            t_ns.append(chunk.t_ns)
+        else:
+            jumps.add(chunk.rows)
     if not len(samples):
         if asked.table.where:
             column, value = next(iter(asked.table.where.items()))
@@ -242,7 +243,7 @@ def read(path: Path, asked: Asked) -> Recording:
     line = timeline(
         path,
         t_ns,
-        rows,
+        jumps.found,
         rate_hz=asked.rate_hz,
         step_s=table.layout.step_s,
         dated=table.columns.clock is None or table.columns.clock.dated,
@@ -251,28 +252,6 @@ def read(path: Path, asked: Asked) -> Recording:
     )
     notes = table.notes(line.rate_hz, line.notes)
     return placed(path, samples, table.columns, line, notes)
-
-
-def _whole(parts: list[Chunk]) -> tuple[Float32, Int64 | None, Rows]:
-    """Join chunks, giving each up as soon as it is copied."""
-    count = sum(len(part.samples) for part in parts)
-    width = parts[0].samples.shape[1] if parts else 0
-    timed = bool(parts) and parts[0].t_ns is not None
-    samples = np.empty((count, width), np.float32)
-    t_ns = np.empty(count, np.int64) if timed else None
-    rows = np.empty(0 if timed else count, np.intp)
-    at = 0
-    parts.reverse()
-    while parts:
-        part = parts.pop()
-        end = at + len(part.samples)
-        samples[at:end] = part.samples
-        if t_ns is not None and part.t_ns is not None:
-            t_ns[at:end] = part.t_ns
-        else:
-            rows[at:end] = part.rows
-        at = end
-    return samples, t_ns, rows
 
 
 def _times(

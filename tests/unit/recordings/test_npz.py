@@ -93,7 +93,7 @@ def test_counts_are_scaled_and_full_scale_is_marked(tmp_path: Path):
     path = saved(tmp_path / "a.npz", samples=counts, scale=[0.5, 2.0], rate_hz=100)
     recording = read(path)
     assert recording.samples[0].tolist() == [0.5, 4.0]
-    assert recording.clipped.tolist() == [1, 2]
+    assert recording.clipped[:].tolist() == [1, 2]
     blocks = list(recording.blocks(2))
     assert [block.clipped.tolist() for block in blocks] == [[1], [0]]
 
@@ -104,7 +104,7 @@ def test_full_scale_of_channels_that_are_not_read_is_ignored(tmp_path: Path):
         tmp_path / "a.npz", samples=counts, channels=["x", "y"], rate_hz=1, scale=3.0
     )
     recording = read(path, channels=("y",))
-    assert recording.clipped.tolist() == [1]
+    assert recording.clipped[:].tolist() == [1]
     assert recording.samples.tolist() == [[0.0], [-98304.0]]
 
 

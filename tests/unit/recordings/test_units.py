@@ -82,6 +82,6 @@ def test_a_table_that_is_cut_off_has_clipped_rows(tmp_path):
     path = tmp_path / "a.csv"
     rows = [f"{t:.3f},{value:.4f}" for t, value in zip(t_s, x, strict=True)]
     path.write_text("\n".join(["t,x", *rows]) + "\n")
-    clipped = read(path).clipped
+    clipped = read(path).clipped[:]
     assert clipped.tolist() == np.flatnonzero(x == 0.9).tolist()
     assert len(clipped) > 100

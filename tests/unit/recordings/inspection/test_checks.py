@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensorml.recordings import from_array, read
-from sensorml.recordings.inspection import statistics
+from sensorml.recordings import from_array, read, spool
 from sensorml.recordings.inspection.checks import Fault, check
 from sensorml.recordings.inspection.statistics import Statistics
 
@@ -211,7 +210,7 @@ def test_statistics_do_not_depend_on_the_blocks(monkeypatch):
     x = np.stack((tone(decimals=1), np.repeat(tone()[: ROWS // 4], 4)), axis=1)
     x = x.astype(np.float32)
     expected = Statistics(x)
-    monkeypatch.setattr(statistics, "BLOCK", 777)
+    monkeypatch.setattr(spool, "PIECE", 777)
     found = Statistics(x)
     assert found.longest_usual_run == expected.longest_usual_run
     for a, b in zip(found.channels, expected.channels, strict=True):
