@@ -1,4 +1,4 @@
-"""Recordings: files of samples, read whole into memory.
+"""Recordings: files of samples, read piece by piece where they are long.
 
 `.npz` and `.wav`; tables of text (`.csv .tsv .txt .dat .log .lvm`, each also `.gz`), of
 Excel and of columns (`.parquet .feather`); `.mat`, `.tdms`, `.uff`, and Edge Impulse's
