@@ -28,7 +28,13 @@ from sensorml.config.tables import (
     Store,
     Web,
 )
-from sensorml.errors import ModelError, PluginError, Problem, RecordingError
+from sensorml.errors import (
+    MissingExtraError,
+    ModelError,
+    PluginError,
+    Problem,
+    RecordingError,
+)
 from sensorml.interfaces import SensorOptions
 from sensorml.pipeline import model_files
 from sensorml.pipeline.model_card import Card
@@ -275,7 +281,7 @@ class _Loading:
     def _channels(self, place: str, sensor: Sensor) -> Sequence[Channel] | None:
         try:
             return plugins.driver(sensor.driver).channels(sensor.options)
-        except RecordingError as err:
+        except (RecordingError, MissingExtraError) as err:
             self.decoder.problem(f"{place}.path", str(err))
             return None
 

@@ -8,21 +8,28 @@ time of the start (repeated rounds continue after it).
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from sensorml.acquisition.polled import Rate
-from sensorml.errors import SensorError, SourceEndedError
+from sensorml.errors import RecordingError, SensorError, SourceEndedError
 from sensorml.interfaces import Cures, SensorOptions
-from sensorml.recordings import Recording, labels, read
+from sensorml.recordings import Recording, TableOptions, labels, read
 from sensorml.types import Block, Channel
 
 BLOCK_S = 0.05
 MAX_ROWS = 4096
+
+TimeUnit = Literal[
+    "ns", "us", "ms", "s", "min", "h", "d", "excel", "matlab", "dmy", "mdy"
+]
 
 
 class Options(SensorOptions, frozen=True, kw_only=True):
@@ -36,7 +43,18 @@ class Options(SensorOptions, frozen=True, kw_only=True):
     rate_hz: Annotated[Rate, Meta(le=10_000_000)] | None = None
     """The sample rate, if the file does not contain it."""
     unit: str = ""
-    """The unit of the samples, if the file does not contain it."""
+    """The unit of the samples, if the file does not contain it; else they are
+    converted."""
+    time: str | None = None
+    """The time column of a table; omit to find it."""
+    time_unit: TimeUnit | None = None
+    """The unit of that column, or the order of its dates."""
+    where: dict[str, str] = msgspec.field(default_factory=dict)
+    """By column, the value of the rows to take, of a table of several sensors."""
+
+    @property
+    def table(self) -> TableOptions:
+        return TableOptions(self.time, self.time_unit, self.where)
 
     @property
     def thread(self) -> str:
@@ -57,13 +75,27 @@ def channels(options: Options) -> Sequence[Channel]:
     Raises:
         RecordingError: they cannot be read.
     """
-    found = labels(
-        options.path,
-        channels=options.channels,
-        rate_hz=options.rate_hz,
-        unit=options.unit,
-    )
+    with _keys():
+        found = labels(
+            options.path,
+            channels=options.channels,
+            rate_hz=options.rate_hz,
+            unit=options.unit,
+            table=options.table,
+        )
     return tuple(Channel(name, found.unit) for name in found.channels)
+
+
+@contextmanager
+def _keys() -> Iterator[None]:
+    """Name the keys of this driver in errors, in place of the options of commands."""
+    try:
+        yield
+    except RecordingError as err:
+        text = re.sub(r"--where (\S+)=VALUE", r'where = { "\1" = "VALUE" }', str(err))
+        text = text.replace("--rate", "rate_hz").replace("--time-unit", "time_unit")
+        text = re.sub(r"--(time|where|channels|unit)\b", r"\1", text)
+        raise type(err)(text) from err
 
 
 class Driver:
@@ -91,12 +123,14 @@ class Driver:
         Raises:
             RecordingError: it cannot be read.
         """
-        recording = read(
-            self._options.path,
-            channels=self._options.channels,
-            rate_hz=self._options.rate_hz,
-            unit=self._options.unit,
-        )
+        with _keys():
+            recording = read(
+                self._options.path,
+                channels=self._options.channels,
+                rate_hz=self._options.rate_hz,
+                unit=self._options.unit,
+                table=self._options.table,
+            )
         last = recording.segments[-1]
         rows = recording.rows - 1 - last.first
         end_ns = last.start_ns + round(rows * 1e9 / last.rate_hz)

@@ -126,9 +126,7 @@ def read(
         read_table: Callable[[Path, Asked], Recording] = module.read
         return _in_unit(read_table(path, asked), unit)
     if table is not None and table != TableOptions():
-        raise RecordingError(
-            f"{path}: is no table: leave out --time, --time-unit and --where"
-        )
+        raise _no_table(path)
     module = import_module(f"sensorml.recordings.{name}")
     read_file: Callable[..., Recording] = module.read
     recording = read_file(path, channels=channels, rate_hz=rate_hz, unit=unit)
@@ -141,6 +139,7 @@ def labels(
     channels: Sequence[str] | None = None,
     rate_hz: float | None = None,
     unit: str = "",
+    table: TableOptions | None = None,
 ) -> Labels:
     """Return the channels and the unit that `read` would return.
 
@@ -154,10 +153,12 @@ def labels(
     if name in TABLES.values():
         from sensorml.recordings.tables.first_rows import Asked
 
-        asked = Asked(channels, rate_hz, unit, TableOptions())
+        asked = Asked(channels, rate_hz, unit, table or TableOptions())
         module = import_module(f"sensorml.recordings.tables.{name}")
         of_table: Callable[[Path, Asked], Labels] = module.labels
         found = of_table(path, asked)
+    elif table is not None and table != TableOptions():
+        raise _no_table(path)
     elif name in LABELLED:
         module = import_module(f"sensorml.recordings.{name}")
         of_file: Callable[..., Labels] = module.labels
@@ -166,6 +167,12 @@ def labels(
         whole = read(path, channels=channels, rate_hz=rate_hz, unit=unit)
         found = Labels(whole.channels, whole.unit)
     return found._replace(unit=_common_unit(path, found.unit, unit))
+
+
+def _no_table(path: Path) -> RecordingError:
+    return RecordingError(
+        f"{path}: is no table: leave out --time, --time-unit and --where"
+    )
 
 
 def _module(path: Path) -> str:

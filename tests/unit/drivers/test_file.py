@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from sensorml.drivers import file
 from sensorml.errors import RecordingError, SensorError, SourceEndedError
 from sensorml.recordings import write_npz
+from sensorml.recordings.tables.clocks import TIME_UNITS
 from sensorml.types import Block
 
 SECOND = 1_000_000_000
@@ -166,6 +168,42 @@ def test_its_channels_are_those_of_the_file(tmp_path: Path, path: Path):
     table.write_text("a,b\n1,2\n3,4\n")
     options = file.Options(path=str(table), channels=("b",), rate_hz=10, unit="mm/s")
     assert [(c.name, c.unit) for c in file.channels(options)] == [("b", "mm/s")]
+
+
+LONG = "t;id;value\n" + "".join(
+    f"{10 * row};{name};{row * 7 % 13 * factor}\n"
+    for row in range(200)
+    for name, factor in (("A", 1), ("B", -1))
+)
+
+
+def test_the_options_for_a_table_choose_time_unit_and_rows(tmp_path: Path, clock):
+    table = tmp_path / "long.csv"
+    table.write_text(LONG)
+    options = {"time": "t", "time_unit": "ms", "where": {"id": "B"}, "unit": "g"}
+    found = file.channels(file.Options(path=str(table), **options))
+    assert [(channel.name, channel.unit) for channel in found] == [("value", "g")]
+    driver = start_driver(table, clock, pace="fast", **options)
+    block = driver.read()
+    assert block is not None
+    assert block.rate_hz == pytest.approx(100)
+    assert block.samples[:3, 0].tolist() == [0, -7, -1]
+
+
+def test_a_table_that_needs_options_is_refused_by_its_first_rows(tmp_path: Path):
+    table = tmp_path / "long.csv"
+    table.write_text(LONG)
+    with pytest.raises(RecordingError, match=r'with where = { "id" = "VALUE" }'):
+        file.channels(file.Options(path=str(table), time="t", time_unit="ms"))
+
+
+def test_options_for_a_table_are_refused_for_another_file(path: Path):
+    with pytest.raises(RecordingError, match="is no table"):
+        file.channels(file.Options(path=str(path), time="t"))
+
+
+def test_every_unit_of_time_of_the_commands_is_one_of_the_driver():
+    assert get_args(file.TimeUnit) == TIME_UNITS
 
 
 def test_two_files_do_not_share_a_thread():
