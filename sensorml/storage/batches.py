@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from sensorml.interfaces import Row
-from sensorml.storage.reader import Reader, is_text, row_id
+from sensorml.storage.reader import Reader, row_id
 from sensorml.storage.retry_policy import Batch
 from sensorml.storage.tables import KINDS
 
@@ -35,7 +35,7 @@ class Rows(NamedTuple):
     newest: bool = False
     """They are ahead of the backlog."""
     damaged: bool = False
-    """It is one row, whose text is not UTF-8."""
+    """It is one row, which differs from what was written."""
 
     @property
     def batch(self) -> Batch:
@@ -160,11 +160,12 @@ class Batches:
 
     def _checked(self, rows: Rows) -> Rows | None:
         """Return the rows before a damaged one, or this one alone."""
-        if not self._opened().damaged:
+        damaged = self._opened().damaged
+        if not damaged:
             return rows if rows.rows else None
         good = []
         for row in rows.rows:
-            if not is_text(row):
+            if row_id(row) in damaged:
                 break
             good.append(row)
         if good:

@@ -75,6 +75,7 @@ class Committer:
                     async with asyncio.timeout(
                         RETRY_S if self.error else self._commit_s
                     ):
+                        await self._maintain()
                         await self.wake.wait()
         finally:
             await self.commit()
@@ -125,6 +126,14 @@ class Committer:
                 detail=f"can be written again; {lost} predictions were lost meanwhile",
                 value=lost,
             )
+
+    async def _maintain(self) -> None:
+        """Keep the journal in order, in short steps, until there are rows to write."""
+        if self._journal is None or self.error:
+            return
+        while await self._worker.call(self._journal.maintain):
+            if self.wake.is_set():
+                return
 
     async def acknowledge(
         self,

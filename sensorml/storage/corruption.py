@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from sensorml.errors import StoreError
+from sensorml.storage.disk_faults import sqlite_code
 
 _CODES: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
-def is_damage(err: sqlite3.DatabaseError) -> bool:
+def is_damage(err: sqlite3.Error) -> bool:
     """Return whether the file is damaged, and not the disk full or the file locked."""
-    # The low byte: SQLite's extended codes add detail above it.
-    return getattr(err, "sqlite_errorcode", 0) & 0xFF in _CODES
+    return sqlite_code(err) in _CODES
 
 
 def verdict_on(db: sqlite3.Connection) -> str:
@@ -35,8 +35,8 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def put_aside(path: Path, damage: str) -> str:
-    """Rename a damaged file and its WAL files; return a message about it.
+def put_aside(path: Path, damage: str) -> Path:
+    """Rename a damaged file and its WAL files; return the new path.
 
     Raises:
         StoreError: the folder cannot be written.
@@ -52,7 +52,4 @@ def put_aside(path: Path, damage: str) -> str:
             f"{path}: is damaged ({damage}) and cannot be put aside "
             f"({err.strerror}): move it away"
         ) from err
-    return (
-        f"{path} was damaged ({damage}): put aside as {aside.name}, "
-        "a new journal was created"
-    )
+    return aside

@@ -35,7 +35,7 @@ from sensorml.storage.retry_policy import Batch, Damaged, RetryPolicy, Status, S
 from sensorml.storage.rows import Letter
 from sensorml.threads import DetachedWorker
 
-_NOT_TEXT: Final = Damaged("its text is not UTF-8: the journal was damaged there")
+_DAMAGED: Final = Damaged("its checksum is wrong: the journal was damaged there")
 _EVENTS: Final = 12
 """Events of one sink in a row; then there is one a minute."""
 _EVENT_S: Final = 60.0
@@ -229,7 +229,7 @@ class Delivery:
         )
 
     def _sent(self, sink: Sink | Hold, rows: Rows) -> Attempt:
-        outcome = _NOT_TEXT if rows.damaged else outcome_of(sink, rows)
+        outcome = _DAMAGED if rows.damaged else outcome_of(sink, rows)
         if rows.newest and isinstance(outcome, (Split, Refused)):
             self._batches.send_in_order()  # to find the refused rows in the backlog
             return Attempt(rows.kind, None, (), 0.0)

@@ -15,26 +15,20 @@ from pathlib import Path
 from typing import Final, Self
 
 from sensorml.errors import StoreError
-from sensorml.files import shown, why_special
 from sensorml.interfaces import Row
-from sensorml.storage.corruption import beside, is_damage, put_aside, verdict_on
+from sensorml.storage.checksum import checksums, shift_instants
+from sensorml.storage.corruption import is_damage, put_aside, verdict_on
+from sensorml.storage.disk_faults import fault
 from sensorml.storage.letters import add_letters
+from sensorml.storage.opening import make_folder, open_journal
+from sensorml.storage.ownership import Ownership
 from sensorml.storage.retention import Retention
 from sensorml.storage.rows import Letter
-from sensorml.storage.tables import (
-    APPLICATION_ID,
-    INSTANTS,
-    KINDS,
-    VERSION,
-    create_statements,
-    insert_statement,
-)
+from sensorml.storage.tables import INSTANTS, KINDS, insert_statement, stored
 
 _INSERT: Final = {kind: insert_statement(kind) for kind in KINDS}
 _NEWEST: Final = {kind: f"SELECT max(id) FROM {kind}" for kind in KINDS}  # noqa: S608 - names from KINDS
-_CHECK_WHOLE_BYTES: Final = 32_000_000
 _CHECK_SIZE_ROWS: Final = 2_000
-_TRIM_CHUNKS: Final = 64
 _REPORT_FULL_S: Final = 3600.0
 
 
@@ -45,12 +39,14 @@ class Journal:
         self,
         path: Path,
         retention: Retention,
+        ownership: Ownership,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = path
         self.retention = retention
         self.incidents: list[str] = []
         """Messages about damage and cleaning; the caller takes them out."""
+        self._ownership = ownership
         self._monotonic = monotonic
         self._full_reported_s = float("-inf")
         self._unchecked_rows = _CHECK_SIZE_ROWS
@@ -61,17 +57,19 @@ class Journal:
         self._db: sqlite3.Connection | None = None
 
     @classmethod
-    def open(cls, path: Path, *, max_mb: float = 512) -> Self:
+    def open(
+        cls, path: Path, *, max_mb: float = 512, ownership: Ownership | None = None
+    ) -> Self:
         """Open or create the journal; a damaged file is put aside.
 
+        `ownership` may be taken already; it is taken here if not.
+
         Raises:
-            StoreError: the file or its folder cannot be written, or the file
-                is of another program or of a newer version.
+            StoreError: the file or its folder cannot be written, the file is of another
+                program or of a newer version, or another process writes it.
         """
-        _bind_numpy_scalars()
-        journal = cls(path, Retention(max_mb))
-        journal._connect(check=True)
-        journal._limit_size()
+        journal = cls(path, Retention(max_mb), ownership or Ownership(path))
+        journal._connect()
         return journal
 
     def append(self, rows: Mapping[str, Sequence[Row]], *, offset_ns: int = 0) -> None:
@@ -88,16 +86,26 @@ class Journal:
             for kind, added in rows.items():
                 first = self._last[kind] + 1
                 numbered = [
-                    (id_, offset_ns, *row) for id_, row in enumerate(added, first)
+                    stored(kind, row, id_, offset_ns)
+                    for id_, row in enumerate(added, first)
                 ]
-                db.executemany(_INSERT[kind], numbered)
+                crcs = checksums(kind, numbered)
+                db.executemany(
+                    _INSERT[kind],
+                    [(*row, crc) for row, crc in zip(numbered, crcs, strict=True)],
+                )
 
         self._transaction(insert)
         for kind, added in rows.items():
             self._last[kind] += len(added)
         self._unchecked_rows += sum(map(len, rows.values()))
-        if self._unchecked_rows >= _CHECK_SIZE_ROWS:
-            self._limit_size()
+
+    def maintain(self) -> bool:
+        """Do one short step of what keeps the journal in order, between appends.
+
+        Return whether there is more to do. Never raises, because appending must go on.
+        """
+        return self._limit_size()
 
     def acknowledge(
         self,
@@ -119,10 +127,9 @@ class Journal:
         """
 
         def shift(db: sqlite3.Connection) -> None:
-            for kind, instants in INSTANTS.items():
-                sets = ", ".join(f"{c} = {c} + :delta" for c in instants)
+            for kind in INSTANTS:
                 db.execute(
-                    f"UPDATE {kind} SET {sets} WHERE id > max(:since, "  # noqa: S608 - names from the row types
+                    f"UPDATE {kind} {shift_instants(kind)} WHERE id > max(:since, "  # noqa: S608 - names from the row types
                     "(SELECT ifnull(max(id), 0) FROM offset WHERE kind = :kind))",
                     {"delta": delta_ns, "since": since.get(kind, 0), "kind": kind},
                 )
@@ -145,7 +152,7 @@ class Journal:
             raise StoreError(f"{self.path}: cannot be checked: {err}") from err
         if verdict != "ok":
             self._put_aside(verdict)
-            self._connect(check=False)
+            self._connect()
 
     def flush(self) -> None:
         """Write pending offsets; raises StoreError as `append` does."""
@@ -157,6 +164,7 @@ class Journal:
         with suppress(StoreError):
             self.flush()
         self._disconnect()
+        self._ownership.release()
 
     def _transaction(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """Write pending offsets and do `work` in one transaction."""
@@ -166,10 +174,7 @@ class Journal:
             # Another writer has used the next ids; `_connect` has read them again.
             self._attempt(work)
         except sqlite3.OperationalError as err:
-            raise StoreError(
-                f"{self.path}: cannot be written: {err}: free space on the disk or "
-                "repair it"
-            ) from err
+            raise fault(self.path, err) from err
         except sqlite3.DatabaseError as err:
             if not is_damage(err):
                 raise
@@ -211,72 +216,29 @@ class Journal:
                 f"{self.path} was deleted or replaced while the service ran: "
                 "a new journal was created"
             )
-        return self._connect(check=False)
+        return self._connect()
 
-    def _connect(self, *, check: bool) -> sqlite3.Connection:
+    def _connect(self) -> sqlite3.Connection:
+        make_folder(self.path)
+        self._ownership.take()
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as err:
-            raise StoreError(
-                f"{shown(self.path.parent)}: cannot be created ({err.strerror}): "
-                "create it, or set [store] path"
-            ) from err
-        if why := why_special(self.path):
-            raise StoreError(f"{shown(self.path)}: {why}: set [store] path to a file")
-        doubtful = check and (beside(self.path, "-wal").exists() or self._is_small())
-        db = None
-        try:
-            db = sqlite3.connect(
-                self.path, isolation_level=None, check_same_thread=False
-            )
-            if doubtful and (verdict := verdict_on(db)) != "ok":
-                db.close()
-                self._put_aside(verdict)
-                return self._connect(check=False)
-            self._prepare(db)
+            return self._use(open_journal(self.path))
         except sqlite3.DatabaseError as err:
-            if db is not None:
-                db.close()
-            if is_damage(err):
-                self._put_aside(str(err))
-                return self._connect(check=False)
-            raise StoreError(
-                f"{self.path}: cannot be opened: {err}: check the free space and that "
-                "the folder can be written, or set [store] path"
-            ) from err
-        except StoreError:
-            if db is not None:
-                db.close()
-            raise
+            if not is_damage(err):
+                raise fault(self.path, err) from err
+            self._put_aside(str(err))
+            return self._use(open_journal(self.path))
+
+    def _use(self, db: sqlite3.Connection) -> sqlite3.Connection:
         self._db, self._inode = db, self.path.stat().st_ino
+        self._continue_ids(db)
         return db
 
-    def _prepare(self, db: sqlite3.Connection) -> None:
-        """Create the tables that are missing; refuse a file that is not a journal."""
-        [application] = db.execute("PRAGMA application_id").fetchone()
-        [version] = db.execute("PRAGMA user_version").fetchone()
-        [tables] = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if tables and application != APPLICATION_ID:
-            raise StoreError(
-                f"{self.path}: is the database of another program: set [store] path"
-            )
-        if version > VERSION:
-            raise StoreError(
-                f"{self.path}: was written by a newer sensorml (version {version}, "
-                f"this one reads up to {VERSION}): upgrade, or set [store] path"
-            )
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute("PRAGMA journal_size_limit = 16000000")
-        if not tables or version < VERSION:
-            db.execute("BEGIN IMMEDIATE")
-            for statement in create_statements():
-                db.execute(statement)
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {VERSION}")
-            db.execute("COMMIT")
-        # Ids continue from a file that this one replaces, because readers hold
-        # offsets into it, and from the offsets, because all rows may be deleted.
+    def _continue_ids(self, db: sqlite3.Connection) -> None:
+        """Continue from a file that this one replaces, and from the offsets.
+
+        Readers hold offsets into a replaced file, and all rows may be deleted.
+        """
         for kind in KINDS:
             [newest] = db.execute(_NEWEST[kind]).fetchone()
             [sent] = db.execute(
@@ -284,12 +246,13 @@ class Journal:
             ).fetchone()
             self._last[kind] = max(self._last[kind], newest or 0, sent or 0)
 
-    def _is_small(self) -> bool:
-        return self.path.exists() and self.path.stat().st_size <= _CHECK_WHOLE_BYTES
-
     def _put_aside(self, damage: str) -> None:
         self._disconnect()
-        self.incidents.append(put_aside(self.path, damage))
+        aside = put_aside(self.path, damage)
+        self.incidents.append(
+            f"{self.path} was damaged ({damage}): put aside as {aside.name}, "
+            "a new journal was created"
+        )
 
     def _disconnect(self) -> None:
         if self._db is not None:
@@ -297,30 +260,25 @@ class Journal:
                 self._db.close()  # rolls back what is open
             self._db = None
 
-    def _limit_size(self) -> None:
-        """Delete old rows if needed. Never raises, because the append has succeeded."""
-        self._unchecked_rows = 0
-        trimmed = False
+    def _limit_size(self) -> bool:
+        """Delete some old rows if needed; return whether there may be more."""
+        if self._unchecked_rows < _CHECK_SIZE_ROWS:
+            return False
         try:
-            for _ in range(_TRIM_CHUNKS):
-                if not self.retention.exceeded(self._connection()):
-                    break
-                trimmed = True
-                self._transaction(self.retention.trim)
+            if not self.retention.exceeded(self._connection()):
+                self._unchecked_rows = 0
+                return False
+            before = self._connection().total_changes
+            self._transaction(self.retention.trim)
+            more = self._connection().total_changes > before
         except (StoreError, sqlite3.DatabaseError) as err:
+            self._unchecked_rows = 0
             self.incidents.append(
                 f"{self.path}: cannot be kept below [store] max_mb: {err}"
             )
+            return False
         now = self._monotonic()
-        if trimmed and now - self._full_reported_s >= _REPORT_FULL_S:
+        if now - self._full_reported_s >= _REPORT_FULL_S:
             self._full_reported_s = now
             self.incidents.append(f"{self.path} is {self.retention}")
-
-
-def _bind_numpy_scalars() -> None:
-    """Let rows hold NumPy scalars, which sqlite3 does not accept by itself."""
-    import numpy as np
-
-    sqlite3.register_adapter(np.float32, float)
-    sqlite3.register_adapter(np.int32, int)
-    sqlite3.register_adapter(np.int64, int)
+        return more

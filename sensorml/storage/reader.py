@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import cast
 
 from sensorml.errors import StoreError
 from sensorml.files import shown, why_special
 from sensorml.interfaces import Row
+from sensorml.storage.checksum import damaged_ids
 from sensorml.storage.tables import (
     APPLICATION_ID,
     COLUMNS,
     KINDS,
     VERSION,
+    columns_of,
     create_statement,
 )
 
@@ -32,8 +35,9 @@ class Reader:
         self._path = path
         self._inode = 0
         self._incomplete = False
-        self.damaged = False
-        """The last read met text that is not UTF-8; `is_text` finds its rows."""
+        self._selects: dict[str, str] = {}
+        self.damaged: AbstractSet[object] = frozenset()
+        """The ids of rows of the last read that differ from what was written."""
         self._db: sqlite3.Connection | None = None
 
     @classmethod
@@ -57,11 +61,12 @@ class Reader:
 
     def raw_rows(self, kind: str, after_id: int, limit: int) -> list[Row]:
         """Return the same rows; bytes that are not UTF-8 are surrogates."""
-        sql = (
-            f"SELECT {', '.join(COLUMNS[kind])}, id FROM {kind} "  # noqa: S608 - names from the row types
-            "WHERE id > ? ORDER BY id LIMIT ?"
-        )
-        return self._all(sql, (after_id, limit))
+        self._connection()
+        found = self._all(self._selects[kind], (after_id, limit))
+        crcs = [row[-1] for row in found]
+        rows = [row[:-1] for row in found]
+        self.damaged = damaged_ids(kind, rows, crcs)
+        return rows
 
     def last_id(self, kind: str) -> int:
         """Return the id of the newest row; 0 if there is none."""
@@ -82,7 +87,6 @@ class Reader:
         return number if isinstance(number, int) else 0
 
     def _all(self, sql: str, values: Sequence[str | int]) -> list[Row]:
-        self.damaged = False
         try:
             try:
                 return self._connection().execute(sql, values).fetchall()
@@ -99,7 +103,6 @@ class Reader:
         db = self._connection()
         db.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
         try:
-            self.damaged = True
             return db.execute(sql, values).fetchall()
         finally:
             db.text_factory = str
@@ -119,8 +122,28 @@ class Reader:
             self.close()
             _check(self._path)
             self._db, self._inode = _connect(self._path), inode
-            self._incomplete = _create_missing(self._db)
+            self._prepare(self._db)
         return self._db
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        """Create tables that the file lacks, empty and in memory."""
+        existing = columns_of(db)
+        missing = [kind for kind in KINDS if kind not in existing]
+        if missing:
+            db.execute("PRAGMA temp_store = MEMORY")
+        for kind in missing:
+            db.execute(create_statement(kind, "temp"))
+        old = [k for k in KINDS if k in existing and "crc" not in existing[k]]
+        self._selects = {kind: _select(kind, crc=kind not in old) for kind in KINDS}
+        self._incomplete = bool(missing or old)
+
+
+def _select(kind: str, *, crc: bool) -> str:
+    columns = ", ".join(COLUMNS[kind])
+    return (
+        f"SELECT {columns}, id, {'crc' if crc else 'NULL'} FROM {kind} "  # noqa: S608 - names from the row types
+        "WHERE id > ? ORDER BY id LIMIT ?"
+    )
 
 
 def _check(path: Path) -> None:
@@ -141,15 +164,6 @@ def row_id(row: Row) -> int:
     return cast("int", row[-1])
 
 
-def is_text(row: Row) -> bool:
-    """Return whether all text of a row can be written as UTF-8."""
-    try:
-        "".join(value for value in row if isinstance(value, str)).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _readable(row: Row) -> Row:
     return tuple(
         value.encode(errors="surrogateescape").decode(errors="replace")
@@ -157,17 +171,6 @@ def _readable(row: Row) -> Row:
         else value
         for value in row
     )
-
-
-def _create_missing(db: sqlite3.Connection) -> bool:
-    """Create tables that the file lacks, empty and in memory; return whether any."""
-    existing = {name for (name,) in db.execute("SELECT name FROM sqlite_schema")}
-    missing = [kind for kind in KINDS if kind not in existing]
-    if missing:
-        db.execute("PRAGMA temp_store = MEMORY")
-    for kind in missing:
-        db.execute(create_statement(kind, "temp"))
-    return bool(missing)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -45,7 +45,7 @@ _FEW: Final = 16
 
 
 class Damaged(NamedTuple):
-    """The text of the row is not UTF-8: it cannot be sent to any server."""
+    """The row is damaged in the journal: it must not be sent to any server."""
 
     reason: str
 

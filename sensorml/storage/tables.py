@@ -6,9 +6,20 @@ when it is written, so that every reader can rely on the type.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, Literal, get_type_hints
+import sqlite3
+from collections.abc import Callable, Collection, Mapping
+from math import isfinite
+from operator import index
+from typing import (
+    Final,
+    Literal,
+    SupportsFloat,
+    SupportsIndex,
+    cast,
+    get_type_hints,
+)
 
+from sensorml.interfaces import Row
 from sensorml.storage.rows import (
     AlarmRow,
     BoxRow,
@@ -75,8 +86,33 @@ STEADY: Final = _of(SteadyReal, SteadyInt)
 APPLICATION_ID: Final = 0x736D6C6A
 """'smlj' in the header of the file, by which `file` and readers know a journal."""
 VERSION: Final = 4
-"""Version 2 added the table `sensor`, version 3 `letter`, version 4 `feature`, `box`
-and `sink`; older files are upgraded by creating them."""
+"""Version 2 added the table `sensor`, version 3 `letter`, version 4 `feature`, `box`,
+`sink` and the columns `ADDED`; older files are upgraded by adding what they lack."""
+ADDED: Final[Mapping[str, SqlType]] = {"crc": "INTEGER"}
+"""Columns of every kind that are not part of its row, in the order of their addition.
+They are NULL in the rows of an older file."""
+
+
+def columns_of(db: sqlite3.Connection) -> dict[str, list[str]]:
+    """Return the columns of every table in a file."""
+    tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+    names = [name for (name,) in tables.fetchall()]
+    sql = "SELECT name FROM pragma_table_info(?)"
+    return {
+        name: [column for (column,) in db.execute(sql, (name,)).fetchall()]
+        for name in names
+    }
+
+
+def upgrade_statements(existing: Mapping[str, Collection[str]]) -> list[str]:
+    """Return the SQL that adds what a file with these tables and columns lacks."""
+    return create_statements() + [
+        f"ALTER TABLE {kind} ADD COLUMN {name} {type_}"
+        for kind in KINDS
+        if kind in existing
+        for name, type_ in ADDED.items()
+        if name not in existing[kind]
+    ]
 
 
 def create_statements() -> list[str]:
@@ -103,8 +139,13 @@ def create_statements() -> list[str]:
 def create_statement(kind: str, schema: str = "main") -> str:
     """Return the SQL that creates the table of one kind if it is missing."""
     columns = ", ".join(
-        f"{name} {type_}{' NOT NULL' if type_ == 'INTEGER' else ''}"
-        for name, type_ in TYPES[kind].items()
+        [
+            *(
+                f"{name} {type_}{' NOT NULL' if type_ == 'INTEGER' else ''}"
+                for name, type_ in TYPES[kind].items()
+            ),
+            *(f"{name} {type_}" for name, type_ in ADDED.items()),
+        ]
     )
     return (
         f"CREATE TABLE IF NOT EXISTS {schema}.{kind} "
@@ -113,20 +154,46 @@ def create_statement(kind: str, schema: str = "main") -> str:
 
 
 def insert_statement(kind: str) -> str:
-    """Return the SQL that inserts an id, an offset in ns, and then a row.
+    """Return the SQL that inserts a row, its id and its checksum, in this order."""
+    names = (*COLUMNS[kind], "id", "crc")
+    places = ", ".join("?" * len(names))
+    return f"INSERT INTO {kind} ({', '.join(names)}) VALUES ({places})"  # noqa: S608 - names from the row types
 
-    The offset is added to every instant. NaN and the infinities become NULL.
+
+def stored(kind: str, row: Row, id_: int, offset_ns: int) -> Row:
+    """Return a row as it is stored and read back, its id last.
+
+    The offset is added to every instant. NaN and the infinities become NULL, and
+    NumPy's scalars numbers.
     """
-    values = ", ".join(
-        _inserted(kind, name, f"?{i}") for i, name in enumerate(COLUMNS[kind], start=3)
-    )
-    names = ", ".join(COLUMNS[kind])
-    return f"INSERT INTO {kind} (id, {names}) VALUES (?1, {values})"  # noqa: S608 - names from the row types
+    values: list[object] = [
+        convert(value) for convert, value in zip(_CONVERT[kind], row, strict=True)
+    ]
+    for place in range(len(INSTANTS[kind])):  # a row begins with its instants
+        values[place] = _integer(row[place]) + offset_ns
+    return (*values, id_)
 
 
-def _inserted(kind: str, name: str, value: str) -> str:
-    if name in INSTANTS[kind]:
-        return f"{value} + ?2"
-    if TYPES[kind][name] == "REAL":
-        return f"iif(abs({value}) < 9e999, {value}, NULL)"
-    return value
+def _integer(value: object) -> int:
+    return index(cast("SupportsIndex", value))
+
+
+def _real(value: object) -> float | None:
+    if value is None or not isfinite(cast("SupportsFloat", value)):
+        return None
+    return float(cast("SupportsFloat", value)) + 0.0  # SQLite has no negative zero
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+_CONVERTERS: Final[Mapping[SqlType, Callable[[object], object]]] = {
+    "INTEGER": _integer,
+    "REAL": _real,
+    "TEXT": _text,
+}
+_CONVERT: Final = {
+    kind: [_CONVERTERS[type_] for type_ in types.values()]
+    for kind, types in TYPES.items()
+}

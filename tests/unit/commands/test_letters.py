@@ -32,10 +32,9 @@ def server():
 
 
 @pytest.fixture
-def store(tmp_path):
+def journal(tmp_path):
     """A journal of ten events, of which three are in two letters."""
-    path = tmp_path / "journal.db"
-    journal = Journal.open(path)
+    journal = Journal.open(tmp_path / "journal.db")
     rows = [(n, "sensor", "m", "ok", "", f"row {n}", None) for n in range(1, 11)]
     journal.append({"event": rows})
     letters = [
@@ -45,8 +44,13 @@ def store(tmp_path):
     journal.acknowledge("influxdb", "event", 10, letters)
     journal.acknowledge("other", "event", 10, letters[:1])
     journal.flush()
-    yield path
+    yield journal
     journal.close()
+
+
+@pytest.fixture
+def store(journal):
+    return journal.path
 
 
 @pytest.fixture
@@ -126,9 +130,8 @@ def test_a_journal_of_an_older_version_is_named(tmp_path, store, capsys):
     assert "start the service once" in capsys.readouterr().err
 
 
-def test_the_same_rows_are_one_letter(store):
-    journal = Journal.open(store)
+def test_the_same_rows_are_one_letter(journal, store):
     journal.acknowledge("influxdb", "event", 10, [Letter("event", 3, 3, 1, "new")])
-    journal.close()
+    journal.flush()
     mine = [x.letter.reason for x in Letters(store).list(sink="influxdb")]
     assert mine == ["HTTP 422: dropped=2", "new"]

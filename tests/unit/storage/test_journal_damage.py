@@ -53,6 +53,7 @@ def test_damage_inside_a_closed_journal_is_found_when_it_is_opened(path):
     journal.close()
     scribble(path)
     journal = Journal.open(path)
+    journal.verify()
     assert "damaged" in journal.incidents[0]
     journal.append({"event": [EVENT]})
     journal.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from journals import EVENT, SENSOR, prediction, stored
+from journals import EVENT, SENSOR, prediction, settle, stored
 
 from sensorml.storage.journal import Journal
 
@@ -25,6 +25,7 @@ def test_at_the_limit_counts_of_sensors_go_before_events(path):
     journal.append({"event": [EVENT] * 50})
     for _ in range(40):
         journal.append({"sensor": [SENSOR] * 2000})
+        settle(journal)
     journal.close()
     assert (
         journal.retention.dropped["sensor"] == 80_000 - len(stored(path, "sensor")) > 0
@@ -40,6 +41,7 @@ def test_at_the_limit_old_predictions_are_thinned_then_deleted_and_alarms_kept(p
     for _ in range(30):
         states = ["normal"] * 999 + ["anomaly"]
         journal.append({"prediction": [prediction(state=s) for s in states]})
+        settle(journal)
         written += 1000
     kept = stored(path, "prediction")
     cap = journal.retention
@@ -60,6 +62,7 @@ def test_thinning_deletes_normal_rows_only(path):
     while not journal.retention.thinned:
         states = ["normal", "anomaly"] * 500
         journal.append({"prediction": [prediction(state=s) for s in states]})
+        settle(journal)
     ids = [id_ for id_, _ in stored(path, "prediction")]
     journal.close()
     anomalies = [id_ for id_ in ids if id_ % 2 == 0]
@@ -71,6 +74,7 @@ def test_at_the_limit_with_events_only_the_oldest_go(path):
     journal = Journal.open(path, max_mb=1)
     for _ in range(15):
         journal.append({"event": [EVENT] * 2000})
+        settle(journal)
     journal.close()
     kept = stored(path, "event")
     assert journal.retention.dropped["event"] == 30_000 - len(kept) > 0
