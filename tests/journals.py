@@ -52,7 +52,9 @@ def made_by_version(version, path):
         for kind in KINDS:
             for column in ADDED:
                 db.execute(f"ALTER TABLE {kind} DROP COLUMN {column}")
-        known = {*KINDS[: 4 if version == 1 else 5], "offset"}
+        known = {"prediction", "alarm", "event", "timing", "offset"}
+        if version >= 2:
+            known.add("sensor")
         if version >= 3:
             known.add("letter")
         tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
