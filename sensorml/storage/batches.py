@@ -76,6 +76,8 @@ class Batches:
         place = self._place(kind)
         if kind == _NEWEST_FIRST and (ahead := self._ahead(place, limit)):
             return ahead
+        if place.at < self._opened().restoring(kind):
+            return None  # older rows will follow, which must be sent before
         rows = self._opened().raw_rows(kind, place.at, limit)
         if place.ahead_to:
             rows = [row for row in rows if row_id(row) <= place.ahead_from]

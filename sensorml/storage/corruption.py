@@ -14,6 +14,10 @@ from sensorml.storage.disk_faults import sqlite_code
 _CODES: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
+class DamageError(StoreError):
+    """The journal could not be read, because it is damaged."""
+
+
 def is_damage(err: sqlite3.Error) -> bool:
     """Return whether the file is damaged, and not the disk full or the file locked."""
     return sqlite_code(err) in _CODES

@@ -22,6 +22,7 @@ from sensorml.storage.disk_faults import fault
 from sensorml.storage.letters import add_letters
 from sensorml.storage.opening import make_folder, open_journal
 from sensorml.storage.ownership import Ownership
+from sensorml.storage.recovery import Recovery
 from sensorml.storage.retention import Retention
 from sensorml.storage.rows import Letter
 from sensorml.storage.tables import INSTANTS, KINDS, insert_statement, stored
@@ -54,6 +55,8 @@ class Journal:
         self._acknowledged: dict[tuple[str, str], int] = {}
         self._letters: list[tuple[str, Letter]] = []
         self._inode = 0
+        self._aside: Path | None = None
+        self._recovery = Recovery(path, retention.max_bytes)
         self._db: sqlite3.Connection | None = None
 
     @classmethod
@@ -105,7 +108,7 @@ class Journal:
 
         Return whether there is more to do. Never raises, because appending must go on.
         """
-        return self._limit_size()
+        return self._limit_size() or self._recover()
 
     def acknowledge(
         self,
@@ -232,6 +235,10 @@ class Journal:
     def _use(self, db: sqlite3.Connection) -> sqlite3.Connection:
         self._db, self._inode = db, self.path.stat().st_ino
         self._continue_ids(db)
+        if self._aside is not None:
+            self._last = self._recovery.begin(db, self._aside, self._last)
+            self._aside = None
+        self._recovery.resume(db)
         return db
 
     def _continue_ids(self, db: sqlite3.Connection) -> None:
@@ -248,11 +255,23 @@ class Journal:
 
     def _put_aside(self, damage: str) -> None:
         self._disconnect()
-        aside = put_aside(self.path, damage)
+        self._aside = aside = put_aside(self.path, damage)
         self.incidents.append(
             f"{self.path} was damaged ({damage}): put aside as {aside.name}, "
-            "a new journal was created"
+            "a new journal was created, and its good rows are being saved into it"
         )
+
+    def _recover(self) -> bool:
+        """Save some rows of a damaged file; return whether there are more."""
+        try:
+            db = self._connection()
+            if not self._recovery.pending:
+                return False
+            if message := self._recovery.step(db, self._transaction):
+                self.incidents.append(message)
+        except (StoreError, sqlite3.DatabaseError):
+            return False  # the next commit reports it
+        return self._recovery.pending
 
     def _disconnect(self) -> None:
         if self._db is not None:

@@ -13,6 +13,7 @@ from sensorml.errors import StoreError
 from sensorml.files import shown, why_special
 from sensorml.interfaces import Row
 from sensorml.storage.checksum import damaged_ids
+from sensorml.storage.corruption import DamageError, is_damage
 from sensorml.storage.tables import (
     APPLICATION_ID,
     COLUMNS,
@@ -77,6 +78,13 @@ class Reader:
         sql = "SELECT max(id) FROM offset WHERE sink = ? AND kind = ?"
         return self._number(sql, (sink, kind))
 
+    def restoring(self, kind: str) -> int:
+        """Return the id below which rows are still being saved; 0 if none are."""
+        if self._incomplete:
+            return 0
+        sql = "SELECT max(last_id) FROM restoring WHERE kind = ?"
+        return self._number(sql, (kind,))
+
     def close(self) -> None:
         if self._db is not None:
             self._db.close()
@@ -96,7 +104,8 @@ class Reader:
             return self._all_damaged(sql, values)
         except sqlite3.DatabaseError as err:
             self.close()
-            raise StoreError(f"{self._path}: cannot be read now: {err}") from err
+            error = DamageError if is_damage(err) else StoreError
+            raise error(f"{self._path}: cannot be read now: {err}") from err
 
     def _all_damaged(self, sql: str, values: Sequence[str | int]) -> list[Row]:
         """Read rows of which some have text that is not UTF-8."""

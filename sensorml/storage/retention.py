@@ -27,7 +27,7 @@ class Retention:
     """The size limit of a journal, and how far its predictions are thinned."""
 
     def __init__(self, max_mb: float) -> None:
-        self._max_bytes = max_mb * 1e6
+        self.max_bytes = max_mb * 1e6
         self._thinned_to = 0
         self.thinned = 0
         """Predictions deleted from between others, since the journal was opened."""
@@ -39,7 +39,7 @@ class Retention:
         [pages] = db.execute("PRAGMA page_count").fetchone()
         [free] = db.execute("PRAGMA freelist_count").fetchone()
         [size] = db.execute("PRAGMA page_size").fetchone()
-        return bool((pages - free) * size > self._max_bytes)
+        return bool((pages - free) * size > self.max_bytes)
 
     def trim(self, db: sqlite3.Connection) -> None:
         """Delete one chunk of rows, in the caller's transaction."""
@@ -76,7 +76,7 @@ class Retention:
         if self.thinned:
             parts.append(f"thinned old predictions by {self.thinned} rows")
         parts += [f"dropped {n} old {k} rows" for k, n in self.dropped.items() if n]
-        return f"full ({self._max_bytes / 1e6:g} MB): {'; '.join(parts)}"
+        return f"full ({self.max_bytes / 1e6:g} MB): {'; '.join(parts)}"
 
 
 def _bounds(db: sqlite3.Connection, kind: str) -> tuple[int, int]:

@@ -133,7 +133,14 @@ def create_statements() -> list[str]:
         "rows INTEGER NOT NULL, reason TEXT NOT NULL, "
         "UNIQUE (sink, kind, first_id, last_id)) STRICT"
     )
-    return [*(create_statement(kind) for kind in KINDS), offsets, letters]
+    restoring = (
+        "CREATE TABLE IF NOT EXISTS restoring (file TEXT NOT NULL, kind TEXT NOT NULL, "
+        "last_id INTEGER NOT NULL, PRIMARY KEY (file, kind)) STRICT, WITHOUT ROWID"
+    )
+    return [
+        *(create_statement(kind) for kind in KINDS),
+        *(offsets, letters, restoring),
+    ]
 
 
 def create_statement(kind: str, schema: str = "main") -> str:
