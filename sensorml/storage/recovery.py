@@ -111,7 +111,8 @@ class Recovery:
         kept = self._limit_files()
         with suppress(OSError):
             beside(salvage.path, "-shm").unlink(missing_ok=True)
-        what = f"{salvage.saved:,} rows of {file} are saved{_losses(_missing(db, salvage))}"
+        losses = _losses(_missing(db, salvage))
+        what = f"{salvage.saved:,} rows of {file} are saved{losses}"
         return what if kept else f"{what}; the damaged file is deleted, to save space"
 
     def _limit_files(self) -> bool:
