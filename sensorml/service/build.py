@@ -32,6 +32,7 @@ from sensorml.service.status import Running
 from sensorml.service.streams import Stream
 from sensorml.storage.committer import Committer
 from sensorml.storage.outbox import Outbox
+from sensorml.storage.ownership import Ownership
 from sensorml.threads import Worker
 
 if TYPE_CHECKING:
@@ -53,7 +54,11 @@ def build(config: Config, store: Path, stack: ExitStack) -> Running:
         ModelError: a model file was refused.
         DelegateError: a delegate that the configuration names cannot be used.
         BusError: a line cannot be opened.
+        StoreError: another process writes the journal.
     """
+    ownership = Ownership(store)
+    ownership.claim()
+    stack.callback(ownership.release)
     call_on_loop = _caller_on_loop()
     wake, ready, inbox, timer = asyncio.Event(), asyncio.Event(), Inbox(), LineTimer()
     outbox = Outbox(urgent=partial(call_on_loop, wake.set))
@@ -83,6 +88,7 @@ def build(config: Config, store: Path, stack: ExitStack) -> Running:
         max_mb=config.store.max_mb,
         commit_s=config.store.commit_s,
         wake=wake,
+        ownership=ownership,
     )
     return Running(
         config=config,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from itertools import repeat
-from typing import Final
+from typing import Final, cast
 from zlib import crc32
 
 import msgspec
@@ -43,7 +43,7 @@ def is_intact(kind: str, row: Row, crc: object) -> bool:
     return crc is None or crc == value
 
 
-def damaged_ids(kind: str, rows: Sequence[Row], crcs: Sequence[object]) -> set[object]:
+def damaged_ids(kind: str, rows: Sequence[Row], crcs: Sequence[object]) -> set[int]:
     """Return the ids of the rows that differ from what was written."""
     try:
         if checksums(kind, rows) == crcs:
@@ -51,7 +51,7 @@ def damaged_ids(kind: str, rows: Sequence[Row], crcs: Sequence[object]) -> set[o
     except UnicodeEncodeError:
         pass
     pairs = zip(rows, crcs, strict=True)
-    return {row[-1] for row, crc in pairs if not is_intact(kind, row, crc)}
+    return {cast("int", row[-1]) for row, crc in pairs if not is_intact(kind, row, crc)}
 
 
 def register(db: sqlite3.Connection) -> None:

@@ -16,6 +16,7 @@ from sensorml.clock import WallClock
 from sensorml.errors import StoreError
 from sensorml.interfaces import Row
 from sensorml.storage.outbox import Outbox
+from sensorml.storage.ownership import Ownership
 from sensorml.storage.rows import Letter
 from sensorml.threads import Worker
 
@@ -39,12 +40,14 @@ class Committer:
         max_mb: float,
         commit_s: float,
         wake: asyncio.Event,
+        ownership: Ownership | None = None,
     ) -> None:
         self.path = path
         self.error = ""
         """The reason why nothing can be stored; empty while the journal is written."""
         self.opened = asyncio.Event()
         """Set when there is a journal to read from, or when there will be none."""
+        self._ownership = ownership or Ownership(path)
         self._outbox = outbox
         self._worker = worker
         self._wall = wall
@@ -164,7 +167,9 @@ class Committer:
         from sensorml.storage.journal import Journal
 
         if self._journal is None:
-            self._journal = Journal.open(self.path, max_mb=self._max_mb)
+            self._journal = Journal.open(
+                self.path, max_mb=self._max_mb, ownership=self._ownership
+            )
             self._since = dict(self._journal.last_ids())
         if self._moved_ns:
             self._journal.restamp(self._moved_ns, self._since)

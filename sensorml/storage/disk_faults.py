@@ -54,7 +54,7 @@ def sqlite_code(err: OSError | sqlite3.Error) -> int:
 def _full(path: Path, *, certain: bool) -> Reason | None:
     """Return that there is no space, where this is so."""
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
-    size = max(_size(path), _size(path.with_name(path.name + "-wal")))
+    size = max(size_of(path), size_of(path.with_name(path.name + "-wal")))
     if limit != resource.RLIM_INFINITY and size + _FULL_BYTES > limit:
         what = f"this process may not write files above {limit / 1e6:g} MB"
         return Reason(what, "raise LimitFSIZE of the unit (ulimit -f)")
@@ -111,7 +111,8 @@ def _nearest(path: Path) -> Path:
     return next(p for p in (path, *path.parents) if _may(p, os.F_OK) or p == p.parent)
 
 
-def _size(path: Path) -> int:
+def size_of(path: Path) -> int:
+    """Return the bytes of a file; 0 if there is none that can be seen."""
     try:
         return path.stat().st_size
     except OSError:

@@ -16,20 +16,25 @@ from typing import Final, Self
 
 from sensorml.errors import StoreError
 from sensorml.interfaces import Row
+from sensorml.storage.background_check import BackgroundCheck
 from sensorml.storage.checksum import checksums, shift_instants
 from sensorml.storage.corruption import is_damage, put_aside, verdict_on
-from sensorml.storage.disk_faults import fault
+from sensorml.storage.disk_faults import fault, size_of
 from sensorml.storage.letters import add_letters
 from sensorml.storage.opening import make_folder, open_journal
 from sensorml.storage.ownership import Ownership
 from sensorml.storage.recovery import Recovery
 from sensorml.storage.retention import Retention
 from sensorml.storage.rows import Letter
+from sensorml.storage.sessions import note_closed, note_opened, unclean_since
 from sensorml.storage.tables import INSTANTS, KINDS, insert_statement, stored
 
 _INSERT: Final = {kind: insert_statement(kind) for kind in KINDS}
 _NEWEST: Final = {kind: f"SELECT max(id) FROM {kind}" for kind in KINDS}  # noqa: S608 - names from KINDS
 _CHECK_SIZE_ROWS: Final = 2_000
+_CHECK_EVERY_S: Final = 86_400.0
+_CHECK_NOW_BYTES: Final = 32_000_000
+"""A journal up to this size is checked at once, a larger one beside the work."""
 _REPORT_FULL_S: Final = 3600.0
 
 
@@ -57,6 +62,8 @@ class Journal:
         self._inode = 0
         self._aside: Path | None = None
         self._recovery = Recovery(path, retention.max_bytes)
+        self._check = BackgroundCheck(path)
+        self._check_at_s = monotonic()
         self._db: sqlite3.Connection | None = None
 
     @classmethod
@@ -72,7 +79,16 @@ class Journal:
                 program or of a newer version, or another process writes it.
         """
         journal = cls(path, Retention(max_mb), ownership or Ownership(path))
-        journal._connect()
+        opened = False
+        try:
+            db = journal._connect()
+            if since := unclean_since(db):
+                journal.incidents.append(f"{path} was not closed: {since}")
+            journal._transaction(note_opened)
+            opened = True
+        finally:
+            if not opened:
+                journal._disconnect()
         return journal
 
     def append(self, rows: Mapping[str, Sequence[Row]], *, offset_ns: int = 0) -> None:
@@ -108,7 +124,7 @@ class Journal:
 
         Return whether there is more to do. Never raises, because appending must go on.
         """
-        return self._limit_size() or self._recover()
+        return self._limit_size() or self._recover() or self._check_whole()
 
     def acknowledge(
         self,
@@ -144,13 +160,17 @@ class Journal:
         return dict(self._last)
 
     def verify(self) -> None:
-        """Check the file, and put it aside if it is damaged.
+        """Check the file now or, if it is large, soon; put it aside if it is damaged.
 
         Raises:
             StoreError: it cannot be checked now.
         """
         try:
-            verdict = verdict_on(self._connection())
+            db = self._connection()
+            if size_of(self.path) > _CHECK_NOW_BYTES:
+                self._check_at_s = self._monotonic()
+                return
+            verdict = verdict_on(db)
         except sqlite3.DatabaseError as err:
             raise StoreError(f"{self.path}: cannot be checked: {err}") from err
         if verdict != "ok":
@@ -165,7 +185,8 @@ class Journal:
     def close(self) -> None:
         """Write pending offsets if the disk allows it, and close the file."""
         with suppress(StoreError):
-            self.flush()
+            self._transaction(note_closed)
+        self._check.stop()
         self._disconnect()
         self._ownership.release()
 
@@ -254,6 +275,7 @@ class Journal:
             self._last[kind] = max(self._last[kind], newest or 0, sent or 0)
 
     def _put_aside(self, damage: str) -> None:
+        self._check.stop()
         self._disconnect()
         self._aside = aside = put_aside(self.path, damage)
         self.incidents.append(
@@ -271,6 +293,25 @@ class Journal:
                 self.incidents.append(message)
         except (StoreError, sqlite3.DatabaseError):
             return False  # the next commit reports it
+        return self._recovery.pending
+
+    def _check_whole(self) -> bool:
+        """Check the file once a start and once a day, on another thread."""
+        now_s = self._monotonic()
+        if now_s >= self._check_at_s:
+            self._check_at_s = now_s + _CHECK_EVERY_S
+            self._check.start()
+        findings = self._check.take()
+        if findings is None:
+            return False
+        if findings.damage:
+            try:
+                self._put_aside(findings.damage)
+                self._connect()
+            except (StoreError, sqlite3.DatabaseError):
+                return False  # the next commit reports it
+        elif text := str(findings):
+            self.incidents.append(f"{self.path}: {text}")
         return self._recovery.pending
 
     def _disconnect(self) -> None:

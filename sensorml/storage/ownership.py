@@ -72,6 +72,19 @@ class Ownership:
         self._descriptor = descriptor
         self._sign(descriptor)
 
+    def claim(self) -> None:
+        """Take the journal at the start, if its folder is there and can be written.
+
+        Raises:
+            OwnedError: another process has it.
+        """
+        try:
+            self.take()
+        except OwnedError:
+            raise
+        except StoreError:
+            return  # the first commit reports it
+
     def release(self) -> None:
         """Free the journal for others."""
         if self._descriptor is not None:

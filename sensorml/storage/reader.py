@@ -37,7 +37,7 @@ class Reader:
         self._inode = 0
         self._incomplete = False
         self._selects: dict[str, str] = {}
-        self.damaged: AbstractSet[object] = frozenset()
+        self.damaged: AbstractSet[int] = frozenset()
         """The ids of rows of the last read that differ from what was written."""
         self._db: sqlite3.Connection | None = None
 
@@ -130,7 +130,7 @@ class Reader:
         if self._db is None or inode != self._inode or self._incomplete:
             self.close()
             _check(self._path)
-            self._db, self._inode = _connect(self._path), inode
+            self._db, self._inode = connect(self._path), inode
             self._prepare(self._db)
         return self._db
 
@@ -182,7 +182,8 @@ def _readable(row: Row) -> Row:
     )
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a journal for reading only; raises StoreError if it is none."""
     # A WAL reader needs a shared-memory file, which cannot be created in a
     # read-only folder. Without a -wal file nothing is written, and
     # `immutable` needs none.

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from sensorml.interfaces import Row
 from sensorml.storage.checksum import checksums, is_intact
@@ -30,6 +30,7 @@ from sensorml.storage.tables import (
 _STEP_ROWS: Final = 2_000
 _STEP_PAGES: Final = 1_000
 ENDLESS: Final = 1 << 62
+_OF_THE_WRITER: Final = ("restoring", "opened")
 _HIGHEST: Final = 1 << 56
 """A higher id is damaged."""
 _FIRST: Final = ("alarm", "event")
@@ -107,9 +108,9 @@ class Salvage:
                 rows, whole = self._read(db, kind, first, last, newest_first)
                 yield Batch(kind, self._good(kind, rows))
                 if rows and newest_first:
-                    last = int(str(rows[-1][-2]))
+                    last = cast("int", rows[-1][-2])
                 elif rows:
-                    first = int(str(rows[-1][-2]))
+                    first = cast("int", rows[-1][-2])
                 if not whole or len(rows) < _STEP_ROWS:
                     break
             if whole:
@@ -151,7 +152,7 @@ class Salvage:
             if is_intact(kind, row, crc):
                 good.append((*row, *checksums(kind, [row])))
             else:
-                id_ = int(str(row[-1]))
+                id_ = cast("int", row[-1])
                 self.lost.append(Hole(kind, id_ - 1, id_ + 1))
         return good
 
@@ -258,7 +259,7 @@ def copy_other_tables(path: Path, db: sqlite3.Connection) -> None:
     with suppress(sqlite3.DatabaseError), closing(open_damaged(path)) as damaged:
         here = columns_of(db)
         for table, columns in columns_of(damaged).items():
-            if table in KINDS or table not in here or table == "restoring":
+            if table in KINDS or table not in here or table in _OF_THE_WRITER:
                 continue
             names = [name for name in columns if name in here[table]]
             with suppress(sqlite3.DatabaseError):

@@ -137,9 +137,10 @@ def create_statements() -> list[str]:
         "CREATE TABLE IF NOT EXISTS restoring (file TEXT NOT NULL, kind TEXT NOT NULL, "
         "last_id INTEGER NOT NULL, PRIMARY KEY (file, kind)) STRICT, WITHOUT ROWID"
     )
+    opened = "CREATE TABLE IF NOT EXISTS opened (time_ns INTEGER NOT NULL) STRICT"
     return [
         *(create_statement(kind) for kind in KINDS),
-        *(offsets, letters, restoring),
+        *(offsets, letters, restoring, opened),
     ]
 
 
