@@ -177,6 +177,19 @@ class Journal:
             self._put_aside(verdict)
             self._connect()
 
+    def repair(self, damage: str) -> None:
+        """Put the file aside, and save all its good rows before it returns.
+
+        Raises:
+            StoreError: the new file cannot be written.
+        """
+        if not self._recovery.pending:  # the opening has found no damage
+            self._put_aside(damage)
+            self._connect()
+        while self._recover():
+            pass
+        self.flush()
+
     def flush(self) -> None:
         """Write pending offsets; raises StoreError as `append` does."""
         if self._acknowledged or self._letters:

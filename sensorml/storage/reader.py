@@ -201,6 +201,10 @@ def connect(path: Path) -> sqlite3.Connection:
             [version] = db.execute("PRAGMA user_version").fetchone()
         except sqlite3.DatabaseError as err:
             db.close()
+            if is_damage(err):
+                raise DamageError(
+                    f"{path}: is not a journal that can be read: {err}"
+                ) from err
             problem = str(err)
             continue
         if application == APPLICATION_ID and version <= VERSION:
