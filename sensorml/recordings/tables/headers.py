@@ -101,6 +101,8 @@ def _fitted(
 ) -> tuple[str, ...] | None:
     """Return one name for each column, None where there are too few or too many."""
     names = list(fields)
+    if len(names) == width + 1 and names[-1] and names[1:-1].count("") == 1:
+        del names[names.index("", 1)]  # two tabs between two names
     while len(names) > width and (not names[-1] or len(names) == width + 1):
         names.pop()  # LabVIEW's column of comments, or a separator at the end
     if len(names) == width - 1:
