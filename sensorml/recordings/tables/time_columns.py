@@ -34,7 +34,9 @@ _PARTS: Final = {
     "ms": ("ms", 1000),
     "millisecond": ("ms", 1000),
     "milliseconds": ("ms", 1000),
+    "msec": ("ms", 1000),
     "us": ("us", 1_000_000),
+    "usec": ("us", 1_000_000),
     "µs": ("us", 1_000_000),
     "microsecond": ("us", 1_000_000),
     "microseconds": ("us", 1_000_000),
@@ -82,6 +84,8 @@ class ClockChoice:
             return self._text_clock((dates[0], times[0]), self._fraction(times[0]))
         if parts and any(unit == "s" for _, unit in parts):
             return self._parts_clock(dates[:1], parts)
+        if (split := self._split_seconds(free)) is not None:
+            return split
         candidates = [i for i in free if self._may_be_time(i)]
         if not candidates:
             return None
@@ -138,6 +142,17 @@ class ClockChoice:
         if not {"min", "s"} <= found.keys():
             return []
         return [(i, unit) for unit, i in found.items()]
+
+    def _split_seconds(self, free: Sequence[int]) -> Clock | None:
+        """Return the clock of seconds in one column and their fraction in another."""
+        for i in free:
+            unit, _ = _PARTS.get(self._head.names[i].strip().lower(), ("", 0))
+            if unit != "s" or self._head.kind(i) is not Kind.NUMBER:
+                continue
+            values, fraction = self._head.number(i), self._fraction(i)
+            if fraction and bool((values == np.floor(values)).all()):
+                return self._parts_clock((), [(i, "s"), *fraction])._replace(dated=True)
+        return None
 
     def _parts_clock(
         self, dates: Sequence[int], parts: Sequence[tuple[int, str]]
