@@ -2,7 +2,6 @@
 
 One request for each row (or for `batch_rows` of them), with the headers of Standard
 Webhooks. `webhook-id` is the same whenever a row is sent again: device, kind and id.
-Messages for people are `[[notify]]`.
 
     [[sink]]
     driver = "webhook"
