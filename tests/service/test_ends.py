@@ -178,4 +178,4 @@ def test_rows_that_could_not_be_stored_are_counted_in_the_last_line(
     assert code == 1
     last = log.splitlines()[-1]
     assert " rows are not stored: " in last
-    assert f"{tmp_path / 'file'}: cannot be created" in last
+    assert f"{tmp_path / 'file'}: is a file and no folder" in last
