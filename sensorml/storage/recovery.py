@@ -1,4 +1,4 @@
-"""What follows the damage of a journal: its good rows are saved, and then it goes.
+"""The recovery of a damaged journal: its good rows are saved, and then it is removed.
 
 While rows are being saved, the table `restoring` has the ids below which a kind may
 still lack rows that must be sent; deliveries in order wait for them.
