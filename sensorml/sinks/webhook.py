@@ -75,7 +75,7 @@ class Sink:
             message_id = self._id(kind, rows)
             body = encoded(self._body(kind, rows))
             headers = signed(self._keys, message_id, now_s(), body)
-            outcome = client.post_body(body, headers=headers | self._headers).outcome
+            outcome = client.post(body, headers | self._headers)
         except SecretError as err:
             outcome = Hold(err.reason)
         if isinstance(outcome, Hold):

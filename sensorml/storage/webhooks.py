@@ -10,8 +10,8 @@ import hmac
 import json
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from msgspec import Meta
@@ -146,24 +146,6 @@ def signed(
     return headers
 
 
-class Answer(NamedTuple):
-    """The outcome of a message, and what the service answered, in words."""
-
-    outcome: Outcome
-    text: str
-
-
-Accepts = Callable[[Reply], str]
-"""Returns why a reply with status 2xx is no success; "" for a success."""
-
-
-def any_success(reply: Reply) -> str:
-    """Accept every 2xx that is no page for people."""
-    if "html" in reply.headers.get("content-type", "").lower():
-        return "answers with a web page: a log-in page, or a wrong address"
-    return ""
-
-
 class JsonClient:
     """Posts JSON to one service, and judges its replies.
 
@@ -179,31 +161,14 @@ class JsonClient:
         hidden = (parts.query, parts.path)
         self._secrets = [*secrets, *(text for text in hidden if len(text) > _SHORT)]
 
-    def post(
-        self,
-        content: object,
-        *,
-        headers: Mapping[str, str] | None = None,
-        accepts: Accepts = any_success,
-    ) -> Answer:
-        """Post JSON; no exception but SecretError is raised."""
-        return self.post_body(encoded(content), headers=headers or {}, accepts=accepts)
-
-    def post_body(
-        self,
-        body: bytes,
-        *,
-        headers: Mapping[str, str],
-        accepts: Accepts = any_success,
-    ) -> Answer:
-        """Post a body that is JSON already."""
+    def post(self, body: bytes, headers: Mapping[str, str]) -> Outcome:
+        """Post a body of JSON; no exception but SecretError is raised."""
         all_headers = {"Content-Type": "application/json", **headers}
         try:
             reply = self._client.post("", {}, all_headers, body)
         except NoReplyError as err:
-            text = f"{self.name} {err}"
-            return Answer(NoAnswer(text, err.timed_out), text)
-        return judge(self.name, reply, accepts=accepts, secrets=self._secrets)
+            return NoAnswer(f"{self.name} {err}", err.timed_out)
+        return judge(self.name, reply, secrets=self._secrets)
 
     def close(self) -> None:
         self._client.close()
@@ -216,30 +181,20 @@ def encoded(content: object) -> bytes:
     ).encode()
 
 
-def judge(
-    name: str,
-    reply: Reply,
-    *,
-    accepts: Accepts = any_success,
-    secrets: Sequence[str] = (),
-) -> Answer:
+def judge(name: str, reply: Reply, *, secrets: Sequence[str] = ()) -> Outcome:
     """Return what a service's reply means; docs/delivery.md has the table.
 
-    >>> judge("http://hook", Reply(202, {}, b"")).outcome
+    >>> judge("http://hook", Reply(202, {}, b""))
     Delivered()
-    >>> judge("http://hook", Reply(429, {"retry-after": "7"}, b"busy")).outcome
+    >>> judge("http://hook", Reply(429, {"retry-after": "7"}, b"busy"))
     Retry(reason='http://hook: HTTP 429: busy', after_s=7.0)
-    >>> print(judge("http://hook", Reply(410, {}, b"")).outcome.reason)
+    >>> print(judge("http://hook", Reply(410, {}, b"")).reason)
     http://hook: HTTP 410: check the address, the service does not have it
     """
     status = reply.status
     said = f"{name}: HTTP {status}"
     if message := message_of(reply.body, secrets):
         said += f": {message}"
-    return Answer(_outcome(name, reply, said, accepts), said)
-
-
-def _outcome(name: str, reply: Reply, said: str, accepts: Accepts) -> Outcome:
     outcome: Outcome
     match reply.status:
         case 400 | 422:
@@ -252,7 +207,8 @@ def _outcome(name: str, reply: Reply, said: str, accepts: Accepts) -> Outcome:
             outcome = Retry(said, wait_s(reply.headers.get("retry-after", "")))
         case status if status >= 300:
             outcome = Hold(_hold(name, reply, said))
-        case status if why := any_success(reply) or accepts(reply):
+        case status if "html" in reply.headers.get("content-type", "").lower():
+            why = "answers with a web page: a log-in page, or a wrong address"
             outcome = Hold(Reason(f"{name}: HTTP {status}: {why}", "check the address"))
         case _:
             outcome = Delivered()
