@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -14,6 +13,7 @@ from sensorml.hardware.health import Health, health
 from sensorml.hardware.tree import Tree
 from sensorml.service.status import Running, status
 from sensorml.storage.corruption import beside
+from sensorml.storage.disk_faults import size_of
 from sensorml.storage.rows import BoxRow, SinkRow
 from sensorml.threads import DetachedWorker
 from sensorml.types import AlarmState, SensorState
@@ -87,8 +87,4 @@ def sink_rows(running: Running, at_ns: int) -> list[SinkRow]:
 
 def size_bytes(journal: Path) -> int:
     """Return the size of a journal with its write-ahead log; 0 without one."""
-    total = 0
-    for path in (journal, beside(journal, "-wal")):
-        with suppress(OSError):
-            total += path.stat().st_size
-    return total
+    return size_of(journal) + size_of(beside(journal, "-wal"))

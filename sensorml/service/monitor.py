@@ -85,10 +85,10 @@ class Monitor:
             name: [a for a in self.alarms if not a.model and a.sensor == name]
             for name in self.sensors
         }
-        self._periodic = PeriodicRows(
-            tuple(self.sensors.values()), self.streams, outbox, timing_s, clock()
+        self._periodic = (
+            Periodic(timing_s, clock(), self._write_counts),
+            Periodic(features_s, clock(), self._write_features),
         )
-        self._features = PeriodicFeatures(self.streams, outbox, features_s, clock())
 
     def run(self, inbox: Inbox) -> None:
         """Work until the inbox is closed and empty. Blocks; owns its thread."""
@@ -104,8 +104,8 @@ class Monitor:
                 if now_ns - next_tick_ns < LATE_TICK_S * 1e9:
                     self.tick(now_ns)
                 next_tick_ns = now_ns + round(TICK_S * 1e9)
-        self._periodic.write(self._clock())
-        self._features.write(self._clock())
+        for periodic in self._periodic:
+            periodic.write(self._clock())
         for sensor in self.sensors.values():
             self._write(sensor, sensor.last_event())
         for alarm in self.alarms:
@@ -140,7 +140,7 @@ class Monitor:
         for alarm in self.alarms:
             alarm.drive()
             alarm.report(now_ns)
-        for periodic in (self._periodic, self._features):
+        for periodic in self._periodic:
             if periodic.due(now_ns):
                 periodic.write(now_ns)
 
@@ -238,59 +238,19 @@ class Monitor:
                 value=event.lost or None,
             )
 
-
-class PeriodicFeatures:
-    """The rows of features, which are written once a period."""
-
-    def __init__(
-        self, streams: Sequence[Stream], outbox: Outbox, period_s: float, now_ns: int
-    ) -> None:
-        self._streams = streams
-        self._outbox = outbox
-        self._period_ns = round(period_s * 1e9)
-        self._begun_ns = now_ns
-
-    def due(self, now_ns: int) -> bool:
-        """Return whether the period is over."""
-        return now_ns - self._begun_ns >= self._period_ns
-
-    def write(self, now_ns: int) -> None:
-        """Write the rows of the time since the last call."""
-        begun_ns, self._begun_ns = self._begun_ns, now_ns
-        for stream in self._streams:
+    def _write_features(self, begun_ns: int, now_ns: int) -> None:
+        for stream in self.streams:
             self._outbox.features(stream.feature_rows(begun_ns, now_ns))
 
-
-class PeriodicRows:
-    """The rows and events of models and sensors that are written once a period."""
-
-    def __init__(
-        self,
-        sensors: Sequence[SensorHealth],
-        streams: Sequence[Stream],
-        outbox: Outbox,
-        period_s: float,
-        now_ns: int,
-    ) -> None:
-        self._sensors = sensors
-        self._streams = streams
-        self._outbox = outbox
-        self._period_ns = round(period_s * 1e9)
-        self._begun_ns = now_ns
-
-    def due(self, now_ns: int) -> bool:
-        """Return whether the period is over."""
-        return now_ns - self._begun_ns >= self._period_ns
-
-    def write(self, now_ns: int) -> None:
-        """Write the rows of the time since the last call."""
-        begun_ns, self._begun_ns = self._begun_ns, now_ns
-        for stream in self._streams:
-            self._write_events(stream)
+    def _write_counts(self, begun_ns: int, now_ns: int) -> None:
+        """Write the events and delays of models, and the counts of sensors."""
+        for stream in self.streams:
+            self._write_stream_events(stream)
             self._outbox.timing(stream.timing_rows(begun_ns, now_ns))
-        self._outbox.sensors([sensor.row(begun_ns, now_ns) for sensor in self._sensors])
+        rows = [sensor.row(begun_ns, now_ns) for sensor in self.sensors.values()]
+        self._outbox.sensors(rows)
 
-    def _write_events(self, stream: Stream) -> None:
+    def _write_stream_events(self, stream: Stream) -> None:
         if ignored := stream.new_ignored():
             self._outbox.event(
                 kind="trigger",
@@ -308,3 +268,24 @@ class PeriodicRows:
                 previous=change.before,
                 detail=change.reason,
             )
+
+
+class Periodic:
+    """Rows that are written once a period."""
+
+    def __init__(
+        self, period_s: float, now_ns: int, write: Callable[[int, int], None]
+    ) -> None:
+        """Begin the first period; `write` is given the begin and end of each, in ns."""
+        self._period_ns = round(period_s * 1e9)
+        self._begun_ns = now_ns
+        self._write = write
+
+    def due(self, now_ns: int) -> bool:
+        """Return whether the period is over."""
+        return now_ns - self._begun_ns >= self._period_ns
+
+    def write(self, now_ns: int) -> None:
+        """Write the rows of the time since the last call."""
+        begun_ns, self._begun_ns = self._begun_ns, now_ns
+        self._write(begun_ns, now_ns)

@@ -22,11 +22,10 @@ def open_journal(path: Path) -> sqlite3.Connection:
     """Open or create the file, and upgrade one that an older version wrote.
 
     Raises:
-        StoreError: the file or its folder cannot be written, or the file is of another
+        StoreError: the file cannot be written, or the file is of another
             program or of a newer version.
         sqlite3.DatabaseError: the file is damaged.
     """
-    make_folder(path)
     if why := why_special(path):
         raise StoreError(f"{shown(path)}: {why}: set [store] path to a file")
     db = None
