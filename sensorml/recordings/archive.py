@@ -160,6 +160,7 @@ class Archive:
             _parsed(member)
             flat = np.empty(math.prod(header.shape), header.dtype)
             _fill(member, flat)
+            _finish(member)
             if header.dtype.kind == "U":
                 flat.tolist()  # raises an error for invalid Unicode
         shape = header.shape
@@ -234,6 +235,8 @@ class Archive:
                 part = np.empty((count, *header.shape[1:]), header.dtype)
                 with self._reading():
                     _fill(member, part)
+                    if first + count == header.shape[0]:
+                        _finish(member)
                 yield part
 
     @contextmanager
@@ -311,6 +314,15 @@ def _fill(member: _Member, array: Array) -> None:
         if not count:
             raise EOFError(f"{len(raw) - at} bytes are missing")
         at += count
+
+
+def _finish(member: _Member) -> None:
+    """Read what follows the values, because the checksum is verified at the end.
+
+    A header that was damaged to a smaller shape would pass otherwise.
+    """
+    while member.read(_PIECE):
+        pass
 
 
 def _short(shape: Sequence[int]) -> str:

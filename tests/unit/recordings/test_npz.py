@@ -243,6 +243,14 @@ def test_damage_is_a_refusal_or_a_recording(
         assert read(path).samples.shape == (20, 2)
 
 
+def test_a_shape_that_became_smaller_is_damage(tmp_path: Path):
+    path = saved(tmp_path / "a.npz", samples=np.ones((20, 2)), rate_hz=9.0)
+    raw = path.read_bytes()
+    assert raw.count(b"(20, 2)") == 1
+    path.write_bytes(raw.replace(b"(20, 2)", b"(2 , 2)"))
+    assert "is not a complete .npz" in refusal(path)
+
+
 def test_samples_with_a_row_for_each_channel_are_transposed(tmp_path: Path):
     rows = np.arange(600, dtype=np.float32).reshape(200, 3)
     path = saved(tmp_path / "a.npz", samples=rows.T, rate_hz=50.0)
