@@ -130,3 +130,49 @@ class Box:
             return reader.offset("plant", kind)
         finally:
             reader.close()
+
+
+class ServedBox:
+    """A journal and the delivery by a real sink to a server of the tests."""
+
+    def __init__(self, folder, server, open_sink):
+        """Prepare; `open_sink` makes the sink from the keys of its table."""
+        self.path = folder / "journal.db"
+        self.journal = Journal.open(self.path)
+        self.server = server
+        self.events = []
+        self.now_s = 0.0
+        self._open_sink = open_sink
+
+    async def acknowledge(self, kind, last_id, letters):
+        self.journal.acknowledge("sink", kind, last_id, letters)
+
+    async def deliver(self, *, until, longest_s, **options):
+        """Deliver until a condition holds while the delivery waits."""
+        stop = asyncio.Event()
+
+        async def pause(_event, seconds):
+            self.now_s += seconds
+            if until() or self.now_s > longest_s:
+                stop.set()
+            await asyncio.sleep(0)
+
+        delivery = Delivery(
+            "sink",
+            lambda: self._open_sink(options),
+            self.path,
+            acknowledge=self.acknowledge,
+            report=lambda **event: self.events.append(event),
+            policy=RetryPolicy(jitter=lambda: 0.0),
+            pause=pause,
+            monotonic=lambda: self.now_s,
+            stop_s=20.0,
+        )
+        async with asyncio.timeout(60):
+            await delivery.run(stop)
+        self.journal.flush()
+        return delivery.status
+
+    @property
+    def letters(self):
+        return [stored.letter for stored in Letters(self.path).list()]

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 
 import pytest
+from delivery_box import ServedBox
 from scripted_server import Reset, Silence, reply, scripted_server
 
 from sensorml.sinks.influxdb import Options, Sink
-from sensorml.storage.delivery import Delivery
-from sensorml.storage.journal import Journal
-from sensorml.storage.letters import Letters
-from sensorml.storage.retry_policy import RetryPolicy
 
 ALARM = (5, "bad", "motor", "m", "alarm", "normal", "3 of 5", 2.0, 1.0)
 
@@ -25,54 +21,23 @@ def timing(n):
     return (n, n + 1, "motor", "m", "cpu", "invoke", 9, 1, 2, 3, 4)
 
 
-class Box:
-    """A journal and its delivery to a scripted server, which stores what it accepts."""
+class Box(ServedBox):
+    """A delivery to a scripted server, which stores what it accepts."""
 
     def __init__(self, folder, server):
-        self.path = folder / "journal.db"
-        self.journal = Journal.open(self.path)
-        self.server = server
+        def open_sink(options):
+            database = {"url": server.url, "api": "v3", "database": "d"}
+            return Sink(Options(**database | options), {"device": "pi"})
+
+        super().__init__(folder, server, open_sink)
         self.stored: list[str] = []
-        self.events = []
-        self.now_s = 0.0
 
     def accept(self, request):
         self.stored += request.lines
         return reply(204)
 
-    async def acknowledge(self, kind, last_id, letters):
-        self.journal.acknowledge("plant", kind, last_id, letters)
-
     async def deliver(self, *, until, **options):
-        """Deliver until a condition holds while the delivery waits."""
-        stop = asyncio.Event()
-
-        async def pause(_event, seconds):
-            self.now_s += seconds
-            if until() or self.now_s > 100_000:
-                stop.set()
-            await asyncio.sleep(0)
-
-        options = {"url": self.server.url, "api": "v3", "database": "d"} | options
-        delivery = Delivery(
-            "plant",
-            lambda: Sink(Options(**options), {"device": "pi"}),
-            self.path,
-            acknowledge=self.acknowledge,
-            report=lambda **event: self.events.append(event),
-            policy=RetryPolicy(jitter=lambda: 0.0),
-            pause=pause,
-            monotonic=lambda: self.now_s,
-            stop_s=20.0,
-        )
-        async with asyncio.timeout(60):
-            await delivery.run(stop)
-        self.journal.flush()
-        return delivery.status
-
-    @property
-    def letters(self):
-        return [stored.letter for stored in Letters(self.path).list()]
+        return await super().deliver(until=until, longest_s=100_000, **options)
 
 
 @pytest.fixture

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 
 import pytest
+from delivery_box import ServedBox
 from scripted_server import Reset, reply, scripted_server
 
 from sensorml.sinks.webhook import Options, Sink
-from sensorml.storage.delivery import Delivery
-from sensorml.storage.journal import Journal
-from sensorml.storage.letters import Letters
-from sensorml.storage.retry_policy import RetryPolicy
 
 
 def alarm(n):
@@ -24,53 +20,24 @@ def event(n):
     return (n, "k", "s", "", "", f"row {n}", None)
 
 
-class Box:
-    """A journal and its delivery to a receiver, which keeps what it accepts."""
+class Box(ServedBox):
+    """A delivery to a receiver, which keeps what it accepts."""
 
     def __init__(self, folder, server):
-        self.path = folder / "journal.db"
-        self.journal = Journal.open(self.path)
-        self.server = server
+        def open_sink(options):
+            hook = {"url": f"{server.url}/hook"}
+            return Sink(Options(**hook | options), {"device": "pi"})
+
+        super().__init__(folder, server, open_sink)
         self.stored: dict[str, str] = {}
         """Kinds by the ids of messages."""
-        self.now_s = 0.0
 
     def accept(self, request):
         self.stored[request.headers["webhook-id"]] = json.loads(request.body)["type"]
         return reply(200, "{}")
 
-    async def acknowledge(self, kind, last_id, letters):
-        self.journal.acknowledge("hook", kind, last_id, letters)
-
     async def deliver(self, *, until, **options):
-        stop = asyncio.Event()
-
-        async def pause(_event, seconds):
-            self.now_s += seconds
-            if until() or self.now_s > 1_000_000:
-                stop.set()
-            await asyncio.sleep(0)
-
-        options = {"url": f"{self.server.url}/hook"} | options
-        delivery = Delivery(
-            "hook",
-            lambda: Sink(Options(**options), {"device": "pi"}),
-            self.path,
-            acknowledge=self.acknowledge,
-            report=lambda **_: None,
-            policy=RetryPolicy(jitter=lambda: 0.0),
-            pause=pause,
-            monotonic=lambda: self.now_s,
-            stop_s=20.0,
-        )
-        async with asyncio.timeout(60):
-            await delivery.run(stop)
-        self.journal.flush()
-        return delivery.status
-
-    @property
-    def letters(self):
-        return [stored.letter for stored in Letters(self.path).list()]
+        return await super().deliver(until=until, longest_s=1_000_000, **options)
 
 
 @pytest.fixture
