@@ -99,7 +99,7 @@ def _keys() -> Iterator[None]:
 
 
 class Driver:
-    """One recording, which is read whole at the start.
+    """One recording, which is read at the start; a long one lies on the disk then.
 
     `read` never waits: it returns None until the rows of a block are due, then all
     rows that are due, up to the next gap.

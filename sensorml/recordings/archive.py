@@ -194,7 +194,7 @@ class Archive:
     def in_place(self, name: str) -> Stored[np.generic] | None:
         """Return an array to be read from the file; None if it is packed or turned.
 
-        Its sum is not checked: `chunks` does that.
+        Its checksum is not verified: `chunks` does that.
 
         Raises:
             RecordingError: as `header`.
